@@ -1,0 +1,109 @@
+"""Descriptions of the laws of initial values: what they are, their mean, deviation and support.
+
+A law belongs to one entry of a parameter at t = 0, given the labels of the neurons at its ends. Drawing
+from laws is the business of the room ``data``; here they are only described.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sympy as sp
+
+TIME = sp.Symbol("t")
+
+
+class LawKind(StrEnum):
+    """The kinds of laws; ``CONSTANT`` is an expression: a constant given its two ends."""
+
+    NORMAL = "normal"  # (mean, deviation)
+    UNIFORM = "uniform"  # (low, high)
+    RADEMACHER = "rademacher"  # (scale): plus or minus the scale with equal odds
+    SPHERE = "sphere"  # (radius): the whole vector of one neuron is uniform on a sphere
+    CONSTANT = "constant"  # (value)
+
+
+class End(StrEnum):
+    """The end of a connection (or the neuron itself) that an expression names."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """``source.X``, ``target.X`` or ``source.w[1]``: a value at one end of a connection.
+
+    ``parameter`` is the full name of a parameter in the system's table (``h1.gain``, ``h1.weight``);
+    ``component`` picks entries along the parameter's trailing (finite) axes, one number an axis.
+    """
+
+    end: End
+    parameter: str
+    component: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Law:
+    """The law of one entry of a parameter at t = 0.
+
+    ``arguments`` are expressions in numbers and in the symbols of ``references`` (initial values of
+    other parameters at the entry's ends). ``fan_in`` and ``d`` are numbers by the time a Law exists.
+    """
+
+    kind: LawKind
+    arguments: tuple[sp.Expr, ...]
+    references: tuple[tuple[sp.Symbol, Reference], ...] = ()
+    text: str = ""
+
+    @property
+    def mean(self) -> sp.Expr:
+        """The conditional mean of an entry given its ends (the state of the closed system)."""
+        if self.kind in (LawKind.NORMAL, LawKind.CONSTANT):
+            return self.arguments[0]
+        if self.kind is LawKind.UNIFORM:
+            return (self.arguments[0] + self.arguments[1]) / 2
+        return sp.Integer(0)
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether the entry is a constant once the labels of its ends are given."""
+        if self.kind is LawKind.CONSTANT:
+            return True
+        if self.kind is LawKind.NORMAL:
+            return bool(self.arguments[1] == 0)
+        if self.kind is LawKind.UNIFORM:
+            return bool(self.arguments[0] == self.arguments[1])
+        return bool(self.arguments[0] == 0)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the law is unchanged when every entry changes its sign."""
+        if self.kind in (LawKind.RADEMACHER, LawKind.SPHERE):
+            return True
+        if self.kind is LawKind.UNIFORM:
+            return bool(self.arguments[0] + self.arguments[1] == 0)
+        return bool(self.arguments[0] == 0)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained (or frozen) family of values.
+
+    ``axes`` is the layout of its array: [target, source, positions or taps...]; parameters of one neuron
+    have [neuron, ...]. ``noise`` names the noise axis of a weight between two populations, else None.
+    ``label``: at most one population slot, so its initial values are labels of neurons (drawn or
+    integrated over, never replaced by their mean).
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    law: Law
+    rate: sp.Expr
+    noise: str | None = None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the rate is identically 0."""
+        return bool(self.rate == 0)

@@ -1,0 +1,131 @@
+"""The two central objects of the calculus: the forward equations and the mean-field limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+from .laws import Parameter
+from .terms import Access, Affine, Axis, AxisKind, Equation, Field, Slot, Term
+
+System = TypeVar("System", bound="ForwardSystem")
+
+ADJOINT_PREFIX = "adj "
+VELOCITY_PREFIX = "d "
+
+
+def adjoint(name: str) -> str:
+    """The name of the adjoint field D of a field: the derivative of the sample's loss."""
+    return ADJOINT_PREFIX + name
+
+
+def velocity(name: str) -> str:
+    """The name of the evolution field G of a parameter: minus its functional gradient."""
+    return VELOCITY_PREFIX + name
+
+
+@dataclass(frozen=True)
+class ForwardSystem:
+    """The forward equations of a network, in an order in which they can be evaluated.
+
+    ``fields`` has x and y (role INPUT), every parameter and every computed field; the last equation
+    computes ``loss`` (per sample). Everything else of the program follows from this object.
+    """
+
+    title: str
+    axes: tuple[Axis, ...]
+    fields: tuple[Field, ...]
+    parameters: tuple[Parameter, ...]
+    forward: tuple[Equation, ...]
+
+    @cached_property
+    def axis(self) -> dict[str, Axis]:
+        """Axes by name."""
+        return {axis.name: axis for axis in self.axes}
+
+    @cached_property
+    def field(self) -> dict[str, Field]:
+        """Fields by name (adjoints and velocities included where they exist)."""
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def parameter(self) -> dict[str, Parameter]:
+        """Parameters by name."""
+        return {parameter.name: parameter for parameter in self.parameters}
+
+    @cached_property
+    def populations(self) -> tuple[Axis, ...]:
+        """The populations, in order of their first layer."""
+        return tuple(axis for axis in self.axes if axis.kind is AxisKind.POPULATION)
+
+    def population_slots(self, name: str) -> tuple[str, ...]:
+        """The population axes that index a field, in array order, repeated where it is."""
+        kinds = self.axis
+        return tuple(a for a in self.field[name].axes if kinds[a].kind is AxisKind.POPULATION)
+
+
+@dataclass(frozen=True)
+class LimitSystem(ForwardSystem):
+    """The mean-field limit: forward H, backward D, evolution G.
+
+    ``backward`` holds one equation for each adjoint, in an order in which they can be evaluated;
+    ``evolution`` one for each parameter that is not frozen: G = minus the functional gradient, and
+    d(parameter)/dt = rate(t) * G. ``scalings`` is derived: the population axes that index a parameter;
+    a network of widths n multiplies the plain gradient by the product of those widths.
+    """
+
+    backward: tuple[Equation, ...] = ()
+    evolution: tuple[Equation, ...] = ()
+    log: tuple[str, ...] = ()
+
+    @cached_property
+    def scalings(self) -> dict[str, tuple[str, ...]]:
+        """Parameter -> population axes whose widths multiply its plain gradient (theory A.5)."""
+        return {parameter.name: self.population_slots(parameter.name) for parameter in self.parameters}
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        """All equations in the order in which they are evaluated."""
+        return self.forward + self.backward + self.evolution
+
+
+def _drop_slots(slots: tuple[Slot, ...], noise: set[str]) -> tuple[Slot, ...]:
+    return tuple(slot for slot in slots if isinstance(slot, Affine) or slot.axis not in noise)
+
+
+def _drop_noise(equation: Equation, noise: set[str]) -> Equation:
+    terms = tuple(
+        Term(
+            _drop_slots(term.target, noise),
+            tuple(index for index in term.reduced if index.axis not in noise),
+            term.expression,
+            tuple((s, Access(a.field, _drop_slots(a.slots, noise))) for s, a in term.accesses),
+        )
+        for term in equation.terms
+    )
+    target = tuple(index for index in equation.target if index.axis not in noise)
+    return Equation(equation.field, target, terms, equation.selector)
+
+
+def draw_noise(system: System) -> System:
+    """The system in which the noise of every weight is drawn once for each pair of nodes.
+
+    The average over the noise of a pair then goes with the average over the pairs, so the noise slots
+    disappear. A finite network is always of this form, and so is the solver of an unreduced limit.
+    """
+    noise = {axis.name for axis in system.axes if axis.kind is AxisKind.NOISE}
+    changes: dict[str, Any] = {
+        "axes": tuple(axis for axis in system.axes if axis.name not in noise),
+        "fields": tuple(
+            replace(field, axes=tuple(a for a in field.axes if a not in noise)) for field in system.fields
+        ),
+        "parameters": tuple(
+            replace(parameter, axes=tuple(a for a in parameter.axes if a not in noise))
+            for parameter in system.parameters
+        ),
+    }
+    for part in ("forward", "backward", "evolution"):
+        if hasattr(system, part):
+            changes[part] = tuple(_drop_noise(equation, noise) for equation in getattr(system, part))
+    return replace(system, **changes)
