@@ -1,0 +1,122 @@
+"""What a value in a spec may be: one check, its words for the error and its JSON Schema, in one place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """A kind of value: ``words`` complete the sentence "must be ..."."""
+
+    words: str
+    accepts: Callable[[Any], bool]
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a table: its name, what its value may be, and what it means."""
+
+    name: str
+    type: ValueType
+    meaning: str
+    required: bool = False
+
+
+Table = Mapping[str, Key]
+
+
+def table(*keys: Key) -> dict[str, Key]:
+    """Keys by name."""
+    return {key.name: key for key in keys}
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number (True and False are not)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < 10**300
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is a whole number written as one (no decimal point)."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def integer(low: int, words: str) -> ValueType:
+    """A whole number of at least ``low``."""
+    return ValueType(
+        words,
+        lambda value: is_integer(value) and low <= value < 2**63,
+        {"type": "integer", "minimum": low},
+    )
+
+
+def one_of(*names: str) -> ValueType:
+    """One of a few words."""
+    words = " or ".join(f"'{name}'" for name in names)
+    return ValueType(words, lambda value: isinstance(value, str) and value in names, {"enum": list(names)})
+
+
+def list_of(item: ValueType, words: str, low: int = 1, high: int | None = None) -> ValueType:
+    """A list of values of one type, with at least ``low`` and at most ``high`` of them."""
+
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, list | tuple) or len(value) < low:
+            return False
+        return (high is None or len(value) <= high) and all(item.accepts(entry) for entry in value)
+
+    schema: Schema = {"type": "array", "items": item.schema, "minItems": low}
+    if high is not None:
+        schema["maxItems"] = high
+    return ValueType(words, accepts, schema)
+
+
+def either(*types: ValueType) -> ValueType:
+    """A value of any of several types."""
+    return ValueType(
+        " or ".join(each.words for each in types),
+        lambda value: any(each.accepts(value) for each in types),
+        {"anyOf": [each.schema for each in types]},
+    )
+
+
+TEXT = ValueType(
+    "a string that is not empty",
+    lambda value: isinstance(value, str) and bool(value.strip()),
+    {"type": "string", "pattern": "\\S"},
+)
+NAME = ValueType(
+    "a name (a letter, then letters, digits and underscores)",
+    lambda value: (
+        isinstance(value, str) and value.isascii() and value.isidentifier() and not value.startswith("_")
+    ),
+    {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*$"},
+)
+EXPRESSION = ValueType("an expression (a string)", TEXT.accepts, TEXT.schema)
+FLAG = ValueType("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
+NUMBER = ValueType("a finite number", is_number, {"type": "number"})
+POSITIVE = ValueType(
+    "a number greater than 0",
+    lambda value: is_number(value) and value > 0,
+    {"type": "number", "exclusiveMinimum": 0},
+)
+NOT_NEGATIVE = ValueType(
+    "a number of at least 0",
+    lambda value: is_number(value) and value >= 0,
+    {"type": "number", "minimum": 0},
+)
+COUNT = integer(1, "a whole number of at least 1")
+WHOLE = integer(0, "a whole number of at least 0")
+TABLE = ValueType("a table", lambda value: isinstance(value, Mapping), {"type": "object"})
+TABLES = ValueType(
+    "a list of tables ([[...]])",
+    lambda value: isinstance(value, list | tuple) and all(isinstance(item, Mapping) for item in value),
+    {"type": "array", "items": {"type": "object"}},
+)
