@@ -68,9 +68,7 @@ _ROWS = (
     FunctionEntry("sin", 1, (lambda x: _call("cos", x),), np.sin, r"\sin"),
     FunctionEntry("cos", 1, (lambda x: -_call("sin", x),), np.cos, r"\cos"),
     FunctionEntry("tanh", 1, (lambda x: 1 - _call("tanh", x) ** 2,), np.tanh, r"\tanh"),
-    FunctionEntry(
-        "erf", 1, (lambda x: 2 * _call("gauss", x),), special.erf, r"\operatorname{erf}"
-    ),
+    FunctionEntry("erf", 1, (lambda x: 2 * _call("gauss", x),), special.erf, r"\operatorname{erf}"),
     FunctionEntry(
         "gauss",
         1,
@@ -87,9 +85,7 @@ _ROWS = (
         special.expit,
         r"\operatorname{sigmoid}",
     ),
-    FunctionEntry(
-        "softplus", 1, (lambda x: _call("sigmoid", x),), _softplus, r"\operatorname{softplus}"
-    ),
+    FunctionEntry("softplus", 1, (lambda x: _call("sigmoid", x),), _softplus, r"\operatorname{softplus}"),
     FunctionEntry(
         "gelu",
         1,
@@ -98,9 +94,7 @@ _ROWS = (
         r"\operatorname{gelu}",
         doc="x times the standard normal distribution function, exact",
     ),
-    FunctionEntry(
-        "normal_cdf", 1, (lambda x: _call("normal_pdf", x),), special.ndtr, r"\Phi", public=False
-    ),
+    FunctionEntry("normal_cdf", 1, (lambda x: _call("normal_pdf", x),), special.ndtr, r"\Phi", public=False),
     FunctionEntry(
         "normal_pdf",
         1,
@@ -151,9 +145,7 @@ _ROWS = (
         public=False,
         doc="exp(min(x, 0))",
     ),
-    FunctionEntry(
-        "abs", 1, (lambda x: _call("sign", x),), np.abs, r"\operatorname{abs}"
-    ),
+    FunctionEntry("abs", 1, (lambda x: _call("sign", x),), np.abs, r"\operatorname{abs}"),
     FunctionEntry("sign", 1, (_zero,), np.sign, r"\operatorname{sign}"),
     FunctionEntry(
         "heaviside",
@@ -193,9 +185,7 @@ _ROWS = (
             lambda r, delta: _call("clip", r, delta),
             lambda r, delta: _call("max", _call("abs", r) - delta, sp.Integer(0)),
         ),
-        lambda r, delta: np.where(
-            np.abs(r) <= delta, 0.5 * r * r, delta * (np.abs(r) - 0.5 * delta)
-        ),
+        lambda r, delta: np.where(np.abs(r) <= delta, 0.5 * r * r, delta * (np.abs(r) - 0.5 * delta)),
         r"\operatorname{huber}",
         doc="huber(r, delta): r^2/2 inside, delta (|r| - delta/2) outside",
     ),

@@ -72,6 +72,19 @@ def slot_indices(slots: Iterable[Slot]) -> tuple[Index, ...]:
     return tuple(found)
 
 
+def canonical_indices(axes: Iterable[str], used: Iterable[Index] = ()) -> tuple[Index, ...]:
+    """One index variable an axis, named after it, with primes where the name is already taken."""
+    taken = {index.name for index in used}
+    result = []
+    for axis in axes:
+        name = axis
+        while name in taken:
+            name += "'"
+        taken.add(name)
+        result.append(Index(name, axis))
+    return tuple(result)
+
+
 @dataclass(frozen=True)
 class Access:
     """``field(slots)``: one value of a field at the slots."""
@@ -118,14 +131,14 @@ class Term:
 class Equation:
     """``field(target) = sum of terms``; no term means 0.
 
-    ``selector``: instead of its value the field is the indicator of the first maximum along the last
-    target index (row-major order, ties give the first); its derivative is frozen.
+    ``selector`` (0: an ordinary equation) is a number of trailing target indices: instead of the sum the
+    field is then the indicator of its first maximum over them in row-major order, with a frozen derivative.
     """
 
     field: str
     target: tuple[Index, ...]
     terms: tuple[Term, ...]
-    selector: bool = False
+    selector: int = 0
 
 
 class Role(StrEnum):

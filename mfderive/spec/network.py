@@ -169,7 +169,7 @@ class Network:
         return {layer.name: layer for layer in self.layers}
 
     def to_networkx(self) -> Any:
-        """The network as an ``nx.MultiDiGraph`` with the spec's keys as attributes (see ``from_networkx``)."""
+        """An ``nx.MultiDiGraph`` with the spec's keys as attributes (see ``from_networkx``)."""
         from .graph import to_networkx
 
         return to_networkx(self)
