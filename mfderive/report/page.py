@@ -1,0 +1,268 @@
+"""The page of a run: one HTML file that needs no network, no script and no other file to be read.
+
+Everything that a user wrote is escaped; the equations come as MathML from :mod:`mfderive.notation`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from .figures import RECIPES, inline_svg
+from .summary import bytes_text
+
+
+@dataclass(frozen=True)
+class PageParts:
+    """What a page is made of.
+
+    ``record`` is the run's ``run.json``; ``equations`` an HTML fragment with MathML; ``figures`` SVG text
+    by recipe name; ``spec`` the text of the spec file; ``files`` paths relative to the folder.
+    """
+
+    record: Mapping[str, Any]
+    equations: str
+    figures: Mapping[str, str]
+    spec: str
+    files: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page: its anchor, its heading and its body (HTML, already escaped)."""
+
+    anchor: str
+    heading: str
+    body: str
+
+
+def render_page(parts: PageParts) -> str:
+    """The page as one string. Sections without content are left out."""
+    sections = [section for section in _sections(parts) if section.body]
+    title = escape(str(parts.record["network"]["title"]))
+    style = files("mfderive.report").joinpath("page.css").read_text(encoding="utf-8")
+    links = "".join(f'<li><a href="#{s.anchor}">{escape(s.heading)}</a></li>' for s in sections)
+    body = "\n".join(
+        f'<section id="{s.anchor}">\n<h2>{escape(s.heading)}</h2>\n{s.body}\n</section>' for s in sections
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="mfderive">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<p class="kind">Mean-field limit of a neural network</p>
+<h1>{title}</h1>
+{_introduction(parts.record)}
+<nav aria-label="Sections"><ul>{links}</ul></nav>
+</header>
+<main>
+{body}
+</main>
+<footer>Written by mfderive {escape(str(parts.record["versions"].get("mfderive", "")))}.</footer>
+</body>
+</html>
+"""
+
+
+def _sections(parts: PageParts) -> list[Section]:
+    """The sections, in the order in which a reader asks: what is it, what does it become, is it true, how."""
+    return [
+        Section("network", "The network", _network(parts.record["network"])),
+        Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
+        Section("curves", "Training curves", _curves(parts.figures)),
+        Section("final", "Where training ends", _final(parts.record["final"])),
+        Section("made", "How this was made", _made(parts)),
+        Section("files", "Files of this folder", _files(parts.files)),
+    ]
+
+
+def _introduction(record: Mapping[str, Any]) -> str:
+    widths = [row["width"] for row in record["final"] if row["width"] is not None]
+    seeds = max((row["seeds"] for row in record["final"] if row["width"] is not None), default=0)
+    beside = ""
+    if widths:
+        listed = ", ".join(str(width) for width in widths)
+        beside = (
+            f" Networks of {'width' if len(widths) == 1 else 'widths'} n = {listed} "
+            f"({seeds} {'seed' if seeds == 1 else 'seeds'} each) were trained beside it on the same batches."
+        )
+    return (
+        "<p>This page shows what the network below becomes when its layers grow infinitely wide and it is "
+        "trained by stochastic gradient descent: the equations of that limit, and their solution."
+        f"{beside}</p>"
+    )
+
+
+def html_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Sequence[int] = (),
+    limit_row: int | None = None,
+) -> str:
+    """A table whose cells are HTML already; columns in ``numbers`` are right aligned."""
+
+    def cell(tag: str, place: int, content: str) -> str:
+        mark = ' class="number"' if place in numbers else ""
+        return f"<{tag}{mark}>{content}</{tag}>"
+
+    head = "".join(cell("th", place, escape(heading)) for place, heading in enumerate(headings))
+    body = "".join(
+        ('<tr class="limit">' if number == limit_row else "<tr>")
+        + "".join(cell("td", place, content) for place, content in enumerate(row))
+        + "</tr>\n"
+        for number, row in enumerate(rows)
+    )
+    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'
+
+
+def _code(text: object) -> str:
+    return f"<code>{escape(str(text))}</code>"
+
+
+def _network(summary: Mapping[str, Any]) -> str:
+    data = dict(summary["data"])
+    kind = data.pop("kind")
+    options = ", ".join(f"{key} = {value}" for key, value in data.items())
+    shape = " × ".join(str(size) for size in summary["inputs"])
+    outputs = summary["outputs"]
+    opening = (
+        f"<p>Inputs of size {escape(shape)}, {escape(str(outputs))} "
+        f"{'output' if outputs == 1 else 'outputs'}; loss: {escape(str(summary['loss']))}; "
+        f"data: {escape(str(kind))}{f' ({escape(options)})' if options else ''}. "
+        "Layers whose size is n grow; an average over a population of neurons becomes an expectation.</p>"
+    )
+    layers = html_table(
+        ("Layer", "From", "Neurons", "Activation"),
+        [
+            (
+                _code(r["name"]),
+                ", ".join(_code(one) for one in r["from"]),
+                escape(r["neurons"]),
+                _code(r["activation"]),
+            )
+            for r in summary["layers"]
+        ],
+    )
+    populations = html_table(
+        ("Population", "Layers that share it", "Relative width"),
+        [
+            (_code(r["name"]), ", ".join(_code(one) for one in r["layers"]), f"{r['width']:g}")
+            for r in summary["populations"]
+        ],
+        numbers=(2,),
+    )
+    parameters = html_table(
+        ("Parameter", "Array", "Law at t = 0", "Rate", "Gradient scaled by widths of"),
+        [
+            (
+                _code(r["name"]),
+                escape(" × ".join(r["axes"])) or "one number",
+                _code(r["law"]),
+                escape(r["rate"]),
+                escape(" × ".join(r["scaling"])) or "1",
+            )
+            for r in summary["parameters"]
+        ],
+    )
+    return f"{opening}\n{layers}\n<h3>Populations</h3>\n{populations}\n<h3>Parameters</h3>\n{parameters}\n"
+
+
+def _curves(figures: Mapping[str, str]) -> str:
+    items = [
+        f"<figure>\n{inline_svg(figures[recipe.name], recipe.name, escape(recipe.title))}\n"
+        f"<figcaption><b>{escape(recipe.title)}.</b> {escape(recipe.caption)}</figcaption>\n</figure>"
+        for recipe in RECIPES
+        if recipe.name in figures
+    ]
+    if not items:
+        return ""
+    words = (
+        "<p>The thick line is the limit; each thin line is one finite network, one seed a line. The wider "
+        "the networks, the closer their lines lie to the limit.</p>"
+    )
+    return f'{words}\n<div class="figures">\n' + "\n".join(items) + "\n</div>"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _final(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    with_error = any(row["error"] is not None for row in rows)
+    headings = ["Width n", "Seeds", "Final loss", "Lowest", "Highest", "Farthest from the limit"]
+    cells = []
+    for row in rows:
+        spread = (_number(row["loss_low"]), _number(row["loss_high"])) if row["seeds"] > 1 else ("–", "–")
+        line = [
+            "∞ (limit)" if row["width"] is None else str(row["width"]),
+            "–" if row["width"] is None else str(row["seeds"]),
+            _number(row["loss"]),
+            *spread,
+            _number(row["distance"]),
+        ]
+        if with_error:
+            line.insert(5, _number(row["error"]))
+        cells.append(line)
+    if with_error:
+        headings.insert(5, "Final error")
+    limit = next((number for number, row in enumerate(rows) if row["width"] is None), None)
+    note = (
+        '<p class="soft">Losses are means over the seeds. The last column is the greatest distance between '
+        "the loss curve of a network and that of the limit over the whole run, averaged over the seeds.</p>"
+    )
+    return html_table(headings, cells, numbers=range(len(headings)), limit_row=limit) + note
+
+
+def _made(parts: PageParts) -> str:
+    record = parts.record
+    training = record["network"]["training"]
+    schedule = "" if training["schedule"] == "1" else f" · {training['schedule']}"
+    rows = [
+        ("Learning rate α", escape(f"{training['learning_rate']:g}{schedule}")),
+        ("Steps", escape(str(training["steps"]))),
+        ("Batch size", escape(str(training["batch_size"]))),
+        *((escape(str(key)), escape(_setting(value))) for key, value in record["settings"].items()),
+        ("Versions", escape(", ".join(f"{key} {value}" for key, value in record["versions"].items()))),
+    ]
+    rows += [
+        (escape(f"Time: {key}"), escape(f"{value:.1f} s")) for key, value in record.get("timings", {}).items()
+    ]
+    if record["network"].get("sizes"):
+        size = record["network"]["sizes"][-1]
+        rows.append(
+            (
+                "Largest network",
+                escape(f"{size['parameters']:,} numbers, {bytes_text(size['bytes'])} in float64"),
+            )
+        )
+    exact = json.dumps({key: record[key] for key in ("settings", "versions")}, indent=2, ensure_ascii=False)
+    return (
+        html_table(("Setting", "Value"), rows)
+        + f"\n<details open><summary>The spec file</summary>\n<pre>{escape(parts.spec)}</pre></details>"
+        + f"\n<details><summary>Settings and versions as JSON</summary>\n<pre>{escape(exact)}</pre></details>"
+    )
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return str(value)
+
+
+def _files(names: Sequence[str]) -> str:
+    items = "".join(f'<li><a href="{escape(quote(name))}">{escape(name)}</a></li>' for name in names)
+    return f'<ul class="files">{items}</ul>' if items else ""
