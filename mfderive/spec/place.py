@@ -1,0 +1,89 @@
+"""A place in a spec, so that every error says where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.parser import Names, parse_expression
+from ..errors import SpecError, nearest
+from .values import Table
+
+_LONGEST = 60
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file and a table in it, for instance ``layers[1] 'h2', connections[0]``."""
+
+    file: str | None = None
+    table: str = ""
+
+    def inside(self, part: str) -> Place:
+        """The place of a part of this table."""
+        return replace(self, table=f"{self.table}, {part}" if self.table else part)
+
+    def error(self, problem: str, key: str | None = None, remedy: str | None = None) -> SpecError:
+        """An error at this place."""
+        return SpecError(problem, file=self.file, table=self.table or None, key=key, remedy=remedy)
+
+    def expression(self, text: str, key: str, names: Names) -> sp.Expr:
+        """The expression that stands at a key; its errors get this place."""
+        try:
+            return parse_expression(text, names)
+        except SpecError as error:
+            raise self.locate(error, key) from None
+
+    def locate(self, error: SpecError, key: str) -> SpecError:
+        """The error with this place filled in."""
+        return error.located(file=self.file, table=self.table or None, key=key)
+
+    def check(
+        self,
+        values: Mapping[str, Any],
+        keys: Table,
+        later: Mapping[str, str] | None = None,
+        refused: Mapping[str, str] | None = None,
+    ) -> None:
+        """Refuse unknown keys, missing keys and values of the wrong type.
+
+        ``later`` names keys of the format that this version does not have, ``refused`` keys that make no
+        sense here; both give the reason.
+        """
+        for name, value in values.items():
+            if later and name in later:
+                raise self.error(
+                    f"{later[name]} ('{name}') is not in this version of mfderive",
+                    key=name,
+                    remedy="Remove the key",
+                )
+            if refused and name in refused:
+                raise self.error(f"'{name}' is not allowed here: {refused[name]}", key=name)
+            if name not in keys:
+                raise self.error(f"unknown key '{name}'", key=name, remedy=nearest(name, keys))
+            if not keys[name].type.accepts(value):
+                raise self.error(
+                    f"found {shown(value)}, but '{name}' must be {keys[name].type.words}",
+                    key=name,
+                    remedy=_remedy(value, keys[name].type.accepts),
+                )
+        for name, key in keys.items():
+            if key.required and name not in values:
+                raise self.error(f"the key '{name}' is missing", key=name, remedy=f"It is {key.meaning}")
+
+
+def _remedy(value: Any, accepts: Any) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and accepts(str(value)):
+        return f'Write it in quotes: "{value}"'
+    if accepts([value]):
+        return f"Write a list: [{shown(value)}]"
+    return None
