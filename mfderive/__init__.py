@@ -1,0 +1,85 @@
+"""mfderive: derive, solve and verify the mean-field limit of neural networks.
+
+    import mfderive as mf
+    net = mf.load("specs/three_layer.toml")     # a network
+    limit = mf.derive(net)                        # its mean-field limit: forward, backward, evolution
+    solver = mf.generate(limit)                   # a readable numba solver, as a module
+    path = mf.solve(net, horizon=1.0)             # the limit's trajectory
+    nets = mf.simulate(net, width=400, seeds=2)   # finite networks, trained by SGD
+
+Names are imported when they are first used, so that ``import mfderive`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .algebra.system import ForwardSystem as ForwardSystem
+    from .algebra.system import LimitSystem as LimitSystem
+    from .codegen.generate import generate as generate
+    from .codegen.generate import load_solver as load_solver
+    from .data.loading import from_networkx as from_networkx
+    from .data.loading import load as load
+    from .data.trajectory import Trajectory as Trajectory
+    from .errors import DataError as DataError
+    from .errors import DivergenceError as DivergenceError
+    from .errors import MfError as MfError
+    from .errors import ResourceError as ResourceError
+    from .errors import SpecError as SpecError
+    from .errors import StateError as StateError
+    from .finite.simulate import simulate as simulate
+    from .finite.velocity import finite_velocity as finite_velocity
+    from .limit.derive import derive as derive
+    from .solve.integrate import solve as solve
+    from .spec.forward import forward_system as forward_system
+    from .spec.network import Network as Network
+    from .spec.schema import schema as schema
+
+_HOME = {
+    "DataError": "errors",
+    "DivergenceError": "errors",
+    "ForwardSystem": "algebra.system",
+    "LimitSystem": "algebra.system",
+    "MfError": "errors",
+    "Network": "spec.network",
+    "ResourceError": "errors",
+    "SpecError": "errors",
+    "StateError": "errors",
+    "Trajectory": "data.trajectory",
+    "derive": "limit.derive",
+    "finite_velocity": "finite.velocity",
+    "forward_system": "spec.forward",
+    "from_networkx": "data.loading",
+    "generate": "codegen.generate",
+    "load": "data.loading",
+    "load_solver": "codegen.generate",
+    "schema": "spec.schema",
+    "simulate": "finite.simulate",
+    "solve": "solve.integrate",
+}
+
+# Rooms that enter themselves in a table of a room below them: display of equations, fields of a state.
+_ENTRIES = {
+    "LimitSystem": ("notation.display",),
+    "derive": ("notation.display",),
+    "Trajectory": ("solve.integrate", "finite.simulate"),
+}
+
+__all__ = sorted(_HOME)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mfderive' has no attribute '{name}'")
+    for entry in _ENTRIES.get(name, ()):
+        import_module(f"mfderive.{entry}")
+    value = getattr(import_module(f"mfderive.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -30,8 +30,15 @@ from ..algebra.terms import (
     slot_indices,
 )
 from ..errors import MfError
+from ..spec.forward import forward_system
+from ..spec.network import Network
 
 LOSS = "loss"
+
+
+def derive(network: Network) -> LimitSystem:
+    """The mean-field limit of a resolved network (see :func:`derive_system`)."""
+    return derive_system(forward_system(network))
 
 
 def derive_system(system: ForwardSystem) -> LimitSystem:

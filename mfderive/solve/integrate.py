@@ -1,0 +1,274 @@
+"""Time integration of the limit: solver module + initial state + batch stream -> Trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..algebra.system import LimitSystem
+from ..codegen.generate import generate
+from ..codegen.memory import memory_estimate
+from ..data.clock import evaluate_loss_error, observation_steps
+from ..data.draw import check_memory, check_state, initial_state, population_sizes
+from ..data.trajectory import Checkpoint, Trajectory, register_forward
+from ..errors import DivergenceError, MfError
+from ..limit.derive import derive
+from ..spec.network import Network
+from .clock import TABLEAUS, Clock, make_clock
+from .options import Options, resolve_options
+
+State = dict[str, Any]
+OBSERVATIONS = 80
+CHECKPOINTS = 9
+# The evaluation sample goes through the solver in pieces of so many samples, to bound the memory.
+_PIECE = 500
+
+
+def solve(
+    network: Network,
+    horizon: float | None = None,
+    *,
+    steps: int | None = None,
+    widths: int | dict[str, int] | None = None,
+    seed: int | None = None,
+    method: str | None = None,
+    step: float | None = None,
+    precision: str | None = None,
+    edges: str | None = None,
+    evaluation: int | None = None,
+    initial: Mapping[str, Any] | None = None,
+    resume: Trajectory | None = None,
+    system: LimitSystem | None = None,
+    solver: Any = None,
+    checkpoints: int = CHECKPOINTS,
+    progress: bool = False,
+) -> Trajectory:
+    """Solve the mean-field limit of a network (theory A.2-A.4) on weighted nodes.
+
+    ``method`` "euler" makes exactly the step of SGD, at the rates alpha_k and on the batches k that the
+    finite networks see; "rk4" follows the flow at equal time steps (``step``), batch k in its step k.
+    Time is t = sum of alpha_k; it ends at ``horizon``, or after ``steps`` SGD steps. ``initial`` starts from
+    given arrays (any weights ``p``) instead of a draw; ``resume`` continues a trajectory from its last
+    checkpoint. ``system`` and ``solver`` replace what :func:`derive` and :func:`generate` make.
+
+    Raises SpecError or MfError for options that do not exist, StateError for arrays that do not fit,
+    ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers.
+    """
+    options = resolve_options(
+        network,
+        horizon=horizon,
+        steps=steps,
+        widths=widths,
+        seed=seed,
+        method=method,
+        step=step,
+        precision=precision,
+        edges=edges,
+        evaluation=evaluation,
+    )
+    limit = derive(network) if system is None else system
+    clock = make_clock(network, options)
+    start, state = _start(limit, options, initial, resume, clock)
+    module = generate(limit) if solver is None else solver
+    _check_run_memory(limit, network, options, state)
+    run = _Run(network, module, options, clock, min(checkpoints, clock.steps + 1))
+    return run.trajectory(state, start, resume, progress)
+
+
+def solver_for(network: Network) -> Any:
+    """The generated solver module of a network's limit (from the cache where it is there)."""
+    return generate(derive(network))
+
+
+def _start(
+    limit: LimitSystem,
+    options: Options,
+    initial: Mapping[str, Any] | None,
+    resume: Trajectory | None,
+    clock: Clock,
+) -> tuple[int, State]:
+    if resume is not None:
+        if initial is not None:
+            raise MfError("initial and resume cannot both be given: resume has its own state")
+        point = resume.checkpoint()
+        places = np.flatnonzero(np.isclose(clock.times, point.time, rtol=1e-9, atol=0.0))
+        if not places.size:
+            raise MfError(
+                f"the trajectory ends at t = {point.time:.6g}, which is not on this run's grid (up to "
+                f"t = {clock.times[-1]:.6g}); resume with the same method and a later end"
+            )
+        return int(places[0]), _cast(limit, point.state, options)
+    if initial is not None:
+        return 0, _cast(limit, initial, options)
+    population_sizes(limit, options.widths)
+    edges: Any = options.edges
+    return 0, initial_state(limit, options.widths, options.seed, edges=edges, dtype=options.dtype)
+
+
+def _cast(limit: LimitSystem, state: Mapping[str, Any], options: Options) -> State:
+    checked = check_state(limit, state)
+    cast: State = {
+        name: np.array(value, options.dtype, order="C") for name, value in checked.items() if name != "p"
+    }
+    cast["p"] = {name: np.array(value, options.dtype) for name, value in checked["p"].items()}
+    return cast
+
+
+def _check_run_memory(limit: LimitSystem, network: Network, options: Options, state: State) -> None:
+    batch = network.training.batch_size
+    samples = network.source.rows if isinstance(batch, str) else batch
+    widths = {name: len(weights) for name, weights in state["p"].items()}
+    needed = memory_estimate(limit, widths, max(samples or 1, _PIECE), options.dtype, options.method)
+    check_memory(
+        needed,
+        f"Solving with {max(widths.values(), default=1)} nodes a population and batches of {samples}",
+        "Take fewer nodes (widths), smaller batches or precision float32",
+    )
+
+
+class _Run:
+    """One solution: steps, observations and checkpoints."""
+
+    def __init__(
+        self, network: Network, module: Any, options: Options, clock: Clock, checkpoints: int
+    ) -> None:
+        self.network, self.module, self.options, self.clock = network, module, options, clock
+        self.observed = observation_steps(clock.steps, OBSERVATIONS)
+        kept = observation_steps(clock.steps, max(checkpoints, 2))
+        self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
+        self.x, self.y = network.source.evaluation(options.evaluation)
+        self.rows: list[tuple[float, int, float, float]] = []
+        self.points: list[Checkpoint] = []
+
+    def trajectory(
+        self, state: State, start: int, resume: Trajectory | None, progress: bool
+    ) -> Trajectory:
+        observed = set(self.observed.tolist())
+        if resume is None:
+            self.observe(0, state)
+        bar = tqdm(
+            total=self.clock.steps, initial=start, desc="limit", disable=not progress, delay=2, leave=False
+        )
+        with bar:
+            for number in range(start, self.clock.steps):
+                state = self.advance(state, number)
+                if number + 1 in observed:
+                    self.observe(number + 1, state)
+                bar.update()
+        return self.finished(state, resume)
+
+    def advance(self, state: State, number: int) -> State:
+        """The step from time t_number to t_(number+1) on batch number + 1."""
+        size = self.network.training.batch_size
+        x, y = self.network.source.batch(number + 1, size)
+        t = float(self.clock.times[number])
+        width = float(self.clock.times[number + 1]) - t
+        # Values that overflow are found at the next observation, with a message; no warning is owed here.
+        with np.errstate(all="ignore"):
+            if self.options.method == "euler":
+                stepped: State = self.module.step(state, x, y, t, width, out=state)
+                return stepped
+            return runge_kutta(self.module, state, x, y, t, width, self.options.method)
+
+    def observe(self, number: int, state: State) -> None:
+        """Measure loss and error on the evaluation sample; keep a checkpoint where one is due."""
+        with np.errstate(all="ignore"):
+            yhat = np.concatenate(
+                [
+                    self.module.forward(state, self.x[k : k + _PIECE])["yhat"]
+                    for k in range(0, len(self.x), _PIECE)
+                ]
+            )
+        time = float(self.clock.times[number])
+        loss, error = evaluate_loss_error(self.network, yhat, self.y)
+        if not np.isfinite(loss):
+            raise DivergenceError(self.divergence(number, state))
+        self.rows.append((time, int(self.clock.sgd_steps[number]), loss, error))
+        if number in self.kept:
+            self.points.append(Checkpoint(time, int(self.clock.sgd_steps[number]), copy_state(state)))
+
+    def divergence(self, number: int, state: State) -> str:
+        """Where the numbers left the finite ones, and what to do."""
+        broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
+        if not broken:
+            with np.errstate(all="ignore"):
+                fields = self.module.forward(state, self.x[:_PIECE])
+            broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
+        where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
+        last = f"; the last finite loss was {self.rows[-1][2]:.4g} at t = {self.rows[-1][0]:.4g}"
+        return (
+            f"the limit of '{self.network.title}' diverged by t = {self.clock.times[number]:.4g} "
+            f"(step {number}): {where}{last if self.rows else ''}. "
+            "Take a smaller learning rate (or time step), or initial values of smaller size"
+        )
+
+    def finished(self, state: State, resume: Trajectory | None) -> Trajectory:
+        times, steps, loss, error = (np.array(column) for column in zip(*self.rows, strict=True))
+        points = tuple(self.points)
+        if resume is not None:
+            times, steps = np.append(resume.times, times), np.append(resume.steps, steps)
+            loss, error = np.append(resume.loss, loss), np.append(resume.error, error)
+            points = (*resume.checkpoints, *points)
+        sizes = {len(weights) for weights in state["p"].values()}
+        notes = {
+            "method": self.options.method,
+            "precision": self.options.precision,
+            "edges": self.options.edges,
+            "nodes": {name: len(weights) for name, weights in state["p"].items()},
+            "batch_size": self.network.training.batch_size,
+            "learning_rate": self.network.training.learning_rate,
+            "evaluation": len(self.x),
+        }
+        return Trajectory(
+            kind="limit",
+            network=self.network,
+            width=sizes.pop() if len(sizes) == 1 else None,
+            seed=self.options.seed,
+            times=times,
+            steps=steps,
+            loss=loss,
+            error=error,
+            checkpoints=points,
+            notes=notes,
+        )
+
+
+def runge_kutta(
+    module: Any, state: State, x: Any, y: Any, t: float, width: float, method: str
+) -> State:
+    """One explicit Runge-Kutta step of the flow on a batch; ``method`` names a row of TABLEAUS."""
+    couplings, weights = TABLEAUS[method]
+    slopes: list[State] = []
+    for row in couplings:
+        slopes.append(module.velocity(_moved(state, slopes, row, width), x, y, t + sum(row) * width))
+    return _moved(state, slopes, weights, width)
+
+
+def _moved(state: State, slopes: list[State], factors: tuple[float, ...], width: float) -> State:
+    moved: State = {"p": state["p"]}
+    for name, value in state.items():
+        if name != "p":
+            total = value.copy()
+            for slope, factor in zip(slopes, factors, strict=True):
+                if factor:
+                    total += value.dtype.type(factor * width) * slope[name]
+            moved[name] = total
+    return moved
+
+
+def copy_state(state: State) -> State:
+    """A state of its own arrays."""
+    copied: State = {name: value.copy() for name, value in state.items() if name != "p"}
+    copied["p"] = {name: weights.copy() for name, weights in state["p"].items()}
+    return copied
+
+
+def _limit_fields(network: Network, state: Any, x: Any) -> Mapping[str, Any]:
+    fields: Mapping[str, Any] = solver_for(network).forward(state, x)
+    return fields
+
+
+register_forward("limit", _limit_fields)

@@ -1,0 +1,73 @@
+"""What a solution needs to know beside the network: arguments, then ``[solver]``, then defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..errors import MfError, nearest
+from ..spec.network import Network
+
+# Nodes of every population where nothing else is said: enough that the sampling error of the limit,
+# of order 1/sqrt(nodes), is below that of the networks that it is usually held against.
+DEFAULT_WIDTHS = 1000
+DEFAULT_EVALUATION = 2000
+METHODS = ("euler", "rk4")
+PRECISIONS = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Resolved options of one solution.
+
+    ``widths``: nodes of every population (times its relative width); ``step``: the time step of rk4 (None:
+    ten SGD steps at the first learning rate); ``horizon``: time t at which to stop (None: after ``steps``);
+    ``evaluation``: samples on which loss and error are measured.
+    """
+
+    widths: int | dict[str, int] = DEFAULT_WIDTHS
+    seed: int = 0
+    method: str = "euler"
+    step: float | None = None
+    precision: str = "float64"
+    edges: str = "draw"
+    evaluation: int = DEFAULT_EVALUATION
+    horizon: float | None = None
+    steps: int | None = None
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy type of the arithmetic."""
+        return np.dtype(self.precision)
+
+
+def resolve_options(network: Network, **given: Any) -> Options:
+    """Options from arguments (None: not given), else from ``[solver]``, else defaults.
+
+    Raises MfError for a method, precision or number that does not exist.
+    """
+    known = {field.name for field in fields(Options)}
+    for name in given:
+        if name not in known:
+            raise MfError(f"solve has no option '{name}'. {nearest(name, known)}")
+    values = {name: value for name, value in network.solver if name in known}
+    values.update({name: value for name, value in given.items() if value is not None})
+    options = Options(**values)
+    for name, value, allowed in (
+        ("method", options.method, METHODS),
+        ("precision", options.precision, PRECISIONS),
+        ("edges", options.edges, ("draw", "mean")),
+    ):
+        if value not in allowed:
+            raise MfError(f"{name} is '{value}'. {nearest(str(value), allowed)}")
+    for name in ("step", "horizon"):
+        number = getattr(options, name)
+        if number is not None and not (np.isfinite(number) and number > 0):
+            raise MfError(f"{name} is {number}; it must be a finite number greater than 0")
+    if options.steps is not None and options.steps < 1:
+        raise MfError(f"steps is {options.steps}; there must be at least 1")
+    if options.evaluation < 1:
+        raise MfError(f"evaluation is {options.evaluation}; there must be at least 1 sample")
+    return options
