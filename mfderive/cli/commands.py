@@ -1,0 +1,350 @@
+"""What each command of the command line does: load, call the package, say what came out.
+
+Every function takes the parsed flags and returns an :class:`Outcome`; errors are raised as MfError.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import MfError, SpecError, nearest
+
+DEFAULT_WIDTHS = (50, 100, 200, 400)
+RUN_SEEDS = 2  # networks a width that `run` trains
+_ROWS = 9  # moments of a curve that a terminal shows
+
+# Where each flag belongs in a spec: flags are edits of the spec, so they are checked and stored like it.
+_PLACES = {
+    "steps": ("training", "steps"),
+    "learning_rate": ("training", "learning_rate"),
+    "batch_size": ("training", "batch_size"),
+    "horizon": ("solver", "horizon"),
+    "method": ("solver", "method"),
+    "particles": ("solver", "widths"),
+    "dtype": ("solver", "precision"),
+    "seed": ("solver", "seed"),
+    "widths": ("check", "widths"),
+    "seeds": ("check", "seeds"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command has to say: plain data for --json, and text for people."""
+
+    data: dict[str, Any]
+    text: str
+
+
+@dataclass
+class Stages:
+    """Names of the stages on stderr while they run, and their times in seconds."""
+
+    quiet: bool
+    total: int
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """One stage: its name is printed when it begins, its time kept when it ends."""
+        if not self.quiet:
+            print(f"[{len(self.timings) + 1}/{self.total}] {name}", file=sys.stderr, flush=True)
+        begin = time.perf_counter()
+        yield
+        self.timings[name] = time.perf_counter() - begin
+
+
+# --- specs ---------------------------------------------------------------------------------------------
+
+
+def _spec_path(text: str) -> Path:
+    """The spec file that was named. Raises SpecError, with the shipped spec of that name if there is one."""
+    path = Path(text)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise SpecError("this is a folder, not a spec file", file=text, remedy="Name a .toml file")
+    shipped = {spec.stem: spec for folder in _spec_folders() for spec in sorted(folder.glob("*.toml"))}
+    if path.stem in shipped:
+        remedy = f"The shipped spec of that name is {shipped[path.stem]}"
+    elif shipped:
+        remedy = f"Shipped specs: {nearest(path.stem, shipped)}. `mfderive new NAME` writes one to start from"
+    else:
+        remedy = "`mfderive new NAME` writes one to start from"
+    raise SpecError("there is no such file", file=text, remedy=remedy)
+
+
+def _spec_folders() -> list[Path]:
+    """Where shipped specs may lie: here, and in the checkout that the package runs from."""
+    here, checkout = Path("specs"), Path(__file__).resolve().parents[2] / "specs"
+    if here.resolve() == checkout:
+        return [here]
+    return [folder for folder in (checkout, here) if folder.is_dir()]
+
+
+def _load(arguments: argparse.Namespace) -> Any:
+    """The network of the spec with the flags written into it, resolved."""
+    from ..data.resolve import resolve
+    from ..spec.reader import parse_document, read
+
+    parsed = read(_spec_path(arguments.spec))
+    document = dict(parsed.document)
+    for flag, (table, key) in _PLACES.items():
+        value = getattr(arguments, flag, None)
+        if value is not None:
+            document[table] = {**document.get(table, {}), key: value}
+    if document != parsed.document:
+        parsed = parse_document(document, parsed.file)
+    return resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
+
+
+def _widths(network: Any) -> list[int]:
+    return list(dict(network.check).get("widths", DEFAULT_WIDTHS))
+
+
+def _stem(arguments: argparse.Namespace) -> str:
+    return Path(arguments.spec).stem
+
+
+# --- new, show, derive, generate, schema -----------------------------------------------------------------
+
+
+def new(arguments: argparse.Namespace) -> Outcome:
+    """Write the starter spec under a new name."""
+    from importlib.resources import files
+
+    path = Path(arguments.name)
+    path = path if path.suffix == ".toml" else path.with_name(path.name + ".toml")
+    if not path.stem or any(character in path.stem for character in '"\\\n\r\t'):
+        raise MfError(f"'{arguments.name}' cannot be the name of a network; use letters, digits and _")
+    if path.exists():
+        raise MfError(f"{path} exists already and is left alone. Give another name")
+    starter = files("mfderive.cli").joinpath("starter.toml").read_text(encoding="utf-8")
+    try:
+        path.write_text(starter.replace("NAME", path.stem), encoding="utf-8")
+    except OSError as problem:
+        raise MfError(f"{path} cannot be written: {problem.strerror}") from problem
+    return Outcome({"spec": str(path)}, f"{path} is written. Next: mfderive run {path}")
+
+
+def show(arguments: argparse.Namespace) -> Outcome:
+    """Print what a network consists of."""
+    from ..report.summary import summarise, summary_text
+    from ..spec.forward import forward_system
+
+    network = _load(arguments)
+    summary = summarise(network, forward_system(network), arguments.widths or _widths(network))
+    return Outcome(summary, summary_text(summary))
+
+
+def derive(arguments: argparse.Namespace) -> Outcome:
+    """Print the equations of the limit, or write them to a file."""
+    from .. import notation
+    from ..limit.derive import derive as derive_limit
+
+    limit = derive_limit(_load(arguments))
+    printer = {"text": notation.text, "latex": notation.latex, "mathml": notation.mathml}[arguments.format]
+    equations = printer(limit, notation=arguments.notation)
+    data = {"format": arguments.format, "notation": arguments.notation, "equations": equations}
+    if arguments.output is None:
+        return Outcome(data, equations)
+    try:
+        arguments.output.write_text(equations.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise MfError(f"{arguments.output} cannot be written: {problem.strerror}") from problem
+    return Outcome({**data, "file": str(arguments.output)}, f"The equations are in {arguments.output}")
+
+
+def generate(arguments: argparse.Namespace) -> Outcome:
+    """Write the solver of the limit."""
+    import mfderive
+
+    limit = mfderive.derive(_load(arguments))
+    folder = arguments.output or Path("generated") / _stem(arguments)
+    mfderive.generate(limit, directory=folder)
+    written = sorted(str(path) for path in folder.iterdir() if path.is_file())
+    return Outcome({"folder": str(folder), "files": written}, "\n".join(written))
+
+
+def schema(arguments: argparse.Namespace) -> Outcome:
+    """Print the JSON Schema of spec files."""
+    import json
+
+    from ..spec.schema import schema as spec_schema
+
+    document = spec_schema()
+    return Outcome(document, json.dumps(document, indent=2, ensure_ascii=False))
+
+
+# --- solve, simulate, run, report ------------------------------------------------------------------------
+
+
+def solve(arguments: argparse.Namespace) -> Outcome:
+    """Solve the limit and keep its trajectory."""
+    import mfderive
+
+    network = _load(arguments)
+    path = mfderive.solve(network, progress=not arguments.quiet)
+    folder = arguments.output or Path("runs") / f"{_stem(arguments)}-limit"
+    saved = path.save(folder)
+    data = {"trajectory": str(saved), "curve": _curve(path)}
+    return Outcome(data, f"{_curve_text(path)}\n\nThe trajectory is in {saved}")
+
+
+def simulate(arguments: argparse.Namespace) -> Outcome:
+    """Train finite networks and keep their trajectories."""
+    from ..report.curves import curve_of, final_table
+
+    network = _load(arguments)
+    widths = _widths(network)
+    paths = _trained(network, widths, arguments.seeds or 1, arguments)
+    folder = arguments.output or Path("runs") / f"{_stem(arguments)}-networks"
+    saved = [str(path.save(folder)) for path in paths]
+    rows = final_table([curve_of(path) for path in paths])
+    return Outcome(
+        {"trajectories": saved, "final": rows}, f"{final_text(rows)}\n\nThe trajectories are in {folder}"
+    )
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Go the whole way and leave one folder."""
+    import mfderive
+
+    from ..report.run import RunResult, check_replaceable, write_run
+
+    folder = arguments.output or Path("runs") / _stem(arguments)
+    check_replaceable(folder)
+    network = _load(arguments)
+    stages = Stages(arguments.quiet, total=5)
+    with stages("derive the limit"):
+        limit = mfderive.derive(network)
+        equations = _equations(limit)
+    with _scratch() as scratch:
+        with stages("generate and compile the solver"):
+            mfderive.generate(limit, directory=scratch)
+        with stages("solve the limit"):
+            path = mfderive.solve(network, progress=not arguments.quiet)
+        seeds = arguments.seeds or RUN_SEEDS
+        with stages("train finite networks"):
+            networks = _trained(network, _widths(network), seeds, arguments)
+        with stages("write figures and page"):
+            result = RunResult(
+                network=network,
+                limit=limit,
+                equations=equations,
+                solver=scratch,
+                trajectories=(path, *networks),
+                spec=Path(arguments.spec).read_text(encoding="utf-8"),
+                settings=_settings(arguments, path, networks),
+                timings=stages.timings,
+            )
+            record = write_run(folder, result)
+    return Outcome(record, _run_text(record))
+
+
+def report(arguments: argparse.Namespace) -> Outcome:
+    """Draw figures and page of a run again."""
+    from ..report.run import rebuild
+
+    record = rebuild(arguments.run)
+    return Outcome(record, _run_text(record))
+
+
+def _trained(network: Any, widths: Sequence[int], seeds: int, arguments: argparse.Namespace) -> list[Any]:
+    """Trajectories of all widths, narrow ones first, ``seeds`` networks each."""
+    import mfderive
+
+    paths: list[Any] = []
+    for width in sorted(set(widths)):
+        paths += mfderive.simulate(network, width=width, seeds=seeds, progress=not arguments.quiet)
+    return paths
+
+
+def _equations(limit: Any) -> dict[str, str]:
+    """The equations as the files of a run hold them."""
+    from .. import notation
+
+    return {"text": notation.text(limit), "latex": notation.latex(limit), "html": notation.html(limit)}
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="mfderive-") as folder:
+        yield Path(folder)
+
+
+def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:
+    """What a reader needs to make the same run again, beside the spec."""
+    given = {flag: getattr(arguments, flag) for flag in _PLACES if getattr(arguments, flag, None) is not None}
+    return {
+        "spec file": str(arguments.spec),
+        "flags": given,
+        "limit": dict(path.notes),
+        "limit seed": path.seed,
+        "network widths": sorted({network.width for network in networks}),
+        "network seeds": sorted({network.seed for network in networks}),
+    }
+
+
+# --- text ------------------------------------------------------------------------------------------------
+
+
+def _curve(path: Any) -> list[dict[str, float | None]]:
+    """A trajectory as plain data; what is not finite becomes None."""
+    import math
+
+    rows = zip(path.times, path.steps, path.loss, path.error, strict=True)
+    return [
+        {
+            "t": float(time),
+            "step": int(step),
+            "loss": float(loss) if math.isfinite(loss) else None,
+            "error": float(error) if math.isfinite(error) else None,
+        }
+        for time, step, loss, error in rows
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _curve_text(path: Any) -> str:
+    from ..report.summary import text_table
+
+    rows = _curve(path)
+    places = sorted({round(place * (len(rows) - 1) / (_ROWS - 1)) for place in range(_ROWS)})
+    cells = [[_number(rows[place][key]) for key in ("t", "step", "loss", "error")] for place in places]
+    return text_table(("t", "step", "loss", "error"), cells)
+
+
+def final_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of final losses by width for a terminal."""
+    from ..report.summary import text_table
+
+    cells = [
+        [
+            "limit" if row["width"] is None else row["width"],
+            row["seeds"],
+            _number(row["loss"]),
+            _number(row["error"]),
+            _number(row["distance"]),
+        ]
+        for row in rows
+    ]
+    return text_table(("width", "seeds", "final loss", "final error", "farthest from limit"), cells)
+
+
+def _run_text(record: Mapping[str, Any]) -> str:
+    seconds = sum(record["timings"].values())
+    return f"{final_text(record['final'])}\n\n{seconds:.0f} seconds. The page: {record['page']}"

@@ -1,0 +1,211 @@
+"""The flags of the command line, what they mean, and what is said about words that mean nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import commands
+from .commands import Outcome
+from ..errors import MfError, nearest
+
+
+class UsageError(MfError):
+    """Wrong use of the command line."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are MfErrors, so that there is one way in which errors are printed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and leaving."""
+        raise UsageError(f"{message}. `{self.prog} --help` explains")
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not '{text}'")
+    return number
+
+
+def _positive_number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number greater than 0, not '{text}'")
+    return number
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not '{text}'")
+    return int(text)
+
+
+def _batch(text: str) -> int | str:
+    return text if text == "all" else _positive(text)
+
+
+def _widths(text: str) -> list[int]:
+    return [_positive(part) for part in text.split(",")]
+
+
+def _training_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("training (each flag replaces what the spec says)")
+    group.add_argument("--steps", type=_positive, metavar="K", help="number of SGD steps")
+    group.add_argument(
+        "--horizon", type=_positive_number, metavar="T", help="stop at time t = T (sum of the rates)"
+    )
+    group.add_argument("--learning-rate", type=_positive_number, metavar="A", help="learning rate alpha")
+    group.add_argument("--batch-size", type=_batch, metavar="B", help="samples a step, or 'all'")
+    group.add_argument(
+        "--seed", type=_seed, metavar="S", help="seed of the initial values (of the first network)"
+    )
+    group.add_argument("--dtype", choices=("float32", "float64"), help="precision of the arithmetic")
+
+
+def _limit_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limit")
+    group.add_argument("--particles", type=_positive, metavar="N", help="size of the ensemble a population")
+    group.add_argument(
+        "--method", choices=("euler", "rk4"), help="euler follows SGD step by step; rk4 the flow"
+    )
+
+
+def _network_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("finite networks")
+    group.add_argument(
+        "--widths",
+        "--width",
+        type=_widths,
+        metavar="N[,N...]",
+        help="neurons a layer, for example 50,100,200",
+    )
+    group.add_argument("--seeds", type=_positive, metavar="M", help="networks a width")
+
+
+def build_parser() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(
+        prog="mfderive",
+        allow_abbrev=False,
+        description="Derive the mean-field (infinite-width) limit of the training of a neural network that "
+        "a small file describes, solve it, and compare it with finite networks.",
+        epilog="Start with `mfderive new my_network`, then `mfderive run my_network.toml`. "
+        "Exit codes: 0 done, 2 wrong use or a bad spec, 3 not finished or diverged.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def command(
+        name: str, action: Callable[[argparse.Namespace], Outcome], words: str, output: str = ""
+    ) -> Parser:
+        added: Parser = subparsers.add_parser(name, help=words, description=words, allow_abbrev=False)
+        added.set_defaults(action=action)
+        added.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+        added.add_argument("--quiet", action="store_true", help="print neither text nor progress bars")
+        if output:
+            added.add_argument("--output", type=Path, metavar="PATH", help=output)
+        return added
+
+    def with_spec(
+        name: str, action: Callable[[argparse.Namespace], Outcome], words: str, output: str = ""
+    ) -> Parser:
+        added = command(name, action, words, output)
+        added.add_argument("spec", metavar="SPEC", help="the spec file (TOML) that describes the network")
+        return added
+
+    new = command("new", commands.new, "Write a commented spec file that runs, to start from.")
+    new.add_argument("name", metavar="NAME", help="name of the network; NAME.toml is written")
+    show = with_spec(
+        "show", commands.show, "Check a spec and print its layers, populations, parameters, laws and sizes."
+    )
+    _network_flags(show)
+    derive = with_spec(
+        "derive", commands.derive, "Print the equations of the mean-field limit.", "write to this file"
+    )
+    derive.add_argument("--format", choices=("text", "latex", "mathml"), default="text", help="default: text")
+    derive.add_argument(
+        "--notation",
+        choices=("embedding", "measure"),
+        default="embedding",
+        help="functions of neuron labels (default), or measures as in the paper, where they exist",
+    )
+    with_spec(
+        "generate",
+        commands.generate,
+        "Write the limit's solver as a readable Python module.",
+        "folder to write (default generated/NAME)",
+    )
+    solve = with_spec(
+        "solve", commands.solve, "Solve the mean-field limit.", "folder to write (default runs/NAME-limit)"
+    )
+    simulate = with_spec(
+        "simulate",
+        commands.simulate,
+        "Train finite networks by SGD.",
+        "folder to write (default runs/NAME-networks)",
+    )
+    run = with_spec(
+        "run",
+        commands.run,
+        "Go the whole way: derive, generate, solve, train networks, write a page.",
+        "folder to write (default runs/NAME)",
+    )
+    for added in (solve, simulate, run):
+        _training_flags(added)
+    for added in (solve, run):
+        _limit_flags(added)
+    for added in (simulate, run):
+        _network_flags(added)
+    report = command("report", commands.report, "Draw the figures and the page of a finished run again.")
+    report.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    command("schema", commands.schema, "Print the JSON Schema of spec files: every key and what it may be.")
+    return parser
+
+
+def _check_words(parser: Parser, words: Sequence[str]) -> None:
+    """Raise UsageError, with the nearest known name, for a command or a flag that does not exist.
+
+    argparse would speak of missing arguments first, and name nothing near.
+    """
+    subparsers = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in subparsers.choices:
+        raise UsageError(f"there is no command '{name}'. {nearest(name, subparsers.choices)}")
+    known: list[str] = list(parser._option_string_actions)
+    if name is not None:
+        known = list(subparsers.choices[name]._option_string_actions)
+        words = words[words.index(name) + 1 :]
+    for word in words:
+        flag = word.split("=", 1)[0]
+        if flag.startswith("--") and flag not in known:
+            of = f"`mfderive {name}`" if name else "`mfderive`"
+            raise UsageError(f"{of} has no flag {flag}. {nearest(flag, [k for k in known if k[:2] == '--'])}")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace | None:
+    """The parsed command line; None where help was printed because no command was given."""
+    parser = build_parser()
+    _check_words(parser, words)
+    arguments, extra = parser.parse_known_args(words)
+    if extra:
+        hint = " Several widths are written 50,100,200" if extra[0].isdecimal() else ""
+        raise UsageError(f"'{extra[0]}' is one word too many.{hint}")
+    if arguments.version:
+        from importlib.metadata import version
+
+        print(f"mfderive {version('mfderive')}")
+        return None
+    if arguments.command is None:
+        parser.print_help()
+        return None
+    return arguments
