@@ -6,7 +6,6 @@ or the new one. Its zip checksums find truncation and damage; nothing is ever lo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zipfile
@@ -19,6 +18,7 @@ import numpy as np
 
 from ..errors import DataError, MfError
 from ..spec.network import Network
+from .resolve import data_digest, resolve
 from .trajectory import Checkpoint, Trajectory
 
 Array = Any
@@ -70,16 +70,6 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     raise TypeError(f"{value!r} ({type(value).__name__}) cannot be stored with a trajectory")
-
-
-def data_digest(x: Array, y: Array) -> str:
-    """A digest of a data set given as arrays (values in float64 and shapes)."""
-    digest = hashlib.sha256()
-    for array in (x, y):
-        values = np.ascontiguousarray(array, dtype=np.float64)
-        digest.update(str(values.shape).encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
 
 
 def _data_document(network: Network) -> dict[str, Any]:
@@ -204,7 +194,6 @@ def _checkpoint(number: int, entry: Mapping[str, Any], arrays: Mapping[str, Arra
 def _rebuild(file: Path, document: Mapping[str, Any], data: tuple[Array, Array] | None) -> Network:
     """The resolved network out of the stored spec document and, where it needs them, the given arrays."""
     from ..spec.reader import parse_document
-    from .resolve import resolve
 
     given = document["data"]["given"]
     if given is not None and data is None:

@@ -29,6 +29,13 @@ WEIGHTS = "p"
 _DOUBLE = 8  # bytes
 # A draw holds its numbers in float64, and a law with references up to two more arrays of that size.
 _TEMPORARIES = 3
+_ARGUMENT_NAMES = {
+    LawKind.NORMAL: ("mean", "deviation"),
+    LawKind.UNIFORM: ("low", "high"),
+    LawKind.RADEMACHER: ("scale",),
+    LawKind.SPHERE: ("radius",),
+    LawKind.CONSTANT: ("value",),
+}
 
 
 def population_sizes(system: ForwardSystem, widths: int | Mapping[str, int]) -> dict[str, int]:
@@ -179,20 +186,21 @@ def _symbol_values(
     }
 
 
-def _check_argument(parameter: Parameter, what: str, values: Array, *, negative: bool = True) -> None:
-    numbers = np.asarray(values)
-    if not np.all(np.isfinite(numbers)) or (not negative and np.any(numbers < 0)):
-        allowed = "finite" if negative else "finite and not negative"
-        worst = (
-            float(numbers[~np.isfinite(numbers)][0])
-            if not np.all(np.isfinite(numbers))
-            else float(numbers.min())
-        )
-        raise SpecError(
-            f"the {what} of the law '{parameter.law.text}' is {worst} for some entry",
-            table=parameter.name,
-            remedy=f"It must be {allowed}",
-        )
+def check_law(law: Law, arguments: tuple[Array, ...], table: str, file: str | None = None) -> None:
+    """Raise SpecError unless a law's arguments are finite, and deviations not negative, for every entry."""
+    for name, values in zip(_ARGUMENT_NAMES[law.kind], arguments, strict=True):
+        numbers = np.asarray(values, dtype=np.float64)
+        wrong = ~np.isfinite(numbers)
+        if name == "deviation":
+            wrong |= numbers < 0
+        if wrong.any():
+            allowed = "finite and not negative" if name == "deviation" else "finite"
+            raise SpecError(
+                f"the {name} of the law '{law.text}' is {float(numbers[wrong][0])} for some entry",
+                file=file,
+                table=table,
+                remedy=f"It must be {allowed}",
+            )
 
 
 def draw_law(
@@ -223,28 +231,18 @@ def draw_law(
     raise SpecError(f"'{law.kind}' is not a kind of law")
 
 
-_ARGUMENT_NAMES = {
-    LawKind.NORMAL: ("mean", "deviation"),
-    LawKind.UNIFORM: ("low", "high"),
-    LawKind.RADEMACHER: ("scale",),
-    LawKind.SPHERE: ("radius",),
-    LawKind.CONSTANT: ("value",),
-}
-
-
 def _initial_values(
     parameter: Parameter, shape: tuple[int, ...], symbols: Mapping[Any, Array], seed: int, edges: str
 ) -> Array:
     """The float64 initial values of one parameter."""
+    law = parameter.law
     if edges == "mean" and parameter.noise is not None:
-        mean = evaluate_expression(parameter.law.mean, symbols)
-        _check_argument(parameter, "mean", mean)
-        return np.broadcast_to(np.asarray(mean, dtype=np.float64), shape).copy()
-    arguments = tuple(evaluate_expression(argument, symbols) for argument in parameter.law.arguments)
-    for name, values in zip(_ARGUMENT_NAMES[parameter.law.kind], arguments, strict=True):
-        _check_argument(parameter, name, values, negative=name != "deviation")
+        law = Law(LawKind.CONSTANT, (law.mean,), law.references, law.text)
+    with np.errstate(all="ignore"):  # what is not finite is an error of its own, not a warning
+        arguments = tuple(evaluate_expression(argument, symbols) for argument in law.arguments)
+    check_law(law, arguments, parameter.name)
     rng = np.random.default_rng([seed, zlib.crc32(parameter.name.encode())])
-    return draw_law(parameter.law, arguments, shape, rng)
+    return draw_law(law, arguments, shape, rng)
 
 
 def initial_state(

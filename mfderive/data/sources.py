@@ -23,6 +23,7 @@ BATCH = 1
 EVALUATION = 2
 FIXED_SAMPLE = 3
 SPLIT = 4
+PROBE = 5
 
 Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]
 
@@ -83,7 +84,6 @@ class LawSource:
     input_shape: tuple[int, ...]
     outputs: int
     seed: int
-    description: str = ""
     rows: int | None = None
 
     def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
@@ -108,16 +108,15 @@ class SampleSource:
     """A fixed sample: the law of the data is its empirical law. ``test`` rows are never trained on.
 
     A batch draws rows independently with replacement, so that it is a sample of the empirical law for every
-    size; "all" gives every row once, the law itself. ``fresh`` draws test samples from the law that the
-    fixed sample itself was drawn from.
+    size; "all" gives every row once, the law itself. ``given`` is the digest of arrays that the caller
+    gave (they are in no file that a saved run could read them from again).
     """
 
     x: Array
     y: Array
     seed: int
     test: tuple[Array, Array] | None = None
-    fresh: Draw | None = None
-    description: str = ""
+    given: str | None = None
     outputs: int = field(init=False)
     input_shape: tuple[int, ...] = field(init=False)
 
@@ -150,8 +149,6 @@ class SampleSource:
         """
         if split not in (None, "train", "test"):
             raise ValueError(f"split is {split!r}; allowed: 'train', 'test'")
-        if split != "train" and self.test is None and self.fresh is not None:
-            return self.fresh(generator(self.seed, EVALUATION), samples)
         if split == "test" and self.test is None:
             raise DataError("this data has no test split", table="data", key="test")
         x, y = self.test if self.test is not None and split != "train" else (self.x, self.y)
