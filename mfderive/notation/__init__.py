@@ -1,0 +1,19 @@
+"""Equations as text, LaTeX, MathML and display trees. Nothing computes with what is printed here."""
+
+from .display import Display, display
+from .document import html, latex, latex_document, mathml
+from .embedding import equation_text, text
+from .tree import display_equation, display_tree
+
+__all__ = [
+    "Display",
+    "display",
+    "display_equation",
+    "display_tree",
+    "equation_text",
+    "html",
+    "latex",
+    "latex_document",
+    "mathml",
+    "text",
+]

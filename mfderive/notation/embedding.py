@@ -1,0 +1,322 @@
+"""Embedding notation: every equation as functions of labels c (Nguyen and Pham), for every system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.functions import FUNCTIONS
+from ..algebra.laws import TIME
+from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
+from ..algebra.terms import AxisKind, Equation, Role
+from .letters import Letter
+from .nodes import (
+    ADJOINT_HEAD_PREFIX,
+    DELTA_PREFIX,
+    GRADIENT_PREFIX,
+    RESIDUAL,
+    Activation,
+    head_name,
+)
+from .printer import MULTIPLY, Printer
+from .styles import LATEX, TEXT, Style
+from .tree import TreeBuilder
+
+Tree = Any
+
+
+class EmbeddingVocabulary:
+    """How values look in embedding notation: ``H_2(c_2; x)``, ``W_{h2,h1}(c_h2, c_h1)``."""
+
+    def __init__(self, builder: TreeBuilder) -> None:
+        self.builder = builder
+        self.system = builder.system
+        self.letters = builder.letters
+
+    def value(self, node: Tree, printer: Printer) -> str:
+        """The value of a field at its slots; the data slot is printed as x or (x, y)."""
+        style = printer.style
+        name = head_name(node)
+        if name == RESIDUAL:
+            return style.residual + style.group(f"y, {style.call(style.letter(Letter('ŷ')), ['x'])}")
+        for prefix, sign, after in (
+            (DELTA_PREFIX, "Δ", ["x"]),
+            (ADJOINT_HEAD_PREFIX, "D", ["x", "y"]),
+            (GRADIENT_PREFIX, "G", []),
+        ):
+            if name.startswith(prefix):
+                field = name.removeprefix(prefix)
+                letter = Letter(sign, (self.letters.field(field),))
+                data, slots = self._slots(node, field)
+                return style.call(style.letter(letter), printer.indices(slots), after=after if data else ())
+        return self._plain(name, node, printer)
+
+    def _plain(self, name: str, node: Tree, printer: Printer) -> str:
+        style = printer.style
+        letter = self.letters.field(name)
+        data, slots = self._slots(node, name)
+        shown = printer.indices(slots)
+        if name in ("x", "y"):
+            return style.subscript(style.letter(letter), ",".join(shown)) if shown else style.letter(letter)
+        if name == "yhat":
+            if shown:
+                letter = Letter(letter.base)
+                return style.call(style.subscript(style.letter(letter), ",".join(shown)), ["x"])
+            return style.call(style.letter(letter), ["x"])
+        if name == "loss":
+            return style.letter(letter) + style.group(f"y, {style.call(style.letter(Letter('ŷ')), ['x'])}")
+        after = []
+        if data:
+            after = ["x", "y"] if self._reads_target(name) else ["x"]
+        return style.call(style.letter(letter), shown, after=after)
+
+    def _reads_target(self, name: str) -> bool:
+        return name in self.letters.loss_path
+
+    def _slots(self, node: Tree, field: str) -> tuple[bool, list[Tree]]:
+        axes = [a for a in self.system.field[field].axes if a not in self.builder.single]
+        data = any(self.system.axis[a].kind is AxisKind.DATA for a in axes)
+        kept = [
+            slot
+            for axis, slot in zip(axes, node.args, strict=True)
+            if self.system.axis[axis].kind is not AxisKind.DATA
+        ]
+        return data, kept
+
+    @cached_property
+    def one_activation(self) -> bool:
+        """Whether every named activation is the same function of one argument: then it is called sigma."""
+        functions = {shape.function for shape in self.builder.activations.values()}
+        return len(functions) == 1 and None not in functions
+
+    def activation_letter(self, field: str) -> Letter:
+        """σ, or σ_ℓ where activations differ."""
+        if self.one_activation:
+            return Letter("σ")
+        return Letter("σ", (self.letters.layer(field.split(".", 1)[0]),))
+
+    def argument_letters(self, field: str) -> list[Letter]:
+        """The letters of an activation's arguments, in order."""
+        shape = self.builder.activations[field]
+        access = shape.term.access_of
+        return [self.letters.field(access[s].field) for s in shape.symbols]
+
+    def activation(self, node: Activation, printer: Printer) -> str:
+        """σ(H + b), σ'(H + b), σ_1(gain, b, H) or ∂_H σ_1(gain, b, H)."""
+        style = printer.style
+        sign = style.letter(self.activation_letter(node.field))
+        arguments = [printer.text(a) for a in node.arguments]
+        if node.derivative and self.builder.activations[node.field].function is not None:
+            return style.call(style.prime(sign), arguments)
+        if node.derivative:
+            letter = self.argument_letters(node.field)[node.derivative - 1]
+            sign = style.letter(Letter("∂", (letter,))) + style.times + sign
+        return style.call(sign, arguments)
+
+    def other(self, node: Tree, printer: Printer) -> str:
+        """There is nothing else in embedding notation."""
+        raise TypeError(f"cannot print {type(node).__name__}")
+
+    def rank(self, node: Tree) -> int:
+        """Residual, weights, adjoints, activations, values, x."""
+        if isinstance(node, Activation):
+            return 40
+        if not hasattr(node.func, "__name__") or not isinstance(node, sp.core.function.AppliedUndef):
+            return 5 if node.is_number else 60
+        name = head_name(node)
+        if name == RESIDUAL:
+            return 10
+        if name.startswith((DELTA_PREFIX, ADJOINT_HEAD_PREFIX)):
+            return 30
+        if name in ("x", "y"):
+            return 70
+        if name in self.system.field and self.system.field[name].role is Role.PARAMETER:
+            return 20
+        return 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """One printed equation: the key under which it can be looked up, and its two sides."""
+
+    key: str
+    left: str
+    right: str
+
+
+class Embedding:
+    """The equations of one system in embedding notation and one style."""
+
+    def __init__(self, system: ForwardSystem, style: Style = TEXT) -> None:
+        self.system = system
+        self.builder = TreeBuilder(system)
+        self.vocabulary = EmbeddingVocabulary(self.builder)
+        self.style = style
+        self.printer = Printer(style, self.vocabulary)
+
+    def _line(self, equation: Equation) -> Line:
+        tree = self.builder.equation(equation)
+        left, right = self.printer.text(tree.lhs), self.printer.text(tree.rhs)
+        return Line(equation.field, left, right)
+
+    def forward(self) -> list[Line]:
+        """H, statistics, yhat and the loss; activations and the loss's helpers are written out."""
+        return [
+            self._line(equation)
+            for equation in self.system.forward
+            if not self.builder.letters.is_hidden(self.system.field[equation.field])
+        ]
+
+    def backward(self) -> list[Line]:
+        """The derivative of the loss, then Delta (one output) or D (several) of every visible field."""
+        hidden = self.builder.letters.is_hidden
+        lines = []
+        for equation in getattr(self.system, "backward", ()):
+            name = equation.field.removeprefix(ADJOINT_PREFIX)
+            if name != "loss" and not hidden(self.system.field[name]):
+                lines.append(self._line(equation))
+        return lines
+
+    def evolution(self) -> list[Line]:
+        """d(parameter)/dt = rate * G with G written out."""
+        lines = []
+        for equation in getattr(self.system, "evolution", ()):
+            name = equation.field.removeprefix(VELOCITY_PREFIX)
+            tree = self.builder.equation(equation)
+            value = tree.lhs.func.__name__.removeprefix(GRADIENT_PREFIX)
+            left = self.printer.text(sp.Function(value)(*tree.lhs.args))
+            rate = self.system.parameter[name].rate
+            right = self.printer.text(tree.rhs)
+            if rate != 1:
+                right = self._with_rate(rate, tree.rhs)
+            lines.append(Line(name, self._time_derivative(left), right))
+        return lines
+
+    def _with_rate(self, rate: sp.Expr, right: Tree) -> str:
+        shown = Printer(self.style, _RateVocabulary()).text(rate, MULTIPLY)
+        if "/" in shown:
+            shown = self.style.group(shown)
+        negative = right.as_coeff_Mul()[0].is_negative
+        sign = self.style.minus if negative else ""
+        return sign + shown + self.style.times + self.printer.text(-right if negative else right, MULTIPLY)
+
+    def _time_derivative(self, shown: str) -> str:
+        if self.style is LATEX:
+            return r"\partial_t " + shown
+        return "∂ₜ " + shown
+
+    def scalings(self) -> list[tuple[str, str]]:
+        """Parameter and the multiplier of its plain gradient in a network of finite widths."""
+        rows = []
+        for parameter in self.system.parameters:
+            slots = self.system.population_slots(parameter.name)
+            widths = [self.style.letter(Letter("n", (self.builder.letters.layer(axis),))) for axis in slots]
+            shown = self.style.letter(self.builder.letters.field(parameter.name))
+            rows.append((shown, self.style.times.join(widths) if widths else "1"))
+        return rows
+
+    def activations(self) -> list[Line]:
+        """What the letters σ stand for."""
+        lines: dict[str, Line] = {}
+        for name, shape in self.builder.activations.items():
+            sign = self.style.letter(self.vocabulary.activation_letter(name))
+            if shape.function is not None:
+                line = Line(name, self.style.call(sign, ["h"]), self.style.function(shape.function, ["h"]))
+            else:
+                letters = self.vocabulary.argument_letters(name)
+                names = {s: _letter_symbol(v) for s, v in zip(shape.symbols, letters, strict=True)}
+                printer = Printer(self.style, _LetterVocabulary())
+                arguments = [self.style.letter(letter) for letter in letters]
+                right = printer.text(shape.term.expression.xreplace(names))
+                line = Line(name, self.style.call(sign, arguments), right)
+            lines.setdefault(line.left, line)
+        return list(lines.values())
+
+    def remarks(self) -> list[str]:
+        """Sentences that the equations need: what D or Delta means, what an affine slot reads outside."""
+        found = ["E with labels under it averages over neurons; E_P averages over the data (x, y)."]
+        if any(axis.kind is AxisKind.NOISE for axis in self.system.axes):
+            found.append("ζ is the randomness of one weight entry once the labels of its two ends are given.")
+        if getattr(self.system, "backward", ()):
+            found.append(self._adjoint_remark())
+        if self._reads_outside():
+            found.append("A value read at a position outside of its range counts as 0.")
+        return found
+
+    def _adjoint_remark(self) -> str:
+        if self.builder.outside:
+            return (
+                "Δ_F is the derivative of the output ŷ with respect to F; the residual ∂₂L stands outside, "
+                "and D_F = ∂₂L Δ_F is the derivative of the loss of the sample."
+            )
+        return "D_F is the derivative of the loss of the sample with respect to F, the residual included."
+
+    def _reads_outside(self) -> bool:
+        return any(
+            not hasattr(slot, "axis") and bool(slot.parts)
+            for equation in self.system.forward
+            for term in equation.terms
+            for _, access in term.accesses
+            for slot in access.slots
+        )
+
+
+def _letter_symbol(letter: Letter) -> Tree:
+    return sp.Symbol("_".join((letter.base, *(part.base for part in letter.subscript))))
+
+
+class _LetterVocabulary:
+    """Expressions in plain letters: definitions of activations."""
+
+    def value(self, node: Tree, printer: Printer) -> str:
+        raise TypeError(f"cannot print {node}")
+
+    def activation(self, node: Activation, printer: Printer) -> str:
+        raise TypeError(f"cannot print {node}")
+
+    def other(self, node: Tree, printer: Printer) -> str:
+        raise TypeError(f"cannot print {type(node).__name__}")
+
+    def rank(self, node: Tree) -> int:
+        return 5 if node.is_number else 40 if type(node).__name__ in FUNCTIONS else 20
+
+
+class _RateVocabulary(_LetterVocabulary):
+    """Rates: expressions in the time t."""
+
+    def rank(self, node: Tree) -> int:
+        return 20 if node == TIME else 40
+
+
+def equation_text(system: ForwardSystem, equation: Equation, *, inline: bool = False) -> str:
+    """One short line for an equation, as a comment above the code that computes it.
+
+    As computed: activation outputs have a letter of their own (a_1) and D carries the residual. With
+    ``inline`` as displayed: hidden fields written out, Delta for one output.
+    """
+    builder = TreeBuilder(system, inline=inline, outside=None if inline else False)
+    printer = Printer(TEXT, EmbeddingVocabulary(builder))
+    tree = builder.equation(equation)
+    return f"{printer.text(tree.lhs)} = {printer.text(tree.rhs)}"
+
+
+def text(system: ForwardSystem) -> str:
+    """The whole system as readable plain text: forward, backward, evolution, gradient scalings."""
+    page = Embedding(system, TEXT)
+    blocks = [system.title, "\n".join(page.remarks())]
+    for title, lines in (
+        ("Forward", page.forward()),
+        ("Activations", page.activations()),
+        ("Backward", page.backward()),
+        ("Evolution", page.evolution()),
+    ):
+        if lines:
+            blocks.append("\n".join([title, *(f"  {line.left} = {line.right}" for line in lines)]))
+    rows = page.scalings()
+    width = max((len(name) for name, _ in rows), default=0)
+    head = "Gradient scalings (what multiplies the plain gradient in a network of widths n)"
+    blocks.append("\n".join([head, *(f"  {name.ljust(width)}  {factor}" for name, factor in rows)]))
+    return "\n\n".join(block for block in blocks if block) + "\n"

@@ -1,0 +1,196 @@
+"""The letters of fields, parameters and indices: numbered for plain chains, named otherwise.
+
+A chain is a network in which every layer reads the layer before it and nothing else; there the paper's
+numbered letters are used (H_2, w_2, b_2, c_2). Elsewhere a letter carries the layer's name (H_h2).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import AxisKind, Equation, Field, Role
+
+_FINITE_LETTERS = {
+    "inputs": "i",
+    "channels": "a",
+    "positions": "p",
+    "outputs": "j",
+    "taps": "k",
+    "steps": "s",
+}
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A printed name: a base letter (or word), a subscript of letters, and what stands for it."""
+
+    base: str
+    subscript: tuple[Letter, ...] = ()
+
+
+def owner(name: str) -> str:
+    """The layer that a field or parameter belongs to: what stands before the first dot."""
+    return name.split(".", 1)[0]
+
+
+@dataclass(frozen=True)
+class Letters:
+    """The letters of one system."""
+
+    system: ForwardSystem
+
+    @cached_property
+    def loss_path(self) -> frozenset[str]:
+        """The fields that are computed from yhat: the loss and its helpers."""
+        found = {"yhat"}
+        for equation in self.system.forward:
+            if any(a.field in found for term in equation.terms for _, a in term.accesses):
+                found.add(equation.field)
+        return frozenset(found - {"yhat"})
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The layers in the order of their first pre-activation."""
+        names = [
+            owner(e.field) for e in self.system.forward if e.field != "yhat" and e.field not in self.loss_path
+        ]
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """Layer -> its number in a chain; empty when the network is no chain."""
+        populations = [axis.name for axis in self.system.populations]
+        if list(self.layers) != populations:
+            return {}
+        previous = "x"
+        for layer in self.layers:
+            if not self._reads_only(layer, previous):
+                return {}
+            previous = layer
+        if not self._reads_only("yhat", previous):
+            return {}
+        return {layer: k for k, layer in enumerate(self.layers, start=1)}
+
+    def _reads_only(self, layer: str, previous: str) -> bool:
+        equations = [e for e in self.system.forward if owner(e.field) == layer]
+        visible = [e for e in equations if not self.system.field[e.field].hidden]
+        if len(visible) != 1:
+            return False
+        read = {
+            a.field
+            for e in equations
+            for term in e.terms
+            for _, a in term.accesses
+            if self.system.field[a.field].role is not Role.PARAMETER
+        }
+        reading = sum(
+            any(self.system.field[a.field].role is not Role.PARAMETER for _, a in term.accesses)
+            for term in visible[0].terms
+        )
+        weights = {a.field for term in visible[0].terms for _, a in term.accesses if self._is_dense(a.field)}
+        shared = any(
+            a.field in weights
+            for e in self.system.forward
+            if e.field != visible[0].field
+            for term in e.terms
+            for _, a in term.accesses
+        )
+        own = {name for name in read if owner(name) == layer}
+        others = {owner(name) for name in read - own}
+        return others == {previous} and reading <= 1 and not shared
+
+    def _is_dense(self, name: str) -> bool:
+        field = self.system.field[name]
+        return field.role is Role.PARAMETER and len(self.system.population_slots(name)) == 2
+
+    def layer(self, name: str) -> Letter:
+        """The subscript that stands for a layer."""
+        return Letter(str(self.number[name])) if name in self.number else Letter(name)
+
+    def index(self, axis_name: str) -> Letter:
+        """The letter of an index over an axis; further indices over it get primes."""
+        axis = self.system.axis[axis_name]
+        if axis.kind is AxisKind.DATA:
+            return Letter("z")
+        if axis.kind is AxisKind.NOISE:
+            return Letter("ζ")
+        if axis.kind is AxisKind.POPULATION:
+            return Letter("c", (self.layer(axis_name),))
+        tail = axis_name.rsplit(".", 1)[-1]
+        match = re.fullmatch(r"([a-z]+?)(\d*)", tail)
+        if match and match.group(1) in _FINITE_LETTERS:
+            digits = (Letter(match.group(2)),) if match.group(2) else ()
+            return Letter(_FINITE_LETTERS[match.group(1)], digits)
+        return Letter("e", (self.layer(axis_name),))
+
+    def field(self, name: str) -> Letter:
+        """The letter of a field or parameter (without its arguments)."""
+        if name == "yhat":
+            return Letter("ŷ")
+        if name in ("x", "y"):
+            return Letter(name)
+        if name == "loss":
+            return Letter("L")
+        field = self.system.field[name]
+        if field.role is Role.PARAMETER:
+            return self._parameter(name)
+        if "." not in name:
+            return Letter("H", (self.layer(name),)) if name in self.layers else Letter(name)
+        layer, rest = name.split(".", 1)
+        if rest == "out":
+            return Letter("a", (self.layer(layer),))
+        return Letter(rest, (self.layer(layer),))
+
+    def _parameter(self, name: str) -> Letter:
+        if "." not in name:
+            match = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
+            return Letter(match.group(1), (Letter(match.group(2)),)) if match else Letter(name)
+        layer, rest = name.split(".", 1)
+        if rest.split(".")[0] == "weight":
+            return self._weight(name, layer)
+        if layer == "output":
+            return Letter("b" if rest == "bias" else rest, (Letter("out"),))
+        return Letter("b" if rest == "bias" else rest, (self.layer(layer),))
+
+    def _weight(self, name: str, layer: str) -> Letter:
+        if layer == "output":
+            several = sum(p.name.startswith("output.weight") for p in self.system.parameters) > 1
+            return Letter("β", (self.layer(self.source(name)),) if several else ())
+        if self.number:
+            return Letter("w", (self.layer(layer),))
+        return Letter("W", (self.layer(layer), self.layer(self.source(name))))
+
+    def source(self, weight: str) -> str:
+        """The layer (or x) whose value a weight multiplies."""
+        for equation in self.system.forward:
+            for term in equation.terms:
+                fields = [a.field for _, a in term.accesses]
+                if weight in fields:
+                    read = [f for f in fields if self.system.field[f].role is not Role.PARAMETER]
+                    if read:
+                        return owner(read[0])
+        return "x"
+
+    @cached_property
+    def outputs_count(self) -> int | None:
+        """The number of outputs, where the axis is known."""
+        axis = self.system.axis.get("outputs")
+        return axis.size if axis else None
+
+    def equation_of(self, name: str) -> Equation | None:
+        """The equation that computes a field, if there is one."""
+        return self._equations.get(name)
+
+    @cached_property
+    def _equations(self) -> dict[str, Equation]:
+        every = list(self.system.forward)
+        every += list(getattr(self.system, "backward", ()))
+        every += list(getattr(self.system, "evolution", ()))
+        return {equation.field: equation for equation in every}
+
+    def is_hidden(self, field: Field) -> bool:
+        """Whether the field is written out wherever it is read."""
+        return field.hidden or field.name in self.loss_path - {"loss"}

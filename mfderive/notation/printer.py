@@ -1,0 +1,208 @@
+"""Prints display trees; a vocabulary says how the values of fields look in one notation."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from ..algebra.functions import ClosedFunction
+from .letters import Letter
+from .nodes import Activation, Binder, Indicator, Maximum, Mean, Sum, head_name
+from .styles import Style
+
+Tree = Any
+
+ADD, MULTIPLY, ATOM = range(3)
+
+
+class Vocabulary(Protocol):
+    """What a notation knows: how values, activations and indices are printed."""
+
+    def value(self, node: Tree, printer: Printer) -> str:
+        """The value of a field: an undefined function applied to slots."""
+
+    def activation(self, node: Activation, printer: Printer) -> str:
+        """An activation or one of its derivatives."""
+
+    def other(self, node: Tree, printer: Printer) -> str:
+        """A node of the notation's own."""
+
+    def rank(self, node: Tree) -> int:
+        """The place of a factor in a product (small: left)."""
+
+
+class Printer:
+    """Prints trees in one style and one notation."""
+
+    def __init__(self, style: Style, vocabulary: Vocabulary) -> None:
+        self.style = style
+        self.vocabulary = vocabulary
+
+    def text(self, node: Tree, level: int = ADD) -> str:
+        """The printed tree, in brackets where ``level`` asks for them. Unknown nodes raise TypeError."""
+        if isinstance(node, sp.Add):
+            return self._bracketed(self._add(node), level > ADD)
+        if isinstance(node, sp.Mul):
+            return self._mul(node, level)
+        if isinstance(node, sp.Pow):
+            return self._power(node, level)
+        if isinstance(node, Binder):
+            return self._binder(node, level)
+        if isinstance(node, Activation):
+            return self.vocabulary.activation(node, self)
+        if isinstance(node, ClosedFunction):
+            return self.style.function(type(node).__name__, [self.text(a) for a in node.args])
+        if isinstance(node, AppliedUndef) and head_name(node) == "first maximum":
+            return self._first_maximum(node)
+        if isinstance(node, AppliedUndef):
+            return self.vocabulary.value(node, self)
+        if isinstance(node, Indicator):
+            left, right = (self.text(argument) for argument in node.args)
+            return self.style.subscript(self.style.letter(Letter("1")), f"{left} = {right}")
+        return self._leaf(node, level)
+
+    def _leaf(self, node: Tree, level: int) -> str:
+        if isinstance(node, sp.Symbol):
+            return self.index(node)
+        if isinstance(node, sp.Integer) or (
+            isinstance(node, sp.Number) and not isinstance(node, sp.Rational)
+        ):
+            value = int(node) if isinstance(node, sp.Integer) else f"{float(node):.6g}"
+            shown = str(value).replace("-", self.style.minus)
+            return self._bracketed(shown, node.is_negative and level > ADD)
+        if isinstance(node, sp.Rational):
+            shown = self.style.fraction(str(abs(node.p)), str(node.q))
+            shown = self.style.minus + shown if node.is_negative else shown
+            return self._bracketed(shown, node.is_negative and level > ADD)
+        if node is sp.pi:
+            return "π" if self.style.minus == "−" else r"\pi"
+        return self.vocabulary.other(node, self)
+
+    def index(self, symbol: Tree) -> str:
+        """An index variable: ``c_1'`` has the base c, the subscript 1 and a prime."""
+        name = symbol.name
+        bare = name.rstrip("'")
+        base, _, subscript = bare.partition("_")
+        letter = Letter(base, (Letter(subscript),) if subscript else ())
+        return self.style.letter(letter, len(name) - len(bare))
+
+    def indices(self, nodes: Any) -> list[str]:
+        """Printed slots."""
+        return [self.text(node) for node in nodes]
+
+    def _bracketed(self, shown: str, needed: bool) -> str:
+        return self.style.group(shown) if needed else shown
+
+    # ------------------------------------------------------------------ sums and products
+
+    def _add(self, node: Tree) -> str:
+        content, rest = node.primitive()
+        if content != 1 and isinstance(rest, sp.Add):
+            return self._product(content, [rest])
+        terms = sorted(node.args, key=self._term_key)
+        pieces = []
+        for place, term in enumerate(terms):
+            negative = term.as_coeff_Mul()[0].is_negative
+            shown = self.text(-term if negative else term, MULTIPLY if negative else ADD)
+            if place + 1 < len(terms) and self._ends_open(term):
+                shown = self.style.group(shown)
+            sign = self.style.minus if negative else "+"
+            if place:
+                pieces.append(f" {sign} {shown}")
+            else:
+                pieces.append(f"{sign}{shown}" if negative else shown)
+        return "".join(pieces)
+
+    def _term_key(self, term: Tree) -> tuple[Any, ...]:
+        coefficient, rest = term.as_coeff_Mul()
+        rank = max(self._rank(factor) for factor in sp.Mul.make_args(rest))
+        return bool(coefficient.is_negative), self._ends_open(term), -rank, str(rest)
+
+    def _ends_open(self, term: Tree) -> bool:
+        return any(isinstance(f, Sum | Maximum) for f in sp.Mul.make_args(term))
+
+    def _rank(self, factor: Tree) -> int:
+        if isinstance(factor, sp.Pow):
+            return self._rank(factor.base)
+        if isinstance(factor, Sum | Maximum):
+            return 90
+        if isinstance(factor, Mean):
+            return 80
+        return self.vocabulary.rank(factor)
+
+    def _mul(self, node: Tree, level: int) -> str:
+        coefficient, rest = node.as_coeff_Mul()
+        factors = list(sp.Mul.make_args(rest))
+        if coefficient.is_negative:
+            inner = self._product(-coefficient, factors)
+            return self._bracketed(self.style.minus + inner, level > ADD)
+        shown = self._product(coefficient, factors)
+        return self._bracketed(shown, level > MULTIPLY)
+
+    def _product(self, coefficient: Tree, factors: list[Tree]) -> str:
+        above, below = [], []
+        for factor in sorted(factors, key=lambda f: (self._rank(f), str(f))):
+            if isinstance(factor, sp.Pow) and factor.exp.is_number and factor.exp.is_negative:
+                below.append(sp.Pow(factor.base, -factor.exp))
+            else:
+                above.append(factor)
+        if coefficient.q != 1:
+            below.insert(0, sp.Integer(coefficient.q))
+        if coefficient.p != 1 or not above:
+            above.insert(0, sp.Integer(coefficient.p))
+        numerator = self._factors(above)
+        if not below:
+            return numerator
+        latex = self.style.minus == "-"
+        if latex:
+            return self.style.fraction(numerator, self._factors(below))
+        closed = self.text(below[0], ATOM) if len(below) == 1 else self.style.group(self._factors(below))
+        return self.style.fraction(numerator, closed)
+
+    def _factors(self, factors: list[Tree]) -> str:
+        if len(factors) == 1:
+            return self.text(factors[0], MULTIPLY)
+        last = len(factors) - 1
+        shown = []
+        for place, factor in enumerate(factors):
+            piece = self.text(factor, MULTIPLY)
+            if self._ends_open(factor) and place < last:
+                piece = self.style.group(piece)
+            shown.append(piece)
+        return self.style.times.join(shown)
+
+    def _power(self, node: Tree, level: int) -> str:
+        if node.exp.is_number and node.exp.is_negative:
+            return self._bracketed(self._product(sp.Integer(1), [node]), level > MULTIPLY)
+        if node.exp == sp.Rational(1, 2):
+            return self.style.function("sqrt", [self.text(node.base)])
+        simple = isinstance(node.base, sp.Symbol | AppliedUndef | Activation | ClosedFunction)
+        simple = simple or bool(node.base.is_number)
+        base = self.text(node.base, ATOM)
+        if not simple and not isinstance(node.base, sp.Add | sp.Mul):
+            base = self.style.group(base)
+        return self.style.power(base, self.text(node.exp))
+
+    # ------------------------------------------------------------------ means, sums, maxima
+
+    def _binder(self, node: Binder, level: int) -> str:
+        names = self.indices(node.indices)
+        if isinstance(node, Mean):
+            data = [index.name.rstrip("'") for index in node.indices] == ["z"]
+            sign = self.style.subscript(self.style.expectation, "P") if data else ""
+            sign = sign or self.style.operator("mean", names)
+            return sign + self.style.group(self.text(node.body), "[]")
+        if not isinstance(node, Sum | Maximum):
+            return self.vocabulary.other(node, self)
+        conditions = [f for f in sp.Mul.make_args(node.body) if isinstance(f, Indicator)]
+        body = sp.Mul(*[f for f in sp.Mul.make_args(node.body) if not isinstance(f, Indicator)])
+        condition = ", ".join(" = ".join(self.text(a) for a in c.args) for c in conditions)
+        sign = self.style.operator("sum" if isinstance(node, Sum) else "max", names, condition)
+        shown = f"{sign} {self.text(body, MULTIPLY)}"
+        return self._bracketed(shown, level == ATOM)
+
+    def _first_maximum(self, node: Tree) -> str:
+        inside = " + ".join(self.text(argument) for argument in node.args)
+        return self.style.words("[first maximum of ") + inside + self.style.words("]")

@@ -1,0 +1,395 @@
+"""Display trees: an equation of a system as one sympy tree with named, inert Mean and Sum nodes.
+
+Hidden fields (activation outputs, helpers of the loss) and their adjoints are written out where they are
+read, and a derivative of an activation is recognised and shown as such: the reverse pass replaces
+``tanh'`` by ``1 - out**2``, the tree shows ``Activation(h1.out, 1, ...)``. Index variables are fresh dummies
+until the very end, so nothing can be captured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.functions import ClosedFunction
+from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
+from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
+from .letters import Letters
+from .nodes import (
+    ADJOINT_HEAD_PREFIX,
+    DELTA_PREFIX,
+    GRADIENT_PREFIX,
+    RESIDUAL,
+    Activation,
+    Binder,
+    Indicator,
+    Maximum,
+    Mean,
+    Sum,
+    head,
+)
+
+Tree = Any
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of an activation: the order of its arguments, and whether it is ``f(sum of them)``."""
+
+    equation: Equation
+    symbols: tuple[sp.Symbol, ...]
+    function: str | None
+
+    @property
+    def term(self) -> Term:
+        """The one pointwise term that defines the activation."""
+        return self.equation.terms[0]
+
+    @property
+    def argument(self) -> sp.Expr:
+        """The single argument of a unary activation."""
+        return self.term.expression.args[0]
+
+
+class TreeBuilder:
+    """Builds display trees of one system.
+
+    ``inline``: write hidden fields out. ``outside``: for one output, take the residual out of the adjoints
+    (the paper's Delta); otherwise D with the residual inside.
+    """
+
+    def __init__(self, system: ForwardSystem, *, inline: bool = True, outside: bool | None = None) -> None:
+        self.system = system
+        self.letters = Letters(system)
+        self.inline = inline
+        self.outside = self.can_divide if outside is None else outside and self.can_divide
+
+    # ------------------------------------------------------------------ conventions
+
+    @cached_property
+    def can_divide(self) -> bool:
+        """Whether the residual can be divided out: one output, and every adjoint linear in it per sample."""
+        if self.letters.outputs_count != 1:
+            return False
+        equations = [*getattr(self.system, "backward", ()), *getattr(self.system, "evolution", ())]
+        own = {ADJOINT_PREFIX + name for name in (*self.letters.loss_path, "yhat")}
+        return all(
+            self._divides(equation, term)
+            for equation in equations
+            if equation.field not in own
+            for term in equation.terms
+        )
+
+    def _divides(self, equation: Equation, term: Term) -> bool:
+        adjoints = [(s, a) for s, a in term.accesses if self.system.field[a.field].role is Role.ADJOINT]
+        if len(adjoints) != 1 or adjoints[0][1].field.removeprefix(ADJOINT_PREFIX) in self.letters.loss_path:
+            return False
+        symbol, access = adjoints[0]
+        linear = sp.diff(term.expression, symbol, 2) == 0
+        data = [i for i in access.indices if self.system.axis[i.axis].kind is AxisKind.DATA]
+        local = equation.field.startswith(VELOCITY_PREFIX) or all(
+            i in slot_indices(term.target) for i in data
+        )
+        return linear and len(data) == 1 and local
+
+    @cached_property
+    def single(self) -> frozenset[str]:
+        """Finite axes of size 1 that are only ever read at plain slots: they need no index."""
+        candidates = {a.name for a in self.system.axes if a.kind is AxisKind.FINITE and a.size == 1}
+        for equation in self._all_equations:
+            for term in equation.terms:
+                places = [(a.field, a.slots) for _, a in term.accesses] + [(equation.field, term.target)]
+                for name, slots in places:
+                    for axis, slot in zip(self.system.field[name].axes, slots, strict=True):
+                        if not isinstance(slot, Index):
+                            candidates.discard(axis)
+        return frozenset(candidates)
+
+    @cached_property
+    def _all_equations(self) -> tuple[Equation, ...]:
+        extra = (*getattr(self.system, "backward", ()), *getattr(self.system, "evolution", ()))
+        return (*self.system.forward, *extra)
+
+    @cached_property
+    def activations(self) -> dict[str, Shape]:
+        """The hidden pointwise fields that are shown as named activations."""
+        found = {}
+        for equation in self.system.forward:
+            field = self.system.field[equation.field]
+            if field.hidden and len(equation.terms) == 1 and equation.terms[0].is_pointwise:
+                shape = self._shape(equation)
+                if shape is not None:
+                    found[equation.field] = shape
+        return found
+
+    def _shape(self, equation: Equation) -> Shape | None:
+        term = equation.terms[0]
+        expression = term.expression
+        order = {Role.PARAMETER: 0, Role.FORWARD: 2}
+        position = {name: k for k, name in enumerate(p.name for p in self.system.parameters)}
+        symbols = tuple(
+            s
+            for s, a in sorted(
+                term.accesses,
+                key=lambda pair: (
+                    order.get(self.system.field[pair[1].field].role, 1),
+                    position.get(pair[1].field, 0),
+                ),
+            )
+        )
+        affine = all(sp.diff(expression, s, t) == 0 for s in symbols for t in symbols)
+        if affine and not expression.has(ClosedFunction):
+            return None  # the identity with a shift is written out
+        if isinstance(expression, ClosedFunction) and len(expression.args) == 1:
+            inner = expression.args[0]
+            if sp.Add(*symbols) == inner:
+                return Shape(equation, symbols, type(expression).__name__)
+        return Shape(equation, symbols, None)
+
+    # ------------------------------------------------------------------ trees
+
+    def equation(self, equation: Equation) -> Tree:
+        """``Eq(left side, display tree)``, with readable index names."""
+        targets = tuple(self._fresh(index) for index in equation.target)
+        left = self.left(equation.field, targets)
+        right = self.body(equation, targets)
+        names = {}
+        for target in targets:
+            if isinstance(target, sp.Dummy):
+                names[target] = self._named(target, set(names.values()))
+        return sp.Eq(self._renamed(left, names), self._renamed(right, names), evaluate=False)
+
+    def left(self, name: str, slots: tuple[Tree, ...]) -> Tree:
+        """The left side of a field's equation."""
+        if name.startswith(VELOCITY_PREFIX):
+            return self._head(name, GRADIENT_PREFIX + name.removeprefix(VELOCITY_PREFIX), slots)
+        if name.startswith(ADJOINT_PREFIX):
+            return self._adjoint_head(name, slots)
+        return self._head(name, name, slots)
+
+    def body(self, equation: Equation, targets: tuple[Tree, ...]) -> Tree:
+        """The right side at the given target slots."""
+        if equation.selector:
+            return head("first maximum", *[self.term(t, targets, equation) for t in equation.terms])
+        return sp.Add(*[self.term(term, targets, equation) for term in equation.terms])
+
+    def term(self, term: Term, targets: tuple[Tree, ...], equation: Equation) -> Tree:
+        """One term of an equation at the given target slots."""
+        mapping: dict[Index, Tree] = {}
+        conditions = []
+        for slot, value in zip(term.target, targets, strict=True):
+            if isinstance(slot, Index) and slot not in mapping:
+                mapping[slot] = value
+            else:
+                conditions.append((slot, value))
+        bound = [i for i in (*slot_indices(term.target), *term.reduced) if i not in mapping]
+        mapping.update({index: self._fresh(index) for index in dict.fromkeys(bound)})
+        indices = [i for i in dict.fromkeys(bound) if isinstance(mapping[i], sp.Dummy)]
+        maximum = self._maximum(term, mapping, indices)
+        if maximum is not None:
+            return maximum
+        body = self._expression(term, mapping, equation)
+        for slot, value in conditions:
+            body = body * Indicator(value, self._slot(slot, mapping))
+        return self._reduce(body, [mapping[i] for i in indices])
+
+    def _reduce(self, body: Tree, bound: list[Tree]) -> Tree:
+        coefficient, rest = body.as_coeff_Mul()
+        by_kind = {kind: [i for i in bound if self._kind[i] is kind] for kind in AxisKind}
+        rest = Sum(rest, *by_kind[AxisKind.FINITE])
+        rest = Mean(rest, *by_kind[AxisKind.POPULATION], *by_kind[AxisKind.NOISE])
+        return coefficient * Mean(rest, *by_kind[AxisKind.DATA])
+
+    def _maximum(self, term: Term, mapping: dict[Index, Tree], indices: list[Index]) -> Tree | None:
+        """``Sum selector * value`` where the selector belongs to the same value is a maximum."""
+        for symbol, access in term.accesses:
+            selector = self.letters.equation_of(access.field)
+            if selector is None or not selector.selector or not indices or len(selector.terms) != 1:
+                continue
+            slots = dict(zip(selector.target, (self._slot(s, mapping) for s in access.slots), strict=True))
+            chosen = selector.terms[0]
+            inner = self._raw(chosen.expression, chosen, slots)
+            value = self._raw(term.expression / symbol, term, mapping)
+            if sp.expand(inner - value) == 0:
+                shown = self._expression(chosen, slots, selector)
+                return Maximum(shown, *[mapping[i] for i in indices])
+        return None
+
+    def _expression(self, term: Term, mapping: dict[Index, Tree], equation: Equation) -> Tree:
+        recognised = self._recognised(term, mapping, equation) if self.inline else None
+        if recognised is not None:
+            return recognised
+        top = equation.field.startswith(VELOCITY_PREFIX)
+        values = {s: self.value(a.field, self._slots(a.slots, mapping), top) for s, a in term.accesses}
+        return term.expression.xreplace(values)
+
+    # ------------------------------------------------------------------ values of fields
+
+    def value(self, name: str, slots: tuple[Tree, ...], top: bool = False) -> Tree:
+        """What stands for an access: a head, or a hidden field written out.
+
+        ``top``: read by an evolution equation, where the residual stands outside of Delta.
+        """
+        field = self.system.field[name]
+        if field.role is Role.ADJOINT:
+            shown = self._adjoint_value(name, slots)
+            return self._residual(name, slots) * shown if top and self.outside else shown
+        if not self.inline or not self.letters.is_hidden(field):
+            return self._head(name, name, slots)
+        if name == "loss.shift":
+            return sp.Integer(0)  # subtracted and added again: it guards against overflow only
+        if name in self.activations:
+            return self._activation(name, slots, 0)
+        equation = self.letters.equation_of(name)
+        if equation is None or equation.selector:
+            return self._head(name, name, slots)
+        return self.body(equation, slots)
+
+    def _adjoint_value(self, name: str, slots: tuple[Tree, ...]) -> Tree:
+        original = name.removeprefix(ADJOINT_PREFIX)
+        if self.outside and original == "yhat":
+            return sp.Integer(1)
+        equation = self.letters.equation_of(name)
+        if original == "loss" and equation is None:
+            return sp.Integer(1)
+        if self.inline and equation is not None and self.letters.is_hidden(self.system.field[original]):
+            return self.body(equation, slots)
+        return self._adjoint_head(name, slots)
+
+    def _adjoint_head(self, name: str, slots: tuple[Tree, ...]) -> Tree:
+        original = name.removeprefix(ADJOINT_PREFIX)
+        if self.outside and original == "yhat":
+            return self._residual(name, slots)
+        delta = self.outside and original not in self.letters.loss_path
+        return self._head(name, (DELTA_PREFIX if delta else ADJOINT_HEAD_PREFIX) + original, slots)
+
+    def _residual(self, name: str, slots: tuple[Tree, ...]) -> Tree:
+        axes = self.system.field[name].axes
+        return head(RESIDUAL, *[s for a, s in zip(axes, slots, strict=True) if self._is_data(a)])
+
+    def _is_data(self, axis: str) -> bool:
+        return self.system.axis[axis].kind is AxisKind.DATA
+
+    def _head(self, name: str, shown: str, slots: tuple[Tree, ...]) -> Tree:
+        axes = self.system.field[name].axes
+        return head(shown, *[s for a, s in zip(axes, slots, strict=True) if a not in self.single])
+
+    def _activation(self, name: str, slots: tuple[Tree, ...], derivative: int) -> Tree:
+        shape = self.activations[name]
+        mapping = dict(zip(shape.equation.target, slots, strict=True))
+        values = {s: self.value(a.field, self._slots(a.slots, mapping)) for s, a in shape.term.accesses}
+        if shape.function is not None:
+            return Activation(sp.Symbol(name), min(derivative, 1), shape.argument.xreplace(values))
+        return Activation(sp.Symbol(name), derivative, *[values[s] for s in shape.symbols])
+
+    # ------------------------------------------------------------------ derivatives of activations
+
+    def _recognised(self, term: Term, mapping: dict[Index, Tree], equation: Equation) -> Tree | None:
+        """``adj out * d(out)/d(argument)`` with the derivative shown as sigma'; None if it is none."""
+        adjoints = [(s, a) for s, a in term.accesses if self.system.field[a.field].role is Role.ADJOINT]
+        if len(adjoints) != 1:
+            return None
+        symbol, access = adjoints[0]
+        name = access.field.removeprefix(ADJOINT_PREFIX)
+        factor = sp.diff(term.expression, symbol)
+        if name not in self.activations or factor.has(symbol):
+            return None
+        slots = self._slots(access.slots, mapping)
+        top = equation.field.startswith(VELOCITY_PREFIX)
+        wanted = equation.field.removeprefix(VELOCITY_PREFIX).removeprefix(ADJOINT_PREFIX)
+        shape = self.activations[name]
+        inner = dict(zip(shape.equation.target, slots, strict=True))
+        shown = self._raw(factor, term, mapping, name, slots)
+        for number, argument in enumerate(shape.symbols, start=1):
+            if shape.term.access_of[argument].field != wanted:
+                continue
+            derivative = self._raw(sp.diff(shape.term.expression, argument), shape.term, inner)
+            for sign in (1, -1):
+                if sp.expand(shown - sign * derivative) == 0:
+                    upstream = self.value(access.field, slots, top)
+                    return sign * upstream * self._activation(name, slots, number)
+        return None
+
+    def _raw(
+        self,
+        expression: sp.Expr,
+        term: Term,
+        mapping: dict[Index, Tree],
+        expand: str | None = None,
+        at: tuple[Tree, ...] = (),
+    ) -> Tree:
+        """The expression with plain heads; the field ``expand`` at the slots ``at`` by its own expression."""
+        values = {}
+        for symbol, access in term.accesses:
+            slots = self._slots(access.slots, mapping)
+            if access.field == expand and slots == at:
+                shape = self.activations[expand]
+                inner = dict(zip(shape.equation.target, slots, strict=True))
+                values[symbol] = self._raw(shape.term.expression, shape.term, inner)
+            else:
+                values[symbol] = head(access.field, *slots)
+        return expression.xreplace(values)
+
+    # ------------------------------------------------------------------ indices
+
+    @cached_property
+    def _axis(self) -> dict[Tree, str]:
+        return {}
+
+    @cached_property
+    def _kind(self) -> dict[Tree, AxisKind]:
+        return {}
+
+    def _fresh(self, index: Index) -> Tree:
+        if index.axis in self.single:
+            return sp.Integer(0)
+        dummy = sp.Dummy(index.name)
+        self._axis[dummy] = index.axis
+        self._kind[dummy] = self.system.axis[index.axis].kind
+        return dummy
+
+    def _slot(self, slot: Slot, mapping: dict[Index, Tree]) -> Tree:
+        if isinstance(slot, Index):
+            return mapping[slot]
+        return sp.Add(*[c * mapping[i] for c, i in slot.parts], sp.Integer(slot.constant))
+
+    def _slots(self, slots: tuple[Slot, ...], mapping: dict[Index, Tree]) -> tuple[Tree, ...]:
+        return tuple(self._slot(slot, mapping) for slot in slots)
+
+    def _named(self, dummy: Tree, taken: set[Tree]) -> Tree:
+        letter = self.letters.index(self._axis[dummy])
+        name = "_".join((letter.base, *(part.base for part in letter.subscript)))
+        while sp.Symbol(name) in taken:
+            name += "'"
+        return sp.Symbol(name)
+
+    def _renamed(self, node: Tree, names: dict[Tree, Tree]) -> Tree:
+        """Dummies -> readable names that are unique among the names in scope."""
+        if isinstance(node, sp.Dummy):
+            return names[node]
+        if not node.args:
+            return node
+        if isinstance(node, Binder):
+            inner = dict(names)
+            for index in node.indices:
+                inner[index] = self._named(index, set(inner.values()))
+            return node.func(self._renamed(node.body, inner), *[inner[i] for i in node.indices])
+        return node.func(*[self._renamed(argument, names) for argument in node.args])
+
+
+def display_equation(
+    system: ForwardSystem, equation: Equation, *, inline: bool = True, outside: bool | None = None
+) -> Tree:
+    """``Eq(left side, right side)`` of an equation as display trees."""
+    return TreeBuilder(system, inline=inline, outside=outside).equation(equation)
+
+
+def display_tree(system: ForwardSystem, equation: Equation) -> Tree:
+    """The right side of an equation as a display tree: H2 is Mean(w2*Activation(H1), c_1) (Eq. 16)."""
+    return display_equation(system, equation).rhs
+
+
+__all__ = ["Access", "TreeBuilder", "display_equation", "display_tree"]
