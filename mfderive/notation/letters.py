@@ -15,7 +15,7 @@ from ..algebra.terms import AxisKind, Equation, Field, Role
 
 _FINITE_LETTERS = {
     "inputs": "i",
-    "channels": "a",
+    "channels": "i",
     "positions": "p",
     "outputs": "j",
     "taps": "k",

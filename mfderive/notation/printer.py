@@ -66,11 +66,9 @@ class Printer:
     def _leaf(self, node: Tree, level: int) -> str:
         if isinstance(node, sp.Symbol):
             return self.index(node)
-        if isinstance(node, sp.Integer) or (
-            isinstance(node, sp.Number) and not isinstance(node, sp.Rational)
-        ):
-            value = int(node) if isinstance(node, sp.Integer) else f"{float(node):.6g}"
-            shown = str(value).replace("-", self.style.minus)
+        if isinstance(node, sp.Integer | sp.Float):
+            shown = str(node) if isinstance(node, sp.Integer) else f"{float(node):.6g}"
+            shown = shown.replace("-", self.style.minus)
             return self._bracketed(shown, node.is_negative and level > ADD)
         if isinstance(node, sp.Rational):
             shown = self.style.fraction(str(abs(node.p)), str(node.q))

@@ -24,27 +24,9 @@ _LATEX = {
     "∂": r"\partial",
     "ŷ": r"\hat{y}",
 }
-_GREEK = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "eta",
-    "theta",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "pi",
-    "rho",
-    "tau",
-    "phi",
-    "chi",
-    "psi",
-    "omega",
-]
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho tau phi chi psi omega".split(" ")
+)
 
 
 class Style(ABC):

@@ -90,9 +90,8 @@ class TreeBuilder:
         symbol, access = adjoints[0]
         linear = sp.diff(term.expression, symbol, 2) == 0
         data = [i for i in access.indices if self.system.axis[i.axis].kind is AxisKind.DATA]
-        local = equation.field.startswith(VELOCITY_PREFIX) or all(
-            i in slot_indices(term.target) for i in data
-        )
+        kept = slot_indices(term.target)
+        local = equation.field.startswith(VELOCITY_PREFIX) or all(i in kept for i in data)
         return linear and len(data) == 1 and local
 
     @cached_property
@@ -156,7 +155,7 @@ class TreeBuilder:
         targets = tuple(self._fresh(index) for index in equation.target)
         left = self.left(equation.field, targets)
         right = self.body(equation, targets)
-        names = {}
+        names: dict[Tree, Tree] = {}
         for target in targets:
             if isinstance(target, sp.Dummy):
                 names[target] = self._named(target, set(names.values()))
