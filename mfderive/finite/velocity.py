@@ -17,6 +17,7 @@ from ..algebra.laws import TIME, Parameter
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
 from ..errors import StateError, nearest
+from .fields import data_array, parameter_arrays, shapes_of, system_of
 from .functions import NUMPY_FUNCTIONS, evaluate_expression
 from .namespace import NUMPY, jax_namespace, precision
 from .network import FiniteNetwork
@@ -53,9 +54,10 @@ def finite_velocity(
     finite = FiniteNetwork(system_of(network))
     require_equal_weights(state)
     parameters = parameter_arrays(finite, state)
-    x = np.asarray(x, dtype=float)
-    y = target_array(y)
-    sizes = finite.sizes({name: array.shape for name, array in parameters.items()}, len(x))
+    x, y = data_array(finite, "x", x), data_array(finite, "y", y)
+    if len(x) != len(y):
+        raise StateError(f"x has {len(x)} samples, y has {len(y)}")
+    sizes = finite.sizes(shapes_of(parameters), len(x))
     gradient = _complex_step_gradient if method == "complex-step" else _jax_gradient
     trained = [parameter.name for parameter in finite.system.parameters if not parameter.is_frozen]
     gradients = gradient(finite, parameters, x, y, sizes, trained)
@@ -68,15 +70,6 @@ def finite_velocity(
         factor = -rate_at(parameter, t) * width_factor(finite.system, parameter, array.shape)
         result[parameter.name] = factor * gradients[parameter.name]
     return result
-
-
-def system_of(network: Any) -> ForwardSystem:
-    """The forward system of a resolved Network; a ForwardSystem is returned as it is."""
-    if isinstance(network, ForwardSystem):
-        return network
-    from ..spec.forward import forward_system
-
-    return forward_system(network)
 
 
 def rate_at(parameter: Parameter, t: float) -> float:
@@ -102,22 +95,6 @@ def require_equal_weights(state: Mapping[str, Any]) -> None:
                 f"the weights p of the population '{name}' are not all 1/{array.size}: a finite network has"
                 " equal neurons. Repeat nodes in proportion to their weights (blow the state up) first"
             )
-
-
-def parameter_arrays(finite: FiniteNetwork, state: Mapping[str, Any]) -> dict[str, Array]:
-    """The parameters of a network from a state, in float64."""
-    found = {}
-    for parameter in finite.system.parameters:
-        if parameter.name not in state:
-            raise StateError(f"the state lacks the parameter '{parameter.name}'")
-        found[parameter.name] = np.asarray(state[parameter.name], dtype=float)
-    return found
-
-
-def target_array(y: Array) -> Array:
-    """y as [sample, outputs] in float64."""
-    array = np.asarray(y, dtype=float)
-    return array[:, None] if array.ndim == 1 else array
 
 
 def _complex_step_gradient(

@@ -1,0 +1,344 @@
+"""Finite-width networks trained by SGD: a trajectory for each seed, comparable with the limit's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..algebra.laws import TIME, Parameter
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import Affine
+from ..data.clock import alphas, evaluate_loss_error, observation_steps, times
+from ..data.draw import check_memory, check_state, initial_state, parameter_shapes, population_sizes
+from ..data.trajectory import Checkpoint, Trajectory
+from ..errors import DivergenceError, MfError, StateError, nearest
+from ..spec.network import Network
+from .fields import network_fields, system_of
+from .functions import NUMPY_FUNCTIONS, evaluate_expression
+from .namespace import precision
+from .network import LARGEST_GRID, FiniteNetwork
+from .patches import patch_entries
+from .velocity import require_equal_weights, width_factor
+
+Array = Any
+State = dict[str, Any]
+
+# The same as the limit's, so that both are observed after the same steps and on the same sample.
+OBSERVATIONS = 80
+EVALUATION = 2000
+CHECKPOINTS = 3
+# Networks and the limit draw from the same streams: seed 0 is the limit's, so that their draws differ.
+FIRST_SEED = 1
+PRECISIONS = ("float32", "float64")
+# Steps of one call of the compiled program, and the bytes that their batches may take.
+_STEPS_A_CALL = 64
+_BATCH_BYTES = 2**26
+_PIECE = 500
+
+
+def simulate(
+    network: Network,
+    width: int | Mapping[str, int] | None,
+    seeds: int | Sequence[int] = 2,
+    *,
+    steps: int | None = None,
+    horizon: float | None = None,
+    dtype: str = "float32",
+    initial: Mapping[str, Any] | None = None,
+    progress: bool = False,
+    evaluation_samples: int | None = None,
+    first_seed: int = FIRST_SEED,
+    checkpoints: int = CHECKPOINTS,
+) -> list[Trajectory]:
+    """Train networks of finite width by SGD and observe them; one trajectory for each seed.
+
+    ``width``: neurons of every population (times its relative width), or a number for each population.
+    ``seeds``: how many (counted from ``first_seed``), or the seeds themselves. Step k subtracts
+    alpha_k * xi(t_{k-1}) * (product of widths) * gradient of the batch-mean loss on batch k, the same batch
+    for every width and for the limit. Time t = sum of alpha_k ends after ``steps`` steps or at the first
+    step that reaches ``horizon``. ``initial``: a state from which every network starts (weights p equal;
+    then ``width`` may be None). The first argument must be resolved (:func:`mfderive.load` does it).
+
+    Raises MfError for options that do not exist, StateError for arrays that do not fit, ResourceError if
+    the memory does not suffice, DivergenceError when values leave the finite numbers.
+    """
+    if dtype not in PRECISIONS:
+        raise MfError(f"dtype is '{dtype}'. {nearest(str(dtype), PRECISIONS)}")
+    labels = _seed_list(seeds, first_seed)
+    count = _step_count(network, steps, horizon)
+    if evaluation_samples is None:
+        evaluation_samples = int(dict(network.solver).get("evaluation", EVALUATION))
+    if evaluation_samples < 1:
+        raise MfError(f"evaluation_samples is {evaluation_samples}; there must be at least 1")
+    system = system_of(network)
+    widths = _widths(system, width, initial)
+    _check_run_memory(network, FiniteNetwork(system), widths, len(labels), dtype, checkpoints)
+    states = _initial_states(system, widths, labels, dtype, initial)
+    base = width if isinstance(width, int) else max(widths.values(), default=1)
+    run = _Run(network, FiniteNetwork(system), states, labels, count, dtype)
+    run.watch(base, evaluation_samples, checkpoints)
+    return run.trajectories(progress)
+
+
+def _seed_list(seeds: int | Sequence[int], first_seed: int) -> list[int]:
+    if isinstance(seeds, (int, np.integer)):
+        if seeds < 1:
+            raise MfError(f"seeds is {seeds}; there must be at least 1")
+        return list(range(first_seed, first_seed + int(seeds)))
+    labels = [int(seed) for seed in seeds]
+    if not labels or min(labels) < 0:
+        raise MfError(f"seeds is {list(seeds)}; give at least one seed, none negative")
+    return labels
+
+
+def _step_count(network: Network, steps: int | None, horizon: float | None) -> int:
+    """The number of steps; a horizon beyond the spec's steps continues the schedule."""
+    if steps is not None and steps < 1:
+        raise MfError(f"steps is {steps}; there must be at least 1")
+    if horizon is None:
+        return network.training.steps if steps is None else steps
+    if steps is not None:
+        raise MfError("steps and horizon cannot both be given")
+    if not (math.isfinite(horizon) and horizon > 0):
+        raise MfError(f"horizon is {horizon}; it must be a finite number greater than 0")
+    goal = horizon * (1 - 1e-9)  # a horizon is typed, times are sums: rounding must not add a step
+    count = network.training.steps
+    while True:
+        grid = times(network.training, count)
+        if grid[-1] >= goal:
+            return int(np.searchsorted(grid, goal))
+        if count > 10**8:
+            raise MfError(
+                f"the horizon t = {horizon} is not reached within {count} steps (t = {grid[-1]:.3g}); "
+                "choose a smaller horizon or a larger learning rate"
+            )
+        count *= 4
+
+
+def _widths(
+    system: ForwardSystem, width: int | Mapping[str, int] | None, initial: Mapping[str, Any] | None
+) -> dict[str, int]:
+    """The number of neurons of each population; a width given beside a state must be the state's."""
+    if initial is None:
+        if width is None:
+            raise MfError("simulate needs a width (or a state to start from)")
+        return population_sizes(system, width)
+    found = {name: len(values) for name, values in check_state(system, initial)["p"].items()}
+    if width is not None and population_sizes(system, width) != found:
+        raise StateError(
+            f"the initial state has populations of sizes {found}, but the width is {width}. "
+            "Leave the width out (None), or give the state's"
+        )
+    return found
+
+
+def _initial_states(
+    system: ForwardSystem,
+    widths: Mapping[str, int],
+    seeds: Sequence[int],
+    dtype: str,
+    initial: Mapping[str, Any] | None,
+) -> list[State]:
+    """The state from which each seed starts."""
+    if initial is None:
+        return [initial_state(system, widths, seed, dtype=np.dtype(dtype)) for seed in seeds]
+    checked = check_state(system, initial)
+    require_equal_weights(checked)
+    return [checked for _ in seeds]
+
+
+def _check_run_memory(
+    network: Network,
+    finite: FiniteNetwork,
+    widths: Mapping[str, int],
+    seeds: int,
+    dtype: str,
+    checkpoints: int,
+) -> None:
+    """Refuse a run that needs more memory than there is, before anything is allocated."""
+    batch = network.training.batch_size
+    samples = (network.source.rows or 1) if isinstance(batch, str) else batch
+    shapes = parameter_shapes(finite.system, widths)
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    sizes = finite.sizes(shapes, 1)
+    one_sample = sum(
+        math.prod(sizes[axis] for axis in finite.system.field[equation.field].axes)
+        for equation in finite.system.forward
+    )
+    one_sample += sum(
+        patch_entries(access.slots, sizes)
+        for equation in finite.system.forward
+        for term in equation.terms
+        for _, access in term.accesses
+        if any(isinstance(slot, Affine) for slot in access.slots)
+    )
+    # Parameters, their gradients and the next parameters; values kept for the reverse pass and adjoints.
+    entries = seeds * (parameters * (3 + checkpoints) + 2 * one_sample * max(samples, _PIECE))
+    entries += 2 * seeds * min(LARGEST_GRID, max(samples, _PIECE) * parameters)
+    check_memory(
+        entries * np.dtype(dtype).itemsize + _BATCH_BYTES,
+        f"Training {seeds} networks of width {max(widths.values(), default=1)} on batches of {samples}",
+        "Take a smaller width, fewer seeds, smaller batches or dtype float32",
+    )
+
+
+class _Run:
+    """All seeds of one width: steps, observations, checkpoints."""
+
+    def __init__(
+        self,
+        network: Network,
+        finite: FiniteNetwork,
+        states: list[State],
+        seeds: list[int],
+        count: int,
+        dtype: str,
+    ) -> None:
+        self.network, self.finite, self.states, self.seeds = network, finite, states, seeds
+        self.count, self.dtype = count, dtype
+        self.trained = tuple(p.name for p in finite.system.parameters if not p.is_frozen)
+        self.times = times(network.training, count)
+        self.factors = self.step_factors()
+        self.rows: list[tuple[int, list[tuple[float, float]]]] = []
+        self.points: list[list[Checkpoint]] = [[] for _ in seeds]
+
+    def watch(self, width: int, evaluation: int, checkpoints: int) -> None:
+        """Say when and on how many samples to look at the networks, and by which width to call them."""
+        self.width = width
+        self.observed = observation_steps(self.count, OBSERVATIONS)
+        kept = observation_steps(self.count, max(checkpoints, 2))
+        self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
+        self.x, self.y = self.network.source.evaluation(evaluation)
+
+    def step_factors(self) -> Array:
+        """alpha_k * xi(t_{k-1}) * (product of widths), float64 [step, trained parameter]."""
+        rates = alphas(self.network.training, self.count)
+        columns = []
+        for name in self.trained:
+            parameter: Parameter = self.finite.system.parameter[name]
+            rate = evaluate_expression(parameter.rate, {TIME: self.times[:-1]}, NUMPY_FUNCTIONS)
+            factor = width_factor(self.finite.system, parameter, self.states[0][name].shape)
+            columns.append(rates * rate * factor)
+        return np.stack(columns, axis=1) if columns else np.zeros((self.count, 0))
+
+    def trajectories(self, progress: bool) -> list[Trajectory]:
+        """Train, then hand out what was observed."""
+        import jax
+
+        from .training import Trainer
+
+        with precision(jax, self.dtype):
+            trainer = Trainer(self.finite, self.trained, self.dtype)
+            stacked = {
+                parameter.name: np.stack([state[parameter.name] for state in self.states])
+                for parameter in self.finite.system.parameters
+            }
+            moving = trainer.place({name: stacked[name] for name in self.trained})
+            fixed = trainer.place({n: a for n, a in stacked.items() if n not in moving})
+            del stacked
+            self.observe(trainer, 0, moving, fixed)
+            bar = tqdm(total=self.count, desc=self.description(), disable=not progress, delay=2, leave=False)
+            with bar:
+                done = 0
+                for target in self.observed[1:].tolist():
+                    while done < target:
+                        moving, steps = self.advance(trainer, moving, fixed, done, target)
+                        done += steps
+                        bar.update(steps)
+                    self.observe(trainer, done, moving, fixed)
+        return [self.trajectory(place) for place in range(len(self.seeds))]
+
+    def advance(
+        self, trainer: Any, moving: dict[str, Array], fixed: dict[str, Array], done: int, target: int
+    ) -> tuple[dict[str, Array], int]:
+        """At most one call's worth of steps from step ``done`` towards ``target``."""
+        size = self.network.training.batch_size
+        first = self.network.source.batch(done + 1, size)
+        bytes_a_batch = sum(array.size for array in first) * np.dtype(self.dtype).itemsize
+        longest = max(1, min(_STEPS_A_CALL, self.count, _BATCH_BYTES // max(1, bytes_a_batch)))
+        steps = min(longest, target - done)
+        batches = [first]
+        if size != "all":
+            batches += [self.network.source.batch(k, size) for k in range(done + 2, done + steps + 1)]
+        length = 1 if size == "all" else longest
+        xs, ys = (self.filled(np.stack(part), length) for part in zip(*batches, strict=True))
+        factors = self.filled(self.factors[done : done + steps], longest)
+        return trainer.advance(moving, fixed, xs, ys, factors, steps), steps
+
+    def filled(self, array: Array, length: int) -> Array:
+        """An array with its leading axis filled up with zeros to ``length``: one shape, one compilation."""
+        return np.pad(array, [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1))
+
+    def observe(self, trainer: Any, step: int, moving: dict[str, Array], fixed: dict[str, Array]) -> None:
+        """Loss and error of every seed on the evaluation sample; a checkpoint where one is due."""
+        yhat = trainer.outputs(moving, fixed, self.x, _PIECE)
+        curves = [evaluate_loss_error(self.network, own, self.y) for own in yhat]
+        for place, (loss, _) in enumerate(curves):
+            if not math.isfinite(loss):
+                raise DivergenceError(self.divergence(step, place, self.state(place, moving)))
+        self.rows.append((step, curves))
+        if step in self.kept:
+            for place in range(len(self.seeds)):
+                point = Checkpoint(float(self.times[step]), step, self.state(place, moving))
+                self.points[place].append(point)
+
+    def state(self, place: int, moving: Mapping[str, Array]) -> State:
+        """The present state of one seed, as numpy arrays of its own."""
+        state: State = {}
+        for parameter in self.finite.system.parameters:
+            name = parameter.name
+            value = moving[name][place] if name in moving else self.states[place][name]
+            state[name] = np.array(value, dtype=self.dtype)
+        state["p"] = {n: np.array(w, dtype=self.dtype) for n, w in self.states[place]["p"].items()}
+        return state
+
+    def divergence(self, step: int, place: int, state: State) -> str:
+        """Where the numbers left the finite ones, and what to do."""
+        broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
+        if not broken:
+            with np.errstate(all="ignore"):
+                fields = network_fields(self.finite.system, state, self.x[:_PIECE])
+            broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
+        where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
+        last = ""
+        if self.rows:
+            before, curves = self.rows[-1]
+            last = f"; the last finite loss was {curves[place][0]:.4g} at t = {self.times[before]:.4g}"
+        return (
+            f"the {self.description()} of '{self.network.title}', seed {self.seeds[place]}, diverged by "
+            f"t = {self.times[step]:.4g} (step {step}): {where}{last}. "
+            "Take a smaller learning rate, initial values of smaller size, or a larger width"
+        )
+
+    def description(self) -> str:
+        """How progress bars and messages call this run."""
+        return f"network of width {self.width}"
+
+    def trajectory(self, place: int) -> Trajectory:
+        """What was observed of one seed."""
+        steps = np.array([step for step, _ in self.rows])
+        neurons = {name: len(weights) for name, weights in self.states[place]["p"].items()}
+        notes = {
+            "method": "sgd",
+            "precision": self.dtype,
+            "neurons": neurons,
+            "batch_size": self.network.training.batch_size,
+            "learning_rate": self.network.training.learning_rate,
+            "evaluation": len(self.x),
+        }
+        return Trajectory(
+            kind="network",
+            network=self.network,
+            width=self.width,
+            seed=self.seeds[place],
+            times=self.times[steps],
+            steps=steps,
+            loss=np.array([curves[place][0] for _, curves in self.rows]),
+            error=np.array([curves[place][1] for _, curves in self.rows]),
+            checkpoints=tuple(self.points[place]),
+            notes=notes,
+        )
