@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from ..errors import MfError, nearest
 from . import commands
 from .commands import Outcome
-from ..errors import MfError, nearest
 
 
 class UsageError(MfError):

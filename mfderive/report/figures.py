@@ -124,7 +124,7 @@ def width_colours(widths: Sequence[int]) -> dict[int, Any]:
     """
     from matplotlib import colormaps
 
-    places = np.linspace(0.9, 0.25, len(widths)) if len(widths) > 1 else np.array([0.5])
+    places = [0.5] if len(widths) == 1 else np.linspace(0.9, 0.32, len(widths))
     return {width: colormaps["viridis"](place) for width, place in zip(sorted(widths), places, strict=True)}
 
 

@@ -149,7 +149,7 @@ def _network(summary: Mapping[str, Any]) -> str:
             (
                 _code(r["name"]),
                 ", ".join(_code(one) for one in r["from"]),
-                escape(r["neurons"]),
+                _code(r["neurons"]),
                 _code(r["activation"]),
             )
             for r in summary["layers"]
@@ -168,10 +168,10 @@ def _network(summary: Mapping[str, Any]) -> str:
         [
             (
                 _code(r["name"]),
-                escape(" × ".join(r["axes"])) or "one number",
+                _code(" × ".join(r["axes"]) or "one number"),
                 _code(r["law"]),
                 escape(r["rate"]),
-                escape(" × ".join(r["scaling"])) or "1",
+                _code(" × ".join(r["scaling"]) or "1"),
             )
             for r in summary["parameters"]
         ],
@@ -258,9 +258,11 @@ def _made(parts: PageParts) -> str:
 
 
 def _setting(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(one) for one in value)
-    return str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_setting(one)}" for key, one in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_setting(one) for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _files(names: Sequence[str]) -> str:

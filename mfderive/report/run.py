@@ -12,6 +12,8 @@ import os
 import platform
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -86,7 +88,7 @@ def rebuild(folder: Path) -> dict[str, Any]:
         curves = [_read_curve(folder, entry) for entry in record["curves"]]
         record["final"] = final_table(curves)
         _draw(folder, record, curves)
-    except (OSError, KeyError, ValueError) as problem:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
         raise MfError(
             f"{folder}: a file of this run is missing or damaged ({problem}). Run the spec again"
         ) from problem

@@ -1,0 +1,228 @@
+"""The page and the folder of a run: self-contained, escaped, valid, atomic."""
+
+import json
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from mfderive.errors import MfError
+from mfderive.report.run import rebuild, write_run
+from mfderive.report.summary import array_shapes, bytes_text, summarise, summary_text, text_table
+from mfderive.spec.forward import forward_system
+
+from .material import NASTY, network, run_result
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+HEADINGS = [
+    "The network",
+    "Equations of the limit",
+    "Training curves",
+    "Where training ends",
+    "How this was made",
+    "Files of this folder",
+]
+
+
+class Reader(HTMLParser):
+    """Collects tags and attributes, and checks that elements are closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read_page(text):
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert not reader.open, reader.open
+    return reader
+
+
+def assert_self_contained(reader):
+    """Nothing is fetched and nothing runs: no script, no foreign source, no event handler."""
+    assert not {"script", "link", "iframe", "object", "embed"} & set(reader.tags)
+    for tag, name, value in reader.attributes:
+        if name in ("src", "href", "xlink:href", "data", "action", "srcset"):
+            assert "//" not in value and not value.startswith("javascript:"), (tag, name, value)
+        assert not name.startswith("on"), (tag, name)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("run")
+    write_run(place / "tiny", run_result(place / "solver"))
+    return place / "tiny"
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return read_page((folder / "index.html").read_text(encoding="utf-8"))
+
+
+def test_page_is_well_formed_and_self_contained(page, folder):
+    assert_self_contained(page)
+    style = (folder / "index.html").read_text(encoding="utf-8").split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style and "@import" not in style
+
+
+def test_user_text_is_escaped(page, folder):
+    """The title, an activation, the spec and a setting all hold a script: it must arrive as text."""
+    assert "script" not in page.tags
+    assert "<script" not in (folder / "index.html").read_text(encoding="utf-8")
+    assert "".join(page.text).count(NASTY) >= 5
+
+
+def test_sections_equations_and_figures_are_there(page):
+    text = "".join(page.text)
+    assert all(heading in text for heading in HEADINGS)
+    assert page.tags.count("math") == 1
+    assert page.tags.count("svg") == 4
+    assert page.tags.count("figure") == 4
+
+
+def test_every_link_leads_somewhere(page, folder):
+    from urllib.parse import unquote
+
+    anchors = {value for _, name, value in page.attributes if name == "id"}
+    for tag, name, value in page.attributes:
+        if tag == "a" and name == "href":
+            assert value[1:] in anchors if value.startswith("#") else (folder / unquote(value)).is_file(), (
+                value
+            )
+
+
+def test_identifiers_are_unique(page):
+    found = [value for _, name, value in page.attributes if name == "id"]
+    assert len(found) == len(set(found))
+
+
+def test_folder_holds_everything(folder):
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {
+        "index.html",
+        "run.json",
+        "spec.toml",
+        "solver.py",
+        "equations.txt",
+        "equations.tex",
+        "equations.html",
+        "trajectories/limit.npz",
+        "trajectories/limit.json",
+        "trajectories/network-50-0.npz",
+        "figures/loss_steps.svg",
+        "figures/loss_steps.png",
+    } <= names
+    assert not [name for name in names if "partial" in name or name.startswith(".")]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["solver", "tiny"]
+
+
+def test_record_is_strict_json(folder):
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    record = json.loads((folder / "run.json").read_text(), parse_constant=refuse)
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["timings"] == {"solve the limit": 1.25}
+    assert [row["width"] for row in record["final"]] == [50, 100, 400, None]
+
+
+def test_rebuild_from_the_folder_alone_gives_the_same_bytes(tmp_path, folder):
+    place = tmp_path / "moved"
+    shutil.copytree(folder, place)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    for path in [*place.glob("figures/*"), place / "index.html"]:
+        path.unlink()
+    record = rebuild(place)
+    assert record["page"] == str(place / "index.html")
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_page_without_error_shows_no_error(tmp_path):
+    write_run(tmp_path / "tiny", run_result(tmp_path / "solver", with_error=False))
+    reader = read_page((tmp_path / "tiny" / "index.html").read_text(encoding="utf-8"))
+    assert reader.tags.count("svg") == 2
+    assert "Final error" not in "".join(reader.text)
+
+
+def test_an_earlier_run_is_replaced_and_nothing_else(tmp_path):
+    result = run_result(tmp_path / "solver")
+    write_run(tmp_path / "tiny", result)
+    (tmp_path / "tiny" / "old").write_text("from the earlier run")
+    write_run(tmp_path / "tiny", result)
+    assert not (tmp_path / "tiny" / "old").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(MfError, match="left alone"):
+        write_run(tmp_path / "mine", result)
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_failure_leaves_no_folder_and_keeps_the_old_one(tmp_path):
+    result = run_result(tmp_path / "solver")
+    write_run(tmp_path / "tiny", result)
+    before = (tmp_path / "tiny" / "run.json").read_bytes()
+    (tmp_path / "solver" / "solver.py").unlink()
+    for name in ("tiny", "new"):
+        with pytest.raises(FileNotFoundError):
+            write_run(tmp_path / name, result)
+    assert (tmp_path / "tiny" / "run.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["solver", "tiny"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "run.json").unlink(), "not the folder of a run"),
+        (lambda folder: (folder / "run.json").write_text("{"), "damaged"),
+        (lambda folder: (folder / "run.json").write_text('{"format": 99}'), "format"),
+        (lambda folder: (folder / "equations.html").unlink(), "missing or damaged"),
+        (lambda folder: (folder / "trajectories/limit.npz").unlink(), "missing or damaged"),
+        (lambda folder: (folder / "trajectories/limit.npz").write_bytes(b"PK\x03\x04"), "missing or damaged"),
+    ],
+)
+def test_rebuild_of_a_damaged_folder_is_one_clear_error(tmp_path, folder, damage, words):
+    shutil.copytree(folder, tmp_path / "tiny")
+    damage(tmp_path / "tiny")
+    with pytest.raises(MfError, match=words):
+        rebuild(tmp_path / "tiny")
+
+
+def test_summary_counts_what_a_network_of_a_width_holds():
+    """By hand, n = 10, d = 4: h1 (4 n + n) + h2 (n n + n) + output n = 170 numbers, 8 bytes each."""
+    net = network("plain")
+    system = forward_system(net)
+    assert array_shapes(system, 10)["h2.weight"] == (10, 10)
+    summary = summarise(net, system, [10])
+    assert summary["sizes"] == [{"width": 10, "parameters": 170, "bytes": 1360}]
+    rows = {row["name"]: row for row in summary["parameters"]}
+    assert rows["h2.weight"]["scaling"] == ["h2", "h1"]
+    assert rows["h1.weight"]["law"] == "normal(1, 0.1)"
+    text = summary_text(summary)
+    assert all(name in text for name in ("h1.weight", "isotropic-gaussians", "squared", "170", "1.36 kB"))
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_bytes_and_tables_read_well():
+    assert bytes_text(999) == "999 B"
+    assert bytes_text(1.5e9) == "1.5 GB"
+    assert text_table(("a", "long"), [(1, 2), ("three", "")]) == "a      long\n-----  ----\n1      2\nthree"
