@@ -51,15 +51,16 @@ class Names:
     """What an expression may say beside numbers, ``pi`` and the functions of the closed table.
 
     ``plain`` are names as they stand (``h``, ``gain``, ``t``). ``dotted`` gives for a base what may follow
-    the dot (``{"source": {"gain", "w"}}``), ``arrays`` are names (dotted ones written whole) that may or
-    must have a subscript of literal integers: ``y[0]``, ``source.w[1, 2]``. ``reductions`` are the axes
-    over which ``mean(e, axis)`` and its like may run; ``neurons`` allows ``mean(e)``. ``unavailable``
-    gives the reason why a known name is not allowed here.
+    the dot (``{"source": {"gain", "w"}}``). Names in ``arrays`` (dotted ones written whole) may have a
+    subscript of literal integers (``y[0]``), those in ``vectors`` must (``source.w[1, 2]``).
+    ``reductions`` are the axes over which ``mean(e, axis)`` and its like may run; ``neurons`` allows
+    ``mean(e)``. ``unavailable`` gives the reason why a known name is not allowed here.
     """
 
     plain: frozenset[str] = frozenset()
     dotted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     arrays: frozenset[str] = frozenset()
+    vectors: frozenset[str] = frozenset()
     reductions: frozenset[str] = frozenset()
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
@@ -188,9 +189,9 @@ class _Reader:
         if isinstance(node, ast.Constant):
             return self.number(node)
         if isinstance(node, ast.Name):
-            return self.name(node.id)
+            return self.scalar(node.id)
         if isinstance(node, ast.Attribute):
-            return self.name(self.dotted(node))
+            return self.scalar(self.dotted(node))
         if isinstance(node, ast.Subscript):
             return self.subscript(node)
         if isinstance(node, ast.UnaryOp):
@@ -250,6 +251,16 @@ class _Reader:
             remedy=f"Exponents may lie between -{MAX_EXPONENT} and {MAX_EXPONENT}",
         )
 
+    def scalar(self, name: str) -> sp.Expr:
+        """A name without a subscript."""
+        value = self.name(name)
+        if name in self.names.vectors:
+            raise SpecError(
+                f"'{name}' in {self.text} is a vector",
+                remedy=f"Name one of its components, for instance {name}[0]",
+            )
+        return value
+
     def name(self, name: str) -> sp.Expr:
         """A plain or dotted name."""
         if name == "pi":
@@ -286,7 +297,7 @@ class _Reader:
             raise self.refused(node)
         name = value.id if isinstance(value, ast.Name) else self.dotted(value)
         self.name(name)
-        if name not in self.names.arrays:
+        if name not in self.names.arrays | self.names.vectors:
             raise SpecError(f"'{name}' in {self.text} has no components", remedy=f"Write {name}")
         entries = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         numbers = []
@@ -376,7 +387,7 @@ class _Reader:
     def reduction(self, name: str, arguments: list[ast.expr]) -> sp.Expr:
         """``mean(e)`` over the layer's neurons, or ``name(e, axis)`` along a finite axis."""
         axes = self.names.reductions
-        if not axes:
+        if not axes and not self.names.unavailable.keys() & {NEURONS}:
             raise SpecError(
                 f"{name}(...) over an axis in {self.text} is not allowed here",
                 remedy="Averages over neurons or positions stand in an activation, where the layer has them",
@@ -386,6 +397,9 @@ class _Reader:
         axis = NEURONS
         if len(arguments) == 2:
             axis = arguments[1].id if isinstance(arguments[1], ast.Name) else ast.unparse(arguments[1])
+        if axis in self.names.unavailable:
+            reason = self.names.unavailable[axis]
+            raise SpecError(f"{name} over {axis} in {self.text} is not allowed: {reason}")
         if axis not in axes:
             raise SpecError(f"unknown axis {shorten(axis)} in {self.text}", remedy=nearest(axis, axes))
         if axis == NEURONS and name != "mean":

@@ -28,28 +28,20 @@ class PositionIndex(StrEnum):
     WINDOW = "window"  # stride * position + tap - padding; the weight has one slot for each tap axis
 
 
-class WeightUse(StrEnum):
-    """Whether a connection has a weight."""
-
-    ALLOWED = "allowed"  # where the operation contains w
-    REFUSED = "refused"
-
-
 @dataclass(frozen=True)
 class ConnectionKind:
     """One kind of connection.
 
-    ``keys`` are those beyond the common ones, ``average`` the names that may stand in the key of that
-    name. ``into_output``: whether the output may be fed this way.
+    ``operation`` is the default of that key, ``keys`` are the keys beyond the common ones. ``has_weight``:
+    whether it may have one; ``into_output``: whether the output may be fed this way.
     """
 
     name: str
     operation: str
     neurons: NeuronIndex
     positions: PositionIndex
-    weight: WeightUse
+    has_weight: bool
     keys: Table
-    average: frozenset[str] = frozenset()
     into_output: bool = False
 
 
@@ -80,9 +72,8 @@ _ROWS = (
         operation="w * u",
         neurons=NeuronIndex.FRESH,
         positions=PositionIndex.REDUCED,
-        weight=WeightUse.ALLOWED,
+        has_weight=True,
         keys=table(_average("inputs", "positions")),
-        average=frozenset({"inputs", "positions"}),
         into_output=True,
     ),
     ConnectionKind(
@@ -90,7 +81,7 @@ _ROWS = (
         operation="u",
         neurons=NeuronIndex.SAME,
         positions=PositionIndex.SAME,
-        weight=WeightUse.REFUSED,
+        has_weight=False,
         keys={},
     ),
     ConnectionKind(
@@ -98,7 +89,7 @@ _ROWS = (
         operation="w * u",
         neurons=NeuronIndex.FRESH,
         positions=PositionIndex.WINDOW,
-        weight=WeightUse.ALLOWED,
+        has_weight=True,
         keys=table(
             Key("kernel", _COUNTS, "number of taps, one number a position axis", required=True),
             Key("stride", _COUNTS, "default 1"),
@@ -110,7 +101,6 @@ _ROWS = (
             ),
             _average("taps", "inputs"),
         ),
-        average=frozenset({"taps", "inputs"}),
     ),
 )
 
@@ -126,10 +116,5 @@ KINDS_LATER = {
 
 def connection_keys(kind: ConnectionKind) -> dict[str, Key]:
     """Every key that a connection of a kind may have."""
-    common = {name: key for name, key in COMMON.items() if name != "weight" or has_weight(kind)}
+    common = {name: key for name, key in COMMON.items() if name != "weight" or kind.has_weight}
     return {**common, **kind.keys}
-
-
-def has_weight(kind: ConnectionKind) -> bool:
-    """Whether connections of a kind may have a weight."""
-    return kind.weight is WeightUse.ALLOWED

@@ -16,16 +16,21 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.laws import LawKind
+from ..algebra.parser import AxisReduction
 
-
-class AxisReduction(sp.Function):
-    """``mean(e)``, ``mean(e, positions)``, ``max(e, positions)``, ``softmax(e, positions)`` in an activation.
-
-    Arguments: the operation as a Symbol (mean, max, softmax), the expression, the axis as a Symbol
-    (neurons, positions, steps). Only the forward equations read it: there it becomes a field of its own.
-    """
-
-    nargs = 3
+__all__ = [
+    "AxisReduction",
+    "Connection",
+    "DataSpec",
+    "LawSpec",
+    "Layer",
+    "Loss",
+    "Network",
+    "Output",
+    "ParameterSpec",
+    "Training",
+    "WeightSpec",
+]
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ TRAINING: Table = table(
     Key("batch_size", either(COUNT, _ALL), "samples a step; 'all': the whole fixed sample; default 100"),
     Key("schedule", EXPRESSION, "an expression in the step k = 1, 2, ...; default 1"),
 )
-TRAINING_LATER = {name: "reserved" for name in ("weight_decay", "momentum", "noise")}
+TRAINING_LATER = dict.fromkeys(("weight_decay", "momentum", "noise"), "reserved")
 SOLVER: Table = table(
     Key("horizon", POSITIVE, "time t at which to stop; default that of the training"),
     Key("method", one_of("euler", "rk4"), "time stepping"),
