@@ -78,22 +78,23 @@ def _huber(residual: Array, delta: float) -> Array:
 
 
 def _expression_loss(loss: Loss, yhat: Array, y: Array) -> Array:
-    """An expression in y, yhat (one output) or y[k], yhat[k]."""
+    """An expression in y[k], yhat[k]; one that names plain y or yhat is summed over the outputs."""
     assert loss.expression is not None
-    values: dict[sp.Symbol, Array] = {}
+    plain: dict[sp.Symbol, Array] = {sp.Symbol("y"): y, sp.Symbol("yhat"): yhat}
+    values = dict(plain)
     for name, array in (("y", y), ("yhat", yhat)):
-        if array.shape[1] == 1:
-            values[sp.Symbol(name)] = array[:, 0]
         for k in range(array.shape[1]):
-            values[sp.Symbol(f"{name}[{k}]")] = array[:, k]
-    missing = sorted(symbol.name for symbol in loss.expression.free_symbols if symbol not in values)
-    if missing:
+            values[sp.Symbol(f"{name}[{k}]")] = array[:, k : k + 1]
+    symbols = loss.expression.free_symbols
+    unknown = sorted(symbol.name for symbol in symbols if symbol not in values)
+    if unknown:
         raise SpecError(
-            f"the loss reads '{missing[0]}', but the network has {y.shape[1]} outputs",
+            f"the loss reads '{unknown[0]}', but there are {y.shape[1]} outputs, counted from 0",
             table="loss",
-            remedy=f"Write y[k] and yhat[k] with k from 0 to {y.shape[1] - 1}",
+            key="expression",
         )
-    return np.broadcast_to(evaluate_expression(loss.expression, values), (len(y),))
+    columns = y.shape[1] if any(symbol in plain for symbol in symbols) else 1
+    return np.broadcast_to(evaluate_expression(loss.expression, values), (len(y), columns)).sum(axis=1)
 
 
 def sample_losses(loss: Loss, yhat: Array, y: Array) -> Array:

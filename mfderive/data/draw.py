@@ -68,6 +68,11 @@ def _positive(value: Any, what: str) -> int:
 def parameter_shapes(system: ForwardSystem, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """The array shape of every parameter for populations of the given sizes, noise axes left out."""
     drawn = draw_noise(system)
+    if WEIGHTS in drawn.parameter:
+        raise SpecError(
+            f"a weight is called '{WEIGHTS}', the name of the nodes' weights in a state",
+            remedy="Give it another name",
+        )
     lengths = {axis.name: sizes[axis.name] for axis in drawn.populations}
     for axis in drawn.axes:
         if axis.kind is AxisKind.FINITE and axis.size is not None:

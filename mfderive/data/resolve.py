@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..algebra.evaluate import evaluate_expression
-from ..algebra.laws import Law, LawKind
-from ..algebra.parser import Names, parse_call, parse_expression
+from ..algebra.laws import Law
+from ..algebra.parser import Names
 from ..errors import SpecError, nearest
+from ..spec.laws import read_law
 from ..spec.network import LawSpec, Loss, Network
-from .draw import check_law, check_memory
+from ..spec.place import Place
+from .draw import check_memory
 from .files import Rows, read_arrays, read_digits, read_idx_set
 from .places import DataPlace
 from .prepare import fixed_sample, number_of_classes, prepared_law
@@ -26,12 +27,6 @@ Array = Any
 Options = Mapping[str, Any]
 
 _PROBE_SAMPLES = 256
-_INPUT_LAWS = {
-    LawKind.NORMAL.value: 2,
-    LawKind.UNIFORM.value: 2,
-    LawKind.RADEMACHER.value: 1,
-    LawKind.SPHERE.value: 1,
-}
 
 
 def resolve(
@@ -199,39 +194,24 @@ def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int]
 
 def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int]:
     dimension = int(options["dimension"])
-    law = _input_law(options.get("inputs", "normal(0, 1)"), place)
+    law = _input_law(options.get("inputs", "normal(0, 1)"), Place(place.spec, "data"))
     names = Names(plain=frozenset(f"x{i + 1}" for i in range(dimension)))
     written = options["target"]
     entries = written if isinstance(written, (list, tuple)) else [written]
-    targets = [_expression(entry, names, place) for entry in entries]
+    table = Place(place.spec, "data")
+    targets = [
+        entry if isinstance(entry, sp.Basic) else table.expression(str(entry), "target", names)
+        for entry in entries
+    ]
     if not targets:
         raise place.error("the list of targets is empty", "target", "Give one expression an output")
     return teacher(dimension, law, targets, float(options.get("noise", 0.0)), place), dimension
 
 
-def _expression(written: Any, names: Names, place: DataPlace) -> sp.Expr:
-    if isinstance(written, sp.Basic):
-        return written
-    try:
-        return parse_expression(str(written), names)
-    except SpecError as error:
-        raise error.located(file=place.spec, table="data", key="target") from None
-
-
-def _input_law(written: Any, place: DataPlace) -> Law:
+def _input_law(written: Any, place: Place) -> Law:
     """The law of one coordinate of a teacher's inputs; its arguments are numbers."""
-    if isinstance(written, LawSpec):
-        kind, arguments, text = written.kind, written.arguments, written.text
-    else:
-        text = str(written)
-        try:
-            head, arguments = parse_call(text, _INPUT_LAWS, Names())
-        except SpecError as error:
-            raise error.located(file=place.spec, table="data", key="inputs") from None
-        kind = LawKind.CONSTANT if head is None else LawKind(head)
-    law = Law(kind, tuple(arguments), text=text)
-    check_law(law, tuple(evaluate_expression(argument, {}) for argument in law.arguments), "data", place.spec)
-    return law
+    law = written if isinstance(written, LawSpec) else read_law(str(written), place, "inputs", Names())
+    return Law(law.kind, law.arguments, text=law.text)
 
 
 _LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int]]] = {
