@@ -62,8 +62,8 @@ _HOME = {
 
 # Rooms that enter themselves in a table of a room below them: display of equations, fields of a state.
 _ENTRIES = {
-    "LimitSystem": ("notation.display",),
-    "derive": ("notation.display",),
+    "LimitSystem": ("notation.registry",),
+    "derive": ("notation.registry",),
     "Trajectory": ("solve.integrate", "finite.simulate"),
 }
 

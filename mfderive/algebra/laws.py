@@ -93,8 +93,9 @@ class Parameter:
 
     ``axes`` is the layout of its array: [target, source, positions or taps...]; parameters of one neuron
     have [neuron, ...]. ``noise`` names the noise axis of a weight between two populations, else None.
-    ``label``: at most one population slot, so its initial values are labels of neurons (drawn or
-    integrated over, never replaced by their mean).
+    A parameter with at most one population slot is a label of its neuron: its initial values are drawn or
+    integrated over, never replaced by their mean. ``dropped`` (after reduction) are the positions in the
+    original layout on which the values do not depend, so that ``axes`` lacks them.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Parameter:
     law: Law
     rate: sp.Expr
     noise: str | None = None
+    dropped: tuple[int, ...] = ()
 
     @property
     def is_frozen(self) -> bool:

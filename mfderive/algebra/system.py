@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, SupportsIndex, TypeVar, overload
+
+from ..errors import MfError
 
 from .laws import Parameter
 from .terms import Access, Affine, Axis, AxisKind, Equation, Field, Slot, Term
@@ -13,6 +15,63 @@ System = TypeVar("System", bound="ForwardSystem")
 
 ADJOINT_PREFIX = "adj "
 VELOCITY_PREFIX = "d "
+
+
+class Printer(Protocol):
+    """What prints a system; the room notation enters itself here with :func:`register_printer`."""
+
+    def text(self, system: ForwardSystem) -> str:
+        """The system as readable plain text."""
+
+    def html(self, system: ForwardSystem) -> str:
+        """The system as an HTML fragment."""
+
+    def tree(self, system: ForwardSystem, part: str, name: str) -> Any:
+        """The display tree of one equation of a part (forward, backward, evolution)."""
+
+
+_PRINTERS: list[Printer] = []
+
+
+def register_printer(printer: Printer) -> None:
+    """Let systems print themselves through ``printer`` (the last one entered is used)."""
+    _PRINTERS.append(printer)
+
+
+def _printer() -> Printer:
+    if not _PRINTERS:
+        raise MfError("nothing prints equations yet; import mfderive.notation.display first")
+    return _PRINTERS[-1]
+
+
+class Equations(tuple[Equation, ...]):
+    """The equations of one part of a system.
+
+    A number gives the equation that the program computes with; a name (``limit.forward["h2"]``) gives its
+    sympy tree for display, with named Mean and Sum, with which nothing computes.
+    """
+
+    _system: ForwardSystem
+    _part: str
+
+    @classmethod
+    def of(cls, equations: tuple[Equation, ...], system: ForwardSystem, part: str) -> Equations:
+        """Equations that know their system."""
+        made = cls(equations)
+        made._system, made._part = system, part
+        return made
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> Equation: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Equation, ...]: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        """The equation at a position, or the display tree of the equation of a name."""
+        if isinstance(key, str):
+            return _printer().tree(self._system, self._part, key)
+        return super().__getitem__(key)
 
 
 def adjoint(name: str) -> str:
@@ -38,6 +97,18 @@ class ForwardSystem:
     fields: tuple[Field, ...]
     parameters: tuple[Parameter, ...]
     forward: tuple[Equation, ...]
+
+    def __post_init__(self) -> None:
+        """Let every part know its system, so that it can show its equations by name."""
+        for part in ("forward", "backward", "evolution"):
+            if hasattr(self, part):
+                object.__setattr__(self, part, Equations.of(getattr(self, part), self, part))
+
+    def __str__(self) -> str:
+        return _printer().text(self)
+
+    def _repr_html_(self) -> str:
+        return _printer().html(self)
 
     @cached_property
     def axis(self) -> dict[str, Axis]:
@@ -71,18 +142,19 @@ class LimitSystem(ForwardSystem):
 
     ``backward`` holds one equation for each adjoint, in an order in which they can be evaluated;
     ``evolution`` one for each parameter that is not frozen: G = minus the functional gradient, and
-    d(parameter)/dt = rate(t) * G. ``scalings`` is derived: the population axes that index a parameter;
-    a network of widths n multiplies the plain gradient by the product of those widths.
+    d(parameter)/dt = rate(t) * G. ``indexed`` keeps for each parameter the population axes that index it in
+    the network (a reduction takes axes away, but not widths). ``log`` says in words what passes found.
     """
 
     backward: tuple[Equation, ...] = ()
     evolution: tuple[Equation, ...] = ()
+    indexed: tuple[tuple[str, tuple[str, ...]], ...] = ()
     log: tuple[str, ...] = ()
 
     @cached_property
     def scalings(self) -> dict[str, tuple[str, ...]]:
         """Parameter -> population axes whose widths multiply its plain gradient (theory A.5)."""
-        return {parameter.name: self.population_slots(parameter.name) for parameter in self.parameters}
+        return dict(self.indexed)
 
     @property
     def equations(self) -> tuple[Equation, ...]:

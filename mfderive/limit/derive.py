@@ -223,4 +223,5 @@ def _limit_system(
     ]
     given = {f.name: getattr(system, f.name) for f in dataclass_fields(ForwardSystem)}
     given["fields"] = system.fields + tuple(derived)
-    return LimitSystem(**given, backward=backward, evolution=evolution)
+    indexed = tuple((p.name, system.population_slots(p.name)) for p in system.parameters)
+    return LimitSystem(**given, backward=backward, evolution=evolution, indexed=indexed)

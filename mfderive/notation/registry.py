@@ -1,0 +1,29 @@
+"""Lets systems print themselves: ``print(limit)``, ``limit.forward["h2"]``, a notebook's rendering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..algebra.system import ForwardSystem, register_printer
+from .display import display
+from .document import html
+from .embedding import text
+
+
+class NotationPrinter:
+    """The printer of this room (see :class:`mfderive.algebra.system.Printer`)."""
+
+    def text(self, system: ForwardSystem) -> str:
+        """The system in embedding notation, as readable plain text."""
+        return text(system)
+
+    def html(self, system: ForwardSystem) -> str:
+        """The system in embedding notation, as HTML with MathML."""
+        return html(system)
+
+    def tree(self, system: ForwardSystem, part: str, name: str) -> Any:
+        """The display tree of one equation; ``part`` is forward, backward or evolution."""
+        return getattr(display(system), part)[name]
+
+
+register_printer(NotationPrinter())
