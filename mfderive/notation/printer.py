@@ -59,7 +59,7 @@ class Printer:
         if isinstance(node, AppliedUndef):
             return self.vocabulary.value(node, self)
         if isinstance(node, Indicator):
-            left, right = (self.text(argument) for argument in node.args)
+            left, right = self.indices(node.args)
             return self.style.subscript(self.style.letter(Letter("1")), f"{left} = {right}")
         return self._leaf(node, level)
 
@@ -88,7 +88,24 @@ class Printer:
 
     def indices(self, nodes: Any) -> list[str]:
         """Printed slots."""
-        return [self.text(node) for node in nodes]
+        return [self.slot(node) for node in nodes]
+
+    def slot(self, node: Tree) -> str:
+        """An index or a position: ``2p + k − 1``, the largest stride first, numbers last."""
+        if not isinstance(node, sp.Add):
+            return self.text(node)
+        terms = [term.as_coeff_Mul() for term in node.args]
+        parts = [(c, index) for c, index in terms if not index.is_number]
+        parts.sort(key=lambda part: (-part[0], not part[1].name.startswith("p"), part[1].name))
+        shown = ""
+        for coefficient, index in [*parts, (sum(c for c, one in terms if one.is_number), None)]:
+            if coefficient == 0:
+                continue
+            number = "" if abs(coefficient) == 1 and index is not None else str(abs(coefficient))
+            sign = self.style.minus if coefficient < 0 else "+"
+            joint = f" {sign} " if shown else sign.replace("+", "")
+            shown += joint + number + (self.text(index) if index is not None else "")
+        return shown
 
     def _bracketed(self, shown: str, needed: bool) -> str:
         return self.style.group(shown) if needed else shown
@@ -97,7 +114,7 @@ class Printer:
 
     def _add(self, node: Tree) -> str:
         content, rest = node.primitive()
-        if content != 1 and isinstance(rest, sp.Add):
+        if content.is_integer and content != 1 and isinstance(rest, sp.Add):
             return self._product(content, [rest])
         terms = sorted(node.args, key=self._term_key)
         pieces = []
@@ -119,13 +136,20 @@ class Printer:
         return bool(coefficient.is_negative), self._ends_open(term), -rank, str(rest)
 
     def _ends_open(self, term: Tree) -> bool:
-        return any(isinstance(f, Sum | Maximum) for f in sp.Mul.make_args(term))
+        return any(isinstance(f, Sum | Maximum) for f in sp.Mul.make_args(term)) and not self._divided(term)
+
+    def _divided(self, term: Tree) -> bool:
+        coefficient, rest = term.as_coeff_Mul()
+        powers = [f for f in sp.Mul.make_args(rest) if isinstance(f, sp.Pow)]
+        return coefficient.q != 1 or any(f.exp.is_number and f.exp.is_negative for f in powers)
 
     def _rank(self, factor: Tree) -> int:
         if isinstance(factor, sp.Pow):
             return self._rank(factor.base)
         if isinstance(factor, Sum | Maximum):
             return 90
+        if isinstance(factor, sp.Add):
+            return 75
         if isinstance(factor, Mean):
             return 80
         return self.vocabulary.rank(factor)
@@ -153,9 +177,10 @@ class Printer:
         numerator = self._factors(above)
         if not below:
             return numerator
-        latex = self.style.minus == "-"
-        if latex:
+        if self.style.minus == "-":
             return self.style.fraction(numerator, self._factors(below))
+        if any(self._ends_open(factor) for factor in above):
+            numerator = self.style.group(numerator)
         closed = self.text(below[0], ATOM) if len(below) == 1 else self.style.group(self._factors(below))
         return self.style.fraction(numerator, closed)
 
@@ -196,7 +221,7 @@ class Printer:
             return self.vocabulary.other(node, self)
         conditions = [f for f in sp.Mul.make_args(node.body) if isinstance(f, Indicator)]
         body = sp.Mul(*[f for f in sp.Mul.make_args(node.body) if not isinstance(f, Indicator)])
-        condition = ", ".join(" = ".join(self.text(a) for a in c.args) for c in conditions)
+        condition = ", ".join(" = ".join(self.indices(c.args)) for c in conditions)
         sign = self.style.operator("sum" if isinstance(node, Sum) else "max", names, condition)
         shown = f"{sign} {self.text(body, MULTIPLY)}"
         return self._bracketed(shown, level == ATOM)

@@ -24,9 +24,7 @@ _LATEX = {
     "∂": r"\partial",
     "ŷ": r"\hat{y}",
 }
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho tau phi chi psi omega".split(" ")
-)
+_GREEK = r"alpha|beta|gamma|delta|epsilon|eta|theta|kappa|lambda|mu|nu|xi|pi|rho|tau|phi|chi|psi|omega"
 
 
 class Style(ABC):
@@ -163,7 +161,7 @@ class LatexStyle(Style):
             return _LATEX[name]
         if len(name) == 1 or name.isdigit():
             return name
-        if name in _GREEK:
+        if re.fullmatch(_GREEK, name):
             return "\\" + name
         return r"\mathrm{" + re.sub(r"([_#%&$])", r"\\\1", name).replace("-", r"\text{-}") + "}"
 
