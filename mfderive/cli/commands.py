@@ -100,9 +100,22 @@ def _load(arguments: argparse.Namespace) -> Any:
         value = getattr(arguments, flag, None)
         if value is not None:
             document[table] = {**document.get(table, {}), key: value}
+    if getattr(arguments, "steps", None) is not None or getattr(arguments, "horizon", None) is not None:
+        document = _without_other_ends(document, arguments)
     if document != parsed.document:
         parsed = parse_document(document, parsed.file)
     return resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
+
+
+def _without_other_ends(document: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """The document without its own ends of a run, where a flag sets the end."""
+    ended = dict(document)
+    for name, keys in (("solver", ("horizon",)), ("check", ("horizon", "steps"))):
+        if name in ended:
+            ended[name] = {key: value for key, value in ended[name].items() if key not in keys}
+    if arguments.horizon is not None:
+        ended["solver"] = {**ended.get("solver", {}), "horizon": arguments.horizon}
+    return ended
 
 
 def _widths(network: Any) -> list[int]:
@@ -146,12 +159,10 @@ def show(arguments: argparse.Namespace) -> Outcome:
 
 def derive(arguments: argparse.Namespace) -> Outcome:
     """Print the equations of the limit, or write them to a file."""
-    from .. import notation
     from ..limit.derive import derive as derive_limit
 
     limit = derive_limit(_load(arguments))
-    printer = {"text": notation.text, "latex": notation.latex, "mathml": notation.mathml}[arguments.format]
-    equations = printer(limit, notation=arguments.notation)
+    equations = _printed(limit, arguments.format)
     data = {"format": arguments.format, "notation": arguments.notation, "equations": equations}
     if arguments.output is None:
         return Outcome(data, equations)
@@ -160,6 +171,15 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     except OSError as problem:
         raise MfError(f"{arguments.output} cannot be written: {problem.strerror}") from problem
     return Outcome({**data, "file": str(arguments.output)}, f"The equations are in {arguments.output}")
+
+
+def _printed(limit: Any, form: str) -> str:
+    """The equations of a limit in one of the forms of `derive`."""
+    from .. import notation
+
+    if form == "latex":
+        return notation.latex_document(limit)
+    return notation.html(limit) if form == "mathml" else notation.text(limit)
 
 
 def generate(arguments: argparse.Namespace) -> Outcome:
@@ -203,8 +223,7 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
     from ..report.curves import curve_of, final_table
 
     network = _load(arguments)
-    widths = _widths(network)
-    paths = _trained(network, widths, arguments.seeds or 1, arguments)
+    paths = _trained(network, arguments, arguments.seed)
     folder = arguments.output or Path("runs") / f"{_stem(arguments)}-networks"
     saved = [str(path.save(folder)) for path in paths]
     rows = final_table([curve_of(path) for path in paths])
@@ -231,9 +250,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
             mfderive.generate(limit, directory=scratch)
         with stages("solve the limit"):
             path = mfderive.solve(network, progress=not arguments.quiet)
-        seeds = arguments.seeds or RUN_SEEDS
         with stages("train finite networks"):
-            networks = _trained(network, _widths(network), seeds, arguments)
+            # The limit has the seed that was given; networks that drew the same numbers would be its copies.
+            networks = _trained(network, arguments, None if arguments.seed is None else arguments.seed + 1)
         with stages("write figures and page"):
             result = RunResult(
                 network=network,
@@ -257,21 +276,32 @@ def report(arguments: argparse.Namespace) -> Outcome:
     return Outcome(record, _run_text(record))
 
 
-def _trained(network: Any, widths: Sequence[int], seeds: int, arguments: argparse.Namespace) -> list[Any]:
-    """Trajectories of all widths, narrow ones first, ``seeds`` networks each."""
+def _trained(network: Any, arguments: argparse.Namespace, first_seed: int | None) -> list[Any]:
+    """Trajectories of all widths, narrow ones first, some seeds each, up to the same end as the limit."""
     import mfderive
 
+    check = dict(network.check)
+    options = {
+        "horizon": dict(network.solver).get("horizon", check.get("horizon")),
+        "steps": check.get("steps"),
+        "dtype": arguments.dtype,
+        "first_seed": check.get("seed") if first_seed is None else first_seed,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    if "horizon" in given:
+        given.pop("steps", None)
     paths: list[Any] = []
-    for width in sorted(set(widths)):
-        paths += mfderive.simulate(network, width=width, seeds=seeds, progress=not arguments.quiet)
+    for width in sorted(set(_widths(network))):
+        paths += mfderive.simulate(
+            network, width, arguments.seeds or RUN_SEEDS, progress=not arguments.quiet, **given
+        )
     return paths
 
 
 def _equations(limit: Any) -> dict[str, str]:
     """The equations as the files of a run hold them."""
-    from .. import notation
-
-    return {"text": notation.text(limit), "latex": notation.latex(limit), "html": notation.html(limit)}
+    forms = {"text": "text", "latex": "latex", "html": "mathml"}
+    return {name: _printed(limit, form) for name, form in forms.items()}
 
 
 @contextmanager

@@ -60,8 +60,9 @@ def _widths(text: str) -> list[int]:
 
 def _training_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training (each flag replaces what the spec says)")
-    group.add_argument("--steps", type=_positive, metavar="K", help="number of SGD steps")
-    group.add_argument(
+    end = group.add_mutually_exclusive_group()
+    end.add_argument("--steps", type=_positive, metavar="K", help="number of SGD steps")
+    end.add_argument(
         "--horizon", type=_positive_number, metavar="T", help="stop at time t = T (sum of the rates)"
     )
     group.add_argument("--learning-rate", type=_positive_number, metavar="A", help="learning rate alpha")
