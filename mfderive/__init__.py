@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .finite.simulate import simulate as simulate
     from .finite.velocity import finite_velocity as finite_velocity
     from .limit.derive import derive as derive
+    from .reduce.reduce import reduce as reduce
     from .solve.integrate import solve as solve
     from .spec.forward import forward_system as forward_system
     from .spec.network import Network as Network
@@ -55,6 +56,7 @@ _HOME = {
     "generate": "codegen.generate",
     "load": "data.loading",
     "load_solver": "codegen.generate",
+    "reduce": "reduce.reduce",
     "schema": "spec.schema",
     "simulate": "finite.simulate",
     "solve": "solve.integrate",

@@ -130,6 +130,18 @@ class ForwardSystem:
         """The populations, in order of their first layer."""
         return tuple(axis for axis in self.axes if axis.kind is AxisKind.POPULATION)
 
+    @cached_property
+    def node_axes(self) -> tuple[Axis, ...]:
+        """The axes with weighted nodes, whose weights stand in a state's "p".
+
+        These are the populations, and edge noise that is not drawn once for each pair.
+        """
+        return tuple(
+            axis
+            for axis in self.axes
+            if axis.kind is AxisKind.POPULATION or (axis.kind is AxisKind.NOISE and not axis.drawn)
+        )
+
     def population_slots(self, name: str) -> tuple[str, ...]:
         """The population axes that index a field, in array order, repeated where it is."""
         kinds = self.axis
@@ -184,9 +196,10 @@ def draw_noise(system: System) -> System:
     """The system in which the noise of every weight is drawn once for each pair of nodes.
 
     The average over the noise of a pair then goes with the average over the pairs, so the noise slots
-    disappear. A finite network is always of this form, and so is the solver of an unreduced limit.
+    disappear. A finite network is always of this form, and so is the solver of an unreduced limit. Noise
+    that has weighted nodes of its own (``Axis.drawn`` False) stays.
     """
-    noise = {axis.name for axis in system.axes if axis.kind is AxisKind.NOISE}
+    noise = {axis.name for axis in system.axes if axis.kind is AxisKind.NOISE and axis.drawn}
     changes: dict[str, Any] = {
         "axes": tuple(axis for axis in system.axes if axis.name not in noise),
         "fields": tuple(

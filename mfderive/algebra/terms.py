@@ -27,13 +27,15 @@ class AxisKind(StrEnum):
 class Axis:
     """An axis of fields: a population, the data, the noise of one weight, or a finite set.
 
-    ``size`` is known for finite axes only; ``width`` is the relative width of a population.
+    ``size`` is known for finite axes only; ``width`` is the relative width of a population. Edge noise is
+    ``drawn`` once for each pair of nodes, unless a reduction gives it weighted nodes of its own.
     """
 
     name: str
     kind: AxisKind
     size: int | None = None
     width: float = 1.0
+    drawn: bool = True
 
     @property
     def is_measure(self) -> bool:

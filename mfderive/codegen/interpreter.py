@@ -52,7 +52,7 @@ class _Run:
             self.values[parameter.name] = np.asarray(state[parameter.name], float)
         self.magnitudes: Values = {name: np.abs(value) for name, value in self.values.items()}
         self.weights: dict[str, Array] = {"data": np.full(len(x), 1 / len(x)) if weights is None else weights}
-        for axis in system.populations:
+        for axis in system.node_axes:
             self.weights[axis.name] = np.asarray(state["p"][axis.name], float)
 
     def size(self, axis: str) -> int:

@@ -71,7 +71,7 @@ def plan_ensembles(
             size = sum(_entries(system, system.parameter[label]) for label in labels)
         elif axis.kind is AxisKind.NOISE:
             labels = tuple(p.name for p in system.parameters if p.noise == axis.name)
-            size = sum(_noise_entries(system, system.parameter[label]) for label in labels)
+            size = sum(_entries(system, system.parameter[label]) for label in labels)
         else:
             continue
         chosen = _choice(rule, axis.name) or _default_rule(system, labels, size)
@@ -80,7 +80,9 @@ def plan_ensembles(
         count = _choice(nodes, axis.name)
         if count is not None and count < 1:
             raise MfError(f"'{axis.name}' cannot have {count} nodes; at least 1 is needed")
-        plans[axis.name] = Ensemble(axis.name, labels, size, chosen, _node_count(chosen, size, count, axis.kind))
+        plans[axis.name] = Ensemble(
+            axis.name, labels, size, chosen, _node_count(chosen, size, count, axis.kind)
+        )
     return plans
 
 
@@ -97,14 +99,11 @@ def _labels(system: ForwardSystem, population: str) -> tuple[str, ...]:
 
 
 def _entries(system: ForwardSystem, parameter: Parameter) -> int:
+    """How many random numbers a node of a parameter's own measure has: its finite entries."""
     total = 1
     for axis in parameter.axes:
         total *= system.axis[axis].size or 1
     return total
-
-
-def _noise_entries(system: ForwardSystem, parameter: Parameter) -> int:
-    return _entries(system, parameter)
 
 
 def _default_rule(system: ForwardSystem, labels: tuple[str, ...], size: int) -> str:
@@ -146,9 +145,7 @@ def _tensor(kinds: list[LawKind], each: int) -> tuple[Array, Array]:
     return points.reshape(len(weights), len(kinds)), weights
 
 
-def _standard(
-    system: ForwardSystem, plan: Ensemble, kinds: list[LawKind], seed: int
-) -> tuple[Array, Array]:
+def _standard(system: ForwardSystem, plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, Array]:
     """Standard variables [node, number] and the weights [node] of one axis."""
     if not kinds:
         return np.zeros((1, 0)), np.ones(1)
@@ -212,7 +209,8 @@ def ensemble_state(
         if axis.kind is AxisKind.FINITE and axis.size is not None:
             sizes[axis.name] = axis.size
     values: dict[str, Array] = {}
-    for parameter in draw_order(system):
+    for drawn in draw_order(system):
+        parameter = system.parameter[drawn.name]
         values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values)
     precision = np.dtype(dtype)
     state: State = {p.name: values[p.name].astype(precision) for p in system.parameters}
@@ -231,7 +229,9 @@ def _values(
     shape = tuple(sizes[axis] for axis in parameter.axes)
     law = parameter.law
     symbols = {
-        symbol: _referenced(parameter, reference.end, system.parameter[reference.parameter], known, reference.component)
+        symbol: _referenced(
+            parameter, reference.end, system.parameter[reference.parameter], known, reference.component
+        )
         for symbol, reference in law.references
     }
     arguments = tuple(
@@ -289,9 +289,8 @@ def _referenced(
 ) -> Array:
     """Initial values of another parameter at one end, in the original layout of ``parameter``."""
     values = known[other.name]
-    rank = len(parameter.axes) + len(parameter.dropped) - (parameter.noise is not None)
-    column = values[(slice(None), *component)] if 0 not in other.dropped else values[(None, *component)]
-    populations = 0 if end is End.TARGET or rank < 2 else 1
-    shape = [1] * (rank + (parameter.noise is not None))
-    shape[populations] = len(column)
+    rank = len(parameter.axes) + len(parameter.dropped)
+    column = values[(None, *component)] if 0 in other.dropped else values[(slice(None), *component)]
+    shape = [1] * rank
+    shape[0 if end is End.TARGET or rank < 2 else 1] = len(column)
     return np.asarray(column).reshape(shape)

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..algebra.system import LimitSystem
+from ..algebra.system import LimitSystem, draw_noise
 from ..codegen.generate import generate
 from ..codegen.memory import memory_estimate
 from ..data.clock import evaluate_loss_error, observation_steps
-from ..data.draw import check_memory, check_state, initial_state, population_sizes
+from ..data.draw import check_memory, check_state, initial_state
+from ..data.ensembles import ensemble_state, plan_ensembles
 from ..data.trajectory import Checkpoint, Trajectory, register_forward
 from ..errors import DivergenceError, MfError
 from ..limit.derive import derive
+from ..reduce.reduce import reduce as reduce_system
 from ..spec.network import Network
 from .clock import TABLEAUS, Clock, make_clock
 from .options import Options, resolve_options
@@ -39,6 +41,9 @@ def solve(
     precision: str | None = None,
     edges: str | None = None,
     evaluation: int | None = None,
+    reduce: bool | None = None,
+    nodes: int | dict[str, int] | None = None,
+    rule: str | dict[str, str] | None = None,
     initial: Mapping[str, Any] | None = None,
     resume: Trajectory | None = None,
     system: LimitSystem | None = None,
@@ -54,6 +59,10 @@ def solve(
     given arrays (any weights ``p``) instead of a draw; ``resume`` continues a trajectory from its last
     checkpoint. ``system`` and ``solver`` replace what :func:`derive` and :func:`generate` make.
 
+    By default the limit is first reduced exactly (:func:`mfderive.reduce`) and its labels are integrated by
+    ``rule`` ("gauss", "sobol", "monte-carlo") on ``nodes`` nodes, both for all populations or by name.
+    ``reduce=False`` solves the full system on ``widths`` nodes drawn from the laws.
+
     Raises SpecError or MfError for options that do not exist, StateError for arrays that do not fit,
     ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers.
     """
@@ -68,8 +77,12 @@ def solve(
         precision=precision,
         edges=edges,
         evaluation=evaluation,
+        reduce=reduce,
+        nodes=nodes,
+        rule=rule,
     )
-    limit = derive(network) if system is None else system
+    given = initial if resume is None else resume.at()
+    limit = system or _system(network, options, given)
     clock = make_clock(network, options)
     start, state = _start(limit, options, initial, resume, clock)
     module = generate(limit) if solver is None else solver
@@ -78,9 +91,22 @@ def solve(
     return run.trajectory(state, start, resume, progress)
 
 
-def solver_for(network: Network) -> Any:
-    """The generated solver module of a network's limit (from the cache where it is there)."""
-    return generate(derive(network))
+def _system(network: Network, options: Options, given: Mapping[str, Any] | None) -> LimitSystem:
+    """The system to solve: where a state is given, the one whose arrays it holds."""
+    full = derive(network)
+    if given is None:
+        return reduce_system(full) if options.reduce else full
+    return system_of_state(full, given)
+
+
+def system_of_state(full: LimitSystem, state: Mapping[str, Any]) -> LimitSystem:
+    """The full system or its reduction, whichever has arrays of the state's ranks (else the full one)."""
+    ranks = {name: np.ndim(value) for name, value in state.items() if name != "p"}
+    reduced = reduce_system(full)
+    for system in (full, reduced):
+        if ranks == {p.name: len(p.axes) for p in draw_noise(system).parameters}:
+            return system
+    return full
 
 
 def _start(
@@ -103,7 +129,9 @@ def _start(
         return int(places[0]), _cast(limit, point.state, options)
     if initial is not None:
         return 0, _cast(limit, initial, options)
-    population_sizes(limit, options.widths)
+    if options.reduce:
+        plans = plan_ensembles(limit, options.nodes, options.rule)
+        return 0, ensemble_state(limit, plans, options.seed, options.dtype)
     edges: Any = options.edges
     return 0, initial_state(limit, options.widths, options.seed, edges=edges, dtype=options.dtype)
 
@@ -143,9 +171,7 @@ class _Run:
         self.rows: list[tuple[float, int, float, float]] = []
         self.points: list[Checkpoint] = []
 
-    def trajectory(
-        self, state: State, start: int, resume: Trajectory | None, progress: bool
-    ) -> Trajectory:
+    def trajectory(self, state: State, start: int, resume: Trajectory | None, progress: bool) -> Trajectory:
         observed = set(self.observed.tolist())
         if resume is None:
             self.observe(0, state)
@@ -216,7 +242,7 @@ class _Run:
         notes = {
             "method": self.options.method,
             "precision": self.options.precision,
-            "edges": self.options.edges,
+            "reduced": self.options.reduce,
             "nodes": {name: len(weights) for name, weights in state["p"].items()},
             "batch_size": self.network.training.batch_size,
             "learning_rate": self.network.training.learning_rate,
@@ -236,9 +262,7 @@ class _Run:
         )
 
 
-def runge_kutta(
-    module: Any, state: State, x: Any, y: Any, t: float, width: float, method: str
-) -> State:
+def runge_kutta(module: Any, state: State, x: Any, y: Any, t: float, width: float, method: str) -> State:
     """One explicit Runge-Kutta step of the flow on a batch; ``method`` names a row of TABLEAUS."""
     couplings, weights = TABLEAUS[method]
     slopes: list[State] = []
@@ -267,7 +291,8 @@ def copy_state(state: State) -> State:
 
 
 def _limit_fields(network: Network, state: Any, x: Any) -> Mapping[str, Any]:
-    fields: Mapping[str, Any] = solver_for(network).forward(state, x)
+    module = generate(system_of_state(derive(network), state))
+    fields: Mapping[str, Any] = module.forward(state, x)
     return fields
 
 

@@ -22,7 +22,8 @@ PRECISIONS = ("float64", "float32")
 class Options:
     """Resolved options of one solution.
 
-    ``widths``: nodes of every population (times its relative width); ``step``: the time step of rk4 (None:
+    ``reduce``: solve the exact reduction, on ``nodes`` nodes by ``rule`` (None: chosen from the labels);
+    ``widths``: nodes of every population of the full system (times its relative width); ``step``: the time step of rk4 (None:
     ten SGD steps at the first learning rate); ``horizon``: time t at which to stop (None: after ``steps``);
     ``evaluation``: samples on which loss and error are measured.
     """
@@ -36,6 +37,9 @@ class Options:
     evaluation: int = DEFAULT_EVALUATION
     horizon: float | None = None
     steps: int | None = None
+    reduce: bool = True
+    nodes: int | dict[str, int] | None = None
+    rule: str | dict[str, str] | None = None
 
     @property
     def dtype(self) -> Any:
