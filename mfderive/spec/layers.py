@@ -14,7 +14,7 @@ from .laws import read_parameter, read_weight, with_vectors
 from .names import BIAS, INPUT, MAIN, OUTPUT
 from .network import Connection, Layer, Output, WeightSpec
 from .outline import ConnectionOutline, LayerOutline, Outline
-from .place import Place
+from .place import Place, shown
 
 _WEIGHT = sp.Symbol("w")
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -67,17 +67,17 @@ def _activation(layer: LayerOutline, outline: Outline) -> sp.Expr:
         argument = sp.Symbol(MAIN) + (sp.Symbol(BIAS) if BIAS in values else 0)
         expression = argument if text == MAIN else _function(text, argument, place)
     else:
-        if BIAS in values:
-            raise place.error(
-                f"'bias' stands beside the expression '{text}'",
-                key=BIAS,
-                remedy='Declare it: parameters.b = "0", and write h + b in the activation',
-            )
         if _WORD.fullmatch(text) and text not in plain:
             raise place.error(
                 f"unknown activation '{text}'",
                 key="activation",
                 remedy=nearest(text, {*PUBLIC_FUNCTIONS, *plain}),
+            )
+        if BIAS in values:
+            raise place.error(
+                f"'bias' stands beside the expression {shown(text)}",
+                key=BIAS,
+                remedy='Declare it: parameters.b = "0", and write h + b in the activation',
             )
         expression = place.expression(text, "activation", _activation_names(layer, plain, outline))
     _check_used(layer, expression)

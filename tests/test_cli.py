@@ -1,0 +1,392 @@
+"""The command line: what it prints, what it returns, and that nothing a person writes makes a traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import tomllib
+
+import numpy as np
+import pytest
+
+from mfderive.cli import INTERRUPTED, commands, main
+from mfderive.cli.parser import build_parser
+
+COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "report", "schema"]
+
+SPEC = """\
+format = 1
+title = "tiny <network>"
+[data]
+kind = "isotropic-gaussians"
+dimension = 3
+separation = 0.5
+[loss]
+kind = "squared"
+[[layers]]
+name = "h1"
+from = "x"
+weight = "normal(0, 1)"
+bias = "0"
+activation = "tanh"
+[[layers]]
+name = "h2"
+from = "h1"
+weight = "normal(1, 0.1)"
+activation = "tanh"
+[output]
+from = "h2"
+weight = "normal(1, 0.1)"
+[training]
+learning_rate = 0.01
+batch_size = 5
+steps = 12
+[solver]
+widths = 20
+evaluation = 50
+[check]
+widths = [4, 8]
+"""
+
+
+@pytest.fixture
+def spec(tmp_path, monkeypatch):
+    """A small spec in an empty working folder; its path."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(SPEC)
+    return "tiny.toml"
+
+
+def json_of(capsys, *words):
+    """The JSON that a command prints, which must be all of stdout."""
+    assert main([*words, "--json", "--quiet"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+# --- wrong use -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["slove", "x.toml"], "Did you mean 'solve'"),
+        (["check", "x.toml"], "no command 'check'"),
+        (["solve", "--stpes", "5", "x.toml"], "Did you mean '--steps'"),
+        (["show", "x.toml", "--jsno"], "Did you mean '--json'"),
+        (["derive", "x.toml", "--format", "word"], "invalid choice: 'word'"),
+        (["solve"], "SPEC"),
+        (["solve", "x.toml", "--steps", "-3"], "whole number of at least 1, not '-3'"),
+        (["solve", "x.toml", "--steps", "1.5"], "not '1.5'"),
+        (["solve", "x.toml", "--steps", "5", "--horizon", "1"], "not allowed with"),
+        (["solve", "x.toml", "--learning-rate", "nan"], "greater than 0, not 'nan'"),
+        (["solve", "x.toml", "--batch-size", "some"], "not 'some'"),
+        (["run", "x.toml", "--widths", "50,0"], "not '0'"),
+        (["run", "x.toml", "--widths", "50", "100"], "written 50,100,200"),
+        (["run", "x.toml", "--seed", "-1"], "not '-1'"),
+        (["solve", "x.toml", "--dtype", "float16"], "float32"),
+    ],
+)
+def test_wrong_use_is_one_line_with_the_way_out(capsys, words, says):
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert says in captured.err
+    assert captured.err.count("\n") == 1 and captured.err.startswith("mfderive: ")
+
+
+def test_every_command_has_help_and_json():
+    parser = build_parser()
+    subparsers = parser._subparsers._group_actions[0].choices
+    assert list(subparsers) == COMMANDS
+    for name, added in subparsers.items():
+        assert added.description, name
+        assert {"--json", "--quiet", "--help"} <= set(added._option_string_actions), name
+        assert all(action.help for action in added._actions), name
+
+
+def test_help_leaves_with_zero(capsys):
+    assert main([]) == 0
+    assert "mfderive run" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as leaving:
+        main(["solve", "--help"])
+    assert leaving.value.code == 0
+    assert "--particles" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("mfderive 0")
+
+
+def test_help_starts_fast():
+    """Below 0.5 s: nothing heavy may be imported for help. The list of modules is the exact form of that."""
+    code = (
+        "import sys; from mfderive.cli import main; main([]); print([m for m in HEAVY if m in sys.modules])"
+    )
+    heavy = '["numpy", "sympy", "numba", "jax", "matplotlib", "scipy", "networkx", "sklearn", "tqdm"]'
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("HEAVY", heavy)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().endswith("[]")
+    assert time.perf_counter() - begin < 2.0  # 0.07 s where it was written; room for a loaded machine
+
+
+def test_interrupt_is_a_clean_line(capsys, monkeypatch, spec):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_load", interrupted)
+    assert main(["show", spec]) == INTERRUPTED == 130
+    captured = capsys.readouterr()
+    assert "interrupted" in captured.err and "Traceback" not in captured.err
+
+
+# --- bad specs -------------------------------------------------------------------------------------------
+
+
+def swap(old, new):
+    """The good spec with one piece replaced."""
+    assert SPEC.count(old) >= 1
+    return SPEC.replace(old, new, 1)
+
+
+ARRAYS = 'kind = "arrays"\nfile = "data.npz"\n'
+GAUSSIANS = 'kind = "isotropic-gaussians"\ndimension = 3\nseparation = 0.5\n'
+BAD_SPECS = {
+    "unknown key": (swap("batch_size", "batchsize"), ["training", "batchsize", "'batch_size'"]),
+    "unknown table": (swap("[training]", "[trainings]"), ["trainings", "'training'"]),
+    "misspelt activation": (swap('"tanh"', '"tahn"'), ["h1", "activation", "tahn", "'tanh'"]),
+    "misspelt law": (swap("normal(0, 1)", "nromal(0, 1)"), ["h1", "weight", "nromal", "'normal'"]),
+    "missing layer": (swap('from = "h1"', 'from = "g1"'), ["h2", "from", "g1", "h1"]),
+    "cycle": (swap('from = "x"', 'from = "h2"'), ["h1", "h2"]),
+    "no layers": (
+        SPEC.split("[[layers]]")[0] + "layers = []\n[output]" + SPEC.split("[output]")[1],
+        ["layers"],
+    ),
+    "width 0": (swap('name = "h1"', 'name = "h1"\nwidth = 0'), ["h1", "width", "0"]),
+    "width 0 of a check": (swap("widths = [4, 8]", "widths = [0]"), ["check", "widths", "0"]),
+    "negative deviation": (swap("normal(0, 1)", "normal(0, -1)"), ["h1", "weight", "-1"]),
+    "wrong shape": (swap("dimension = 3\n", "dimension = 3\nshape = [2, 2]\n"), ["data", "shape"]),
+    "foreign call": (swap('"tanh"', "\"__import__('os').system('true')\""), ["h1", "activation"]),
+    "foreign attribute": (swap('"tanh"', '"h.__class__"'), ["h1", "activation"]),
+    "power bomb": (swap('"tanh"', '"h * 9**9**9"'), ["h1", "activation"]),
+    "bracket bomb": (swap('"tanh"', '"' + "(" * 10_000 + "h" + ")" * 10_000 + '"'), ["h1", "activation"]),
+    "long bomb": (swap('"tanh"', '"' + "+".join(["h"] * 100_000) + '"'), ["h1", "activation"]),
+    "bombs beside no bias": (
+        swap('activation = "tanh"\n[output]', 'activation = "h * 9**9**9"\n[output]'),
+        ["h2"],
+    ),
+    "brackets beside no bias": (
+        swap('activation = "tanh"\n[output]', f'activation = "{"(" * 10_000}h{")" * 10_000}"\n[output]'),
+        ["h2", "activation"],
+    ),
+    "foreign call beside no bias": (
+        swap('activation = "tanh"\n[output]', "activation = \"open('x')\"\n[output]"),
+        ["h2", "activation", "open"],
+    ),
+    "law bomb": (swap("normal(0, 1)", "normal(0, 9**9**9)"), ["h1", "weight"]),
+    "wrong type": (swap("steps = 12", 'steps = "many"'), ["training", "steps", "many"]),
+    "no training": (SPEC.split("[training]")[0], ["training"]),
+    "other format": (swap("format = 1", "format = 2"), ["format", "2"]),
+    "unknown data kind": (
+        swap('"isotropic-gaussians"', '"isotropic-gausians"'),
+        ["data", "'isotropic-gaussians'"],
+    ),
+    "data file missing": (swap(GAUSSIANS, ARRAYS), ["data.npz"]),
+    "not TOML": ("format = = 1", ["line 1"]),
+    "empty": ("", ["format"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SPECS)
+def test_a_bad_spec_is_one_message_within_two_seconds(spec, capsys, name, tmp_path):
+    """File, place, what was found and what is allowed; exit code 2; no traceback; at once."""
+    text, says = BAD_SPECS[name]
+    (tmp_path / "bad.toml").write_text(text)
+    begin = time.perf_counter()
+    assert main(["show", "bad.toml"]) == 2
+    assert time.perf_counter() - begin < 2.0
+    message = capsys.readouterr().err
+    assert message.startswith("mfderive: ") and "bad.toml" in message
+    for word in says:
+        assert word in message, message
+    assert "Traceback" not in message and len(message) < 1500
+
+
+def _save(path, **arrays):
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda path: _save(path, x=np.array([[1.0, np.nan]]), y=np.ones(1)), "finite"),
+        (lambda path: _save(path, x=np.array([[1.0, np.inf]]), y=np.ones(1)), "finite"),
+        (lambda path: _save(path, x=np.ones((4, 2)), y=np.ones(3)), "3"),
+        (lambda path: _save(path, z=np.ones((4, 2))), "z"),
+        (lambda path: path.write_bytes(b"PK\x03\x04 cut off"), "data.npz"),
+        (lambda path: path.write_bytes(b""), "data.npz"),
+        (lambda path: None, "data.npz"),
+    ],
+    ids=["nan", "inf", "rows", "names", "truncated", "empty", "missing"],
+)
+def test_bad_data_is_one_message(spec, capsys, tmp_path, write, says):
+    (tmp_path / "bad.toml").write_text(swap(GAUSSIANS, ARRAYS))
+    write(tmp_path / "data.npz")
+    assert main(["show", "bad.toml"]) == 2
+    message = capsys.readouterr().err
+    assert "data" in message and says in message and "Traceback" not in message
+
+
+def test_a_bad_spec_from_a_fresh_process_takes_less_than_two_seconds(spec, tmp_path):
+    (tmp_path / "bad.toml").write_text(BAD_SPECS["misspelt activation"][0])
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "mfderive.cli", "run", "bad.toml"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert time.perf_counter() - begin < 2.0
+    assert done.returncode == 2 and done.stdout == ""
+    assert "'tanh'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_missing_spec_names_the_shipped_one(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "my_net.toml").write_text(SPEC)
+    assert main(["show", "my_net"]) == 2
+    assert "specs/my_net.toml" in capsys.readouterr().err
+    assert main(["show", "my_ent.toml"]) == 2
+    assert "Did you mean 'my_net'" in capsys.readouterr().err
+    assert main(["show", "specs"]) == 2
+    assert "folder" in capsys.readouterr().err
+
+
+# --- commands --------------------------------------------------------------------------------------------
+
+
+def test_new_writes_a_spec_that_loads_and_overwrites_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert json_of(capsys, "new", "first") == {"spec": "first.toml"}
+    document = tomllib.loads((tmp_path / "first.toml").read_text())
+    assert document["title"] == "first"
+    assert json_of(capsys, "show", "first.toml")["title"] == "first"
+    (tmp_path / "first.toml").write_text("mine")
+    assert main(["new", "first.toml"]) == 2
+    assert "left alone" in capsys.readouterr().err
+    assert (tmp_path / "first.toml").read_text() == "mine"
+    assert main(["new", 'a"b']) == 2
+    assert main(["new", "no/such/folder/a"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_show_prints_a_table(capsys, spec):
+    assert main(["show", spec, "--widths", "10"]) == 0
+    text = capsys.readouterr().out
+    assert "tiny <network>" in text and "h2.weight" in text and "normal(1, 0.1)" in text
+    # By hand: h1 3*10 + 10, h2 10*10, output 10.
+    assert json_of(capsys, "show", spec, "--widths", "10")["sizes"][0]["parameters"] == 150
+
+
+@pytest.mark.parametrize(
+    ("form", "piece"), [("text", "H₂"), ("latex", r"\documentclass"), ("mathml", "<math")]
+)
+def test_derive_prints_equations(capsys, spec, tmp_path, form, piece):
+    assert main(["derive", spec, "--format", form]) == 0
+    printed = capsys.readouterr().out
+    assert piece in printed
+    assert main(["derive", spec, "--format", form, "--output", "equations"]) == 0
+    assert (tmp_path / "equations").read_text().strip() == printed.strip()
+    assert "equations" in capsys.readouterr().out
+    assert piece in json_of(capsys, "derive", spec, "--format", form)["equations"]
+
+
+def test_flags_are_edits_of_the_spec(spec):
+    """Every flag arrives where the spec has it, so the reader checks it and trajectories keep it."""
+    words = "--learning-rate 0.5 --batch-size 7 --seed 3 --dtype float32 --particles 9 --method rk4"
+    words += " --widths 5,6 --seeds 4 --horizon 2.5"
+    network = commands._load(build_parser().parse_args(["run", spec, *words.split()]))
+    assert network.training.learning_rate == 0.5 and network.training.batch_size == 7
+    assert dict(network.solver) == {
+        "seed": 3,
+        "precision": "float32",
+        "widths": 9,
+        "method": "rk4",
+        "horizon": 2.5,
+        "evaluation": 50,
+    }
+    assert dict(network.check)["widths"] in ([5, 6], (5, 6)) and dict(network.check)["seeds"] == 4
+    assert network.document["training"]["batch_size"] == 7
+
+
+def test_steps_replace_a_horizon_of_the_spec(spec, tmp_path):
+    """A horizon in the file must not silently win over --steps."""
+    (tmp_path / spec).write_text(SPEC.replace("widths = 20", "widths = 20\nhorizon = 9.0"))
+    network = commands._load(build_parser().parse_args(["run", spec, "--steps", "5"]))
+    assert network.training.steps == 5 and "horizon" not in dict(network.solver)
+
+
+def test_schema_accepts_the_spec(capsys):
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(tomllib.loads(SPEC), json_of(capsys, "schema"))
+
+
+def test_simulate_trains_every_width(capsys, spec, tmp_path):
+    result = json_of(capsys, "simulate", spec, "--seeds", "2")
+    assert [(row["width"], row["seeds"]) for row in result["final"]] == [(4, 2), (8, 2)]
+    assert all((tmp_path / path).is_file() for path in result["trajectories"])
+    assert len(result["trajectories"]) == 4
+
+
+def test_divergence_is_exit_code_three(capsys, spec, tmp_path):
+    """A linear network with a learning rate far too large: one line, code 3."""
+    (tmp_path / spec).write_text(
+        SPEC.replace('activation = "tanh"\n', "").replace("steps = 12", "steps = 400")
+    )
+    assert main(["simulate", spec, "--widths", "4", "--learning-rate", "1000", "--quiet"]) == 3
+    message = capsys.readouterr().err
+    assert "diverged" in message and "Traceback" not in message
+
+
+def test_solve_keeps_the_trajectory(capsys, spec, tmp_path):
+    result = json_of(capsys, "solve", spec, "--steps", "6")
+    assert result["curve"][0]["step"] == 0 and result["curve"][-1]["step"] == 6
+    assert np.isclose(result["curve"][-1]["t"], 0.06, rtol=1e-12)
+    assert (tmp_path / result["trajectory"]).is_file()
+
+
+def test_generate_writes_the_solver(capsys, spec, tmp_path):
+    result = json_of(capsys, "generate", spec)
+    assert result["folder"] == "generated/tiny"
+    assert {"solver.py", "manifest.json", "equations.tex"} <= {
+        path.name for path in (tmp_path / "generated/tiny").iterdir()
+    }
+
+
+def test_run_leaves_one_folder_and_report_draws_it_again(capsys, spec, tmp_path):
+    assert main(["run", spec]) == 0
+    captured = capsys.readouterr()
+    assert "runs/tiny/index.html" in captured.out
+    assert "[1/5] derive the limit" in captured.err
+    page = (tmp_path / "runs/tiny/index.html").read_text(encoding="utf-8")
+    assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 4
+    (tmp_path / "tiny.toml").unlink()
+    (tmp_path / "runs/tiny/index.html").unlink()
+    record = json_of(capsys, "report", "runs/tiny")
+    assert (tmp_path / "runs/tiny/index.html").read_text(encoding="utf-8") == page
+    assert [(row["width"], row["seeds"]) for row in record["final"]] == [(4, 2), (8, 2), (None, 1)]
+    assert (tmp_path / "runs/tiny/spec.toml").read_text() == SPEC
+
+
+def test_run_refuses_a_foreign_folder_before_it_works(capsys, spec, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("precious")
+    assert main(["run", spec, "--output", "mine"]) == 2
+    assert "left alone" in capsys.readouterr().err
+    assert main(["report", "mine"]) == 2
+    assert "not the folder of a run" in capsys.readouterr().err
