@@ -99,6 +99,7 @@ def save_trajectory(path: Trajectory, folder: Path, name: str) -> Path:
         "seed": int(path.seed),
         "spec": _plain(path.network.document),
         "file": path.network.file,
+        "folder": str(Path.cwd()),
         "data": _data_document(path.network),
         "notes": _plain(path.notes),
         "checkpoints": checkpoints,
@@ -206,5 +207,8 @@ def _rebuild(file: Path, document: Mapping[str, Any], data: tuple[Array, Array] 
         raise DataError(
             "the arrays are not those that this run was given", file=str(file), remedy="Check x and y"
         )
-    network = parse_document(document["spec"], file=document["file"])
+    spec = document["file"]
+    if spec is not None and not Path(spec).exists():
+        spec = str(Path(document["folder"]) / spec)  # as it was called where the run was started
+    network = parse_document(document["spec"], file=spec)
     return resolve(network, data=data, seed=document["data"]["seed"])

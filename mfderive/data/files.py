@@ -138,7 +138,7 @@ def _read_csv(path: Path, wanted: Mapping[str, Any], place: DataPlace) -> dict[s
 
 
 def _as_list(names: Any) -> list[Any]:
-    return names if isinstance(names, list) else [names]
+    return list(names) if isinstance(names, tuple) else [names]
 
 
 def _is_number(text: str) -> bool:

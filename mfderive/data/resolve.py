@@ -8,13 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from ..algebra.laws import Law
-from ..algebra.parser import Names
 from ..errors import SpecError, nearest
-from ..spec.laws import read_law
-from ..spec.network import LawSpec, Loss, Network
+from ..spec.data_table import frozen, teacher_inputs, teacher_targets
+from ..spec.network import DataSpec, Loss, Network
 from ..spec.place import Place
 from .draw import check_memory
 from .files import Rows, read_arrays, read_digits, read_idx_set
@@ -87,8 +85,10 @@ def default_error(network: Network, y: Array) -> str | None:
     among -1); sign for the logistic loss with one output and where a single target is always +1 or -1.
     """
     loss = network.loss
-    table = network.document.get("loss", {})
-    if loss.error is not None or (isinstance(table, Mapping) and "error" in table):
+    table = network.document.get("loss")
+    # A network that was built by hand has no document; what it says then counts as stated.
+    stated = loss.error is not None if table is None else "error" in table
+    if stated:
         return loss.error
     outputs = y.shape[1]
     if loss.kind == "cross-entropy":
@@ -109,7 +109,8 @@ def default_error(network: Network, y: Array) -> str | None:
 def _source(
     network: Network, data: tuple[Array, Array | None] | None, seed: int, place: DataPlace
 ) -> DataSource:
-    options, kind = network.data.get, network.data.kind
+    kind = network.data.kind
+    options = {key: frozen(value) for key, value in network.data.options}
     if data is not None:
         rows = _given(data, place)
         source = fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
@@ -119,7 +120,7 @@ def _source(
         return fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
     if kind in _LAWS:
         draw, dimension = _LAWS[kind](options, place)
-        return _law_source(network, draw, dimension, seed, place)
+        return _law_source(network, options, draw, dimension, seed, place)
     raise place.error(f"'{kind}' is no kind of data", "kind", nearest(kind, [*_READERS, *_LAWS]))
 
 
@@ -149,8 +150,10 @@ def data_digest(x: Array, y: Array | None) -> str:
     return digest.hexdigest()
 
 
-def _law_source(network: Network, draw: Draw, dimension: int, seed: int, place: DataPlace) -> DataSource:
-    options, loss, outputs = network.data.get, network.loss, network.output.outputs
+def _law_source(
+    network: Network, options: Options, draw: Draw, dimension: int, seed: int, place: DataPlace
+) -> DataSource:
+    loss, outputs = network.loss, network.output.outputs
     if "samples" in options:
         training, test = options["samples"], options.get("test", 0)
         # A fraction is one of all rows, training and held-out ones together, as it is for files.
@@ -177,7 +180,7 @@ def _law_classes(options: Options, loss: Loss, outputs: int | None, place: DataP
     if options.get("y") == "x":
         return None
     labels, target = options.get("labels"), options.get("target")
-    if isinstance(target, (list, tuple)) and len(target) > 1:
+    if isinstance(target, tuple) and len(target) > 1:
         return None
     values = np.asarray(labels, dtype=np.float64) if labels is not None else None
     if values is None and loss.kind == "cross-entropy" and outputs is None:
@@ -193,25 +196,12 @@ def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int]
 
 
 def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int]:
+    data, table = DataSpec("teacher", tuple(options.items())), Place(place.spec, "data")
+    written = teacher_inputs(data, table)
+    law = Law(written.kind, written.arguments, text=written.text)
     dimension = int(options["dimension"])
-    law = _input_law(options.get("inputs", "normal(0, 1)"), Place(place.spec, "data"))
-    names = Names(plain=frozenset(f"x{i + 1}" for i in range(dimension)))
-    written = options["target"]
-    entries = written if isinstance(written, (list, tuple)) else [written]
-    table = Place(place.spec, "data")
-    targets = [
-        entry if isinstance(entry, sp.Basic) else table.expression(str(entry), "target", names)
-        for entry in entries
-    ]
-    if not targets:
-        raise place.error("the list of targets is empty", "target", "Give one expression an output")
-    return teacher(dimension, law, targets, float(options.get("noise", 0.0)), place), dimension
-
-
-def _input_law(written: Any, place: Place) -> Law:
-    """The law of one coordinate of a teacher's inputs; its arguments are numbers."""
-    law = written if isinstance(written, LawSpec) else read_law(str(written), place, "inputs", Names())
-    return Law(law.kind, law.arguments, text=law.text)
+    noise = float(options.get("noise", 0.0))
+    return teacher(dimension, law, teacher_targets(data, table), noise, place), dimension
 
 
 _LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int]]] = {

@@ -65,7 +65,7 @@ def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Dr
         deviations = np.full(count, float(deviations))
     odds = place.numbers(options.get("weights", [1.0] * count), "weights", "weights")
     entries = options["labels"]
-    if len({len(entry) if isinstance(entry, list) else -1 for entry in entries}) > 1:
+    if len({len(entry) if isinstance(entry, tuple) else -1 for entry in entries}) > 1:
         raise place.error("the labels differ in length", "labels", "Give every component as many numbers")
     labels = place.numbers(entries, "labels", "labels")
     for key, array in (("deviations", deviations), ("weights", odds), ("labels", labels)):
@@ -86,24 +86,16 @@ def teacher(dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, 
 
     Every draw checks that the targets are finite, for example that no logarithm met a negative number.
     """
-    symbols = [sp.Symbol(f"x{i + 1}") for i in range(dimension)]
-    known = {symbol.name for symbol in symbols}
-    for target in targets:
-        unknown = sorted(symbol.name for symbol in target.free_symbols if symbol.name not in known)
-        if unknown:
-            raise place.error(
-                f"the target reads '{unknown[0]}'",
-                "target",
-                f"Allowed: x1 to x{dimension} (dimension = {dimension})",
-            )
+    used = sorted(set().union(*(target.free_symbols for target in targets)), key=str)
+    columns = {symbol: int(symbol.name[1:]) - 1 for symbol in used}
     arguments = tuple(evaluate_expression(argument, {}) for argument in law.arguments)
 
     def draw(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
         x = draw_law(law, arguments, (size, dimension), rng)
-        values = dict(zip(symbols, x.T, strict=True))
+        values = {symbol: x[:, column] for symbol, column in columns.items()}
         with np.errstate(all="ignore"):
-            columns = [np.broadcast_to(evaluate_expression(target, values), (size,)) for target in targets]
-        y = np.stack(columns, axis=1).astype(np.float64)
+            found = [np.broadcast_to(evaluate_expression(target, values), (size,)) for target in targets]
+        y = np.stack(found, axis=1).astype(np.float64)
         if not np.isfinite(y).all():
             row, column = (int(i) for i in np.argwhere(~np.isfinite(y))[0])
             raise place.error(

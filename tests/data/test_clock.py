@@ -108,10 +108,9 @@ def test_every_function_of_the_table_evaluates():
     points = np.array([-1.5, -0.5, 0.0, 0.5, 1.5])
     symbols = sp.symbols("a b")
     for name, row in FUNCTIONS.items():
-        if name in ("log", "sqrt"):
-            arguments = [np.abs(points) + 1]
-        else:
-            arguments = [points, np.full(5, 0.5)][: row.arity]
+        arguments = (
+            [np.abs(points) + 1] if name in ("log", "sqrt") else [points, np.full(5, 0.5)][: row.arity]
+        )
         expression = 2 * call(name, *symbols[: row.arity]) + 1
         values = dict(zip(symbols, arguments, strict=False))
         assert np.array_equal(evaluate_expression(expression, values), 2 * row.real(*arguments) + 1), name

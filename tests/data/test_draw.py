@@ -82,7 +82,7 @@ def test_float32_is_the_cast_of_the_float64_draw():
 
 
 def test_normal_draws_have_their_moments():
-    """20,000 draws of N(1/2, 1/4^2): mean within 5 standard errors 0.25/sqrt(n), deviation within 5/sqrt(2n)."""
+    """20,000 draws of N(1/2, 1/4^2): mean within 5 standard errors 0.25/sqrt(n), deviation 5/sqrt(2n)."""
     net = system(parameter("n", ("h1",), law(LawKind.NORMAL, 0.5, 0.25)))
     values = initial_state(net, 20_000, 1)["n"]
     assert abs(values.mean() - 0.5) < 5 * 0.25 / np.sqrt(20_000)
