@@ -30,8 +30,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a spec file, format 1."""
     top = _object(DOCUMENT)
-    parts: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in ("data", "loss", "output", "training")}
-    parts |= {name: {"$ref": f"#/$defs/{name}"} for name in ("solver", "check")}
+    tables = ("data", "loss", "output", "training", "solver", "check")
+    parts: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in tables}
     parts["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/layer"}}
     for name, part in parts.items():
         top["properties"][name] = {"description": DOCUMENT[name].meaning, **part}
