@@ -1,0 +1,94 @@
+"""From a limit to an importable solver on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from ..algebra.system import LimitSystem, draw_noise
+from ..errors import MfError
+from .digest import GENERATOR, digest
+from .module import solver_source
+
+SOLVER = "solver.py"
+EQUATIONS = "equations.tex"
+MANIFEST = "manifest.json"
+
+
+def generate(system: LimitSystem, directory: Path | str | None = None) -> ModuleType:
+    """Write the solver of a limit (``solver.py``, ``equations.tex``, ``manifest.json``) and import it.
+
+    ``directory`` None: a folder of the user's cache, named by the system's digest (the environment variable
+    MFDERIVE_CACHE moves the cache). The same system gives the same bytes; files that are already right are
+    not touched, so that compiled code on disk stays valid.
+    Raises MfError for a node that code cannot express.
+    """
+    name = digest(system)
+    folder = Path(directory) if directory is not None else cache_directory() / name[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / SOLVER, solver_source(draw_noise(system), name))
+    manifest = {"digest": name, "generator": GENERATOR}
+    _write(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    return load_solver(folder)
+
+
+def load_solver(directory: Path | str, compiled: bool = True) -> ModuleType:
+    """Import the ``solver.py`` of a folder; ``compiled=False`` runs the same source as plain Python.
+
+    The module's name comes from the file's content, so that an edited file is imported anew.
+    """
+    path = (Path(directory) / SOLVER).resolve()
+    if not path.is_file():
+        raise MfError(f"there is no {SOLVER} in {directory}; generate the solver first")
+    content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    name = f"mfderive_solver_{content}" + ("" if compiled else "_plain")
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise MfError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    module.__dict__["COMPILED"] = compiled
+    sys.modules[name] = module  # numba looks a cached function's module up by its name
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def cache_directory() -> Path:
+    """The folder of the user's cache for generated solvers."""
+    chosen = os.environ.get("MFDERIVE_CACHE")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "mfderive"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file at once (a reader sees the old or the new one), unless it is already right."""
+    content = text.encode()
+    if path.is_file() and path.read_bytes() == content:
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,82 @@
+"""Code that draws initial values, and the rates in time."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from ..algebra.evaluate import evaluate_expression
+from ..algebra.laws import TIME, End, Law, LawKind, Parameter, Reference
+from ..algebra.system import LimitSystem
+from ..data.draw import draw_order
+from .printer import array_text
+
+
+def law_lines(system: LimitSystem) -> list[str]:
+    """The body of ``sample``: one assignment a parameter, in an order in which references are known.
+
+    The noise of ``system`` is drawn (no noise axes); a parameter still says whether it has noise.
+    """
+    table = system.parameter
+    noisy = {parameter.name for parameter in system.parameters if parameter.noise is not None}
+    lines = []
+    for parameter in draw_order(system):
+        shape = ", ".join(f'n["{axis}"]' for axis in parameter.axes)
+        shape = f"({shape},)"
+        lines.append(f"    # {parameter.name}: {law_text(parameter.law)}")
+        drawn = _draw(parameter, parameter.law, table, shape)
+        if parameter.name in noisy:
+            law = parameter.law
+            mean = Law(LawKind.CONSTANT, (law.mean,), law.references, law.text)
+            drawn = f"({drawn} if draw else {_draw(parameter, mean, table, shape)})"
+        lines.append(f'    values["{parameter.name}"] = {drawn}')
+    return lines
+
+
+def law_text(law: Law) -> str:
+    """A law as one line."""
+    return " ".join(law.text.split()) if law.text else law.kind.value
+
+
+def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: str) -> str:
+    names = {
+        symbol: _referenced(parameter, reference, table[reference.parameter])
+        for symbol, reference in law.references
+    }
+    arguments = [
+        array_text(argument, names)
+        if argument.free_symbols
+        else repr(float(evaluate_expression(argument, {})))
+        for argument in law.arguments
+    ]
+    return f'_draw("{law.kind.value}", ({", ".join(arguments)},), "{parameter.name}", {shape}, seed)'
+
+
+def _referenced(parameter: Parameter, reference: Reference, other: Parameter) -> str:
+    """Code for initial values at one end of a connection, shaped to broadcast."""
+    position = 0 if reference.end is End.TARGET else 1
+    if position == 1 and other.axes[0] not in parameter.axes[1:2]:
+        position = 0  # an index-preserving connection: both of its ends are one neuron
+    column = ", ".join([":", *map(str, reference.component)])
+    shape = ", ".join("-1" if place == position else "1" for place in range(len(parameter.axes)))
+    return f'values["{other.name}"][{column}].reshape({shape})'
+
+
+def rate_lines(system: LimitSystem) -> list[str]:
+    """The function ``rates``."""
+    lines = [
+        "def rates(t):",
+        '    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""',
+    ]
+    lines.append("    return {")
+    for parameter in system.parameters:
+        if not parameter.is_frozen:
+            lines.append(f'        "{parameter.name}": {_rate(parameter.rate)},')
+    return [*lines, "    }"]
+
+
+def _rate(rate: sp.Expr) -> str:
+    return (
+        f"float({array_text(rate, {TIME: 't'})})"
+        if rate.free_symbols
+        else repr(float(evaluate_expression(rate, {})))
+    )

@@ -1,0 +1,92 @@
+"""What a plan consists of: the few kinds of steps that a solver executes.
+
+Arrays are named: a field by its name, a temporary by a name of its own, the weights of the nodes of a
+measure axis by :func:`weights_of`. A name inside :class:`Each` may stand for one slice of an array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from ..algebra.terms import Index, Term
+
+
+def weights_of(axis: str) -> str:
+    """The name of the array of weights of a measure axis."""
+    return f"p {axis}"
+
+
+@dataclass(frozen=True)
+class Allocate:
+    """A temporary array on axes (one entry an axis)."""
+
+    name: str
+    axes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Zero:
+    """Fill an array with a number (0, or a constant right side)."""
+
+    out: str
+    value: sp.Expr = sp.Integer(0)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """``out(target) = or += sum over reduced of expression``, one compiled loop nest.
+
+    The term's accesses name arrays; weights of measures are factors of the expression already.
+    """
+
+    out: str
+    term: Term
+    add: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """An array as a matrix: the first ``split`` axes are its rows; ``transposed`` swaps rows and columns."""
+
+    array: str
+    split: int
+    dimensions: int
+    transposed: bool
+
+
+@dataclass(frozen=True)
+class Product:
+    """``out = or += coefficient * left @ right`` where the shared axes are weighted by their nodes."""
+
+    out: View
+    left: View
+    right: View
+    coefficient: sp.Expr
+    shared: tuple[str, ...]
+    add: bool
+
+
+@dataclass(frozen=True)
+class Select:
+    """Replace the values of an array by the indicator of their first maximum over trailing axes."""
+
+    out: str
+    trailing: int
+
+
+@dataclass(frozen=True)
+class Each:
+    """Repeat ``body`` for every value of an index; ``slices`` are (local name, array) pairs.
+
+    ``weighted``: the index is reduced by Mean, so the products in the body carry its node's weight.
+    """
+
+    index: Index
+    weighted: bool
+    slices: tuple[tuple[str, str], ...]
+    body: tuple[Step, ...]
+
+
+Step = Allocate | Zero | Loop | Product | Select | Each
