@@ -186,8 +186,7 @@ def _tie_error(network: Network, connection: Connection, problem: str, remedy: s
 def check_laws(network: Network) -> None:
     """No parameter's law may lead back to the parameter itself."""
     needs: dict[str, set[str]] = {}
-    known = {layer.name: attributes(network, layer.name) for layer in network.layers}
-    known[OUTPUT] = {"bias": f"{OUTPUT}.bias"}
+    known = {name: attributes(network, name) for name in (*network.layer, OUTPUT)}
     for part in parts_of(network):
         name = OUTPUT if isinstance(part, Output) else part.name
         laws: list[tuple[str, LawSpec, str]] = []

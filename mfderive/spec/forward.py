@@ -6,7 +6,7 @@ witness) follows from the equations that stand here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
@@ -26,6 +26,7 @@ from ..algebra.terms import (
     canonical_indices,
 )
 from ..errors import SpecError, nearest
+from .names import attributes
 from .network import Connection, LawSpec, Layer, Network
 from .objective import loss_equations
 from .reading import READINGS, ConvolutionShape, Reading, Shape, convolution_shape
@@ -69,6 +70,8 @@ class ForwardBuilder:
         self.equations: list[Equation] = []
         self.shapes: dict[str, Shape] = {}
         self.weights: dict[str, WeightRecord] = {}
+        # Where the law of each parameter stands: its ends, table and key.
+        self.law_places: dict[str, tuple[dict[End, str], str, str]] = {}
         self.current = ""  # the layer whose connections are being read
 
     # ------------------------------------------------------------------ declarations
@@ -187,8 +190,9 @@ class ForwardBuilder:
         if layer.bias is not None:
             own["bias"] = layer.bias
         for key, spec in own.items():
-            law = self.law(spec.law, {End.TARGET: layer.name}, 1, layer.table, key)
-            self.parameter(f"{layer.name}.{key}", (shape.neurons,), law, spec.rate)
+            full = f"{layer.name}.{key}"
+            law = self.law(full, spec.law, {End.TARGET: layer.name}, 1, layer.table, key)
+            self.parameter(full, (shape.neurons,), law, spec.rate)
 
     def activation(self, layer: Layer, target: tuple[Index, ...], local: dict[str, Access]) -> None:
         """The output field of a layer (none where the activation is the identity)."""
@@ -301,7 +305,7 @@ class ForwardBuilder:
         for count in reading.counts.values():
             fan_in *= count
         ends = {End.TARGET: name, End.SOURCE: connection.source}
-        law = self.law(spec.law, ends, fan_in, connection.table, "weight")
+        law = self.law(full, spec.law, ends, fan_in, connection.table, "weight")
         kinds = [self.axes[axis].kind for axis in reading.weight_axes[:2]]
         between = kinds == [AxisKind.POPULATION, AxisKind.POPULATION]
         noise = None
@@ -347,19 +351,24 @@ class ForwardBuilder:
 
     # ------------------------------------------------------------------ laws and references
 
-    def law(self, spec: LawSpec, ends: dict[End, str], fan_in: int, table: str, key: str) -> Law:
-        """A law with its numbers filled in and its references resolved."""
+    def law(self, full: str, spec: LawSpec, ends: dict[End, str], fan_in: int, table: str, key: str) -> Law:
+        """The law of the parameter ``full`` with its numbers filled in.
+
+        What it names at its ends is resolved once all parameters are declared: it may come later.
+        """
         total = 1
         for size in self.network.input_shape or ():
             total *= size
         numbers = {sp.Symbol("fan_in"): sp.Integer(fan_in), sp.Symbol("d"): sp.Integer(total)}
-        arguments = tuple(argument.xreplace(numbers) for argument in spec.arguments)
-        references = {}
-        for argument in arguments:
-            for symbol in sorted(argument.free_symbols, key=str):
-                end, full, component = self.reference(symbol.name, ends, table, key)
-                references[symbol] = Reference(end, full, component)
-        return Law(spec.kind, arguments, tuple(references.items()), spec.text)
+        self.law_places[full] = (ends, table, key)
+        return Law(spec.kind, tuple(a.xreplace(numbers) for a in spec.arguments), text=spec.text)
+
+    def with_references(self, parameter: Parameter) -> Parameter:
+        """A parameter with the values that its law names at its ends."""
+        place = self.law_places[parameter.name]
+        symbols = set().union(*(argument.free_symbols for argument in parameter.law.arguments))
+        references = tuple((s, Reference(*self.reference(s.name, *place))) for s in sorted(symbols, key=str))
+        return replace(parameter, law=replace(parameter.law, references=references))
 
     def reference(
         self, symbol: str, ends: dict[End, str], table: str, key: str
@@ -373,15 +382,22 @@ class ForwardBuilder:
             allowed = [f"{known.value}." for known in ends]
             raise self.located(f"'{symbol}' is not known here", table, key, nearest(symbol, allowed))
         layer = ends[end]
-        wanted = f"{layer}.{'weight' if plain == 'w' else plain}"
-        owned = [n for n in self.parameters if n.startswith(f"{layer}.")]
+        owned = attributes(self.network, layer)
+        wanted = owned.get(plain, "")
         if wanted not in self.parameters:
-            names = [f"{head}.{'w' if n == f'{layer}.weight' else n[len(layer) + 1 :]}" for n in owned]
+            names = [f"{head}.{name}" for name, other in owned.items() if other in self.parameters]
             raise self.located(
                 f"'{symbol}': the layer '{layer}' has no such parameter before this point",
                 table,
                 key,
                 nearest(f"{head}.{plain}", names),
+            )
+        if not self.same_shape(self.parameters[wanted].axes[:1], (self.shapes[layer].neurons,)):
+            raise self.located(
+                f"'{symbol}' is a transposed weight: it does not belong to one neuron of '{layer}'",
+                table,
+                key,
+                None,
             )
         axes = self.parameters[wanted].axes[1:]
         if any(self.axes[axis].kind is not AxisKind.FINITE for axis in axes):
@@ -410,6 +426,9 @@ class ForwardBuilder:
         target = canonical_indices(shape.axes)
         self.shapes["output"] = shape
         terms = []
+        if output.bias is not None:
+            law = self.law("output.bias", output.bias.law, {End.TARGET: "output"}, 1, "output", "bias")
+            self.parameter("output.bias", ("outputs",), law, output.bias.rate)
         for connection in output.connections:
             if connection.weight is None and (self.network.outputs or 1) != 1:
                 raise self.error(
@@ -420,8 +439,6 @@ class ForwardBuilder:
                 )
             terms.append(self.term("output", shape, target, connection))
         if output.bias is not None:
-            law = self.law(output.bias.law, {End.TARGET: "output"}, 1, "output", "bias")
-            self.parameter("output.bias", ("outputs",), law, output.bias.rate)
             known = {"bias": Access("output.bias", (target[1],))}
             terms.append(make_term(target, (), sp.Symbol("bias"), known))
         self.equation("yhat", target, tuple(terms))
@@ -436,7 +453,7 @@ class ForwardBuilder:
             self.network.title,
             tuple(self.axes.values()),
             tuple(self.fields),
-            tuple(self.parameters.values()),
+            tuple(self.with_references(parameter) for parameter in self.parameters.values()),
             tuple(self.equations),
         )
 

@@ -108,13 +108,14 @@ def is_finite(network: Network, source: str) -> bool:
 
 
 def attributes(network: Network, layer: str) -> dict[str, str]:
-    """What may follow ``source.`` or ``target.`` for a layer, with the full name of the parameter.
+    """What may follow ``source.`` or ``target.`` for a layer (or the output), with the parameter's full name.
 
     Declared parameters and ``bias``; weights from x or from a finite layer by their own name, and as ``w``
     where there is only one. A weight between two populations belongs to a pair, so it is not among them.
     """
-    part = network.layer[layer]
-    found = {name: f"{layer}.{name}" for name, _ in part.parameters}
+    part = network.output if layer == OUTPUT else network.layer[layer]
+    declared = part.parameters if isinstance(part, Layer) else ()
+    found = {name: f"{layer}.{name}" for name, _ in declared}
     if part.bias is not None:
         found[BIAS] = f"{layer}.{BIAS}"
     labels = {
