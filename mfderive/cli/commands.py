@@ -75,7 +75,8 @@ def _spec_path(text: str) -> Path:
     if path.stem in shipped:
         remedy = f"The shipped spec of that name is {shipped[path.stem]}"
     elif shipped:
-        remedy = f"Shipped specs: {nearest(path.stem, shipped)}. `mfderive new NAME` writes one to start from"
+        near = nearest(path.stem, shipped).replace("Allowed:", "Shipped:")
+        remedy = f"{near}. `mfderive new NAME` writes one to start from"
     else:
         remedy = "`mfderive new NAME` writes one to start from"
     raise SpecError("there is no such file", file=text, remedy=remedy)
@@ -241,30 +242,32 @@ def run(arguments: argparse.Namespace) -> Outcome:
     folder = arguments.output or Path("runs") / _stem(arguments)
     check_replaceable(folder)
     network = _load(arguments)
+    # Read now: the person may edit the file while this run goes on.
+    spec = Path(arguments.spec).read_text(encoding="utf-8")
     stages = Stages(arguments.quiet, total=5)
     with stages("derive the limit"):
         limit = mfderive.derive(network)
         equations = _equations(limit)
-    with _scratch() as scratch:
-        with stages("generate and compile the solver"):
-            mfderive.generate(limit, directory=scratch)
-        with stages("solve the limit"):
-            path = mfderive.solve(network, progress=not arguments.quiet)
-        with stages("train finite networks"):
-            # The limit has the seed that was given; networks that drew the same numbers would be its copies.
-            networks = _trained(network, arguments, None if arguments.seed is None else arguments.seed + 1)
-        with stages("write figures and page"):
-            result = RunResult(
-                network=network,
-                limit=limit,
-                equations=equations,
-                solver=scratch,
-                trajectories=(path, *networks),
-                spec=Path(arguments.spec).read_text(encoding="utf-8"),
-                settings=_settings(arguments, path, networks),
-                timings=stages.timings,
-            )
-            record = write_run(folder, result)
+    with stages("generate the solver"):
+        # From the cache of solvers, so that a second run finds it compiled.
+        solver = mfderive.generate(limit)
+    with stages("solve the limit"):
+        path = mfderive.solve(network, system=limit, solver=solver, progress=not arguments.quiet)
+    with stages("train finite networks"):
+        # The limit has the seed that was given; networks that drew the same numbers would be its copies.
+        networks = _trained(network, arguments, None if arguments.seed is None else arguments.seed + 1)
+    with stages("write figures and page"):
+        result = RunResult(
+            network=network,
+            limit=limit,
+            equations=equations,
+            solver=Path(str(solver.__file__)),
+            trajectories=(path, *networks),
+            spec=spec,
+            settings=_settings(arguments, path, networks),
+            timings=stages.timings,
+        )
+        record = write_run(folder, result)
     return Outcome(record, _run_text(record))
 
 
@@ -302,15 +305,6 @@ def _equations(limit: Any) -> dict[str, str]:
     """The equations as the files of a run hold them."""
     forms = {"text": "text", "latex": "latex", "html": "mathml"}
     return {name: _printed(limit, form) for name, form in forms.items()}
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="mfderive-") as folder:
-        yield Path(folder)
 
 
 def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:

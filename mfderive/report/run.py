@@ -43,7 +43,7 @@ _CURVE_ARRAYS = ("times", "steps", "loss", "error")
 class RunResult:
     """What one run made, ready to be written.
 
-    ``solver`` is the folder that :func:`mfderive.generate` wrote; ``equations`` maps text, latex and html to
+    ``solver`` is the file that :func:`mfderive.generate` wrote; ``equations`` maps text, latex and html to
     the printed equations; ``spec`` is the text of the spec file; ``settings`` what the person chose (flags
     and defaults), ``timings`` seconds by stage.
     """
@@ -70,7 +70,7 @@ def write_run(folder: Path, result: RunResult) -> dict[str, Any]:
             trajectory.save(staging / "trajectories")
         for ending, form in (("txt", "text"), ("tex", "latex"), ("html", "html")):
             (staging / f"equations.{ending}").write_text(result.equations[form], encoding="utf-8")
-        shutil.copyfile(result.solver / "solver.py", staging / "solver.py")
+        shutil.copyfile(result.solver, staging / "solver.py")
         (staging / "spec.toml").write_text(result.spec, encoding="utf-8")
         record = _record(result, curves)
         _write_json(staging / RECORD, record)

@@ -85,7 +85,7 @@ def run_result(folder: Path, *, with_error: bool = True) -> RunResult:
         network=net,
         limit=forward_system(net),
         equations=EQUATIONS,
-        solver=folder,
+        solver=folder / "solver.py",
         trajectories=trajectories(net, with_error=with_error),
         spec=f'title = "{NASTY}"\n',
         settings={"flags": {"steps": 200}, "note": NASTY},
