@@ -12,7 +12,9 @@ Names are imported when they are first used, so that ``import mfderive`` is quic
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,3 +87,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+class _Package(ModuleType):
+    """Keeps a public name from being bound to the room of the same name.
+
+    Python binds a package's submodule to its name once it is imported, so whatever imports the room
+    ``mfderive.solve`` would replace the function ``mfderive.solve`` by it.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
