@@ -25,8 +25,9 @@ from .network import FiniteNetwork
 Array = Any
 
 METHODS = ("complex-step", "jax")
-# Its square vanishes beside 1, and products with it stay far from underflow.
-STEP = 1e-40
+# Its square is exactly 0, so that no tie is broken by a real part of second order (0 < g**2 at g = 0), and
+# its products with anything that matters stay far from underflow.
+STEP = 1e-170
 # Bytes that the replicas of one chunk of complex steps may take.
 CHUNK_BYTES = 2**26
 

@@ -133,14 +133,14 @@ class ForwardBuilder:
         self.node_parameters(layer, shape)
         target = canonical_indices(shape.axes)
         local: dict[str, Access] = {}
-        for into in dict.fromkeys(connection.into for connection in layer.connections):
-            terms = tuple(
-                self.term(layer.name, shape, target, connection)
-                for connection in layer.connections
-                if connection.into == into
-            )
+        # In the order of the file, whatever they go into: a weight's law stands at its first mention.
+        terms: dict[str, list[Term]] = {}
+        for connection in layer.connections:
+            term = self.term(layer.name, shape, target, connection)
+            terms.setdefault(connection.into, []).append(term)
+        for into, own in terms.items():
             name = layer.name if into == "h" else f"{layer.name}.{into}"
-            local[into] = self.equation(name, target, terms)
+            local[into] = self.equation(name, target, tuple(own))
         self.activation(layer, target, local)
 
     def neuron_axis(self, layer: Layer) -> str:

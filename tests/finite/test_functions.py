@@ -10,7 +10,7 @@ from mfderive.finite.jax_functions import JAX_FUNCTIONS
 from mfderive.finite.namespace import precision
 
 A, B = sp.symbols("a b")
-STEP = 1e-40
+STEP = 1e-170
 # Functions whose second argument is a size: positive.
 SIZED = ("huber", "clip")
 POSITIVE = ("log", "sqrt")
