@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import MfError, nearest
 from . import commands
@@ -93,8 +94,34 @@ def _network_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seeds", type=_positive, metavar="M", help="networks a width")
 
 
+Action = Callable[[argparse.Namespace], Outcome]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where commands are put: each gets the flags that every command has."""
+
+    subparsers: Any
+
+    def command(self, name: str, action: Action, words: str, output: str = "") -> Parser:
+        """A new command; ``output`` explains its flag --output, "" leaves that flag out."""
+        added: Parser = self.subparsers.add_parser(name, help=words, description=words, allow_abbrev=False)
+        added.set_defaults(action=action)
+        added.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+        added.add_argument("--quiet", action="store_true", help="print neither text nor progress bars")
+        if output:
+            added.add_argument("--output", type=Path, metavar="PATH", help=output)
+        return added
+
+    def spec_command(self, name: str, action: Action, words: str, output: str = "") -> Parser:
+        """A new command that begins with a spec."""
+        added = self.command(name, action, words, output)
+        added.add_argument("spec", metavar="SPEC", help="the spec file (TOML) that describes the network")
+        return added
+
+
 def build_parser() -> Parser:
-    """The parser of all commands."""
+    """The parser of all commands, in the order in which a person meets them."""
     parser = Parser(
         prog="mfderive",
         allow_abbrev=False,
@@ -104,33 +131,28 @@ def build_parser() -> Parser:
         "Exit codes: 0 done, 2 wrong use or a bad spec, 3 not finished or diverged.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-
-    def command(
-        name: str, action: Callable[[argparse.Namespace], Outcome], words: str, output: str = ""
-    ) -> Parser:
-        added: Parser = subparsers.add_parser(name, help=words, description=words, allow_abbrev=False)
-        added.set_defaults(action=action)
-        added.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
-        added.add_argument("--quiet", action="store_true", help="print neither text nor progress bars")
-        if output:
-            added.add_argument("--output", type=Path, metavar="PATH", help=output)
-        return added
-
-    def with_spec(
-        name: str, action: Callable[[argparse.Namespace], Outcome], words: str, output: str = ""
-    ) -> Parser:
-        added = command(name, action, words, output)
-        added.add_argument("spec", metavar="SPEC", help="the spec file (TOML) that describes the network")
-        return added
-
-    new = command("new", commands.new, "Write a commented spec file that runs, to start from.")
+    shelf = Shelf(parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser))
+    new = shelf.command("new", commands.new, "Write a commented spec file that runs, to start from.")
     new.add_argument("name", metavar="NAME", help="name of the network; NAME.toml is written")
-    show = with_spec(
+    _add_equations(shelf)
+    _add_runs(shelf)
+    report = shelf.command(
+        "report", commands.report, "Draw the figures and the page of a finished run again."
+    )
+    report.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    shelf.command("schema", commands.schema, "Print the JSON Schema of spec files: every key and its values.")
+    return parser
+
+
+def _add_equations(shelf: Shelf) -> None:
+    """Commands that read and derive, and run nothing."""
+    show = shelf.spec_command(
         "show", commands.show, "Check a spec and print its layers, populations, parameters, laws and sizes."
     )
-    _network_flags(show)
-    derive = with_spec(
+    show.add_argument(
+        "--widths", "--width", type=_widths, metavar="N[,N...]", help="widths for which sizes are counted"
+    )
+    derive = shelf.spec_command(
         "derive", commands.derive, "Print the equations of the mean-field limit.", "write to this file"
     )
     derive.add_argument("--format", choices=("text", "latex", "mathml"), default="text", help="default: text")
@@ -140,22 +162,26 @@ def build_parser() -> Parser:
         default="embedding",
         help="functions of neuron labels (default), or measures as in the paper, where they exist",
     )
-    with_spec(
+    shelf.spec_command(
         "generate",
         commands.generate,
         "Write the limit's solver as a readable Python module.",
         "folder to write (default generated/NAME)",
     )
-    solve = with_spec(
+
+
+def _add_runs(shelf: Shelf) -> None:
+    """Commands that solve and train."""
+    solve = shelf.spec_command(
         "solve", commands.solve, "Solve the mean-field limit.", "folder to write (default runs/NAME-limit)"
     )
-    simulate = with_spec(
+    simulate = shelf.spec_command(
         "simulate",
         commands.simulate,
         "Train finite networks by SGD.",
         "folder to write (default runs/NAME-networks)",
     )
-    run = with_spec(
+    run = shelf.spec_command(
         "run",
         commands.run,
         "Go the whole way: derive, generate, solve, train networks, write a page.",
@@ -167,10 +193,6 @@ def build_parser() -> Parser:
         _limit_flags(added)
     for added in (simulate, run):
         _network_flags(added)
-    report = command("report", commands.report, "Draw the figures and the page of a finished run again.")
-    report.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
-    command("schema", commands.schema, "Print the JSON Schema of spec files: every key and what it may be.")
-    return parser
 
 
 def _check_words(parser: Parser, words: Sequence[str]) -> None:

@@ -143,27 +143,39 @@ def _network(summary: Mapping[str, Any]) -> str:
         f"data: {escape(str(kind))}{f' ({escape(options)})' if options else ''}. "
         "Layers whose size is n grow; an average over a population of neurons becomes an expectation.</p>"
     )
-    layers = html_table(
-        ("Layer", "From", "Neurons", "Activation"),
+    return "\n".join(
         [
-            (
-                _code(r["name"]),
-                ", ".join(_code(one) for one in r["from"]),
-                _code(r["neurons"]),
-                _code(r["activation"]),
-            )
-            for r in summary["layers"]
-        ],
+            opening,
+            _layers(summary["layers"]),
+            "<h3>Populations</h3>",
+            _populations(summary["populations"]),
+            "<h3>Parameters</h3>",
+            _parameters(summary["parameters"]),
+        ]
     )
-    populations = html_table(
+
+
+def _codes(names: Sequence[str]) -> str:
+    return ", ".join(_code(name) for name in names)
+
+
+def _layers(rows: Sequence[Mapping[str, Any]]) -> str:
+    return html_table(
+        ("Layer", "From", "Neurons", "Activation"),
+        [(_code(r["name"]), _codes(r["from"]), _code(r["neurons"]), _code(r["activation"])) for r in rows],
+    )
+
+
+def _populations(rows: Sequence[Mapping[str, Any]]) -> str:
+    return html_table(
         ("Population", "Layers that share it", "Relative width"),
-        [
-            (_code(r["name"]), ", ".join(_code(one) for one in r["layers"]), f"{r['width']:g}")
-            for r in summary["populations"]
-        ],
+        [(_code(r["name"]), _codes(r["layers"]), f"{r['width']:g}") for r in rows],
         numbers=(2,),
     )
-    parameters = html_table(
+
+
+def _parameters(rows: Sequence[Mapping[str, Any]]) -> str:
+    return html_table(
         ("Parameter", "Array", "Law at t = 0", "Rate", "Gradient scaled by widths of"),
         [
             (
@@ -173,10 +185,9 @@ def _network(summary: Mapping[str, Any]) -> str:
                 escape(r["rate"]),
                 _code(" × ".join(r["scaling"]) or "1"),
             )
-            for r in summary["parameters"]
+            for r in rows
         ],
     )
-    return f"{opening}\n{layers}\n<h3>Populations</h3>\n{populations}\n<h3>Parameters</h3>\n{parameters}\n"
 
 
 def _curves(figures: Mapping[str, str]) -> str:
