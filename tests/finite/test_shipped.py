@@ -7,10 +7,14 @@ import pytest
 
 from mfderive.data.draw import initial_state
 from mfderive.data.resolve import resolve
+from mfderive.finite.fields import network_fields
+from mfderive.finite.namespace import precision
 from mfderive.finite.simulate import simulate
 from mfderive.finite.velocity import finite_velocity
 from mfderive.spec.forward import forward_system
 from mfderive.spec.reader import read
+
+from .shipped_oracles import SHIPPED
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.toml"))
 
@@ -38,3 +42,26 @@ def test_networks_train(spec: Path) -> None:
         name for name, value in first.at().items() if name != "p" and (value != first.at(0.0)[name]).any()
     ]
     assert moved and first.loss[0] != second.loss[0]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_velocity_agrees_with_the_network_written_by_hand(name: str) -> None:
+    """Outputs and scaled gradients to rounding, with numbers of order one to a hundred in the sums."""
+    import jax
+
+    network = resolve(read(SPECS[0].parent / f"{name}.toml"))
+    state = initial_state(forward_system(network), 4, seed=6)
+    x, y = network.source.batch(1, 5)
+    function, loss, slots, rates = SHIPPED[name]
+    parameters = {key: value for key, value in state.items() if key != "p"}
+    with precision(jax, "float64"):
+        yhat = np.asarray(function(parameters, x))
+        gradient = jax.grad(lambda p: loss(function(p, x), y).mean())(parameters)
+    np.testing.assert_allclose(network_fields(network, state, x)["yhat"], yhat, rtol=1e-13, atol=1e-14)
+    found = finite_velocity(network, state, x, y, t=0.25)
+    assert found.keys() == slots.keys()
+    for key, value in found.items():
+        expected = -rates.get(key, 1.0) * 4.0 ** slots[key] * np.asarray(gradient[key])
+        np.testing.assert_allclose(
+            value, expected, rtol=0, atol=1e-12 * np.abs(expected).max() + 1e-300, err_msg=key
+        )
