@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -63,6 +64,12 @@ def json_of(capsys, *words):
     """The JSON that a command prints, which must be all of stdout."""
     assert main([*words, "--json", "--quiet"]) == 0
     return json.loads(capsys.readouterr().out)
+
+
+def processor_time():
+    """Seconds of the processor that finished child processes have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 # --- wrong use -------------------------------------------------------------------------------------------
@@ -126,12 +133,12 @@ def test_help_starts_fast():
         "import sys; from mfderive.cli import main; main([]); print([m for m in HEAVY if m in sys.modules])"
     )
     heavy = '["numpy", "sympy", "numba", "jax", "matplotlib", "scipy", "networkx", "sklearn", "tqdm"]'
-    begin = time.perf_counter()
+    before = processor_time()
     done = subprocess.run(
         [sys.executable, "-c", code.replace("HEAVY", heavy)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().endswith("[]")
-    assert time.perf_counter() - begin < 2.0  # 0.07 s where it was written; room for a loaded machine
+    assert processor_time() - before < 0.5
 
 
 def test_interrupt_is_a_clean_line(capsys, monkeypatch, spec):
@@ -206,9 +213,9 @@ def test_a_bad_spec_is_one_message_within_two_seconds(spec, capsys, name, tmp_pa
     """File, place, what was found and what is allowed; exit code 2; no traceback; at once."""
     text, says = BAD_SPECS[name]
     (tmp_path / "bad.toml").write_text(text)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert main(["show", "bad.toml"]) == 2
-    assert time.perf_counter() - begin < 2.0
+    assert time.process_time() - begin < 2.0
     message = capsys.readouterr().err
     assert message.startswith("mfderive: ") and "bad.toml" in message
     for word in says:
@@ -242,15 +249,16 @@ def test_bad_data_is_one_message(spec, capsys, tmp_path, write, says):
 
 
 def test_a_bad_spec_from_a_fresh_process_takes_less_than_two_seconds(spec, tmp_path):
+    """Measured in time of the processor, so that other work on the machine does not decide."""
     (tmp_path / "bad.toml").write_text(BAD_SPECS["misspelt activation"][0])
-    begin = time.perf_counter()
+    before = processor_time()
     done = subprocess.run(
         [sys.executable, "-m", "mfderive.cli", "run", "bad.toml"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
-    assert time.perf_counter() - begin < 2.0
+    assert processor_time() - before < 2.0
     assert done.returncode == 2 and done.stdout == ""
     assert "'tanh'" in done.stderr and "Traceback" not in done.stderr
 
