@@ -18,6 +18,7 @@ from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, AxisKind, Equation, Index, Slot, Term, slot_indices
 from .kernels import needs_zero
 from .pieces import Piece, Reduction, expanded, renamed, take_apart
+from .printer import is_number
 from .products import ProductPlan, plan_product
 from .steps import Allocate, Each, Loop, Select, Step, Zero, weights_of
 
@@ -108,7 +109,7 @@ class _Planner:
                 factors.append(_symbol(Access(name, reduction.target), accesses))
             total.append(sp.Mul(piece.coefficient, *factors))
         expression = sp.Add(*total)
-        if not expression.free_symbols and not self.add:
+        if is_number(expression) and not self.add:
             return [Zero(self.out, expression)]
         used = tuple((s, a) for s, a in accesses.items() if expression.has(s))
         return [*steps, Loop(self.out, Term(order, (), expression, used), self.add)]

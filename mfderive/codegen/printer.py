@@ -27,8 +27,8 @@ def unknown_node(expression: sp.Expr) -> MfError:
 
 
 def is_number(expression: sp.Expr) -> bool:
-    """Whether an expression is a number (pi and E included)."""
-    return bool(expression.is_Number or expression.is_NumberSymbol)
+    """Whether an expression is a number: pi / 4 is one, relu(pi / 4) is code."""
+    return not expression.free_symbols and not expression.has(ClosedFunction)
 
 
 def number_value(expression: sp.Expr) -> float:

@@ -131,12 +131,14 @@ def convolution(
     """Position p reads positions stride * p + tap - padding of all the source's neurons; outside is 0."""
     source = builder.shapes[connection.source]
     numbers = builder.convolution(connection)
-    name = f"{builder.current}.taps"
+    base = f"{builder.current}.taps"
+    name, number = base, 1
     while any(
         axis in builder.axes and builder.axes[axis].size != size
         for axis, size in zip(numbered(name, len(numbers.kernel)), numbers.kernel, strict=True)
     ):
-        name += "'"
+        number += 1
+        name = f"{base}.{number}"
     axes = numbered(name, len(numbers.kernel))
     taps_axes = tuple(builder.finite(a, size) for a, size in zip(axes, numbers.kernel, strict=True))
     neuron, *taps = canonical_indices((source.neurons, *taps_axes), target)
