@@ -21,7 +21,7 @@ def evaluation_order(layers: tuple[Layer, ...], file: str | None) -> tuple[Layer
     sources = {layer.name: {c.source for c in layer.connections} - {INPUT} for layer in layers}
     order, waiting = _sorted(layers, sources)
     if waiting:
-        raise _cycle({name: sources[name] for name in waiting}, layers, file)
+        raise _cycle([layer for layer in layers if layer.name in waiting], file)
     owners = {
         layer.name: sources[layer.name] | ({layer.neurons} if layer.neurons else set()) for layer in layers
     }
@@ -59,26 +59,20 @@ def _sorted(layers: tuple[Layer, ...], waits: Mapping[str, Set[str]]) -> tuple[t
     return tuple(order), {name for name, count in left.items() if count}
 
 
-def _cycle(waits: Mapping[str, set[str]], layers: tuple[Layer, ...], file: str | None) -> SpecError:
+def _cycle(layers: list[Layer], file: str | None) -> SpecError:
     """The error for layers that wait for each other: follow sources until a layer comes again."""
-    path = [next(iter(waits))]
+    known = {layer.name: layer for layer in layers}
+    path = [layers[0].name]
     while True:
-        following = next(
-            c.source
-            for layer in layers
-            if layer.name == path[-1]
-            for c in layer.connections
-            if c.source in waits
-        )
+        following = next(c.source for c in known[path[-1]].connections if c.source in known)
         if following in path:
             circle = [*path[path.index(following) :], following][::-1]
             break
         path.append(following)
-    table = next(layer.table for layer in layers if layer.name == circle[-1])
     return SpecError(
         f"the layers form a cycle: {' -> '.join(circle)}",
         file=file,
-        table=table,
+        table=known[circle[-1]].table,
         key="from",
         remedy="A network is evaluated from x to the output; recurrence is not in this version of mfderive",
     )
