@@ -226,3 +226,66 @@ def test_bytes_and_tables_read_well():
     assert bytes_text(999) == "999 B"
     assert bytes_text(1.5e9) == "1.5 GB"
     assert text_table(("a", "long"), [(1, 2), ("three", "")]) == "a      long\n-----  ----\n1      2\nthree"
+
+
+MATHML_CORE = {
+    "math",
+    "mrow",
+    "mi",
+    "mn",
+    "mo",
+    "ms",
+    "mtext",
+    "mspace",
+    "mfrac",
+    "msqrt",
+    "mroot",
+    "mstyle",
+    "merror",
+    "mpadded",
+    "mphantom",
+    "msub",
+    "msup",
+    "msubsup",
+    "munder",
+    "mover",
+    "munderover",
+    "mmultiscripts",
+    "mprescripts",
+    "mtable",
+    "mtr",
+    "mtd",
+    "semantics",
+    "annotation",
+}
+CHILDREN = {
+    "mfrac": 2,
+    "mroot": 2,
+    "msub": 2,
+    "msup": 2,
+    "munder": 2,
+    "mover": 2,
+    "msubsup": 3,
+    "munderover": 3,
+}
+
+
+@pytest.mark.parametrize("name", ["five_layer_gaussians", "cnn_small", "digits"])
+def test_equations_are_valid_mathml(name):
+    """Every formula parses, has only elements of MathML Core, and as many children as each demands."""
+    from pathlib import Path
+    from xml.etree import ElementTree
+
+    from mfderive import derive, load
+    from mfderive.notation import html
+
+    specs = Path(__file__).parents[2] / "specs"
+    root = ElementTree.fromstring(html(derive(load(specs / f"{name}.toml"))))
+    space = "{http://www.w3.org/1998/Math/MathML}"
+    formulas = list(root.iter(f"{space}math"))
+    assert len(formulas) > 10
+    for formula in formulas:
+        for element in formula.iter():
+            tag = element.tag.removeprefix(space)
+            assert tag in MATHML_CORE, tag
+            assert len(element) == CHILDREN.get(tag, len(element)), ElementTree.tostring(element)
