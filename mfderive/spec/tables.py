@@ -8,6 +8,7 @@ from __future__ import annotations
 from .values import (
     COUNT,
     EXPRESSION,
+    FLAG,
     NAME,
     NOT_NEGATIVE,
     NUMBER,
@@ -183,11 +184,7 @@ WEIGHT_KEYS: Table = table(
     Key("law", EXPRESSION, "law of one entry at t = 0; only where the weight is mentioned first"),
     Key("rate", RATE, "factor of its learning rate; only where the weight is mentioned first"),
     Key("name", NAME, "a name by which other connections use the same weight"),
-    Key(
-        "transpose",
-        ValueType("true or false", lambda value: isinstance(value, bool), {"type": "boolean"}),
-        "use the transposed weight; only in later mentions",
-    ),
+    Key("transpose", FLAG, "use the transposed weight; only in later mentions"),
 )
 LAYER: Table = table(
     Key("name", NAME, "the layer's name", required=True),
@@ -227,6 +224,7 @@ TRAINING: Table = table(
 TRAINING_LATER = dict.fromkeys(("weight_decay", "momentum", "noise"), "reserved")
 SOLVER: Table = table(
     Key("horizon", POSITIVE, "time t at which to stop; default that of the training"),
+    Key("steps", COUNT, "SGD steps after which to stop; default that of the training"),
     Key("method", one_of("euler", "rk4"), "time stepping"),
     Key("step", POSITIVE, "time step of rk4"),
     Key("widths", COUNT, "nodes of every population"),
@@ -235,6 +233,9 @@ SOLVER: Table = table(
     Key("precision", one_of("float64", "float32"), "of the arithmetic"),
     Key("edges", one_of("draw", "mean"), "draw the weights between populations, or start at their mean"),
     Key("evaluation", COUNT, "samples on which loss and error are measured"),
+    Key("reduce", FLAG, "solve the exact reduction; default true"),
+    Key("nodes", COUNT, "nodes of every population of the reduced system; default chosen from its labels"),
+    Key("rule", TEXT, "how these nodes are chosen"),
     Key("tolerance", POSITIVE, "of the loss curve, for the choice of resolutions"),
 )
 CHECK: Table = table(
