@@ -82,12 +82,14 @@ class _Nest:
         self.order = loop_order(term)
         self.letter = {index: _letter(_INDICES, n) for n, index in enumerate(term.indices)}
         self.level_of = {index: n + 1 for n, index in enumerate(self.order)}
-        self.arrays = list(dict.fromkeys(access.field for _, access in term.accesses))
+        # Arrays with the most axes first: relu(a(i, j) + b(j)) reads better than relu(b(i, j) + a(j)).
+        by_size = sorted((access for _, access in term.accesses), key=lambda access: -len(access.slots))
+        self.arrays = list(dict.fromkeys(access.field for access in by_size))
         self.array_letter = {name: _letter(_ARRAYS, n) for n, name in enumerate(self.arrays)}
         self.access = dict(term.accesses)
         self.ranks = {
-            symbol: f"{self.slots_text(access.slots)} {number:02d}"
-            for number, (symbol, access) in enumerate(term.accesses)
+            symbol: f"{self.array_letter[access.field]}({self.slots_text(access.slots)})"
+            for symbol, access in term.accesses
         }
         self.lines: list[list[str]] = [[] for _ in range(len(self.order) + 1)]
         self.known: dict[sp.Expr, tuple[str, int]] = {}

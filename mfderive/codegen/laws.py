@@ -18,10 +18,9 @@ def law_lines(system: LimitSystem) -> list[str]:
     """
     table = system.parameter
     noisy = {parameter.name for parameter in system.parameters if parameter.noise is not None}
-    lines = []
+    lines = ['    draw = edges == "draw"'] if noisy else []
     for parameter in draw_order(system):
-        shape = ", ".join(f'n["{axis}"]' for axis in parameter.axes)
-        shape = f"({shape},)"
+        shape = _shape(parameter)
         lines.append(f"    # {parameter.name}: {law_text(parameter.law)}")
         drawn = _draw(parameter, parameter.law, table, shape)
         if parameter.name in noisy:
@@ -30,6 +29,11 @@ def law_lines(system: LimitSystem) -> list[str]:
             drawn = f"({drawn} if draw else {_draw(parameter, mean, table, shape)})"
         lines.append(f'    values["{parameter.name}"] = {drawn}')
     return lines
+
+
+def _shape(parameter: Parameter) -> str:
+    sizes = ", ".join(f'n["{axis}"]' for axis in parameter.axes)
+    return f"({sizes},)" if sizes else "()"
 
 
 def law_text(law: Law) -> str:
@@ -53,11 +57,17 @@ def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: st
 
 def _referenced(parameter: Parameter, reference: Reference, other: Parameter) -> str:
     """Code for initial values at one end of a connection, shaped to broadcast."""
+    component = ", ".join(map(str, reference.component))
+    if len(reference.component) == len(other.axes):  # one type: the value has no neuron
+        return f'values["{other.name}"][{component or "()"}]'
     position = 0 if reference.end is End.TARGET else 1
     if position == 1 and other.axes[0] not in parameter.axes[1:2]:
         position = 0  # an index-preserving connection: both of its ends are one neuron
-    column = ", ".join([":", *map(str, reference.component)])
-    shape = ", ".join("-1" if place == position else "1" for place in range(len(parameter.axes)))
+    if position in parameter.dropped:  # the law does not depend on this neuron: any of them will do
+        return f'values["{other.name}"][{", ".join(["0", *map(str, reference.component)])}]'
+    kept = [k for k in range(len(parameter.axes) + len(parameter.dropped)) if k not in parameter.dropped]
+    column = f":, {component}" if component else ":"
+    shape = ", ".join("-1" if place == position else "1" for place in kept)
     return f'values["{other.name}"][{column}].reshape({shape})'
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..algebra.system import LimitSystem
-from ..algebra.terms import Role
+from ..algebra.terms import AxisKind, Equation, Role
 from .digest import GENERATOR, digest
 from .driver import Sweep, needed, reads
 from .evolution import write_evolution
@@ -28,50 +28,72 @@ def first_maximum(rows):
 '''
 
 
-def solver_source(system: LimitSystem, name: str | None = None) -> str:
-    """The Python file that solves a system whose noise is drawn; ``name``: the digest to write into it."""
-    kernels = Kernels()
-    objective = _dependent(system)
-    backward = needed(system.backward, {field for e in system.evolution for field in reads(e)})
-    sweeps = [
-        (
-            "_forward",
-            "Every forward field that needs no y.",
-            [e for e in system.forward if e.field not in objective],
-        ),
-        ("_loss", "What compares the output with y.", [e for e in system.forward if e.field in objective]),
-        ("_backward", "D: derivatives of the loss of each sample.", backward),
-    ]
-    temporaries: set[tuple[str, tuple[str, ...]]] = set()
-    blocks, selects = [], False
-    for title, doc, equations in sweeps:
-        sweep = Sweep(system, kernels)
+Temporaries = set[tuple[str, tuple[str, ...]]]
+
+
+class _Body:
+    """The sweeps of a solver and what they need: compiled functions and temporaries."""
+
+    def __init__(self, system: LimitSystem) -> None:
+        self.kernels = Kernels()
+        self.temporaries: Temporaries = set()
+        self.selects = False
+        self.blocks: list[str] = []
+        objective = _dependent(system)
+        backward = needed(system.backward, {field for e in system.evolution for field in reads(e)})
+        before = [e for e in system.forward if e.field not in objective]
+        after = [e for e in system.forward if e.field in objective]
+        self.sweep(system, "_forward", "Every forward field that needs no y.", before)
+        self.sweep(system, "_loss", "What compares the output with y.", after)
+        self.sweep(system, "_backward", "D: derivatives of the loss of each sample.", backward)
+        self.evolution(system)
+        self.blocks.append("\n".join(rate_lines(system)) + "\n")
+        read = {field for e in (*backward, *system.evolution) for field in reads(e)}
+        self.needs_loss = bool(read & objective)
+
+    def sweep(self, system: LimitSystem, name: str, doc: str, equations: Iterable[Equation]) -> None:
+        sweep = Sweep(system, self.kernels)
         for equation in equations:
             sweep.equation(equation)
-        blocks.append(_function(f"{title}(f, nodes, make)", doc, sweep.lines))
-        temporaries |= sweep.temporaries
-        selects = selects or sweep.selects
-    sweep = Sweep(system, kernels)
-    write_evolution(sweep)
-    doc = "out = scale * G for every trained parameter, or out += that (add)."
-    blocks.append(_function("_evolution(f, nodes, make, out, scale, add)", doc, sweep.lines))
-    blocks.append("\n".join(rate_lines(system)) + "\n")
-    temporaries |= sweep.temporaries
-    later = {field for e in (*backward, *system.evolution) for field in reads(e)}
-    functions = helpers(kernels.functions) + [kernels.sources[key] for key in kernels.sources]
-    if selects:
-        functions.insert(0, _FIRST_MAXIMUM)
+        self.add(sweep, _function(f"{name}(f, nodes, make)", doc, sweep.lines))
+
+    def evolution(self, system: LimitSystem) -> None:
+        sweep = Sweep(system, self.kernels)
+        write_evolution(sweep)
+        doc = "out = scale * G for every trained parameter, or out += that (add)."
+        self.add(sweep, _function("_evolution(f, nodes, make, out, scale, add)", doc, sweep.lines))
+
+    def add(self, sweep: Sweep, block: str) -> None:
+        self.blocks.append(block)
+        self.temporaries |= sweep.temporaries
+        self.selects = self.selects or sweep.selects
+
+    @property
+    def functions(self) -> list[str]:
+        """Sources of compiled functions, callees first."""
+        first = [_FIRST_MAXIMUM] if self.selects else []
+        return [*first, *helpers(self.kernels.functions), *self.kernels.sources.values()]
+
+
+def solver_source(system: LimitSystem, name: str | None = None) -> str:
+    """The Python file that solves a system whose noise is drawn; ``name``: the digest to write into it."""
+    body = _Body(system)
     return _fill(
         {
             "TITLE": _plain(system.title),
             "VERSION": f"(generator {GENERATOR})",
-            "CONSTANTS": _constants(system, name or digest(system), temporaries),
-            "FUNCTIONS": "".join(f"\n{source}\n" for source in functions),
-            "EQUATIONS": "\n\n".join(blocks) + "\n",
-            "LOSSCALL": "    _loss(fields, nodes, make)\n" if later & objective else "",
+            "CONSTANTS": _constants(system, name or digest(system), body.temporaries),
+            "FUNCTIONS": "".join(f"\n{source}\n" for source in body.functions),
+            "EQUATIONS": "\n\n".join(body.blocks) + "\n",
+            "LOSSCALL": "    _loss(fields, nodes, make)\n" if body.needs_loss else "",
             "LAWS": "\n".join(law_lines(system)),
         }
     )
+
+
+def temporary_axes(system: LimitSystem) -> list[tuple[str, ...]]:
+    """The axes of every temporary that a solver holds beside the fields."""
+    return [axes for _, axes in sorted(_Body(system).temporaries)]
 
 
 def _fill(parts: dict[str, str]) -> str:
@@ -115,8 +137,9 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _constants(system: LimitSystem, name: str, temporaries: set[tuple[str, tuple[str, ...]]]) -> str:
-    measures = tuple(a.name for a in system.axes if a.is_measure and a.name != "data")
+def _constants(system: LimitSystem, name: str, temporaries: Temporaries) -> str:
+    populations = tuple(axis.name for axis in system.populations)
+    measures = [a for a in system.axes if a.is_measure and a.kind is not AxisKind.DATA]
     frozen = tuple(p.name for p in system.parameters if p.is_frozen)
     shapes = sorted(temporaries)
     tables = [
@@ -125,9 +148,9 @@ def _constants(system: LimitSystem, name: str, temporaries: set[tuple[str, tuple
         "# Axes of every parameter's array.",
         _table("PARAMETERS", ((p.name, p.axes) for p in system.parameters)),
         f"FROZEN = {frozen!r}".replace("'", '"'),
-        "# Relative width of every population.",
-        _table("POPULATIONS", ((a.name, repr(a.width)) for a in system.populations)),
-        f"MEASURES = {measures!r}".replace("'", '"'),
+        f"POPULATIONS = {populations!r}".replace("'", '"'),
+        '# Axes whose nodes have weights in state["p"], and their relative widths.',
+        _table("MEASURES", ((a.name, repr(a.width)) for a in measures)),
         "# Sizes of the finite axes.",
         _table("SIZES", ((a.name, a.size) for a in system.axes if not a.is_measure)),
         "# Axes of every field.",
