@@ -76,7 +76,8 @@ class FiniteNetwork:
                         f"'{parameter.name}' has shape {shape}, but its axis '{axis}' has size {known[axis]}"
                         " elsewhere in the network"
                     )
-        return {axis.name: known.get(axis.name, 0) for axis in self.system.axes}
+        # No parameter distinguishes the neurons of a population that is left: one stands for all of them.
+        return {axis.name: known.get(axis.name, 1) for axis in self.system.axes}
 
     def evaluate(
         self,
