@@ -10,7 +10,7 @@ from typing import Any
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
 from ..algebra.terms import Equation
 from ..errors import MfError, nearest
-from .letters import Letters
+from .letters import Letters, scalings
 from .tree import TreeBuilder
 
 Tree = Any
@@ -80,7 +80,7 @@ class Display:
     @cached_property
     def scalings(self) -> dict[str, tuple[str, ...]]:
         """Parameter -> the populations whose widths multiply its plain gradient."""
-        return {p.name: self.system.population_slots(p.name) for p in self.system.parameters}
+        return scalings(self.system)
 
 
 def display(system: ForwardSystem) -> Display:

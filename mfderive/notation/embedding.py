@@ -9,10 +9,9 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
-from ..algebra.laws import TIME
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
 from ..algebra.terms import AxisKind, Equation, Role
-from .letters import Letter
+from .letters import Letter, name_of, scalings
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
     DELTA_PREFIX,
@@ -196,7 +195,7 @@ class Embedding:
         return lines
 
     def _with_rate(self, rate: sp.Expr, right: Tree) -> str:
-        shown = Printer(self.style, _RateVocabulary()).text(rate, MULTIPLY)
+        shown = Printer(self.style, LetterVocabulary()).text(rate, MULTIPLY)
         if "/" in shown:
             shown = self.style.group(shown)
         negative = right.as_coeff_Mul()[0].is_negative
@@ -211,8 +210,9 @@ class Embedding:
     def scalings(self) -> list[tuple[str, str]]:
         """Parameter and the multiplier of its plain gradient in a network of finite widths."""
         rows = []
+        multipliers = scalings(self.system)
         for parameter in self.system.parameters:
-            slots = self.system.population_slots(parameter.name)
+            slots = multipliers.get(parameter.name, ())
             widths = [self.style.letter(Letter("n", (self.builder.letters.layer(axis),))) for axis in slots]
             shown = self.style.letter(self.builder.letters.field(parameter.name))
             rows.append((shown, self.style.times.join(widths) if widths else "1"))
@@ -228,7 +228,7 @@ class Embedding:
             else:
                 letters = self.vocabulary.argument_letters(name)
                 names = {s: _letter_symbol(v) for s, v in zip(shape.symbols, letters, strict=True)}
-                printer = Printer(self.style, _LetterVocabulary())
+                printer = Printer(self.style, LetterVocabulary())
                 arguments = [self.style.letter(letter) for letter in letters]
                 right = printer.text(shape.term.expression.xreplace(names))
                 line = Line(name, self.style.call(sign, arguments), right)
@@ -265,30 +265,27 @@ class Embedding:
 
 
 def _letter_symbol(letter: Letter) -> Tree:
-    return sp.Symbol("_".join((letter.base, *(part.base for part in letter.subscript))))
+    return sp.Symbol(name_of(letter))
 
 
-class _LetterVocabulary:
-    """Expressions in plain letters: definitions of activations."""
+class LetterVocabulary:
+    """Expressions in plain letters: definitions of activations, rates in t."""
 
     def value(self, node: Tree, printer: Printer) -> str:
+        """There are no fields in such expressions."""
         raise TypeError(f"cannot print {node}")
 
     def activation(self, node: Activation, printer: Printer) -> str:
+        """Nor activations by name."""
         raise TypeError(f"cannot print {node}")
 
     def other(self, node: Tree, printer: Printer) -> str:
+        """Nor anything else."""
         raise TypeError(f"cannot print {type(node).__name__}")
 
     def rank(self, node: Tree) -> int:
+        """Numbers, letters, functions."""
         return 5 if node.is_number else 40 if type(node).__name__ in FUNCTIONS else 20
-
-
-class _RateVocabulary(_LetterVocabulary):
-    """Rates: expressions in the time t."""
-
-    def rank(self, node: Tree) -> int:
-        return 20 if node == TIME else 40
 
 
 def equation_text(system: ForwardSystem, equation: Equation, *, inline: bool = False) -> str:

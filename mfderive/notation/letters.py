@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..algebra.system import ForwardSystem
+from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import AxisKind, Equation, Field, Role
 
 _FINITE_LETTERS = {
@@ -29,6 +29,32 @@ class Letter:
 
     base: str
     subscript: tuple[Letter, ...] = ()
+
+
+def name_of(letter: Letter) -> str:
+    """The name under which a letter stands in trees: ``H_2``, ``Δ_{H,2}``, ``Δ_{w_2}``."""
+    if not letter.subscript:
+        return letter.base
+    inside = ",".join(name_of(part) for part in letter.subscript)
+    simple = len(letter.subscript) == 1 and not letter.subscript[0].subscript
+    return f"{letter.base}_{inside}" if simple else f"{letter.base}_{{{inside}}}"
+
+
+def letter_of(name: str) -> Letter:
+    """The letter whose name this is (see :func:`name_of`)."""
+    base, _, rest = name.partition("_")
+    if not rest:
+        return Letter(base)
+    if not rest.startswith("{"):
+        return Letter(base, (Letter(rest),))
+    parts, depth = [""], 0
+    for sign in rest[1:-1]:
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return Letter(base, tuple(letter_of(part) for part in parts))
 
 
 def owner(name: str) -> str:
@@ -194,3 +220,10 @@ class Letters:
     def is_hidden(self, field: Field) -> bool:
         """Whether the field is written out wherever it is read."""
         return field.hidden or field.name in self.loss_path - {"loss"}
+
+
+def scalings(system: ForwardSystem) -> dict[str, tuple[str, ...]]:
+    """Parameter -> the populations whose widths multiply its plain gradient (theory A.5)."""
+    if isinstance(system, LimitSystem):
+        return dict(system.scalings)
+    return {p.name: system.population_slots(p.name) for p in system.parameters}

@@ -8,7 +8,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ..algebra.functions import ClosedFunction
-from .letters import Letter
+from .letters import Letter, letter_of
 from .nodes import Activation, Binder, Indicator, Maximum, Mean, Sum, head_name
 from .styles import Style
 
@@ -82,9 +82,7 @@ class Printer:
         """An index variable: ``c_1'`` has the base c, the subscript 1 and a prime."""
         name = symbol.name
         bare = name.rstrip("'")
-        base, _, subscript = bare.partition("_")
-        letter = Letter(base, (Letter(subscript),) if subscript else ())
-        return self.style.letter(letter, len(name) - len(bare))
+        return self.style.letter(letter_of(bare), len(name) - len(bare))
 
     def indices(self, nodes: Any) -> list[str]:
         """Printed slots."""

@@ -23,6 +23,8 @@ _LATEX = {
     "∇": r"\nabla",
     "∂": r"\partial",
     "ŷ": r"\hat{y}",
+    "Ḡ": r"\bar{G}",
+    "·": r"\cdot",
 }
 _GREEK = r"alpha|beta|gamma|delta|epsilon|eta|theta|kappa|lambda|mu|nu|xi|pi|rho|tau|phi|chi|psi|omega"
 

@@ -17,7 +17,7 @@ import sympy as sp
 from ..algebra.functions import ClosedFunction
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
 from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
-from .letters import Letters
+from .letters import Letters, name_of
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
     DELTA_PREFIX,
@@ -360,7 +360,7 @@ class TreeBuilder:
 
     def _named(self, dummy: Tree, taken: set[Tree]) -> Tree:
         letter = self.letters.index(self._axis[dummy])
-        name = "_".join((letter.base, *(part.base for part in letter.subscript)))
+        name = name_of(letter)
         while sp.Symbol(name) in taken:
             name += "'"
         return sp.Symbol(name)

@@ -1,0 +1,244 @@
+"""The letters of measure notation: what the state of a neuron is made of, and how everything is called.
+
+Three manners of writing, tried in this order. *Small*: at most two hidden layers without parameters per
+neuron, in the letters of the paper's section 2 (w, f, beta). *Grouped*: deeper chains and per-neuron
+parameters, in those of section 3.2 (theta, f, sigma_l(theta, h)); output weights belong to the last theta,
+as in the paper. *Individual*: everything else, each parameter under its own letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import AxisKind, Role
+from .existence import dense_edges
+from .letters import Letter, name_of
+from .styles import Style
+from .tree import TreeBuilder
+
+Shown = Callable[[Style], str]
+
+
+class Manner(StrEnum):
+    """How the state of a neuron is written."""
+
+    SMALL = "small"
+    GROUPED = "grouped"
+    INDIVIDUAL = "individual"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One part of a neuron's state: some of its parameters, or the function f of one incoming weight."""
+
+    key: str
+    parameters: tuple[str, ...]
+    letters: tuple[Letter, ...]
+    function: bool = False
+
+
+class Alphabet:
+    """The letters of one system in one manner."""
+
+    def __init__(self, builder: TreeBuilder, manner: Manner) -> None:
+        self.builder = builder
+        self.system: ForwardSystem = builder.system
+        self.letters = builder.letters
+        self.manner = manner
+        self.shown: dict[str, Shown] = {}
+
+    # ------------------------------------------------------------------ states
+
+    @cached_property
+    def last(self) -> str:
+        """The population that the output reads (of a chain)."""
+        return self.system.populations[-1].name
+
+    def labels(self, population: str) -> list[str]:
+        """The parameters of one neuron of a population."""
+        return [
+            p.name for p in self.system.parameters if self.system.population_slots(p.name) == (population,)
+        ]
+
+    @cached_property
+    def states(self) -> dict[str, tuple[Variable, ...]]:
+        """Population -> the variables of a neuron's state, in the order of arguments."""
+        return {axis.name: self._state(axis.name) for axis in self.system.populations}
+
+    def _state(self, population: str) -> tuple[Variable, ...]:
+        names = self.labels(population)
+        functions = tuple(
+            Variable(weight, (weight,), self._function_letters(weight), True)
+            for weight, _, target in self.edges
+            if target == population
+        )
+        if self.manner is Manner.GROUPED:
+            first = tuple(
+                Variable(n, (n,), (Letter("w"),)) for n in names if self.letters.field(n).base == "w"
+            )
+            rest = tuple(n for n in names if self.letters.field(n).base != "w")
+            theta = (Variable(f"theta {population}", rest, (Letter("θ"),)),) if rest else ()
+            return theta + first + functions
+        return tuple(Variable(n, (n,), (self._label_letter(n),)) for n in names) + functions
+
+    @cached_property
+    def edges(self) -> tuple[tuple[str, str, str], ...]:
+        """(weight, source, target), each weight once."""
+        found = {edge[0]: edge for edge in reversed(dense_edges(self.system))}
+        order = [p.name for p in self.system.parameters]
+        return tuple(sorted(found.values(), key=lambda edge: order.index(edge[0])))
+
+    def _label_letter(self, name: str) -> Letter:
+        letter = self.letters.field(name)
+        return Letter(letter.base) if self.manner is Manner.SMALL else letter
+
+    def _function_letters(self, weight: str) -> tuple[Letter, ...]:
+        if self.manner is not Manner.INDIVIDUAL:
+            return (Letter("f"), Letter("g"))
+        letter = self.letters.field(weight)
+        return (Letter("f", letter.subscript or (letter,)),)
+
+    def measured(self, population: str) -> tuple[Variable, ...]:
+        """The variables in the order in which a measure lists them (the paper's rho_2(df, dbeta))."""
+        state = self.states[population]
+        if self.manner is Manner.SMALL:
+            return tuple(sorted(state, key=lambda variable: not variable.function))
+        return state
+
+    def variable_of(self, parameter: str) -> Variable:
+        """The variable that a parameter belongs to."""
+        for state in self.states.values():
+            for variable in state:
+                if parameter in variable.parameters:
+                    return variable
+        raise KeyError(parameter)
+
+    # ------------------------------------------------------------------ names
+
+    def register(self, letter: Letter) -> str:
+        """The letter's name in trees, remembered so that it can be printed."""
+        name = name_of(letter)
+        self.shown[name] = lambda style: style.letter(letter)
+        return name
+
+    def measure(self, population: str) -> str:
+        """The name of a population's law."""
+        return self.register(Letter("ρ", (self.letters.layer(population),)))
+
+    def field(self, name: str) -> str:
+        """The name of a forward field."""
+        return self.register(self.letters.field(name))
+
+    def adjoint(self, name: str, sign: str) -> str:
+        """The name of Delta (or D) of a field."""
+        letter = self.letters.field(name)
+        if self.manner is Manner.GROUPED:
+            return self.register(Letter(sign, (Letter(letter.base), *letter.subscript)))
+        return self.register(Letter(sign, (letter,)))
+
+    def number(self, population: str) -> Letter:
+        """The number (or name) of a population."""
+        return self.letters.layer(population)
+
+    def delta(self, parameter: str) -> str:
+        """The name of the derivative of the output with respect to a parameter."""
+        return self.register(Letter("Δ", self._subscripts(parameter, {"f": "W", "w": "W"})))
+
+    def gradient(self, parameter: str) -> str:
+        """The name of G."""
+        variable = self.variable_of(parameter) if self._is_local(parameter) else None
+        if variable is None:
+            return self.register(Letter("G", (self.letters.field(parameter),)))
+        if self.manner is Manner.GROUPED:
+            return self.register(Letter("G", self._subscripts(parameter, {"w": "W"})))
+        return self.register(Letter("G", (variable.letters[0],)))
+
+    def _is_local(self, parameter: str) -> bool:
+        return bool(self.system.population_slots(parameter))
+
+    def _subscripts(self, parameter: str, capital: dict[str, str]) -> tuple[Letter, ...]:
+        letter = self.letters.field(parameter)
+        if self.manner is not Manner.GROUPED or not self._is_local(parameter):
+            return (letter,)
+        base = self.variable_of(parameter).letters[0].base
+        layer = self.system.population_slots(parameter)[0]
+        return (Letter(capital.get(base, base)), self.number(layer))
+
+    def bar(self, weight: str) -> str:
+        """The name of the corrected Eulerian right side of section 3.2 (H2, H3)."""
+        number = self.number(self.system.population_slots(weight)[0])
+        name = f"Ḡ_{name_of(number)}"
+        self.shown[name] = lambda style: style.letter(Letter("Ḡ", (number,)))
+        return name
+
+    def rate(self, parameter: str) -> str:
+        """The name of a learning rate xi."""
+        letter = self.letters.field(parameter)
+        if self.manner is Manner.SMALL:
+            return self.register(Letter("ξ", letter.subscript or (Letter("0"),)))
+        if self.manner is Manner.GROUPED and self._is_local(parameter):
+            variable = self.variable_of(parameter)
+            layer = self.number(self.system.population_slots(parameter)[0])
+            theta = (Letter("θ"),) if variable.letters[0].base == "θ" else ()
+            return self.register(Letter("ξ", (*theta, layer)))
+        return self.register(Letter("ξ", (letter,)))
+
+    @property
+    def has_components(self) -> bool:
+        """Whether parameters have finite axes beside the inputs'."""
+        kinds = self.system.axis
+        return any(
+            kinds[a].kind is AxisKind.FINITE and a != "inputs" and a not in self.builder.single
+            for parameter in self.system.parameters
+            for a in parameter.axes
+        )
+
+    # ------------------------------------------------------------------ which manner
+
+    def fits(self) -> bool:
+        """Whether the system can be written in this manner at all."""
+        if self.manner is Manner.INDIVIDUAL:
+            return True
+        if not self.letters.number or not self.builder.outside or not self._is_plain():
+            return False
+        layers = len(self.letters.number)
+        names = [p.name for p in self.system.parameters]
+        if self.manner is Manner.SMALL:
+            weights = [n for n in names if self.letters.field(n).base in ("w", "β")]
+            unary = all(shape.function is not None for shape in self.builder.activations.values())
+            return layers <= 2 and unary and len(weights) == len(names) == layers + 1
+        return self._groups()
+
+    def _is_plain(self) -> bool:
+        """Only data, populations, the inputs' one axis and one output: no positions, no finite layers."""
+        allowed = {AxisKind.DATA, AxisKind.POPULATION}
+        return all(
+            self.system.axis[a].kind in allowed or a == "inputs" or a in self.builder.single
+            for field in self.system.fields
+            for a in field.axes
+        )
+
+    def _groups(self) -> bool:
+        """Whether every other parameter of a neuron is read by its activation (or by the output) alone."""
+        for equation in self.system.forward:
+            layer = equation.field.split(".", 1)[0]
+            for term in equation.terms:
+                for _, access in term.accesses:
+                    if self.system.field[access.field].role is not Role.PARAMETER:
+                        continue
+                    own = self.system.population_slots(access.field)
+                    base = self.letters.field(access.field).base
+                    inside = equation.field.endswith(".out") and own == (layer,)
+                    outer = equation.field == "yhat" and (base == "β" or not own)
+                    if not (inside or outer or base == "w"):
+                        return False
+        return all(self._same_rates(variable) for state in self.states.values() for variable in state)
+
+    def _same_rates(self, variable: Variable) -> bool:
+        rates = {self.system.parameter[name].rate for name in variable.parameters}
+        frozen = any(self.system.parameter[name].is_frozen for name in variable.parameters)
+        return len(rates) == 1 and (not frozen or len(variable.parameters) == 1)

@@ -1,0 +1,134 @@
+"""What quantities depend on: variables of neurons, laws of populations, the sample.
+
+The arguments that a quantity is printed with are found by following its equation, not from a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import Term
+from .alphabet import Alphabet, Manner
+from .letters import name_of, owner
+from .nodes import RESIDUAL, Activation, Binder, head_name
+
+Tree = Any
+_Z = sp.Symbol("z")
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """What a tree depends on: variables of free neurons, laws of populations, x and y."""
+
+    own: frozenset[tuple[Tree, str]] = frozenset()
+    measures: frozenset[str] = frozenset()
+    data: frozenset[str] = frozenset()
+
+    def __or__(self, other: Dependence) -> Dependence:
+        return Dependence(self.own | other.own, self.measures | other.measures, self.data | other.data)
+
+
+class DependenceTracker:
+    """Follows dependence through the equations of one system, in the order in which they are learnt."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        self.alphabet = alphabet
+        self.builder = alphabet.builder
+        self.system = alphabet.system
+        self.known: dict[str, Dependence] = {}
+        self.slots: dict[str, tuple[Tree, ...]] = {}
+
+    def population(self, symbol: Tree) -> str | None:
+        """The population over which an index of a display tree runs."""
+        bare = symbol.name.rstrip("'")
+        for axis in self.system.populations:
+            letter = self.builder.letters.index(axis.name)
+            if bare == name_of(letter):
+                return axis.name
+        return None
+
+    def neurons(self, arguments: Any) -> list[Tree]:
+        """The slots that are indices of populations."""
+        return [a for a in arguments if isinstance(a, sp.Symbol) and self.population(a) is not None]
+
+    def dependence(self, node: Tree) -> Dependence:
+        """What a display tree depends on."""
+        if isinstance(node, AppliedUndef):
+            return self._value_dependence(node)
+        found = Dependence()
+        for argument in node.args:
+            found |= self.dependence(argument)
+        if isinstance(node, Activation) and self.alphabet.manner is Manner.GROUPED:
+            found |= self._theta_dependence(node)
+        if isinstance(node, Binder):
+            bound = set(node.indices)
+            own = frozenset(pair for pair in found.own if pair[0] not in bound)
+            new = frozenset(self.population(i) or "" for i in self.neurons(node.indices))
+            data = frozenset() if _Z in bound else found.data
+            found = Dependence(own, found.measures | new, data)
+        return found
+
+    def _value_dependence(self, node: Tree) -> Dependence:
+        name = head_name(node)
+        if name == RESIDUAL:
+            return Dependence(measures=self.known["yhat"].measures, data=frozenset("xy"))
+        if name in ("x", "y"):
+            return Dependence(data=frozenset(name))
+        if name in self.system.parameter:
+            return Dependence(frozenset(self._parameter_variables(name, node)))
+        known = self.known[name]
+        places = dict(zip(self.slots[name], self.neurons(node.args), strict=True))
+        return Dependence(
+            frozenset((places[symbol], key) for symbol, key in known.own), known.measures, known.data
+        )
+
+    def _theta_dependence(self, node: Activation) -> Dependence:
+        """sigma_l(theta, h) has theta as an argument, whatever its formula reads of it."""
+        layer = owner(node.field)
+        neurons = {n for value in node.atoms(AppliedUndef) for n in self.neurons(value.args)}
+        own = frozenset(
+            (neuron, variable.key)
+            for neuron in neurons
+            for variable in self.alphabet.states[layer]
+            if variable.letters[0].base == "θ" and self.population(neuron) == layer
+        )
+        return Dependence(own)
+
+    def _parameter_variables(self, name: str, node: Tree) -> Iterator[tuple[Tree, str]]:
+        neurons = self.neurons(node.args)
+        if not neurons:
+            return
+        yield neurons[0], self.alphabet.variable_of(name).key
+        if len(neurons) == 2:
+            source = self.population(neurons[1]) or ""
+            for variable in self.alphabet.states[source]:
+                yield neurons[1], variable.key
+
+    def learn(self, name: str, slots: Any, tree: Tree) -> None:
+        """Remember what the quantity called ``name`` depends on."""
+        self.slots[name] = tuple(self.neurons(slots))
+        self.known[name] = self.dependence(tree)
+
+
+def has_vectors(system: ForwardSystem) -> bool:
+    """Whether x is read in inner products only, so that w and x may be written as vectors."""
+    if system.field["x"].axes != ("data", "inputs"):
+        return False
+    return all(
+        _is_inner_product(term)
+        for equation in system.forward
+        for term in equation.terms
+        if any(index.axis == "inputs" for _, access in term.accesses for index in access.indices)
+    )
+
+
+def _is_inner_product(term: Term) -> bool:
+    symbols = [symbol for symbol, _ in term.accesses]
+    last = {access.slots[-1] for _, access in term.accesses}
+    return len(symbols) == 2 and len(last) == 1 and bool(term.expression == sp.Mul(*symbols))

@@ -1,0 +1,122 @@
+"""Where measure notation and the Eulerian form exist (theory A.6, C.5); a sentence where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations_with_replacement
+
+import sympy as sp
+
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import Access, AxisKind, Index, Role, Term, slot_indices
+
+Edge = tuple[str, str, str]  # weight, source population, target population
+
+
+def dense_edges(system: ForwardSystem) -> tuple[Edge, ...]:
+    """Every use of a weight between two populations, in the direction in which values flow."""
+    return tuple(dict.fromkeys(_edges(system)))
+
+
+def _edges(system: ForwardSystem) -> Iterator[Edge]:
+    for equation in system.forward:
+        for term in equation.terms:
+            for _, access in term.accesses:
+                ends = _ends(system, term, access)
+                if ends is not None:
+                    yield (access.field, *ends)
+
+
+def _ends(system: ForwardSystem, term: Term, access: Access) -> tuple[str, str] | None:
+    if system.field[access.field].role is not Role.PARAMETER:
+        return None
+    slots = [
+        slot
+        for slot in access.slots
+        if isinstance(slot, Index) and system.axis[slot.axis].kind is AxisKind.POPULATION
+    ]
+    if len(slots) != 2:
+        return None
+    kept = slot_indices(term.target)
+    target = next((slot for slot in slots if slot in kept), slots[0])
+    source = next((slot for slot in slots if slot not in kept), slots[1])
+    return source.axis, target.axis
+
+
+def closing_edge(system: ForwardSystem) -> Edge | None:
+    """The first dense edge that does not lead strictly upwards between populations, if there is one."""
+    above: dict[str, set[str]] = {axis.name: set() for axis in system.populations}
+    for weight, source, target in dense_edges(system):
+        if source == target or source in _reachable(above, target):
+            return weight, source, target
+        above[source].add(target)
+    return None
+
+
+def _reachable(above: dict[str, set[str]], start: str) -> set[str]:
+    found, waiting = {start}, [start]
+    while waiting:
+        new = above[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def nonlinear_weight(system: ForwardSystem) -> tuple[str, str] | None:
+    """(weight, field) where an operation is not jointly affine in weights that carry a pair's noise."""
+    for equation in system.forward:
+        for term in equation.terms:
+            weight = _not_affine(system, term)
+            if weight is not None:
+                return weight, equation.field
+    return None
+
+
+def _not_affine(system: ForwardSystem, term: Term) -> str | None:
+    noisy = [(s, a) for s, a in term.accesses if _is_noisy(system, a.field)]
+    for (symbol, access), (other, second) in combinations_with_replacement(noisy, 2):
+        same_pair = set(_pair(system, access)) == set(_pair(system, second))
+        if same_pair and sp.diff(term.expression, symbol, other) != 0:
+            return access.field
+    return None
+
+
+def _is_noisy(system: ForwardSystem, name: str) -> bool:
+    parameter = system.parameter.get(name)
+    if parameter is None or len(system.population_slots(name)) != 2:
+        return False
+    return parameter.noise is not None and not parameter.law.is_deterministic
+
+
+def _pair(system: ForwardSystem, access: Access) -> tuple[Index, ...]:
+    return tuple(
+        slot
+        for slot in access.slots
+        if isinstance(slot, Index) and system.axis[slot.axis].kind is AxisKind.POPULATION
+    )
+
+
+def obstacle(system: ForwardSystem) -> str | None:
+    """One sentence that says why measure notation does not exist here; None where it does."""
+    edge = closing_edge(system)
+    if edge is not None:
+        weight, source, target = edge
+        if source == target:
+            where = f"leads from the population {source} into itself"
+        else:
+            where = f"leads from the population {source} back to {target}, which is below it"
+        return (
+            f"There is no measure notation and no Eulerian form: the weight {weight} {where}, which closes a "
+            "loop, so that the functions f would be defined on a space that contains themselves."
+        )
+    found = nonlinear_weight(system)
+    if found is not None:
+        weight, field = found
+        return (
+            f"There is no closed equation for f = CE{{ν}} and no Eulerian form: {field} is nonlinear in the "
+            f"weight {weight}, whose entries are random given the neurons at their ends, so that the kernel "
+            f"ν itself, the law of an entry given its two ends, has to be kept (ζ in embedding notation)."
+        )
+    if not system.populations:
+        return "There is no measure notation: the network has no infinitely wide layer."
+    return None

@@ -1,0 +1,130 @@
+"""Measure notation of a whole system: trees by name, and their text, LaTeX and HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from ..algebra.system import LimitSystem, draw_noise
+from ..errors import MfError
+from .alphabet import Alphabet, Manner
+from .eulerian import EulerianWriter
+from .existence import obstacle
+from .letters import Letter
+from .measure import MeasureWriter
+from .measure_nodes import Apply, Change, Rate
+from .nodes import head_name
+from .sigma import SigmaWriter, UngroupedError
+from .styles import TEXT
+from .tree import TreeBuilder
+
+Tree = Any
+Named = tuple[tuple[str, Tree], ...]
+
+
+@dataclass(frozen=True)
+class MeasureForm:
+    """The trees of a system in measure notation, each ``Eq(left, right)`` under the name of its left side.
+
+    ``forward`` (16, 39), ``backward`` (17)-(21), ``gradients`` (the definitions of G) and ``evolution``
+    (22)-(24), the last in Eulerian form.
+    """
+
+    system: LimitSystem
+    alphabet: Alphabet
+    forward: Named
+    backward: Named
+    gradients: Named
+    evolution: Named
+    rates: tuple[tuple[str, sp.Expr], ...]
+
+    @property
+    def equations(self) -> Named:
+        """All of them."""
+        return self.forward + self.backward + self.gradients + self.evolution
+
+    @cached_property
+    def tree(self) -> dict[str, Tree]:
+        """Name of the left side -> its tree."""
+        return dict(self.equations)
+
+    def remarks(self) -> list[str]:
+        """Sentences that belong to the equations."""
+        found = ["All quantities are taken at time t; ρ is the law of the state of a neuron of each layer."]
+        if self.alphabet.manner is Manner.GROUPED:
+            found += _theta_remarks(self.alphabet)
+        if self.alphabet.has_components:
+            found.append(
+                "An inner product runs over all components of a parameter: positions, taps, outputs."
+            )
+        return found
+
+
+def measure_form(system: LimitSystem) -> MeasureForm:
+    """The system in measure notation. Raises MfError with the reason where there is none (theory A.6)."""
+    reason = obstacle(system)
+    if reason is not None:
+        raise MfError(reason)
+    builder = TreeBuilder(draw_noise(system))
+    for manner in Manner:
+        if Alphabet(builder, manner).fits():
+            try:
+                return _written(system, MeasureWriter(builder, manner))
+            except UngroupedError:
+                continue
+    raise MfError("measure notation does not know how to write this system; embedding notation does")
+
+
+def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:
+    forward = [tree for _, tree in writer.forward()]
+    backward = [tree for _, tree in writer.backward()]
+    gradients = []
+    for parameter, tree in writer.evolved():
+        derivative = writer.derivative(parameter, tree)
+        if derivative is not None:
+            backward.append(writer.delta(parameter, derivative))
+        gradients.append(writer.gradient(parameter, tree))
+    eulerian = EulerianWriter(writer)
+    evolution = [tree for _, tree in eulerian.equations()]
+    return MeasureForm(
+        system=system,
+        alphabet=writer.alphabet,
+        forward=_named(forward),
+        backward=_named(backward),
+        gradients=_named(gradients),
+        evolution=_named(evolution),
+        rates=tuple(eulerian.rates.items()),
+    )
+
+
+def _named(trees: list[Tree]) -> Named:
+    """Trees by the name of their left side; two that define the same thing must agree."""
+    found: dict[str, Tree] = {}
+    for tree in trees:
+        name = key_of(tree.lhs)
+        if found.setdefault(name, tree) != tree:
+            raise UngroupedError(name)
+    return tuple(found.items())
+
+
+def key_of(left: Tree) -> str:
+    """The name of a left side: ``H_2``, ``d w``, ``d f``."""
+    if isinstance(left, AppliedUndef):
+        return head_name(left)
+    moving = next(term for term in sp.Add.make_args(left) if isinstance(term, Rate | Change)).args[0]
+    return f"d {moving.args[0] if isinstance(moving, Apply) else moving}"
+
+
+def _theta_remarks(alphabet: Alphabet) -> list[str]:
+    sigma = SigmaWriter(alphabet)
+    found = []
+    for axis in alphabet.system.populations:
+        names = sigma.theta(axis.name)
+        if names:
+            inside = ", ".join(TEXT.letter(alphabet.letters.field(name)) for name in names)
+            found.append(f"{TEXT.letter(Letter('θ', (alphabet.number(axis.name),)))} = ({inside}).")
+    return found

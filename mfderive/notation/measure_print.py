@@ -1,0 +1,208 @@
+"""Prints measure notation: text and LaTeX of a :class:`MeasureForm`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from ..algebra.functions import ClosedFunction
+from ..algebra.system import LimitSystem
+from .alphabet import Manner
+from .embedding import Embedding, LetterVocabulary, Line
+from .existence import obstacle
+from .letters import Letter, name_of
+from .measure_form import MeasureForm, measure_form
+from .measure_nodes import Apply, Change, Frechet, Gradient, Inner, Integral, Rate
+from .nodes import Activation, head_name
+from .printer import MULTIPLY, Printer
+from .sigma import SigmaWriter
+from .styles import LATEX, TEXT, Style
+
+Tree = Any
+
+
+class MeasureVocabulary:
+    """How the nodes of measure notation look."""
+
+    def __init__(self, form: MeasureForm) -> None:
+        self.form = form
+        self.alphabet = form.alphabet
+
+    def value(self, node: Tree, printer: Printer) -> str:
+        """``H_2(f; x, ρ_1)``."""
+        style = printer.style
+        name = head_name(node)
+        if name == "∂_2 L":
+            return style.residual + style.group(", ".join(printer.text(a) for a in node.args))
+        if name in ("x", "y"):
+            return style.subscript(style.letter(Letter(name)), ",".join(printer.indices(node.args)))
+        shown = self.alphabet.shown[name](style)
+        before = [a for a in node.args if not self._comes_after(a)]
+        after = [a for a in node.args if self._comes_after(a)]
+        own, rest = self._slots(before, printer), self._after(after, printer)
+        if not own:
+            data = [shown for shown in rest if shown in ("x", "y")]
+            own, rest = data, rest[len(data) :]
+        return style.call(shown, own, after=rest)
+
+    def _comes_after(self, argument: Tree) -> bool:
+        return isinstance(argument, sp.Symbol) and (
+            argument.name in ("x", "y") or argument.name.startswith("ρ_")
+        )
+
+    def _slots(self, arguments: list[Tree], printer: Printer) -> list[str]:
+        return [printer.slot(a) if isinstance(a, sp.Add) and a.is_polynomial() else printer.text(a)
+                for a in arguments]  # fmt: skip
+
+    def _after(self, arguments: list[Tree], printer: Printer) -> list[str]:
+        """x, then the laws: all of them are ρ, and those of the first layers a family."""
+        laws = [a for a in arguments if a.name.startswith("ρ_")]
+        shown = [printer.text(a) for a in arguments if a not in laws]
+        populations = [axis.name for axis in self.form.system.populations]
+        known = [sp.Symbol(self.alphabet.measure(name)) for name in populations]
+        if self.alphabet.manner is Manner.GROUPED and laws == known and len(laws) > 1:
+            return [*shown, printer.style.letter(Letter("ρ"))]
+        if self.alphabet.manner is Manner.GROUPED and len(laws) > 1 and laws == known[: len(laws)]:
+            style = printer.style
+            family = style.group(style.letter(Letter("ρ", (Letter("i"),))), "{}")
+            upper = style.superscript(style.subscript(family, "i=1"), str(len(laws)))
+            return [*shown, upper]
+        return shown + [printer.text(law) for law in laws]
+
+    def activation(self, node: Activation, printer: Printer) -> str:
+        """Activations have become named functions before."""
+        raise TypeError(f"cannot print {node}")
+
+    def other(self, node: Tree, printer: Printer) -> str:
+        """Integrals, functions applied to states, inner products, derivatives."""
+        style = printer.style
+        arguments = node.args
+        if isinstance(node, Integral):
+            return self._integral(node, printer)
+        if isinstance(node, Apply):
+            return printer.text(arguments[0]) + style.group(
+                ", ".join(self._slots(list(arguments[1:]), printer))
+            )
+        if isinstance(node, Inner):
+            return style.group(", ".join(printer.text(a) for a in arguments), "⟨⟩")
+        if isinstance(node, Gradient):
+            return style.letter(self._operator("∇", arguments[1])) + printer.text(arguments[0])
+        if isinstance(node, Frechet):
+            sign = style.letter(self._operator("D", arguments[1]))
+            return (
+                sign
+                + style.times
+                + printer.text(arguments[0])
+                + style.group(printer.text(arguments[2]), "{}")
+            )
+        if isinstance(node, Rate):
+            shown = printer.text(arguments[0])
+            return rf"\frac{{d}}{{dt}} {shown}" if style is LATEX else f"d/dt {shown}"
+        if isinstance(node, Change):
+            return ("\\partial_t " if style is LATEX else "∂ₜ ") + printer.text(arguments[0])
+        raise TypeError(f"cannot print {type(node).__name__}")
+
+    def _operator(self, sign: str, position: Tree) -> Letter:
+        return Letter(sign, (Letter(str(position)),) if position else ())
+
+    def _integral(self, node: Integral, printer: Printer) -> str:
+        style = printer.style
+        differentials = ", ".join(f"d{printer.text(variable)}" for variable in node.indices)
+        law = printer.text(node.measure) + style.group(differentials)
+        sign = r"\int " if style is LATEX else "∫ "
+        return sign + printer.text(node.body, MULTIPLY) + style.times + law
+
+    def rank(self, node: Tree) -> int:
+        """∂₂L, rates, weights and functions, Delta, sigma, integrals, x."""
+        if isinstance(node, Integral):
+            return 80
+        if isinstance(node, Apply):
+            return 20
+        if isinstance(node, Change | Inner):
+            return 95 if isinstance(node, Change) else 61
+        if isinstance(node, sp.Symbol):
+            return 85 if node.name == "x" else 10 if node.name.startswith("ξ") else 20
+        if isinstance(node, AppliedUndef):
+            name = head_name(node)
+            return 8 if name == "∂_2 L" else 85 if name in ("x", "y") else 40 if "σ" in name else 30
+        if isinstance(node, ClosedFunction):
+            return 45
+        return 5 if node.is_number else 60
+
+
+class MeasurePage:
+    """The printed equations of a measure form in one style."""
+
+    def __init__(self, form: MeasureForm, style: Style) -> None:
+        self.form = form
+        self.style = style
+        self.printer = Printer(style, MeasureVocabulary(form))
+
+    def line(self, name: str, tree: Tree) -> Line:
+        """One printed equation."""
+        return Line(name, self.printer.text(tree.lhs), self.printer.text(tree.rhs))
+
+    def sections(self) -> list[tuple[str, list[Line]]]:
+        """Titled groups of equations."""
+        form = self.form
+        groups = (
+            ("Forward", form.forward),
+            ("Backward", form.backward),
+            ("Gradients", form.gradients),
+            ("Evolution (Eulerian)", form.evolution),
+        )
+        result = [(title, [self.line(*pair) for pair in named]) for title, named in groups if named]
+        result.insert(1, ("Activations", self._activations()))
+        if form.rates:
+            result.append(("Learning rates", [self._rate(*pair) for pair in form.rates]))
+        return [(title, lines) for title, lines in result if lines]
+
+    def _activations(self) -> list[Line]:
+        if self.form.alphabet.manner is not Manner.GROUPED:
+            return Embedding(self.form.system, self.style).activations()
+        return [*self._grouped_activations()]
+
+    def _grouped_activations(self) -> list[Line]:
+        lines = []
+        alphabet = self.form.alphabet
+        sigma = SigmaWriter(alphabet)
+        for name, shape in alphabet.builder.activations.items():
+            layer = name.removesuffix(".out")
+            access = shape.term.access_of
+            symbols = {
+                s: _symbol(
+                    Letter("h") if access[s].field == layer else alphabet.letters.field(access[s].field)
+                )
+                for s in shape.symbols
+            }
+            formula = shape.term.expression.xreplace(symbols)
+            outer = sigma.outer(layer)
+            if outer is not None:
+                formula = _symbol(alphabet.letters.field(outer)) * formula
+            head_text = self.style.letter(Letter("σ", (alphabet.number(layer),)))
+            theta = [self.style.letter(Letter("θ"))] if sigma.theta(layer) else []
+            left = self.style.call(head_text, [*theta, "h"])
+            lines.append(Line(name, left, Printer(self.style, LetterVocabulary()).text(formula)))
+        return lines
+
+    def _rate(self, name: str, rate: sp.Expr) -> Line:
+        shown = self.form.alphabet.shown[name](self.style) + self.style.group("t")
+        return Line(name, shown, Printer(self.style, LetterVocabulary()).text(rate))
+
+
+def _symbol(letter: Letter) -> Tree:
+    return sp.Symbol(name_of(letter))
+
+
+def measure_text(system: LimitSystem) -> str:
+    """The measure notation and Eulerian form as text, or the sentence that says why there is none."""
+    reason = obstacle(system)
+    if reason is not None:
+        return reason + "\n"
+    form = measure_form(system)
+    blocks = ["\n".join(form.remarks())]
+    for title, lines in MeasurePage(form, TEXT).sections():
+        blocks.append("\n".join([title, *(f"  {line.left} = {line.right}" for line in lines)]))
+    return "\n\n".join(blocks) + "\n"
