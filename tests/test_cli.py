@@ -314,16 +314,26 @@ def test_derive_prints_equations(capsys, spec, tmp_path, form, piece):
     assert piece in json_of(capsys, "derive", spec, "--format", form)["equations"]
 
 
+def test_derive_reduced_prints_smaller_equations_and_keeps_a_log(capsys, spec):
+    """h2 has no label: after reduction its neurons are one type and its weight loses its noise."""
+    full, reduced = json_of(capsys, "derive", spec), json_of(capsys, "derive", spec, "--reduce")
+    assert "ζ" in full["equations"] and "log" not in full
+    assert "ζ" not in reduced["equations"]
+    assert any("h2.weight" in line for line in reduced["log"])
+
+
 def test_flags_are_edits_of_the_spec(spec):
     """Every flag arrives where the spec has it, so the reader checks it and trajectories keep it."""
     words = "--learning-rate 0.5 --batch-size 7 --seed 3 --dtype float32 --particles 9 --method rk4"
-    words += " --widths 5,6 --seeds 4 --horizon 2.5"
+    words += " --no-reduce --widths 5,6 --seeds 4 --horizon 2.5"
     network = commands._load(build_parser().parse_args(["run", spec, *words.split()]))
     assert network.training.learning_rate == 0.5 and network.training.batch_size == 7
     assert dict(network.solver) == {
         "seed": 3,
         "precision": "float32",
         "widths": 9,
+        "nodes": 9,
+        "reduce": False,
         "method": "rk4",
         "horizon": 2.5,
         "evaluation": 50,
@@ -380,7 +390,7 @@ def test_run_leaves_one_folder_and_report_draws_it_again(capsys, spec, tmp_path)
     assert main(["run", spec]) == 0
     captured = capsys.readouterr()
     assert "runs/tiny/index.html" in captured.out
-    assert "[1/5] derive the limit" in captured.err
+    assert "[1/5] derive and reduce the limit" in captured.err
     page = (tmp_path / "runs/tiny/index.html").read_text(encoding="utf-8")
     assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 4
     (tmp_path / "tiny.toml").unlink()

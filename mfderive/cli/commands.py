@@ -22,17 +22,21 @@ _ROWS = 9  # moments of a curve that a terminal shows
 
 # Where each flag belongs in a spec: flags are edits of the spec, so they are checked and stored like it.
 _PLACES = {
-    "steps": ("training", "steps"),
-    "learning_rate": ("training", "learning_rate"),
-    "batch_size": ("training", "batch_size"),
-    "horizon": ("solver", "horizon"),
-    "method": ("solver", "method"),
-    "particles": ("solver", "widths"),
-    "dtype": ("solver", "precision"),
-    "seed": ("solver", "seed"),
-    "widths": ("check", "widths"),
-    "seeds": ("check", "seeds"),
+    "steps": (("training", "steps"),),
+    "learning_rate": (("training", "learning_rate"),),
+    "batch_size": (("training", "batch_size"),),
+    "horizon": (("solver", "horizon"),),
+    "method": (("solver", "method"),),
+    # Nodes of the reduced system, or of the full one where it is not reduced.
+    "particles": (("solver", "nodes"), ("solver", "widths")),
+    "reduce": (("solver", "reduce"),),
+    "dtype": (("solver", "precision"),),
+    "seed": (("solver", "seed"),),
+    "widths": (("check", "widths"),),
+    "seeds": (("check", "seeds"),),
 }
+# Keys that end a run: a flag that sets the end replaces all of them.
+_ENDS = ("horizon", "steps")
 
 
 @dataclass(frozen=True)
@@ -97,26 +101,27 @@ def _load(arguments: argparse.Namespace) -> Any:
 
     parsed = read(_spec_path(arguments.spec))
     document = dict(parsed.document)
-    for flag, (table, key) in _PLACES.items():
+    if getattr(arguments, "steps", None) is not None or getattr(arguments, "horizon", None) is not None:
+        for name in ("solver", "check"):
+            table = document.get(name, {})
+            document[name] = {key: value for key, value in table.items() if key not in _ENDS}
+    for flag, places in _PLACES.items():
         value = getattr(arguments, flag, None)
         if value is not None:
-            document[table] = {**document.get(table, {}), key: value}
-    if getattr(arguments, "steps", None) is not None or getattr(arguments, "horizon", None) is not None:
-        document = _without_other_ends(document, arguments)
+            for name, key in places:
+                document[name] = {**document.get(name, {}), key: value}
     if document != parsed.document:
         parsed = parse_document(document, parsed.file)
     return resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
 
 
-def _without_other_ends(document: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """The document without its own ends of a run, where a flag sets the end."""
-    ended = dict(document)
-    for name, keys in (("solver", ("horizon",)), ("check", ("horizon", "steps"))):
-        if name in ended:
-            ended[name] = {key: value for key, value in ended[name].items() if key not in keys}
-    if arguments.horizon is not None:
-        ended["solver"] = {**ended.get("solver", {}), "horizon": arguments.horizon}
-    return ended
+def _end(network: Any) -> dict[str, Any]:
+    """Where networks stop: where the limit does, if the spec says so, else where [check] does."""
+    for table in (dict(network.solver), dict(network.check)):
+        for key in _ENDS:
+            if key in table:
+                return {key: table[key]}
+    return {}
 
 
 def _widths(network: Any) -> list[int]:
@@ -161,10 +166,15 @@ def show(arguments: argparse.Namespace) -> Outcome:
 def derive(arguments: argparse.Namespace) -> Outcome:
     """Print the equations of the limit, or write them to a file."""
     from ..limit.derive import derive as derive_limit
+    from ..reduce.reduce import reduce as reduce_limit
 
     limit = derive_limit(_load(arguments))
+    data: dict[str, Any] = {"format": arguments.format, "notation": arguments.notation}
+    if arguments.reduced:
+        limit = reduce_limit(limit)
+        data["log"] = list(limit.log)
     equations = _printed(limit, arguments.format)
-    data = {"format": arguments.format, "notation": arguments.notation, "equations": equations}
+    data["equations"] = equations
     if arguments.output is None:
         return Outcome(data, equations)
     try:
@@ -188,6 +198,8 @@ def generate(arguments: argparse.Namespace) -> Outcome:
     import mfderive
 
     limit = mfderive.derive(_load(arguments))
+    if arguments.reduced:
+        limit = mfderive.reduce(limit)
     folder = arguments.output or Path("generated") / _stem(arguments)
     mfderive.generate(limit, directory=folder)
     written = sorted(str(path) for path in folder.iterdir() if path.is_file())
@@ -238,6 +250,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     import mfderive
 
     from ..report.run import RunResult, check_replaceable, write_run
+    from ..solve.options import resolve_options
 
     folder = arguments.output or Path("runs") / _stem(arguments)
     check_replaceable(folder)
@@ -245,14 +258,14 @@ def run(arguments: argparse.Namespace) -> Outcome:
     # Read now: the person may edit the file while this run goes on.
     spec = Path(arguments.spec).read_text(encoding="utf-8")
     stages = Stages(arguments.quiet, total=5)
-    with stages("derive the limit"):
+    with stages("derive and reduce the limit"):
         limit = mfderive.derive(network)
-        equations = _equations(limit)
+        solved = mfderive.reduce(limit) if resolve_options(network).reduce else limit
     with stages("generate the solver"):
         # From the cache of solvers, so that a second run finds it compiled.
-        solver = mfderive.generate(limit)
+        solver = mfderive.generate(solved)
     with stages("solve the limit"):
-        path = mfderive.solve(network, system=limit, solver=solver, progress=not arguments.quiet)
+        path = mfderive.solve(network, system=solved, solver=solver, progress=not arguments.quiet)
     with stages("train finite networks"):
         # The limit has the seed that was given; networks that drew the same numbers would be its copies.
         networks = _trained(network, arguments, None if arguments.seed is None else arguments.seed + 1)
@@ -260,7 +273,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
         result = RunResult(
             network=network,
             limit=limit,
-            equations=equations,
+            equations=_equations(limit, solved),
+            reduction=solved.log,
             solver=Path(str(solver.__file__)),
             trajectories=(path, *networks),
             spec=spec,
@@ -283,16 +297,9 @@ def _trained(network: Any, arguments: argparse.Namespace, first_seed: int | None
     """Trajectories of all widths, narrow ones first, some seeds each, up to the same end as the limit."""
     import mfderive
 
-    check = dict(network.check)
-    options = {
-        "horizon": dict(network.solver).get("horizon", check.get("horizon")),
-        "steps": check.get("steps"),
-        "dtype": arguments.dtype,
-        "first_seed": check.get("seed") if first_seed is None else first_seed,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    if "horizon" in given:
-        given.pop("steps", None)
+    seed = dict(network.check).get("seed") if first_seed is None else first_seed
+    options = {"dtype": arguments.dtype, "first_seed": seed}
+    given = _end(network) | {name: value for name, value in options.items() if value is not None}
     paths: list[Any] = []
     for width in sorted(set(_widths(network))):
         paths += mfderive.simulate(
@@ -301,10 +308,11 @@ def _trained(network: Any, arguments: argparse.Namespace, first_seed: int | None
     return paths
 
 
-def _equations(limit: Any) -> dict[str, str]:
-    """The equations as the files of a run hold them."""
+def _equations(limit: Any, solved: Any) -> dict[str, str]:
+    """The equations as the files of a run hold them; "reduced" only where the reduced system was solved."""
     forms = {"text": "text", "latex": "latex", "html": "mathml"}
-    return {name: _printed(limit, form) for name, form in forms.items()}
+    printed = {name: _printed(limit, form) for name, form in forms.items()}
+    return printed if solved is limit else {**printed, "reduced": _printed(solved, "mathml")}
 
 
 def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:

@@ -80,6 +80,13 @@ def _limit_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method", choices=("euler", "rk4"), help="euler follows SGD step by step; rk4 the flow"
     )
+    group.add_argument(
+        "--no-reduce",
+        dest="reduce",
+        action="store_const",
+        const=False,
+        help="solve the full ensemble, without the exact reduction",
+    )
 
 
 def _network_flags(parser: argparse.ArgumentParser) -> None:
@@ -162,12 +169,16 @@ def _add_equations(shelf: Shelf) -> None:
         default="embedding",
         help="functions of neuron labels (default), or measures as in the paper, where they exist",
     )
-    shelf.spec_command(
+    generate = shelf.spec_command(
         "generate",
         commands.generate,
         "Write the limit's solver as a readable Python module.",
         "folder to write (default generated/NAME)",
     )
+    for added in (derive, generate):
+        added.add_argument(
+            "--reduce", dest="reduced", action="store_true", help="reduce the limit exactly first"
+        )
 
 
 def _add_runs(shelf: Shelf) -> None:

@@ -21,12 +21,14 @@ from .summary import bytes_text
 class PageParts:
     """What a page is made of.
 
-    ``record`` is the run's ``run.json``; ``equations`` an HTML fragment with MathML; ``figures`` SVG text
-    by recipe name; ``spec`` the text of the spec file; ``files`` paths relative to the folder.
+    ``record`` is the run's ``run.json``; ``equations`` an HTML fragment with MathML, ``reduced`` the same of
+    the reduced limit (empty where none was solved); ``figures`` SVG text by recipe name; ``spec`` the text
+    of the spec file; ``files`` paths relative to the folder.
     """
 
     record: Mapping[str, Any]
     equations: str
+    reduced: str
     figures: Mapping[str, str]
     spec: str
     files: Sequence[str]
@@ -81,6 +83,7 @@ def _sections(parts: PageParts) -> list[Section]:
     return [
         Section("network", "The network", _network(parts.record["network"])),
         Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
+        Section("reduction", "What collapses", _reduction(parts)),
         Section("curves", "Training curves", _curves(parts.figures)),
         Section("final", "Where training ends", _final(parts.record["final"])),
         Section("made", "How this was made", _made(parts)),
@@ -187,6 +190,21 @@ def _parameters(rows: Sequence[Mapping[str, Any]]) -> str:
             )
             for r in rows
         ],
+    )
+
+
+def _reduction(parts: PageParts) -> str:
+    log = parts.record.get("reduction", [])
+    if not parts.reduced:
+        return ""
+    words = (
+        "<p>In the limit many neurons follow the same path, and much of the initial randomness averages out. "
+        "The equations above therefore reduce exactly to smaller ones; these were solved.</p>"
+    )
+    lines = "".join(f"<li>{escape(line)}</li>" for line in log)
+    return (
+        f"{words}\n<ul>{lines}</ul>\n<details><summary>The reduced equations</summary>\n"
+        f'<div class="equations">{parts.reduced}</div></details>'
     )
 
 

@@ -35,6 +35,7 @@ from .summary import summarise
 
 FORMAT = 1
 RECORD = "run.json"
+_REDUCED = "equations_reduced.html"
 _LIBRARIES = ("mfderive", "numpy", "scipy", "numba", "sympy", "jax", "matplotlib")
 _CURVE_ARRAYS = ("times", "steps", "loss", "error")
 
@@ -44,8 +45,9 @@ class RunResult:
     """What one run made, ready to be written.
 
     ``solver`` is the file that :func:`mfderive.generate` wrote; ``equations`` maps text, latex and html to
-    the printed equations; ``spec`` is the text of the spec file; ``settings`` what the person chose (flags
-    and defaults), ``timings`` seconds by stage.
+    the printed equations, and "reduced" to the HTML of the reduced ones where these were solved;
+    ``reduction`` is the log of the reduction; ``spec`` is the text of the spec file; ``settings`` what the
+    person chose (flags and defaults), ``timings`` seconds by stage.
     """
 
     network: Network
@@ -54,6 +56,7 @@ class RunResult:
     solver: Path
     trajectories: Sequence[Trajectory]
     spec: str
+    reduction: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
 
@@ -70,6 +73,8 @@ def write_run(folder: Path, result: RunResult) -> dict[str, Any]:
             trajectory.save(staging / "trajectories")
         for ending, form in (("txt", "text"), ("tex", "latex"), ("html", "html")):
             (staging / f"equations.{ending}").write_text(result.equations[form], encoding="utf-8")
+        if "reduced" in result.equations:
+            (staging / _REDUCED).write_text(result.equations["reduced"], encoding="utf-8")
         shutil.copyfile(result.solver, staging / "solver.py")
         (staging / "spec.toml").write_text(result.spec, encoding="utf-8")
         record = _record(result, curves)
@@ -127,6 +132,7 @@ def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
         "format": FORMAT,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "network": summarise(result.network, result.limit, widths_of(curves)),
+        "reduction": [str(line) for line in result.reduction],
         "settings": dict(result.settings),
         "versions": versions(),
         "machine": {"processors": os.cpu_count(), "system": platform.system()},
@@ -149,10 +155,12 @@ def _read_curve(folder: Path, entry: Mapping[str, Any]) -> Curve:
 def _draw(folder: Path, record: Mapping[str, Any], curves: Sequence[Curve]) -> None:
     """Figures and page of a folder that holds everything else."""
     drawn = write_figures(curves, folder / "figures")
+    reduced = folder / _REDUCED
     page = render_page(
         PageParts(
             record=record,
             equations=(folder / "equations.html").read_text(encoding="utf-8"),
+            reduced=reduced.read_text(encoding="utf-8") if reduced.is_file() else "",
             figures={
                 name: (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in drawn
             },

@@ -31,6 +31,7 @@ EQUATIONS = {
     "text": "h1 = w x",
     "latex": r"h_1 = w x",
     "html": '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mi>h</mi></math>',
+    "reduced": '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mi>r</mi></math>',
 }
 
 
@@ -88,6 +89,7 @@ def run_result(folder: Path, *, with_error: bool = True) -> RunResult:
         solver=folder / "solver.py",
         trajectories=trajectories(net, with_error=with_error),
         spec=f'title = "{NASTY}"\n',
+        reduction=(f"h2: every neuron is the same {NASTY}",),
         settings={"flags": {"steps": 200}, "note": NASTY},
         timings={"solve the limit": 1.25},
     )
