@@ -1,12 +1,14 @@
 """Equations as text, LaTeX, MathML and display trees. Nothing computes with what is printed here."""
 
 from .display import Display, display
-from .document import html, latex, latex_document, mathml
-from .embedding import equation_text, text
+from .document import html, latex, latex_document, mathml, text
+from .embedding import equation_text
+from .measure_form import MeasureForm, measure_form
 from .tree import display_equation, display_tree
 
 __all__ = [
     "Display",
+    "MeasureForm",
     "display",
     "display_equation",
     "display_tree",
@@ -15,5 +17,6 @@ __all__ = [
     "latex",
     "latex_document",
     "mathml",
+    "measure_form",
     "text",
 ]

@@ -1,41 +1,116 @@
-"""Whole pages of equations: LaTeX, a compilable document, MathML and HTML fragments."""
+"""Whole pages of equations: text, LaTeX, a compilable document, MathML and HTML fragments.
+
+Embedding notation exists for every system. Measure notation and the Eulerian form follow where they exist;
+else one sentence says which edge closes the loop or which operation keeps f from closing.
+"""
 
 from __future__ import annotations
 
 import html as html_module
 import re
+from dataclasses import dataclass
 
 import latex2mathml.converter
 
-from ..algebra.system import ForwardSystem
+from ..algebra.system import ForwardSystem, LimitSystem
+from ..errors import MfError, nearest
 from .embedding import Embedding, Line
-from .styles import LATEX
+from .existence import obstacle
+from .measure_form import measure_form
+from .measure_print import MeasurePage, theta_lines
+from .styles import LATEX, TEXT, Style
 
-Section = tuple[str, list[Line]]
-
+NOTATIONS = ("both", "embedding", "measure")
+_SCALINGS = "What multiplies the plain gradient in a network of widths n"
 _TEX_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-# What the remarks say in unicode, as LaTeX formulas: (unicode, LaTeX).
-_REMARK_FORMULAS = (
-    ("D_F = ∂₂L Δ_F", r"$D_F = \partial_2 L\, \Delta_F$"),
-    ("E_P", r"$\mathbb{E}_P$"),
-    ("∂₂L", r"$\partial_2 L$"),
-    ("Δ_F", r"$\Delta_F$"),
-    ("D_F", r"$D_F$"),
-    ("ŷ", r"$\hat{y}$"),
-    ("ζ", r"$\zeta$"),
-)
+# What remarks say in unicode, as formulas.
+_REMARK_FORMULAS = {
+    "D_F = ∂₂L Δ_F": r"D_F = \partial_2 L\, \Delta_F",
+    "f = CE{ν}": r"f = \mathrm{CE}\{\nu\}",
+    "E_P": r"\mathbb{E}_P",
+    "∂₂L": r"\partial_2 L",
+    "Δ_F": r"\Delta_F",
+    "D_F": r"D_F",
+    "ŷ": r"\hat{y}",
+    "ζ": r"\zeta",
+    "ν": r"\nu",
+    "ρ": r"\rho",
+}
 
 
-def sections(system: ForwardSystem) -> list[Section]:
-    """The titled groups of LaTeX equations in embedding notation; empty groups are left out."""
-    page = Embedding(system, LATEX)
-    groups = [
+@dataclass(frozen=True)
+class Section:
+    """A titled group of equations (or of rows of a table), under the remarks that belong to it."""
+
+    title: str
+    remarks: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
+
+
+def pages(system: ForwardSystem, style: Style, notation: str = "both") -> list[Section]:
+    """The sections of a system in one style. ``notation``: embedding, measure or both."""
+    if notation not in NOTATIONS:
+        raise MfError(f"there is no notation '{notation}'. {nearest(notation, NOTATIONS)}")
+    result = _embedding(system, style) if notation != "measure" else []
+    if notation == "measure" or (isinstance(system, LimitSystem) and system.evolution and not system.log):
+        result += _measure(system, style)
+    return result
+
+
+def _embedding(system: ForwardSystem, style: Style) -> list[Section]:
+    page = Embedding(system, style)
+    groups = (
         ("Forward", page.forward()),
         ("Activations", page.activations()),
         ("Backward", page.backward()),
         ("Evolution", page.evolution()),
-    ]
-    return [(title, lines) for title, lines in groups if lines]
+    )
+    result = [Section("Embedding notation", tuple(page.remarks()))]
+    result += [Section(title, lines=tuple(lines)) for title, lines in groups if lines]
+    result.append(Section("Gradient scalings", (f"{_SCALINGS}.",), rows=tuple(page.scalings())))
+    return result
+
+
+def _measure(system: ForwardSystem, style: Style) -> list[Section]:
+    title = "Measure notation"
+    if not isinstance(system, LimitSystem) or system.log:
+        sentence = "Measure notation belongs to the limit itself, before any reduction."
+        return [Section(title, (sentence,))]
+    reason = obstacle(system)
+    if reason is not None:
+        return [Section(title, (reason,))]
+    form = measure_form(system)
+    result = [Section(title, tuple(form.remarks()))]
+    theta = [line.split(" = ", 1) for line in theta_lines(form, style)]
+    if theta:
+        result.append(Section("Parameters of a neuron", lines=tuple(Line(a, a, b) for a, b in theta)))
+    for name, lines in MeasurePage(form, style).sections():
+        result.append(Section(name, lines=tuple(lines)))
+    return result
+
+
+def text(system: ForwardSystem, notation: str = "both") -> str:
+    """The equations as readable plain text: forward, backward, evolution, gradient scalings."""
+    blocks = [system.title]
+    for section in pages(system, TEXT, notation):
+        width = max((len(name) for name, _ in section.rows), default=0)
+        blocks.append(
+            "\n".join(
+                [
+                    section.title,
+                    *(f"  {remark}" for remark in section.remarks),
+                    *(f"  {line.left} = {line.right}" for line in section.lines),
+                    *(f"  {name.ljust(width)}  {factor}" for name, factor in section.rows),
+                ]
+            )
+        )
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def latex(system: ForwardSystem, notation: str = "embedding") -> str:
+    """The equations as one LaTeX ``aligned`` block (math mode is up to the caller)."""
+    return _aligned([line for part in pages(system, LATEX, notation) for line in part.lines], "aligned")
 
 
 def _aligned(lines: list[Line], environment: str) -> str:
@@ -43,49 +118,44 @@ def _aligned(lines: list[Line], environment: str) -> str:
     return f"\\begin{{{environment}}}\n{rows}\n\\end{{{environment}}}"
 
 
-def latex(system: ForwardSystem) -> str:
-    """All equations as one LaTeX ``aligned`` block (math mode is up to the caller)."""
-    return _aligned([line for _, lines in sections(system) for line in lines], "aligned")
-
-
-def latex_document(system: ForwardSystem, extra: str = "") -> str:
-    """A LaTeX document that compiles by itself: remarks, equations, gradient scalings, then ``extra``."""
-    page = Embedding(system, LATEX)
+def latex_document(system: ForwardSystem, notation: str = "both") -> str:
+    """A LaTeX document that compiles by itself (amsmath only), with every section."""
     parts = [
         r"\documentclass[10pt]{article}",
-        r"\usepackage[a4paper,landscape,margin=15mm]{geometry}",
+        r"\usepackage[a4paper,landscape,margin=12mm]{geometry}",
         r"\usepackage{amsmath,amssymb}",
         r"\allowdisplaybreaks",
         r"\begin{document}",
         rf"\section*{{{tex_words(system.title)}}}",
-        *(remark_latex(remark) + r"\par" for remark in page.remarks()),
     ]
-    for title, lines in sections(system):
-        parts += [rf"\subsection*{{{title}}}", _aligned(lines, "align*")]
-    rows = " \\\\\n".join(f"${name}$ & ${factor}$" for name, factor in page.scalings())
-    parts += [
-        r"\subsection*{Gradient scalings}",
-        r"What multiplies the plain gradient in a network of widths $n$.\par\medskip",
-        f"\\begin{{tabular}}{{ll}}\n{rows}\n\\end{{tabular}}",
-    ]
-    if extra:
-        parts.append(extra)
+    for section in pages(system, LATEX, notation):
+        parts.append(rf"\subsection*{{{section.title}}}")
+        parts += [remark_latex(remark) + r"\par" for remark in section.remarks]
+        if section.lines:
+            parts.append(_aligned(list(section.lines), "align*"))
+        if section.rows:
+            rows = " \\\\\n".join(f"${name}$ & ${factor}$" for name, factor in section.rows)
+            parts.append(f"\\begin{{tabular}}{{ll}}\n{rows}\n\\end{{tabular}}")
     parts.append(r"\end{document}")
     return "\n".join(parts) + "\n"
 
 
 def tex_words(words: str) -> str:
-    """Plain words with TeX's special characters escaped."""
+    """Plain words with TeX's special characters escaped; other letters as they are (UTF-8)."""
     words = "".join(_TEX_SPECIAL.get(letter, letter) for letter in words)
-    return re.sub(r"(?<!\\)([#$%&_])", r"\\\1", words)
+    return re.sub(r"([#$%&_])", r"\\\1", words)
+
+
+def _remark_pieces(remark: str) -> list[tuple[bool, str]]:
+    """(whether it is a formula, LaTeX or plain words) pieces of a remark."""
+    pattern = "|".join(re.escape(shown) for shown in _REMARK_FORMULAS)
+    pieces = re.split(f"({pattern})", remark)
+    return [(piece in _REMARK_FORMULAS, _REMARK_FORMULAS.get(piece, piece)) for piece in pieces if piece]
 
 
 def remark_latex(remark: str) -> str:
     """A remark with its formulas in math mode."""
-    pattern = "|".join(re.escape(shown) for shown, _ in _REMARK_FORMULAS)
-    table = dict(_REMARK_FORMULAS)
-    pieces = re.split(f"({pattern})", remark)
-    return "".join(table.get(piece, tex_words(piece)) for piece in pieces)
+    return "".join(f"${piece}$" if formula else tex_words(piece) for formula, piece in _remark_pieces(remark))
 
 
 def mathml(formula: str, display: str = "block") -> str:
@@ -93,15 +163,28 @@ def mathml(formula: str, display: str = "block") -> str:
     return str(latex2mathml.converter.convert(formula, display=display))
 
 
-def html(system: ForwardSystem) -> str:
+def html(system: ForwardSystem, notation: str = "both") -> str:
     """The equations as an HTML fragment with MathML and no script."""
-    page = Embedding(system, LATEX)
     parts = ['<div class="mfderive-equations">', f"<h3>{html_module.escape(system.title)}</h3>"]
-    parts += [f"<p>{html_module.escape(remark)}</p>" for remark in page.remarks()]
-    for title, lines in sections(system):
-        parts += [f"<h4>{title}</h4>", html_table(lines)]
-    parts += ["<h4>Gradient scalings</h4>", _scalings_table(page), "</div>"]
-    return "\n".join(parts) + "\n"
+    for section in pages(system, LATEX, notation):
+        parts.append(f"<h4>{section.title}</h4>")
+        parts += [f"<p>{_remark_html(remark)}</p>" for remark in section.remarks]
+        if section.lines:
+            parts.append(html_table(list(section.lines)))
+        if section.rows:
+            rows = [
+                f"<tr><td>{mathml(name, 'inline')}</td><td>{mathml(factor, 'inline')}</td></tr>"
+                for name, factor in section.rows
+            ]
+            parts.append("\n".join(["<table>", *rows, "</table>"]))
+    return "\n".join([*parts, "</div>"]) + "\n"
+
+
+def _remark_html(remark: str) -> str:
+    return "".join(
+        mathml(piece, "inline") if formula else html_module.escape(piece)
+        for formula, piece in _remark_pieces(remark)
+    )
 
 
 def html_table(lines: list[Line]) -> str:
@@ -115,12 +198,3 @@ def html_table(lines: list[Line]) -> str:
         for line in lines
     ]
     return "\n".join(["<table>", *rows, "</table>"])
-
-
-def _scalings_table(page: Embedding) -> str:
-    rows = [
-        f"<tr><td>{mathml(name, 'inline')}</td><td>{mathml(factor, 'inline')}</td></tr>"
-        for name, factor in page.scalings()
-    ]
-    title = "What multiplies the plain gradient in a network of widths n"
-    return "\n".join(["<table>", f"<caption>{title}</caption>", *rows, "</table>"])

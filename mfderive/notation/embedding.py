@@ -298,22 +298,3 @@ def equation_text(system: ForwardSystem, equation: Equation, *, inline: bool = F
     printer = Printer(TEXT, EmbeddingVocabulary(builder))
     tree = builder.equation(equation)
     return f"{printer.text(tree.lhs)} = {printer.text(tree.rhs)}"
-
-
-def text(system: ForwardSystem) -> str:
-    """The whole system as readable plain text: forward, backward, evolution, gradient scalings."""
-    page = Embedding(system, TEXT)
-    blocks = [system.title, "\n".join(page.remarks())]
-    for title, lines in (
-        ("Forward", page.forward()),
-        ("Activations", page.activations()),
-        ("Backward", page.backward()),
-        ("Evolution", page.evolution()),
-    ):
-        if lines:
-            blocks.append("\n".join([title, *(f"  {line.left} = {line.right}" for line in lines)]))
-    rows = page.scalings()
-    width = max((len(name) for name, _ in rows), default=0)
-    head = "Gradient scalings (what multiplies the plain gradient in a network of widths n)"
-    blocks.append("\n".join([head, *(f"  {name.ljust(width)}  {factor}" for name, factor in rows)]))
-    return "\n\n".join(block for block in blocks if block) + "\n"

@@ -14,12 +14,10 @@ from ..errors import MfError
 from .alphabet import Alphabet, Manner
 from .eulerian import EulerianWriter
 from .existence import obstacle
-from .letters import Letter
 from .measure import MeasureWriter
 from .measure_nodes import Apply, Change, Rate
 from .nodes import head_name
-from .sigma import SigmaWriter, UngroupedError
-from .styles import TEXT
+from .sigma import UngroupedError
 from .tree import TreeBuilder
 
 Tree = Any
@@ -55,8 +53,6 @@ class MeasureForm:
     def remarks(self) -> list[str]:
         """Sentences that belong to the equations."""
         found = ["All quantities are taken at time t; ρ is the law of the state of a neuron of each layer."]
-        if self.alphabet.manner is Manner.GROUPED:
-            found += _theta_remarks(self.alphabet)
         if self.alphabet.has_components:
             found.append(
                 "An inner product runs over all components of a parameter: positions, taps, outputs."
@@ -117,14 +113,3 @@ def key_of(left: Tree) -> str:
         return head_name(left)
     moving = next(term for term in sp.Add.make_args(left) if isinstance(term, Rate | Change)).args[0]
     return f"d {moving.args[0] if isinstance(moving, Apply) else moving}"
-
-
-def _theta_remarks(alphabet: Alphabet) -> list[str]:
-    sigma = SigmaWriter(alphabet)
-    found = []
-    for axis in alphabet.system.populations:
-        names = sigma.theta(axis.name)
-        if names:
-            inside = ", ".join(TEXT.letter(alphabet.letters.field(name)) for name in names)
-            found.append(f"{TEXT.letter(Letter('θ', (alphabet.number(axis.name),)))} = ({inside}).")
-    return found

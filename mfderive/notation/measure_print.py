@@ -8,17 +8,15 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ..algebra.functions import ClosedFunction
-from ..algebra.system import LimitSystem
 from .alphabet import Manner
 from .embedding import Embedding, LetterVocabulary, Line
-from .existence import obstacle
 from .letters import Letter, name_of
-from .measure_form import MeasureForm, measure_form
+from .measure_form import MeasureForm
 from .measure_nodes import Apply, Change, Frechet, Gradient, Inner, Integral, Rate
 from .nodes import Activation, head_name
 from .printer import MULTIPLY, Printer
 from .sigma import SigmaWriter
-from .styles import LATEX, TEXT, Style
+from .styles import LATEX, Style
 
 Tree = Any
 
@@ -88,7 +86,8 @@ class MeasureVocabulary:
         if isinstance(node, Inner):
             return style.group(", ".join(printer.text(a) for a in arguments), "⟨⟩")
         if isinstance(node, Gradient):
-            return style.letter(self._operator("∇", arguments[1])) + printer.text(arguments[0])
+            sign = style.letter(self._operator("∇", arguments[1]))
+            return sign + (" " if style is LATEX else "") + printer.text(arguments[0])
         if isinstance(node, Frechet):
             sign = style.letter(self._operator("D", arguments[1]))
             return (
@@ -196,13 +195,16 @@ def _symbol(letter: Letter) -> Tree:
     return sp.Symbol(name_of(letter))
 
 
-def measure_text(system: LimitSystem) -> str:
-    """The measure notation and Eulerian form as text, or the sentence that says why there is none."""
-    reason = obstacle(system)
-    if reason is not None:
-        return reason + "\n"
-    form = measure_form(system)
-    blocks = ["\n".join(form.remarks())]
-    for title, lines in MeasurePage(form, TEXT).sections():
-        blocks.append("\n".join([title, *(f"  {line.left} = {line.right}" for line in lines)]))
-    return "\n\n".join(blocks) + "\n"
+def theta_lines(form: MeasureForm, style: Style) -> list[str]:
+    """What theta stands for in each layer, as formulas."""
+    if form.alphabet.manner is not Manner.GROUPED:
+        return []
+    sigma = SigmaWriter(form.alphabet)
+    found = []
+    for axis in form.system.populations:
+        names = sigma.theta(axis.name)
+        if names:
+            inside = ", ".join(style.letter(form.alphabet.letters.field(name)) for name in names)
+            theta = style.letter(Letter("θ", (form.alphabet.number(axis.name),)))
+            found.append(f"{theta} = {style.group(inside)}")
+    return found

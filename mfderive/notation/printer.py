@@ -130,8 +130,8 @@ class Printer:
 
     def _term_key(self, term: Tree) -> tuple[Any, ...]:
         coefficient, rest = term.as_coeff_Mul()
-        rank = max(self._rank(factor) for factor in sp.Mul.make_args(rest))
-        return bool(coefficient.is_negative), self._ends_open(term), -rank, str(rest)
+        ranked = sorted((-self._rank(factor), str(factor)) for factor in sp.Mul.make_args(rest))
+        return bool(coefficient.is_negative), self._ends_open(term), *ranked
 
     def _ends_open(self, term: Tree) -> bool:
         return any(isinstance(f, Sum | Maximum) for f in sp.Mul.make_args(term)) and not self._divided(term)

@@ -6,19 +6,18 @@ from typing import Any
 
 from ..algebra.system import ForwardSystem, register_printer
 from .display import display
-from .document import html
-from .embedding import text
+from .document import html, text
 
 
 class NotationPrinter:
     """The printer of this room (see :class:`mfderive.algebra.system.Printer`)."""
 
     def text(self, system: ForwardSystem) -> str:
-        """The system in embedding notation, as readable plain text."""
+        """The equations as readable plain text."""
         return text(system)
 
     def html(self, system: ForwardSystem) -> str:
-        """The system in embedding notation, as HTML with MathML."""
+        """The equations as HTML with MathML."""
         return html(system)
 
     def tree(self, system: ForwardSystem, part: str, name: str) -> Any:
