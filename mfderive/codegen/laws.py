@@ -7,7 +7,7 @@ import sympy as sp
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import TIME, End, Law, LawKind, Parameter, Reference
 from ..algebra.system import LimitSystem
-from ..data.draw import draw_order
+from ..data.draw import draw_order, neuron_axis
 from .printer import array_text
 
 
@@ -22,11 +22,12 @@ def law_lines(system: LimitSystem) -> list[str]:
     for parameter in draw_order(system):
         shape = _shape(parameter)
         lines.append(f"    # {parameter.name}: {law_text(parameter.law)}")
-        drawn = _draw(parameter, parameter.law, table, shape)
+        neuron = neuron_axis(system, parameter)
+        drawn = _draw(parameter, parameter.law, table, shape, neuron)
         if parameter.name in noisy:
             law = parameter.law
             mean = Law(LawKind.CONSTANT, (law.mean,), law.references, law.text)
-            drawn = f"({drawn} if draw else {_draw(parameter, mean, table, shape)})"
+            drawn = f"({drawn} if draw else {_draw(parameter, mean, table, shape, 0)})"
         lines.append(f'    values["{parameter.name}"] = {drawn}')
     return lines
 
@@ -41,7 +42,7 @@ def law_text(law: Law) -> str:
     return " ".join(law.text.split()) if law.text else law.kind.value
 
 
-def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: str) -> str:
+def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: str, neuron: int) -> str:
     names = {
         symbol: _referenced(parameter, reference, table[reference.parameter])
         for symbol, reference in law.references
@@ -52,7 +53,9 @@ def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: st
         else repr(float(evaluate_expression(argument, {})))
         for argument in law.arguments
     ]
-    return f'_draw("{law.kind.value}", ({", ".join(arguments)},), "{parameter.name}", {shape}, seed)'
+    given = f'"{law.kind.value}", ({", ".join(arguments)},), "{parameter.name}", {shape}, seed'
+    # Only a sphere asks which axis holds the neurons.
+    return f"_draw({given}, {neuron})" if law.kind is LawKind.SPHERE and neuron else f"_draw({given})"
 
 
 def _referenced(parameter: Parameter, reference: Reference, other: Parameter) -> str:
@@ -60,12 +63,12 @@ def _referenced(parameter: Parameter, reference: Reference, other: Parameter) ->
     component = ", ".join(map(str, reference.component))
     if len(reference.component) == len(other.axes):  # one type: the value has no neuron
         return f'values["{other.name}"][{component or "()"}]'
-    position = 0 if reference.end is End.TARGET else 1
-    if position == 1 and other.axes[0] not in parameter.axes[1:2]:
-        position = 0  # an index-preserving connection: both of its ends are one neuron
+    # Positions in the layout before reduction; one neuron alone is both ends of what it keeps.
+    rank = len(parameter.axes) + len(parameter.dropped)
+    position = 0 if reference.end is End.TARGET or rank < 2 else 1
     if position in parameter.dropped:  # the law does not depend on this neuron: any of them will do
         return f'values["{other.name}"][{", ".join(["0", *map(str, reference.component)])}]'
-    kept = [k for k in range(len(parameter.axes) + len(parameter.dropped)) if k not in parameter.dropped]
+    kept = [k for k in range(rank) if k not in parameter.dropped]
     column = f":, {component}" if component else ":"
     shape = ", ".join("-1" if place == position else "1" for place in kept)
     return f'values["{other.name}"][{column}].reshape({shape})'

@@ -191,6 +191,12 @@ def _symbol_values(
     }
 
 
+def neuron_axis(system: ForwardSystem, parameter: Parameter) -> int:
+    """The array axis on which a parameter's neurons stand: its first population, else its first axis."""
+    kinds = [system.axis[axis].kind for axis in parameter.axes]
+    return kinds.index(AxisKind.POPULATION) if AxisKind.POPULATION in kinds else 0
+
+
 def check_law(law: Law, arguments: tuple[Array, ...], table: str, file: str | None = None) -> None:
     """Raise SpecError unless a law's arguments are finite, and deviations not negative, for every entry."""
     for name, values in zip(_ARGUMENT_NAMES[law.kind], arguments, strict=True):
@@ -209,9 +215,15 @@ def check_law(law: Law, arguments: tuple[Array, ...], table: str, file: str | No
 
 
 def draw_law(
-    law: Law, arguments: tuple[Array, ...], shape: tuple[int, ...], rng: np.random.Generator
+    law: Law,
+    arguments: tuple[Array, ...],
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+    neuron: int = 0,
 ) -> Array:
     """Independent entries of a law as float64 of ``shape``; ``arguments`` broadcast to it.
+
+    ``neuron`` is the array axis of the neurons: a vector on a sphere takes all the other axes.
 
     In place where the operation allows it: a draw of a large weight should not need a second array.
     """
@@ -229,7 +241,8 @@ def draw_law(
         return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
     if law.kind is LawKind.SPHERE:
         values = rng.standard_normal(shape)
-        norm = np.sqrt(np.sum(values * values, axis=tuple(range(1, len(shape))), keepdims=True))
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
         return arguments[0] * values / norm
     if law.kind is LawKind.CONSTANT:
         return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
@@ -237,7 +250,12 @@ def draw_law(
 
 
 def _initial_values(
-    parameter: Parameter, shape: tuple[int, ...], symbols: Mapping[Any, Array], seed: int, edges: str
+    parameter: Parameter,
+    shape: tuple[int, ...],
+    symbols: Mapping[Any, Array],
+    seed: int,
+    edges: str,
+    neuron: int,
 ) -> Array:
     """The float64 initial values of one parameter."""
     law = parameter.law
@@ -247,7 +265,7 @@ def _initial_values(
         arguments = tuple(evaluate_expression(argument, symbols) for argument in law.arguments)
     check_law(law, arguments, parameter.name)
     rng = np.random.default_rng([seed, zlib.crc32(parameter.name.encode())])
-    return draw_law(law, arguments, shape, rng)
+    return draw_law(law, arguments, shape, rng, neuron)
 
 
 def initial_state(
@@ -279,7 +297,9 @@ def initial_state(
     values: dict[str, Array] = {}
     for parameter in order:
         symbols = _symbol_values(parameter, table, exact)
-        drawn = _initial_values(parameter, shapes[parameter.name], symbols, seed, edges)
+        drawn = _initial_values(
+            parameter, shapes[parameter.name], symbols, seed, edges, neuron_axis(system, parameter)
+        )
         if parameter.name in referenced:
             exact[parameter.name] = drawn
         values[parameter.name] = drawn.astype(precision, copy=False)

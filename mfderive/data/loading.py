@@ -31,9 +31,7 @@ def load(
     return _resolved(parsed, data, seed)
 
 
-def from_networkx(
-    graph: Any, data: tuple[Array, Array] | None = None, *, seed: int | None = None
-) -> Network:
+def from_networkx(graph: Any, data: tuple[Array, Array] | None = None, *, seed: int | None = None) -> Network:
     """Load a network from an ``nx.MultiDiGraph`` whose nodes, edges and graph carry the spec's keys."""
     return _resolved(parse_graph(graph), data, seed)
 

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from ..algebra.system import LimitSystem, draw_noise
 from ..codegen.generate import generate
-from ..codegen.memory import memory_estimate
 from ..data.clock import evaluate_loss_error, observation_steps
 from ..data.draw import check_memory, check_state, initial_state
 from ..data.ensembles import ensemble_state, plan_ensembles
@@ -86,7 +85,7 @@ def solve(
     clock = make_clock(network, options)
     start, state = _start(limit, options, initial, resume, clock)
     module = generate(limit) if solver is None else solver
-    _check_run_memory(limit, network, options, state)
+    _check_run_memory(module, network, options, state)
     run = _Run(network, module, options, clock, min(checkpoints, clock.steps + 1))
     return run.trajectory(state, start, resume, progress)
 
@@ -145,15 +144,18 @@ def _cast(limit: LimitSystem, state: Mapping[str, Any], options: Options) -> Sta
     return cast
 
 
-def _check_run_memory(limit: LimitSystem, network: Network, options: Options, state: State) -> None:
+def _check_run_memory(module: Any, network: Network, options: Options, state: State) -> None:
     batch = network.training.batch_size
     samples = network.source.rows if isinstance(batch, str) else batch
-    widths = {name: len(weights) for name, weights in state["p"].items()}
-    needed = memory_estimate(limit, widths, max(samples or 1, _PIECE), options.dtype, options.method)
+    nodes = {name: len(weights) for name, weights in state["p"].items()}
+    # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
+    copies = 0 if options.method == "euler" else len(TABLEAUS[options.method][1]) + 1
+    held = copies * sum(value.nbytes for name, value in state.items() if name != "p")
+    needed = held + module.memory_estimate(nodes, max(samples or 1, _PIECE), options.dtype)
     check_memory(
         needed,
-        f"Solving with {max(widths.values(), default=1)} nodes a population and batches of {samples}",
-        "Take fewer nodes (widths), smaller batches or precision float32",
+        f"Solving with {max(nodes.values(), default=1)} nodes a population and batches of {samples}",
+        "Take fewer nodes, smaller batches or precision float32",
     )
 
 
