@@ -13,6 +13,7 @@ from types import ModuleType
 
 from ..algebra.system import LimitSystem, draw_noise
 from ..errors import MfError
+from ..notation.document import latex_document
 from .digest import GENERATOR, digest
 from .module import solver_source
 
@@ -34,6 +35,7 @@ def generate(system: LimitSystem, directory: Path | str | None = None) -> Module
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / SOLVER, solver_source(draw_noise(system), name))
     manifest = {"digest": name, "generator": GENERATOR}
+    _write(folder / EQUATIONS, latex_document(system))
     _write(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return load_solver(folder)
 

@@ -91,11 +91,6 @@ def solver_source(system: LimitSystem, name: str | None = None) -> str:
     )
 
 
-def temporary_axes(system: LimitSystem) -> list[tuple[str, ...]]:
-    """The axes of every temporary that a solver holds beside the fields."""
-    return [axes for _, axes in sorted(_Body(system).temporaries)]
-
-
 def _fill(parts: dict[str, str]) -> str:
     text = Path(__file__).with_name("solver_template.txt").read_text(encoding="utf-8")
     special = any("special." in parts[key] for key in ("LAWS", "EQUATIONS"))

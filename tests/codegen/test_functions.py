@@ -1,0 +1,84 @@
+"""Scalar code of every function of the closed table: values, kinks, overflow, precision."""
+
+import math
+
+import numpy as np
+import pytest
+from numba import njit
+from scipy import special
+
+from mfderive.algebra.functions import FUNCTIONS
+from mfderive.codegen.functions import CODE, helpers
+
+# Ties, both signs, and far out where a careless formula overflows (exp itself is left inside its range).
+POINTS = [-80.0, -3.3, -1.0, -1e-3, -0.0, 0.0, 1e-3, 0.5, 1.0, 2.7, 80.0]
+FAR = [-1e4, 1e4]
+UNBOUNDED = {"exp"}
+POSITIVE = {"log", "sqrt"}
+
+
+def build(name, compiled):
+    """The scalar function of a row, from the source that goes into a solver."""
+    names = {"np": np, "math": math, "special": special, "compiled": compiled}
+    arguments = ["a", "b"][: FUNCTIONS[name].arity]
+    source = "\n".join(helpers({name}))
+    source += f"\n@compiled\ndef scalar({', '.join(arguments)}):\n"
+    source += f"    return {CODE[name].scalar.format(*arguments)}\n"
+    exec(source, names)
+    return names["scalar"]
+
+
+def pairs(name):
+    points = (
+        [p for p in POINTS if p > 0] if name in POSITIVE else POINTS + (FAR if name not in UNBOUNDED else [])
+    )
+    if FUNCTIONS[name].arity == 1:
+        return [(a,) for a in points]
+    if name in ("huber", "clip"):
+        return [(a, delta) for a in points for delta in (1.0, 0.5)]
+    return [(a, b) for a in points for b in points]
+
+
+def test_every_function_has_code():
+    """The two tables have the same rows."""
+    assert set(CODE) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_scalar_code_is_the_table(name):
+    """Plain Python and array forms give the table's values; both are a few roundings of exp or erf away."""
+    scalar = build(name, lambda function: function)
+    for arguments in pairs(name):
+        expected = float(FUNCTIONS[name].real(*map(np.float64, arguments)))
+        got = float(scalar(*map(np.float64, arguments)))
+        assert got == pytest.approx(expected, rel=1e-14, abs=1e-300), arguments
+        code = CODE[name].array.format(*(f"np.float64({a!r})" for a in arguments))
+        assert float(eval(code, {"np": np, "special": special})) == expected, arguments
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_compiled_code_keeps_single_precision(name):
+    """Compiled for float32 the result is float32, right to float32's rounding, and no double appears."""
+    scalar = build(name, njit(error_model="numpy"))
+    for arguments in pairs(name):
+        single = [np.float32(a) for a in arguments]
+        with np.errstate(all="ignore"):
+            expected = float(FUNCTIONS[name].real(*map(np.float64, single)))
+        got = scalar(*single)
+        limit = (
+            8
+            * float(np.finfo(np.float32).eps)
+            * max(1.0, abs(arguments[0]) if name in ("sin", "cos") else 1.0)
+        )
+        # exp(-x^2) carries the rounding of its argument, x^2 eps, into the result.
+        limit *= max(1.0, min(arguments[0] ** 2, 80.0))
+        smallest = float(np.finfo(np.float32).tiny)
+        assert float(got) == pytest.approx(expected, rel=limit, abs=max(smallest, limit * 1e-6)) or (
+            abs(expected) > np.finfo(np.float32).max and np.isinf(got)
+        ), arguments
+    (signature,) = scalar.signatures
+    assert str(scalar.overloads[signature].signature.return_type) == "float32"
+    parts = scalar.inspect_llvm(signature).split("\ndefine ")[1:]
+    loops = [part for part in parts if "PyFloat" not in part and "PyObject" not in part]
+    doubles = [line for part in loops for line in part.splitlines() if "double" in line]
+    assert loops and not doubles, doubles[:3]

@@ -1,0 +1,108 @@
+"""The bytes of generated files, their folder, and functions shared by equal equations."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import mfderive as mf
+from mfderive.codegen.digest import digest
+from mfderive.codegen.generate import cache_directory, generate, load_solver
+from mfderive.codegen.module import solver_source
+
+from .material import MATERIAL, limit
+
+_SCRIPT = """
+import hashlib, sys
+from tests.codegen.material import limit
+from mfderive.algebra.system import draw_noise
+from mfderive.codegen.module import solver_source
+for name in sys.argv[1:]:
+    print(hashlib.sha256(solver_source(draw_noise(limit(name))).encode()).hexdigest())
+"""
+
+
+def test_bytes_do_not_depend_on_the_process():
+    """Two processes with different hash seeds (the order of sets and of sympy's symbols) write the same."""
+    names = [*MATERIAL, "five_layer_parameters", "cnn_small", "digits"]
+    outputs = set()
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", _SCRIPT, *names],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
+        outputs.add(done.stdout)
+    assert len(outputs) == 1 and len(outputs.pop().split()) == len(names)
+
+
+def test_files_and_manifest(tmp_path):
+    """Three files; the manifest holds digest and generator version alone; a second run touches nothing."""
+    system = limit("three_layer")
+    module = generate(system, tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert names == ["equations.tex", "manifest.json", "solver.py"]
+    assert digest(system) == module.DIGEST and digest(system) in (tmp_path / "manifest.json").read_text()
+    stamps = {name: (tmp_path / name).stat().st_mtime_ns for name in names}
+    assert generate(system, tmp_path) is module
+    assert stamps == {name: (tmp_path / name).stat().st_mtime_ns for name in names}
+    text = (tmp_path / "solver.py").read_text()
+    assert str(tmp_path) not in text and "mfderive" not in re.findall(r"^(?:from|import) (\w+)", text, re.M)
+
+
+def test_cache_follows_the_environment(tmp_path, monkeypatch):
+    """Without a folder the solver goes to the cache, under its digest."""
+    monkeypatch.setenv("MFDERIVE_CACHE", str(tmp_path / "cache"))
+    system = limit("two_layer")
+    module = generate(system)
+    assert cache_directory() == tmp_path / "cache"
+    assert digest(system)[:32] in str(module.__file__) and str(tmp_path) in str(module.__file__)
+
+
+def test_an_edited_file_is_imported_anew(tmp_path):
+    """The module's name comes from the content: edits by hand take effect."""
+    generate(limit("two_layer"), tmp_path)
+    first = load_solver(tmp_path, compiled=False)
+    path = tmp_path / "solver.py"
+    path.write_text(path.read_text().replace('TITLE = "', 'TITLE = "edited: '))
+    edited = load_solver(tmp_path, compiled=False)
+    assert f"edited: {first.TITLE}" == edited.TITLE
+
+
+def test_a_missing_solver_is_named(tmp_path):
+    """Loading a folder without a solver says so."""
+    with pytest.raises(mf.MfError, match="no solver"):
+        load_solver(tmp_path)
+
+
+def deep(layers):
+    """A spec of equal layers."""
+    rows = [{"name": "h1", "from": "x", "weight": "normal(0, 1)", "bias": "0", "activation": "relu"}]
+    rows += [
+        {"name": f"h{n}", "from": f"h{n - 1}", "weight": "normal(1, 1)", "bias": "0", "activation": "relu"}
+        for n in range(2, layers + 1)
+    ]
+    return mf.load(
+        {
+            "format": 1,
+            "title": "deep",
+            "data": {"kind": "isotropic-gaussians", "dimension": 3, "separation": 0.4},
+            "loss": {"kind": "squared"},
+            "layers": rows,
+            "output": {"from": f"h{layers}", "weight": "normal(1, 1)", "bias": "0"},
+            "training": {"learning_rate": 0.1, "batch_size": 10, "steps": 10},
+        }
+    )
+
+
+def test_equal_layers_share_their_functions():
+    """Forty equal layers need no more compiled functions than four; layer numbers of two digits included."""
+    functions = [
+        re.findall(r"@compiled\ndef (\w+)", solver_source(mf.derive(deep(layers)))) for layers in (4, 40)
+    ]
+    assert functions[0] == functions[1]
