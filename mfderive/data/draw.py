@@ -45,6 +45,12 @@ def population_sizes(system: ForwardSystem, widths: int | Mapping[str, int]) -> 
     unknown population and for a width that is not a positive integer.
     """
     names = [axis.name for axis in system.populations]
+    kept = [axis.name for axis in system.node_axes if axis.name not in names]
+    if kept:
+        raise StateError(
+            f"'{kept[0]}' has weighted nodes of its own and cannot be drawn pair by pair; take the initial "
+            "state from an ensemble (solve does), or draw that of the system before its reduction"
+        )
     if isinstance(widths, Mapping):
         for name in widths:
             if name not in names:
@@ -66,14 +72,14 @@ def _positive(value: Any, what: str) -> int:
 
 
 def parameter_shapes(system: ForwardSystem, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """The array shape of every parameter for populations of the given sizes, noise axes left out."""
+    """The array shape of every parameter for node axes of the given sizes; drawn noise is left out."""
     drawn = draw_noise(system)
     if WEIGHTS in drawn.parameter:
         raise SpecError(
             f"a weight is called '{WEIGHTS}', the name of the nodes' weights in a state",
             remedy="Give it another name",
         )
-    lengths = {axis.name: sizes[axis.name] for axis in drawn.populations}
+    lengths = {axis.name: sizes[axis.name] for axis in drawn.node_axes}
     for axis in drawn.axes:
         if axis.kind is AxisKind.FINITE and axis.size is not None:
             lengths[axis.name] = axis.size
@@ -145,7 +151,7 @@ def draw_order(system: ForwardSystem) -> tuple[Parameter, ...]:
     return tuple(order.values())
 
 
-def _end_axis(parameter: Parameter, reference: Reference, neuron: str) -> int:
+def end_axis(parameter: Parameter, reference: Reference, neuron: str) -> int:
     """The array axis of ``parameter`` on which the neuron at the reference's end stands."""
     position = 0 if reference.end is End.TARGET else 1
     if position == 1 and neuron not in parameter.axes[1:2] and parameter.axes[:1] == (neuron,):
@@ -178,7 +184,7 @@ def _referenced(parameter: Parameter, reference: Reference, other: Parameter, va
             )
     column = values[(slice(None), *reference.component)]
     shape = [1] * len(parameter.axes)
-    shape[_end_axis(parameter, reference, other.axes[0])] = len(column)
+    shape[end_axis(parameter, reference, other.axes[0])] = len(column)
     return column.reshape(shape)
 
 
@@ -318,13 +324,13 @@ def _precision(dtype: Any) -> Any:
 def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> State:
     """The state with contiguous arrays of one precision, or StateError that says what does not fit.
 
-    The precision is float32 if every parameter is float32, else float64. The sizes of the populations are
-    those of their weights in ``state["p"]``, which must be nonnegative and sum to 1 (up to rounding).
-    Weights of 0 are legal: such a node is a tracer.
+    The precision is float32 if every parameter is float32, else float64. The sizes of the populations
+    (and of edge noise with nodes of its own) are those of their weights in ``state["p"]``, which must be
+    nonnegative and sum to 1 (up to rounding). Weights of 0 are legal: such a node is a tracer.
     """
     names = [parameter.name for parameter in system.parameters]
     if WEIGHTS not in state or not isinstance(state[WEIGHTS], Mapping):
-        populations = [axis.name for axis in system.populations]
+        populations = [axis.name for axis in system.node_axes]
         raise StateError(
             f"state['p'] is missing: give a dictionary with the weights of the nodes of each of {populations}"
         )
@@ -367,7 +373,7 @@ def _numeric(values: Any, what: str) -> Array:
 
 
 def _check_weights(system: ForwardSystem, weights: Mapping[str, Any], precision: Any) -> dict[str, Array]:
-    names = [axis.name for axis in system.populations]
+    names = [axis.name for axis in system.node_axes]
     for name in weights:
         if name not in names:
             raise StateError(f"state['p']: there is no population '{name}'. {nearest(name, names)}")

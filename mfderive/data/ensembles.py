@@ -9,38 +9,43 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import product
-from math import ceil, log2
+from dataclasses import dataclass, replace
+from math import ceil, log2, prod
 from typing import Any
 
 import numpy as np
 
 from ..algebra.evaluate import evaluate_expression
-from ..algebra.laws import End, Law, LawKind, Parameter
+from ..algebra.laws import Law, LawKind, Parameter, Reference
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind
+from ..algebra.terms import Axis, AxisKind
 from ..errors import MfError, SpecError, nearest
-from .draw import WEIGHTS, State, check_law, draw_order
+from .draw import WEIGHTS, State, check_law, draw_law, draw_order, end_axis
 
 Array = Any
 
 RULES = ("gauss", "sobol", "monte-carlo")
-# Up to so many numbers a label space is integrated by a tensor of Gauss nodes: (nodes per number) by count.
-GAUSS_NODES = {1: 32, 2: 16}
+# Up to so many numbers a label space is integrated by a tensor of Gauss nodes: (nodes per number) by count;
+# numbers of two values come on top with two nodes each, as long as the tensor stays below the limit.
+GAUSS_NODES = {0: 1, 1: 32, 2: 16, 3: 10}
+LARGEST_TENSOR = 4096
 SOBOL_NODES = 1024
 NOISE_NODES = 24
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The plan for one measure axis: its labels, how many numbers they have, rule and number of nodes."""
+    """The plan for one measure axis: its labels, how many numbers they have, rule and number of nodes.
+
+    ``tensor`` has the nodes of each number for the rule gauss, in the order of the labels' numbers.
+    """
 
     axis: str
     labels: tuple[str, ...]
     dimension: int
     rule: str
     nodes: int
+    tensor: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         names = " and ".join(self.labels)
@@ -60,66 +65,101 @@ def plan_ensembles(
 ) -> dict[str, Ensemble]:
     """The rule of every population and noise axis of a reduced system.
 
-    By default: labels of one or two numbers (normal, uniform or of two values) by a tensor of Gauss nodes,
-    anything larger by scrambled Sobol points. ``nodes`` is the number of nodes of an axis (Gauss: rounded up
-    to a full tensor; Sobol: to a power of 2), for all sampled axes or by name; ``rule`` likewise.
+    By default: labels of up to three numbers (normal or uniform) by a tensor of Gauss nodes, together with
+    numbers of two values, which are summed exactly; anything larger, and vectors on a sphere, by scrambled
+    Sobol points. ``nodes`` is the number of nodes of an axis (Gauss: rounded up to a full tensor; Sobol: to a
+    power of 2), for all sampled axes or by name; ``rule`` likewise. Raises MfError for a rule that does not
+    exist or does not fit the laws, and for a number of nodes below 1.
     """
+    for given in (nodes, rule):
+        _check_names(system, given)
     plans = {}
     for axis in system.axes:
-        if axis.kind is AxisKind.POPULATION:
-            labels = _labels(system, axis.name)
-            size = sum(_entries(system, system.parameter[label]) for label in labels)
-        elif axis.kind is AxisKind.NOISE:
-            labels = tuple(p.name for p in system.parameters if p.noise == axis.name)
-            size = sum(_entries(system, system.parameter[label]) for label in labels)
-        else:
+        if axis.kind not in (AxisKind.POPULATION, AxisKind.NOISE):
             continue
-        chosen = _choice(rule, axis.name) or _default_rule(system, labels, size)
+        labels = axis_labels(system, axis)
+        kinds = _number_kinds(system, labels)
+        chosen = _choice(rule, axis.name) or _default_rule(kinds)
         if chosen not in RULES:
             raise MfError(f"the rule for '{axis.name}' is '{chosen}'. {nearest(str(chosen), RULES)}")
         count = _choice(nodes, axis.name)
         if count is not None and count < 1:
             raise MfError(f"'{axis.name}' cannot have {count} nodes; at least 1 is needed")
-        plans[axis.name] = Ensemble(
-            axis.name, labels, size, chosen, _node_count(chosen, size, count, axis.kind)
-        )
+        plans[axis.name] = _plan(axis, labels, kinds, str(chosen), count)
     return plans
+
+
+def _check_names(system: ForwardSystem, given: Any) -> None:
+    """What is given by name must name a sampled axis, or one that the reduction took away."""
+    known = {axis.name for axis in system.axes} | {
+        a for _, axes in getattr(system, "indexed", ()) for a in axes
+    }
+    for name in given if isinstance(given, Mapping) else ():
+        if name not in known:
+            raise MfError(f"there is no population '{name}' to choose nodes for. {nearest(name, known)}")
+
+
+def _plan(
+    axis: Axis, labels: tuple[str, ...], kinds: list[LawKind], rule: str, count: int | None
+) -> Ensemble:
+    if not kinds:
+        return Ensemble(axis.name, labels, 0, rule, 1)
+    if rule == "gauss":
+        if LawKind.SPHERE in kinds:
+            raise MfError(
+                f"there are no Gauss nodes for '{axis.name}': its labels lie on a sphere. Take the rule sobol"
+            )
+        tensor = _tensor_sizes(kinds, count, NOISE_NODES if axis.kind is AxisKind.NOISE else None)
+        return Ensemble(axis.name, labels, len(kinds), rule, prod(tensor), tensor)
+    total = count or SOBOL_NODES
+    total = 2 ** ceil(log2(total)) if rule == "sobol" else total
+    return Ensemble(axis.name, labels, len(kinds), rule, int(total))
+
+
+def _tensor_sizes(kinds: list[LawKind], count: int | None, single: int | None) -> tuple[int, ...]:
+    """Nodes of each number: two for two values, else so many that the tensor has at least ``count`` nodes."""
+    pairs = sum(kind is LawKind.RADEMACHER for kind in kinds)
+    smooth = len(kinds) - pairs
+    each = single if single is not None and smooth == 1 else GAUSS_NODES.get(smooth, 4)
+    if count is not None and smooth:
+        each = max(1, ceil((count / 2**pairs) ** (1 / smooth) - 1e-9))
+    return tuple(2 if kind is LawKind.RADEMACHER else each for kind in kinds)
 
 
 def _choice(given: Any, axis: str) -> Any:
     return given.get(axis) if isinstance(given, Mapping) else given
 
 
-def _labels(system: ForwardSystem, population: str) -> tuple[str, ...]:
-    return tuple(
-        p.name
-        for p in draw_order(system)
-        if not p.law.is_deterministic and p.noise is None and system.population_slots(p.name) == (population,)
-    )
+def axis_labels(system: ForwardSystem, axis: Axis) -> tuple[str, ...]:
+    """The random parameters whose initial values a node of a population, or of edge noise, stands for."""
+    if axis.kind is AxisKind.NOISE:
+        names = [p.name for p in system.parameters if p.noise == axis.name]
+    else:
+        names = [
+            p.name
+            for p in draw_order(system)
+            if p.noise is None and system.population_slots(p.name) == (axis.name,)
+        ]
+    return tuple(name for name in names if not system.parameter[name].law.is_deterministic)
 
 
 def _entries(system: ForwardSystem, parameter: Parameter) -> int:
     """How many random numbers a node of a parameter's own measure has: its finite entries."""
-    total = 1
-    for axis in parameter.axes:
-        total *= system.axis[axis].size or 1
-    return total
+    return prod(system.axis[axis].size or 1 for axis in parameter.axes)
 
 
-def _default_rule(system: ForwardSystem, labels: tuple[str, ...], size: int) -> str:
-    kinds = {system.parameter[label].law.kind for label in labels}
-    return "gauss" if size in GAUSS_NODES and LawKind.SPHERE not in kinds else "sobol"
+def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[LawKind]:
+    """The kind of law of every number of an axis' labels."""
+    parameters = [system.parameter[label] for label in labels]
+    return [p.law.kind for p in parameters for _ in range(_entries(system, p))]
 
 
-def _node_count(rule: str, size: int, wanted: int | None, kind: AxisKind) -> int:
-    if size == 0:
-        return 1
-    if rule == "gauss":
-        default = NOISE_NODES if kind is AxisKind.NOISE else GAUSS_NODES.get(size, 4)
-        each = default if wanted is None else max(1, ceil(wanted ** (1 / size) - 1e-9))
-        return int(each**size)
-    count = wanted or SOBOL_NODES
-    return int(2 ** ceil(log2(count))) if rule == "sobol" else int(count)
+def _default_rule(kinds: list[LawKind]) -> str:
+    pairs = sum(kind is LawKind.RADEMACHER for kind in kinds)
+    smooth = len(kinds) - pairs
+    if LawKind.SPHERE in kinds or smooth not in GAUSS_NODES:
+        return "sobol"
+    return "gauss" if GAUSS_NODES[smooth] ** smooth * 2**pairs <= LARGEST_TENSOR else "sobol"
 
 
 # ---------------------------------------------------------------------------------------- standard variables
@@ -138,20 +178,22 @@ def _gauss(kind: LawKind, count: int) -> tuple[Array, Array]:
     raise MfError(f"there are no Gauss nodes for a law of kind '{kind.value}'; use the rule sobol")
 
 
-def _tensor(kinds: list[LawKind], each: int) -> tuple[Array, Array]:
-    rules = [_gauss(kind, each) for kind in kinds]
-    points = np.array(list(product(*(nodes for nodes, _ in rules))))
-    weights = np.array([np.prod(row) for row in product(*(weights for _, weights in rules))])
-    return points.reshape(len(weights), len(kinds)), weights
+def _tensor(kinds: list[LawKind], sizes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Nodes [node, number] and weights [node] of a full tensor."""
+    rules = [_gauss(kind, size) for kind, size in zip(kinds, sizes, strict=True)]
+    points = np.meshgrid(*(nodes for nodes, _ in rules), indexing="ij")
+    weights = np.ones(())
+    for _, own in rules:
+        weights = np.multiply.outer(weights, own)
+    return np.stack([each.ravel() for each in points], axis=1), weights.ravel()
 
 
-def _standard(system: ForwardSystem, plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, Array]:
+def _standard(plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, Array]:
     """Standard variables [node, number] and the weights [node] of one axis."""
     if not kinds:
         return np.zeros((1, 0)), np.ones(1)
     if plan.rule == "gauss":
-        each = round(plan.nodes ** (1 / plan.dimension))
-        return _tensor(kinds, each)
+        return _tensor(kinds, plan.tensor)
     key = [seed, zlib.crc32(plan.axis.encode())]
     if plan.rule == "sobol":
         from scipy.stats import qmc
@@ -198,12 +240,7 @@ def ensemble_state(
     """
     nodes: dict[str, tuple[Array, Array]] = {}
     for name, plan in plans.items():
-        kinds = [
-            system.parameter[label].law.kind
-            for label in plan.labels
-            for _ in range(_entries(system, system.parameter[label]))
-        ]
-        nodes[name] = _standard(system, plan, kinds, seed)
+        nodes[name] = _standard(plan, _number_kinds(system, plan.labels), seed)
     sizes = {name: len(weights) for name, (_, weights) in nodes.items()}
     for axis in system.axes:
         if axis.kind is AxisKind.FINITE and axis.size is not None:
@@ -211,7 +248,7 @@ def ensemble_state(
     values: dict[str, Array] = {}
     for drawn in draw_order(system):
         parameter = system.parameter[drawn.name]
-        values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values)
+        values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values, seed)
     precision = np.dtype(dtype)
     state: State = {p.name: values[p.name].astype(precision) for p in system.parameters}
     state[WEIGHTS] = {name: weights.astype(precision) for name, (_, weights) in nodes.items()}
@@ -225,36 +262,37 @@ def _values(
     nodes: Mapping[str, tuple[Array, Array]],
     sizes: Mapping[str, int],
     known: Mapping[str, Array],
+    seed: int,
 ) -> Array:
     shape = tuple(sizes[axis] for axis in parameter.axes)
     law = parameter.law
     symbols = {
-        symbol: _referenced(
-            parameter, reference.end, system.parameter[reference.parameter], known, reference.component
-        )
-        for symbol, reference in law.references
+        symbol: _referenced(system, parameter, reference, known) for symbol, reference in law.references
     }
-    arguments = tuple(
-        np.asarray(evaluate_expression(argument, symbols), dtype=np.float64) for argument in law.arguments
-    )
+    with np.errstate(all="ignore"):  # what is not finite is an error of its own, not a warning
+        arguments = tuple(
+            np.asarray(evaluate_expression(argument, symbols), dtype=np.float64) for argument in law.arguments
+        )
     check_law(law, arguments, parameter.name)
     if law.is_deterministic:
         value = law.mean if law.kind is LawKind.CONSTANT else law.arguments[0]
-        filled = evaluate_expression(value, symbols)
-        return np.broadcast_to(_squeezed(filled, parameter), shape).astype(np.float64)
-    axis = next(a for a in parameter.axes if a in plans and (parameter.name in plans[a].labels))
+        return np.broadcast_to(_squeezed(evaluate_expression(value, symbols), parameter), shape).astype(
+            np.float64
+        )
+    squeezed = tuple(_squeezed(argument, parameter) for argument in arguments)
+    axis = next((a for a in parameter.axes if a in plans and parameter.name in plans[a].labels), None)
+    if axis is None:
+        # The same for every neuron: no label, but one draw, the one that a finite network makes.
+        rng = np.random.default_rng([seed, zlib.crc32(parameter.name.encode())])
+        return draw_law(law, squeezed, shape, rng)
     standard = _columns(system, plans[axis], nodes[axis][0], parameter)
     # The nodes' axis goes to its place; the finite axes keep their order behind and before it.
     place = parameter.axes.index(axis)
     finite = [k for k, a in enumerate(parameter.axes) if system.axis[a].kind is AxisKind.FINITE]
-    layout = [1] * len(shape)
-    layout[place] = shape[place]
-    for k in finite:
-        layout[k] = shape[k]
+    layout = [size if k == place or k in finite else 1 for k, size in enumerate(shape)]
     moved = np.moveaxis(
         standard.reshape(shape[place], *(shape[k] for k in finite)), 0, sum(k < place for k in finite)
     ).reshape(layout)
-    squeezed = tuple(_squeezed(argument, parameter) for argument in arguments)
     if law.kind is LawKind.SPHERE:
         front = np.moveaxis(moved, place, 0)
         return np.moveaxis(_transform(law, squeezed, front), 0, place).reshape(shape)
@@ -262,12 +300,11 @@ def _values(
 
 
 def _squeezed(value: Array, parameter: Parameter) -> Array:
-    """An array in the original layout without the axes that the reduction dropped."""
+    """An array in the network's layout without the axes that the reduction dropped."""
     array = np.asarray(value, dtype=np.float64)
     if not array.ndim:
         return array
-    dropped = tuple(k for k in parameter.dropped if k < array.ndim)
-    return array[tuple(0 if k in dropped else slice(None) for k in range(array.ndim))]
+    return array[tuple(0 if k in parameter.dropped else slice(None) for k in range(array.ndim))]
 
 
 def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: Parameter) -> Array:
@@ -280,17 +317,32 @@ def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: 
     raise MfError(f"'{parameter.name}' is not a label of '{plan.axis}'")
 
 
+def network_axes(system: ForwardSystem, parameter: Parameter) -> tuple[str, ...]:
+    """The axes of a parameter in the network's layout, those that the reduction dropped put back."""
+    populations = iter(dict(getattr(system, "indexed", ())).get(parameter.name, ()))
+    left = iter(parameter.axes)
+    axes = []
+    for place in range(len(parameter.axes) + len(parameter.dropped)):
+        axis = next(populations) if place in parameter.dropped else next(left)
+        if place not in parameter.dropped and system.axis[axis].kind is AxisKind.POPULATION:
+            next(populations, None)
+        axes.append(axis)
+    return tuple(axes)
+
+
 def _referenced(
-    parameter: Parameter,
-    end: End,
-    other: Parameter,
-    known: Mapping[str, Array],
-    component: tuple[int, ...],
+    system: ForwardSystem, parameter: Parameter, reference: Reference, known: Mapping[str, Array]
 ) -> Array:
-    """Initial values of another parameter at one end, in the original layout of ``parameter``."""
+    """Initial values of another parameter at one end, in the network's layout of ``parameter``."""
+    other = system.parameter[reference.parameter]
     values = known[other.name]
-    rank = len(parameter.axes) + len(parameter.dropped)
-    column = values[(None, *component)] if 0 in other.dropped else values[(slice(None), *component)]
-    shape = [1] * rank
-    shape[0 if end is End.TARGET or rank < 2 else 1] = len(column)
+    neuron = network_axes(system, other)[0]
+    column = (
+        values[(None, *reference.component)]
+        if 0 in other.dropped
+        else values[(slice(None), *reference.component)]
+    )
+    full = replace(parameter, axes=network_axes(system, parameter), dropped=())
+    shape = [1] * len(full.axes)
+    shape[end_axis(full, reference, neuron)] = len(column)
     return np.asarray(column).reshape(shape)

@@ -1,0 +1,156 @@
+"""On which labels can each value ever depend, and through what: the least fixed point of theory C.2.
+
+A value depends, through one of its population slots, on the labels of what it reads at that same neuron;
+what is averaged over is forgotten. A parameter starts with its own label (if its law is random) and with
+the labels that its law names, and takes over what its evolution depends on. Nothing here knows what a
+layer is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from ..algebra.laws import End, Parameter
+from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, LimitSystem, velocity
+from ..algebra.terms import AxisKind, Index
+
+# A field and the position of one of its population slots.
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """For every population slot of every field the labels that the value depends on through it.
+
+    A label is the name of a parameter whose initial values differ from neuron to neuron. ``origin`` says
+    from which slot a label came (None: it is the label itself): followed back it is the reason, and a
+    shortest one.
+    """
+
+    labels: dict[Key, frozenset[str]]
+    origin: dict[tuple[Key, str], Key | None]
+
+    def chain(self, key: Key, label: str) -> tuple[str, ...]:
+        """The fields through which a label reaches a slot: the field itself first, the label's last."""
+        names = [key[0]]
+        place = self.origin[key, label]
+        while place is not None:
+            names.append(place[0])
+            place = self.origin[place, label]
+        return tuple(names)
+
+
+def dependencies(system: LimitSystem) -> Dependencies:
+    """The labels of every population slot of a closed system, with where each came from."""
+    keys = [
+        (field.name, position)
+        for field in system.fields
+        for position, axis in enumerate(field.axes)
+        if system.axis[axis].kind is AxisKind.POPULATION
+    ]
+    origin = _initial(system)
+    readers = _readers(system)
+    queue = deque(origin)
+    while queue:
+        key, label = queue.popleft()
+        for reader in readers.get(key, ()):
+            if (reader, label) not in origin:
+                origin[reader, label] = key
+                queue.append((reader, label))
+    labels: dict[Key, set[str]] = {key: set() for key in keys}
+    for key, label in origin:
+        labels[key].add(label)
+    return Dependencies({key: frozenset(found) for key, found in labels.items()}, origin)
+
+
+def _initial(system: LimitSystem) -> dict[tuple[Key, str], Key | None]:
+    """The labels of initial values: a random node parameter's own, and those that its law names."""
+    origin: dict[tuple[Key, str], Key | None] = {}
+    done: set[str] = set()
+
+    def visit(parameter: Parameter) -> None:
+        if parameter.name in done:
+            return
+        done.add(parameter.name)
+        places = _population_places(system, parameter.name)
+        if len(places) == 1 and not parameter.law.is_deterministic:
+            key = (parameter.name, places[0])
+            origin[key, parameter.name] = None
+        for _, reference in parameter.law.references:
+            other = system.parameter[reference.parameter]
+            visit(other)
+            if not places:
+                continue  # a finite layer: its values are the same for every neuron that reads them
+            place = places[0] if reference.end is End.TARGET else places[-1]
+            for theirs in _population_places(system, other.name):
+                for known, label in list(origin):
+                    if known == (other.name, theirs):
+                        origin.setdefault(((parameter.name, place), label), known)
+
+    for parameter in system.parameters:
+        visit(parameter)
+    return origin
+
+
+def _population_places(system: LimitSystem, name: str) -> list[int]:
+    axes = system.field[name].axes
+    return [place for place, axis in enumerate(axes) if system.axis[axis].kind is AxisKind.POPULATION]
+
+
+def _readers(system: LimitSystem) -> dict[Key, list[Key]]:
+    """Slot -> the slots of the fields that read it at the same neuron."""
+    readers: dict[Key, dict[Key, None]] = {}
+    for equation in system.equations:
+        for term in equation.terms:
+            for place, slot in enumerate(term.target):
+                if not isinstance(slot, Index) or system.axis[slot.axis].kind is not AxisKind.POPULATION:
+                    continue
+                for _, access in term.accesses:
+                    for position, other in enumerate(access.slots):
+                        if other == slot:
+                            readers.setdefault((access.field, position), {})[equation.field, place] = None
+    for parameter in system.parameters:
+        if not parameter.is_frozen:
+            for place in _population_places(system, parameter.name):
+                readers.setdefault((velocity(parameter.name), place), {})[parameter.name, place] = None
+    return {key: list(found) for key, found in readers.items()}
+
+
+# ---------------------------------------------------------------------------------------- in words
+
+
+def reason(system: LimitSystem, chain: tuple[str, ...]) -> str:
+    """A chain in words: "h4 reads h4.weight, which is trained with D of h4, which reads output.weight"."""
+    visible = [name for name in chain if not _is_hidden(system, name)]
+    words = field_words(visible[0])
+    before = visible[0]
+    trained = False
+    for number, name in enumerate(visible[1:]):
+        if name.startswith(VELOCITY_PREFIX):
+            trained = True
+            continue
+        if trained:
+            verb = "is trained with"
+        elif before in system.parameter:
+            verb = "starts at values that follow"
+        else:
+            verb = "reads"
+        words += f"{' ' if not number else ', which '}{verb} {field_words(name)}"
+        before, trained = name, False
+    return words
+
+
+def _is_hidden(system: LimitSystem, name: str) -> bool:
+    """Whether equations write a field out where it is read, so that a reader never meets its name."""
+    base = name.removeprefix(ADJOINT_PREFIX)
+    return base in system.field and system.field[base].hidden
+
+
+def field_words(name: str) -> str:
+    """A field's name for readers: "D of h4" for an adjoint, "the evolution of w" for a velocity."""
+    if name.startswith(ADJOINT_PREFIX):
+        return f"D of {name.removeprefix(ADJOINT_PREFIX)}"
+    if name.startswith(VELOCITY_PREFIX):
+        return f"the evolution of {name.removeprefix(VELOCITY_PREFIX)}"
+    return name
