@@ -337,11 +337,8 @@ def _referenced(
     other = system.parameter[reference.parameter]
     values = known[other.name]
     neuron = network_axes(system, other)[0]
-    column = (
-        values[(None, *reference.component)]
-        if 0 in other.dropped
-        else values[(slice(None), *reference.component)]
-    )
+    first = None if 0 in other.dropped else slice(None)
+    column = values[(first, *reference.component)]
     full = replace(parameter, axes=network_axes(system, parameter), dropped=())
     shape = [1] * len(full.axes)
     shape[end_axis(full, reference, neuron)] = len(column)

@@ -59,7 +59,7 @@ def close_weights(system: LimitSystem, names: Iterable[str]) -> LimitSystem:
 def _groups(system: LimitSystem, obstacles: tuple[Obstacle, ...]) -> list[list[str]]:
     """The weights whose noise stays, those that share a pair's noise together.
 
-    A weight that is constant given its ends has no noise of its own: alone it may be closed whatever reads it.
+    A weight that is constant given its ends has no noise of its own: alone it may always be closed.
     """
     groups: list[set[str]] = []
     for obstacle in obstacles:
@@ -81,13 +81,13 @@ def _united(system: LimitSystem, groups: list[list[str]], obstacles: tuple[Obsta
     mapping: dict[str, str] = {}
     for group in groups:
         noises = [p.noise for p in system.parameters if p.name in group and p.noise is not None]
-        mapping.update({noise: noises[0] for noise in noises})
+        mapping.update(dict.fromkeys(noises, noises[0]))
     for obstacle in obstacles:
         kept = any(obstacle.one.field in group for group in groups)
         if kept and ends_of(system, obstacle.one.slots) != ends_of(system, obstacle.other.slots):
             raise MfError(
-                f"the equation of {obstacle.equation} multiplies {' and '.join(obstacle.weights)} on one pair "
-                "of neurons, read in opposite directions; the reduction cannot keep their common noise. "
+                f"the equation of {obstacle.equation} multiplies {' and '.join(obstacle.weights)} on one "
+                "pair of neurons, read in opposite directions; the reduction cannot keep their common noise. "
                 "Solve the full system instead (reduce=False, --no-reduce)"
             )
     if all(old == new for old, new in mapping.items()):
@@ -194,8 +194,8 @@ def closed_lines(closed: list[Parameter]) -> list[str]:
         else:
             random.setdefault(str(parameter.law.mean), []).append(parameter.name)
     lines = [
-        f"{_listed(names)}: random entries are replaced by their mean given their two neurons, {mean}, because "
-        "every equation is affine in them; their deviation does not matter in the limit"
+        f"{_listed(names)}: random entries are replaced by their mean given their two neurons, {mean}, "
+        "because every equation is affine in them; their deviation does not matter in the limit"
         for mean, names in random.items()
     ]
     if constant:
@@ -216,8 +216,8 @@ def kept_lines(obstacles: tuple[Obstacle, ...], kept: set[str]) -> list[str]:
             )
             lines.setdefault(
                 weight,
-                f"{weight}: its entries keep their own noise, as a quadrature axis, because it {where} in the "
-                f"equation of {field_words(obstacle.equation)}: {obstacle.term.expression}",
+                f"{weight}: its entries keep their own noise, as a quadrature axis, because it {where} in "
+                f"the equation of {field_words(obstacle.equation)}: {obstacle.term.expression}",
             )
     return list(lines.values())
 

@@ -50,7 +50,8 @@ def noise_obstacles(system: LimitSystem) -> tuple[Obstacle, ...]:
             for one, other in entangled(term.expression, noisy):
                 if pair_of(system, table[one]) == pair_of(system, table[other]):
                     obstacle = Obstacle(equation.field, term, table[one], table[other])
-                    found.setdefault((equation.field, *obstacle.weights[:1], obstacle.weights[-1]), obstacle)
+                    key = (equation.field, obstacle.weights[0], obstacle.weights[-1])
+                    found.setdefault(key, obstacle)
     return tuple(found.values())
 
 

@@ -110,7 +110,7 @@ def _sensitive_adjoints(
 
 
 def _sameness(system: LimitSystem, names: list[str]) -> str:
-    """Why nothing tells the neurons of layers apart: how what they own starts, and that nothing else comes."""
+    """Why nothing tells the neurons of layers apart: how what they own starts, and that no more comes."""
     starts, averaged = [], []
     for parameter in _read_parameters(system, names):
         ends = [axis for axis in parameter.axes if system.axis[axis].kind is AxisKind.POPULATION]
@@ -126,11 +126,7 @@ def _sameness(system: LimitSystem, names: list[str]) -> str:
 
 def _start(parameter: Parameter) -> str:
     value = parameter.law.mean
-    return (
-        f"at {value} everywhere"
-        if not value.free_symbols
-        else f"at {parameter.law.text}, which is one number"
-    )
+    return f"at {parameter.law.text if value.free_symbols else value} everywhere"
 
 
 def _read_parameters(system: LimitSystem, names: list[str]) -> list[Parameter]:
@@ -163,9 +159,7 @@ def _weight_lines(system: LimitSystem, found: Dependencies) -> Iterator[str]:
         count = label_dimension(system, parameter.name)
         values = "1 value" if count == 1 else f"{count} values"
         if len(lost) == 2:
-            words.setdefault(f"{values} for all pairs, whose entries move together", []).append(
-                parameter.name
-            )
+            words.setdefault(f"{values} for all pairs, moving together", []).append(parameter.name)
         else:
             axis = places[1 - lost[0]][1]
             end = "target" if lost[0] else "source"
