@@ -314,6 +314,17 @@ def test_derive_prints_equations(capsys, spec, tmp_path, form, piece):
     assert piece in json_of(capsys, "derive", spec, "--format", form)["equations"]
 
 
+def test_derive_speaks_two_notations(capsys, spec):
+    """Labels c_1 belong to the embedding, laws rho to the measures; "both" has both."""
+    embedding, measure, both = (
+        json_of(capsys, "derive", spec, "--notation", name)["equations"]
+        for name in ("embedding", "measure", "both")
+    )
+    assert "c₁" in embedding and "ρ" not in embedding
+    assert "ρ" in measure and "c₁" not in measure
+    assert "c₁" in both and "ρ" in both
+
+
 def test_derive_reduced_prints_smaller_equations_and_keeps_a_log(capsys, spec):
     """h2 has no label: after reduction its neurons are one type and its weight loses its noise."""
     full, reduced = json_of(capsys, "derive", spec), json_of(capsys, "derive", spec, "--reduce")

@@ -173,7 +173,7 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     if arguments.reduced:
         limit = reduce_limit(limit)
         data["log"] = list(limit.log)
-    equations = _printed(limit, arguments.format)
+    equations = _printed(limit, arguments.format, arguments.notation)
     data["equations"] = equations
     if arguments.output is None:
         return Outcome(data, equations)
@@ -184,13 +184,12 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     return Outcome({**data, "file": str(arguments.output)}, f"The equations are in {arguments.output}")
 
 
-def _printed(limit: Any, form: str) -> str:
-    """The equations of a limit in one of the forms of `derive`."""
-    from .. import notation
+def _printed(limit: Any, form: str, notation: str) -> str:
+    """The equations of a limit in one of the forms and notations of `derive`."""
+    from ..notation import html, latex_document, text
 
-    if form == "latex":
-        return notation.latex_document(limit)
-    return notation.html(limit) if form == "mathml" else notation.text(limit)
+    printer = {"text": text, "latex": latex_document, "mathml": html}[form]
+    return printer(limit, notation)
 
 
 def generate(arguments: argparse.Namespace) -> Outcome:
@@ -311,8 +310,8 @@ def _trained(network: Any, arguments: argparse.Namespace, first_seed: int | None
 def _equations(limit: Any, solved: Any) -> dict[str, str]:
     """The equations as the files of a run hold them; "reduced" only where the reduced system was solved."""
     forms = {"text": "text", "latex": "latex", "html": "mathml"}
-    printed = {name: _printed(limit, form) for name, form in forms.items()}
-    return printed if solved is limit else {**printed, "reduced": _printed(solved, "mathml")}
+    printed = {name: _printed(limit, form, "both") for name, form in forms.items()}
+    return printed if solved is limit else {**printed, "reduced": _printed(solved, "mathml", "embedding")}
 
 
 def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:

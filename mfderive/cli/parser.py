@@ -165,9 +165,9 @@ def _add_equations(shelf: Shelf) -> None:
     derive.add_argument("--format", choices=("text", "latex", "mathml"), default="text", help="default: text")
     derive.add_argument(
         "--notation",
-        choices=("embedding", "measure"),
-        default="embedding",
-        help="functions of neuron labels (default), or measures as in the paper, where they exist",
+        choices=("embedding", "measure", "both"),
+        default="both",
+        help="functions of neuron labels, measures as in the paper (where they exist), or both (default)",
     )
     generate = shelf.spec_command(
         "generate",

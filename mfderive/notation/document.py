@@ -53,7 +53,8 @@ def pages(system: ForwardSystem, style: Style, notation: str = "both") -> list[S
     if notation not in NOTATIONS:
         raise MfError(f"there is no notation '{notation}'. {nearest(notation, NOTATIONS)}")
     result = _embedding(system, style) if notation != "measure" else []
-    if notation == "measure" or (isinstance(system, LimitSystem) and system.evolution and not system.log):
+    complete = isinstance(system, LimitSystem) and bool(system.evolution) and not system.log
+    if notation == "measure" or (notation == "both" and complete):
         result += _measure(system, style)
     return result
 

@@ -144,7 +144,7 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
                 label = "limit (n = ∞)" if curve.is_limit else f"n = {curve.width}"
                 labelled.add(curve.width)
             look = (
-                {"color": INK, "linewidth": 2.8, "zorder": 5}
+                {"color": INK, "linewidth": 2.3, "zorder": 5}
                 if curve.width is None
                 else {"color": colours[curve.width], "linewidth": 1.1, "alpha": 0.9, "zorder": 3}
             )

@@ -288,9 +288,12 @@ def _made(parts: PageParts) -> str:
 
 def _setting(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_setting(one)}" for key, one in value.items()) or "none"
+        parts = (f"{str(key).replace('_', ' ')} {_setting(one)}" for key, one in value.items())
+        return ", ".join(parts) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(_setting(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
