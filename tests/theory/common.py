@@ -85,10 +85,10 @@ class Limit:
         return reached
 
 
-def limit_of(spec: Mapping[str, Any], x: Array, y: Array) -> Limit:
-    """Load, derive and generate a document on a fixed sample."""
+def limit_of(spec: Mapping[str, Any], x: Array, y: Array, reduced: bool = False) -> Limit:
+    """Load, derive (and reduce) and generate a document on a fixed sample."""
     network = mf.load(spec, data=(np.asarray(x, float), np.asarray(y, float)))
-    system = mf.derive(network)
+    system = mf.reduce(mf.derive(network)) if reduced else mf.derive(network)
     return Limit(network, system, mf.generate(system), *network.source.batch(1, "all"))
 
 

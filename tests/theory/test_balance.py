@@ -86,7 +86,7 @@ def sign_patterns(activation: str, state: State, steps: int) -> list[tuple[np.nd
     return patterns
 
 
-METHODS = [("euler", (100, 200, 400), 0.75, 1.25), ("rk4", (8, 16, 32), 3.5, 5.5)]
+METHODS = [("euler", (100, 200, 400), 0.75, 1.25), ("rk4", (16, 32, 64), 3.5, 5.5)]
 
 
 @pytest.mark.parametrize("activation", [LINEAR, "leaky_relu"])
@@ -147,7 +147,7 @@ def test_whole_kernels_of_linear_networks() -> None:
         second = (w2 * p1) @ w2.T / XI[1] - beta.T @ beta / XI[2]
         return np.concatenate([np.ravel(first), np.ravel(second)])
 
-    steps = (8, 16, 32)
+    steps = (16, 32, 64)
     ends = [limit.end({**state, "output.bias": np.zeros(2)}, HORIZON, n) for n in steps]
     errors = [float(np.max(np.abs(kernels(end) - kernels(state)))) for end in ends]
     assert 3.5 < fitted_order(steps, errors) < 5.5

@@ -125,7 +125,7 @@ def test_loss_falls_at_the_rate_of_the_squared_gradients(kind: str) -> None:
 def test_energy_balance_over_a_trajectory(kind: str) -> None:
     """loss(0) - loss(T) = integral of the power; RK4 and Simpson's rule: order 4 (fitted: 3.5 to 6)."""
     limit, state = network(kind)
-    horizon, errors, steps = 0.2, [], (8, 16, 32)
+    horizon, errors, steps = 0.2, [], (16, 32, 64)
     for n in steps:
         points = [c.state for c in limit.path(state, horizon, n, checkpoints=n + 1).checkpoints]
         powers = np.array([power(limit, point) for point in points])

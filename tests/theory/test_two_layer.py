@@ -93,12 +93,12 @@ def test_linear_closed_form(dimension: int, method: str, steps: tuple[int, ...],
     """E1, every neuron: the error falls with the order of the method (fitted; tolerance 0.25).
 
     The next power of the step changes the fitted slope by the ratio of the two error terms, here below
-    that tolerance; the finest error itself is below 2 % (Euler, step 0.002) and 1e-5 (RK4, step 0.0125).
+    that tolerance; the finest error itself is below 5e-3 (Euler, step 0.002) and 1e-6 (RK4, step 0.0125).
     """
     limit, a = isotropic(dimension)
     errors = [linear_error(limit, a, n, method) for n in steps]
     assert fitted_order(steps, errors) == pytest.approx(order, abs=0.25)
-    assert errors[-1] < {"euler": 2e-2, "rk4": 1e-5}[method]
+    assert errors[-1] < {"euler": 5e-3, "rk4": 1e-6}[method]
 
 
 def test_linear_moments_in_general_position() -> None:
@@ -172,7 +172,7 @@ def test_quadratic_logistic(dimension: int, method: str, steps: tuple[int, ...],
         found = (end["h1.weight"].T * end["p"]["h1"]) @ end["h1.weight"]
         errors.append(float(np.max(np.abs(found - expected * np.eye(dimension)))))
     assert fitted_order(steps, errors) == pytest.approx(order, abs=0.25)
-    assert errors[-1] < {"euler": 1e-2, "rk4": 1e-6}[method]
+    assert errors[-1] < {"euler": 1e-3, "rk4": 1e-8}[method]
 
 
 def test_quadratic_in_general_position() -> None:
@@ -229,6 +229,18 @@ def test_two_isotropic_gaussians() -> None:
     estimate = float(np.max(np.abs(fine - coarse))) / 15
     assert estimate < 1e-6
     np.testing.assert_allclose(fine, reference(rate, [c0, m0], 0.5), rtol=0, atol=2 * estimate + 1e-11)
+
+
+def test_weighted_samples_are_repeated_samples() -> None:
+    """Gauss-Hermite nodes with their weights move the state as repeated rows do (36 terms)."""
+    limit, _ = square_loss_limit(2)
+    nodes, counts = np.unique(limit.x, axis=0, return_counts=True)
+    targets = 0.7 * (nodes**2).sum(axis=1)
+    assert len(nodes) == 9
+    state = spread_state(2, 0.2)
+    expected = limit.velocity(state)["h1.weight"]
+    found = limit.solver.velocity(state, nodes, targets, weights=counts / 36)["h1.weight"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=36 * EPSILON * np.abs(expected).max())
 
 
 # --- E7: statics ----------------------------------------------------------------------------------------
