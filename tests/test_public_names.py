@@ -1,0 +1,14 @@
+"""The public names stay what they are, whatever is imported first."""
+
+import subprocess
+import sys
+
+
+def test_a_room_does_not_take_the_name_of_a_function() -> None:
+    """``solve`` and ``reduce`` are rooms and public functions; a fresh process, so that nothing is imported."""
+    code = (
+        "import mfderive.solve.integrate, mfderive.reduce.reduce, mfderive as mf;"
+        "assert callable(mf.solve) and callable(mf.reduce);"
+        "from mfderive import solve, reduce; assert callable(solve) and callable(reduce)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
