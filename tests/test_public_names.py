@@ -5,7 +5,7 @@ import sys
 
 
 def test_a_room_does_not_take_the_name_of_a_function() -> None:
-    """``solve`` and ``reduce`` are rooms and public functions; a fresh process, so that nothing is imported."""
+    """``solve`` and ``reduce`` are rooms and functions (a fresh process: nothing is imported)."""
     code = (
         "import mfderive.solve.integrate, mfderive.reduce.reduce, mfderive as mf;"
         "assert callable(mf.solve) and callable(mf.reduce);"
