@@ -42,13 +42,13 @@ def _equation(equation: Equation) -> list[str]:
 def canonical_text(system: LimitSystem) -> str:
     """Everything that code depends on, one fact a line, in an order that no library decides."""
     lines = [f"title {system.title}"]
-    lines += [f"axis {a.name} {a.kind.value} {a.size} {a.width!r}" for a in system.axes]
+    lines += [f"axis {a.name} {a.kind.value} {a.size} {a.width!r} {a.drawn}" for a in system.axes]
     lines += [f"field {f.name} {','.join(f.axes)} {f.role.value}" for f in system.fields]
     for parameter in system.parameters:
         law = parameter.law
         arguments = " ".join(_expression(argument) for argument in law.arguments)
         lines.append(
-            f"parameter {parameter.name} {','.join(parameter.axes)} {parameter.noise} "
+            f"parameter {parameter.name} {','.join(parameter.axes)} {parameter.noise} {parameter.dropped} "
             f"rate {_expression(parameter.rate)} law {law.kind.value} {arguments} {law.text}"
         )
         lines += [f"  {s.name} = {r.end.value} {r.parameter} {r.component}" for s, r in law.references]
