@@ -4,11 +4,13 @@ from .display import Display, display
 from .document import html, latex, latex_document, mathml, text
 from .embedding import equation_text
 from .measure_form import MeasureForm, measure_form
+from .registry import NotationPrinter
 from .tree import display_equation, display_tree
 
 __all__ = [
     "Display",
     "MeasureForm",
+    "NotationPrinter",
     "display",
     "display_equation",
     "display_tree",

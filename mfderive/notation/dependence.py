@@ -16,7 +16,7 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import Term
 from .alphabet import Alphabet, Manner
 from .letters import name_of, owner
-from .nodes import RESIDUAL, Activation, Binder, head_name
+from .nodes import FIRST_MAXIMUM, RESIDUAL, Activation, Binder, head_name
 
 Tree = Any
 _Z = sp.Symbol("z")
@@ -59,7 +59,7 @@ class DependenceTracker:
 
     def dependence(self, node: Tree) -> Dependence:
         """What a display tree depends on."""
-        if isinstance(node, AppliedUndef):
+        if isinstance(node, AppliedUndef) and head_name(node) != FIRST_MAXIMUM:
             return self._value_dependence(node)
         found = Dependence()
         for argument in node.args:

@@ -22,7 +22,12 @@ from .styles import LATEX, TEXT, Style
 
 NOTATIONS = ("both", "embedding", "measure")
 _SCALINGS = "What multiplies the plain gradient in a network of widths n"
-_TEX_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_TEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: "\\" + sign for sign in "#$%&_{}"},
+}
 # What remarks say in unicode, as formulas.
 _REMARK_FORMULAS = {
     "D_F = ∂₂L Δ_F": r"D_F = \partial_2 L\, \Delta_F",
@@ -143,8 +148,7 @@ def latex_document(system: ForwardSystem, notation: str = "both") -> str:
 
 def tex_words(words: str) -> str:
     """Plain words with TeX's special characters escaped; other letters as they are (UTF-8)."""
-    words = "".join(_TEX_SPECIAL.get(letter, letter) for letter in words)
-    return re.sub(r"([#$%&_])", r"\\\1", words)
+    return "".join(_TEX_SPECIAL.get(letter, letter) for letter in words)
 
 
 def _remark_pieces(remark: str) -> list[tuple[bool, str]]:

@@ -10,7 +10,7 @@ import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
-from ..algebra.terms import AxisKind, Equation, Role
+from ..algebra.terms import Affine, AxisKind, Equation, Role
 from .letters import Letter, name_of, scalings
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
@@ -243,7 +243,10 @@ class Embedding:
         if getattr(self.system, "backward", ()):
             found.append(self._adjoint_remark())
         if self._reads_outside():
-            found.append("A value read at a position outside of its range counts as 0.")
+            found.append(
+                "What a connection reads at a position outside of its range counts as 0, "
+                "bias and activation included."
+            )
         return found
 
     def _adjoint_remark(self) -> str:
@@ -255,13 +258,22 @@ class Embedding:
         return "D_F is the derivative of the loss of the sample with respect to F, the residual included."
 
     def _reads_outside(self) -> bool:
+        """Whether some affine slot can leave its range."""
         return any(
-            not hasattr(slot, "axis") and bool(slot.parts)
+            self._leaves(axis, slot)
             for equation in self.system.forward
             for term in equation.terms
             for _, access in term.accesses
-            for slot in access.slots
+            for axis, slot in zip(self.system.field[access.field].axes, access.slots, strict=True)
+            if isinstance(slot, Affine)
         )
+
+    def _leaves(self, axis: str, slot: Affine) -> bool:
+        size = self.system.axis[axis].size
+        ends = [(c * ((self.system.axis[i.axis].size or 1) - 1)) for c, i in slot.parts]
+        low = slot.constant + sum(end for end in ends if end < 0)
+        high = slot.constant + sum(end for end in ends if end > 0)
+        return low < 0 or size is None or high >= size
 
 
 def _letter_symbol(letter: Letter) -> Tree:

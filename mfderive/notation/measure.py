@@ -23,6 +23,7 @@ from .measure_nodes import Apply, Inner, Integral
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
     DELTA_PREFIX,
+    FIRST_MAXIMUM,
     GRADIENT_PREFIX,
     RESIDUAL,
     Activation,
@@ -130,7 +131,7 @@ class MeasureWriter(DependenceTracker):
                 return sp.Mul(shown, *[self.rewrite(factor, scope) for factor in others])
         if isinstance(node, Activation):
             return self._activation(node, scope, folded=False)
-        if isinstance(node, AppliedUndef):
+        if isinstance(node, AppliedUndef) and head_name(node) != FIRST_MAXIMUM:
             return self._head(node, scope)
         if not node.args:
             return node

@@ -109,6 +109,11 @@ class Activation(sp.Expr):
         return int(self.args[1])
 
     @property
+    def free_symbols(self) -> set[Any]:
+        """The symbols of the arguments; the field's name is none."""
+        return set().union(*(argument.free_symbols for argument in self.arguments))
+
+    @property
     def arguments(self) -> tuple[Any, ...]:
         """The arguments: parameters first, then pre-activations and statistics."""
         return tuple(self.args[2:])
@@ -125,6 +130,7 @@ class Indicator(sp.Expr):
 
 
 RESIDUAL = "residual"
+FIRST_MAXIMUM = "first maximum"
 DELTA_PREFIX = "Δ "
 ADJOINT_HEAD_PREFIX = "D "
 GRADIENT_PREFIX = "G "

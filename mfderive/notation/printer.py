@@ -9,7 +9,7 @@ from sympy.core.function import AppliedUndef
 
 from ..algebra.functions import ClosedFunction
 from .letters import Letter, letter_of
-from .nodes import Activation, Binder, Indicator, Maximum, Mean, Sum, head_name
+from .nodes import FIRST_MAXIMUM, Activation, Binder, Indicator, Maximum, Mean, Sum, head_name
 from .styles import Style
 
 Tree = Any
@@ -54,7 +54,7 @@ class Printer:
             return self.vocabulary.activation(node, self)
         if isinstance(node, ClosedFunction):
             return self.style.function(type(node).__name__, [self.text(a) for a in node.args])
-        if isinstance(node, AppliedUndef) and head_name(node) == "first maximum":
+        if isinstance(node, AppliedUndef) and head_name(node) == FIRST_MAXIMUM:
             return self._first_maximum(node)
         if isinstance(node, AppliedUndef):
             return self.vocabulary.value(node, self)
@@ -225,5 +225,8 @@ class Printer:
         return self._bracketed(shown, level == ATOM)
 
     def _first_maximum(self, node: Tree) -> str:
-        inside = " + ".join(self.text(argument) for argument in node.args)
-        return self.style.words("[first maximum of ") + inside + self.style.words("]")
+        value, *indices = node.args
+        names = ", ".join(self.indices(indices))
+        words = self.style.words
+        left, right = words("[1 where "), words(" is the first maximum of ")
+        return left + names + right + self.text(value) + words(", else 0]")

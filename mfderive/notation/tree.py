@@ -21,6 +21,7 @@ from .letters import Letters, name_of
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
     DELTA_PREFIX,
+    FIRST_MAXIMUM,
     GRADIENT_PREFIX,
     RESIDUAL,
     Activation,
@@ -172,7 +173,8 @@ class TreeBuilder:
     def body(self, equation: Equation, targets: tuple[Tree, ...]) -> Tree:
         """The right side at the given target slots."""
         if equation.selector:
-            return head("first maximum", *[self.term(t, targets, equation) for t in equation.terms])
+            values = sp.Add(*[self.term(term, targets, equation) for term in equation.terms])
+            return head(FIRST_MAXIMUM, values, *targets[-equation.selector :])
         return sp.Add(*[self.term(term, targets, equation) for term in equation.terms])
 
     def term(self, term: Term, targets: tuple[Tree, ...], equation: Equation) -> Tree:

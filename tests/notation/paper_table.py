@@ -76,20 +76,20 @@ class Section32:
         """What a neuron of a layer has beside theta: w in the first layer, a function above."""
         return w if layer == 1 else function
 
-    def H(self, layer, function):
+    def pre_activation(self, layer, function):
         return head(f"H_{layer}", function, x, *self.ρ[: layer - 1])
 
     def laws(self, layer):
         """{rho_i} up to L - 1 for the last layer, all of rho below."""
         return self.ρ[:-1] if layer == self.L else self.ρ
 
-    def Δ(self, kind, layer, theta, function):
+    def delta(self, kind, layer, theta, function):
         return head(f"Δ_{{{kind},{layer}}}", theta, function, x, *self.laws(layer))
 
-    def ΔW(self, layer, *state):
+    def weight_delta(self, layer, *state):
         return head(f"Δ_{{W,{layer}}}", *state, x, *self.laws(layer))
 
-    def G(self, kind, layer, *state):
+    def gradient(self, kind, layer, *state):
         return head(f"G_{{{kind},{layer}}}", *state, *self.ρ)
 
     def bar(self, layer, *state):
@@ -97,68 +97,71 @@ class Section32:
 
     def forward(self):
         last = self.own(self.L)
-        σ = head(f"σ_{self.L}", θ, self.H(self.L, last))
-        table = {"ŷ": (self.yhat, Integral(σ, θ, last, self.ρ[-1])), "H_1": (self.H(1, w), Inner(w, x))}
+        σ = head(f"σ_{self.L}", θ, self.pre_activation(self.L, last))
+        table = {
+            "ŷ": (self.yhat, Integral(σ, θ, last, self.ρ[-1])),
+            "H_1": (self.pre_activation(1, w), Inner(w, x)),
+        }
         for layer in range(2, self.L + 1):
             below = self.own(layer - 1, g)
-            σ = head(f"σ_{layer - 1}", θ, self.H(layer - 1, below))
+            σ = head(f"σ_{layer - 1}", θ, self.pre_activation(layer - 1, below))
             integral = Integral(Apply(f, θ, below) * σ, θ, below, self.ρ[layer - 2])
-            table[f"H_{layer}"] = (self.H(layer, f), integral)
+            table[f"H_{layer}"] = (self.pre_activation(layer, f), integral)
         return table
 
     def backward(self):
         table = {}
         for layer in range(1, self.L + 1):
             own = self.own(layer)
-            h = self.H(layer, own)
+            h = self.pre_activation(layer, own)
             if layer == self.L:
                 above = 1
             else:
-                next_delta = self.Δ("H", layer + 1, θ_, g)
+                next_delta = self.delta("H", layer + 1, θ_, g)
                 above = Integral(Apply(g, θ, own) * next_delta, θ_, g, self.ρ[layer])
             for kind, derivative in (("θ", "∇_1"), ("H", "∂_2")):
-                left = self.Δ(kind, layer, θ, own)
+                left = self.delta(kind, layer, θ, own)
                 table[f"Δ_{{{kind},{layer}}}"] = (left, above * head(f"{derivative} σ_{layer}", θ, h))
             if layer == 1:
-                table["Δ_{W,1}"] = (self.ΔW(1, θ, w), self.Δ("H", 1, θ, w) * x)
+                table["Δ_{W,1}"] = (self.weight_delta(1, θ, w), self.delta("H", 1, θ, w) * x)
             else:
                 below = self.own(layer - 1, g)
-                σ = head(f"σ_{layer - 1}", θ_, self.H(layer - 1, below))
-                left = self.ΔW(layer, θ, f, θ_, below)
-                table[f"Δ_{{W,{layer}}}"] = (left, self.Δ("H", layer, θ, f) * σ)
+                σ = head(f"σ_{layer - 1}", θ_, self.pre_activation(layer - 1, below))
+                left = self.weight_delta(layer, θ, f, θ_, below)
+                table[f"Δ_{{W,{layer}}}"] = (left, self.delta("H", layer, θ, f) * σ)
         return table
 
     def gradients(self):
-        table = {"G_{W,1}": (self.G("W", 1, θ, w), expectation(self.yhat, self.ΔW(1, θ, w)))}
+        table = {"G_{W,1}": (self.gradient("W", 1, θ, w), expectation(self.yhat, self.weight_delta(1, θ, w)))}
         for layer in range(1, self.L + 1):
             own = self.own(layer)
-            delta = self.Δ("θ", layer, θ, own)
-            table[f"G_{{θ,{layer}}}"] = (self.G("θ", layer, θ, own), expectation(self.yhat, delta))
+            delta = self.delta("θ", layer, θ, own)
+            table[f"G_{{θ,{layer}}}"] = (self.gradient("θ", layer, θ, own), expectation(self.yhat, delta))
             if layer > 1:
                 state = (θ, f, θ_, self.own(layer - 1, g))
-                delta = self.ΔW(layer, *state)
-                table[f"G_{{f,{layer}}}"] = (self.G("f", layer, *state), expectation(self.yhat, delta))
+                delta = self.weight_delta(layer, *state)
+                table[f"G_{{f,{layer}}}"] = (self.gradient("f", layer, *state), expectation(self.yhat, delta))
         return table
 
     def evolution(self):
         θ1 = sp.Symbol("θ_1")
-        table = {"d w": (Rate(w), self.ξ(1) * self.G("W", 1, θ1, w))}
+        table = {"d w": (Rate(w), self.ξ(1) * self.gradient("W", 1, θ1, w))}
         for layer in range(1, self.L + 1):
             θl, fl = sp.Symbol(f"θ_{layer}"), sp.Symbol(f"f_{layer}")
             own = w if layer == 1 else fl
-            table[f"d θ_{layer}"] = (Rate(θl), self.ξθ(layer) * self.G("θ", layer, θl, own))
+            table[f"d θ_{layer}"] = (Rate(θl), self.ξθ(layer) * self.gradient("θ", layer, θl, own))
             if layer == 1:
                 continue
             below = self.own(layer - 1, g)
             value = Apply(f, θ_, below)
             along_theta = self.ξθ(layer - 1) * Inner(
-                Gradient(value, 1), self.G("θ", layer - 1, θ_, below)
+                Gradient(value, 1), self.gradient("θ", layer - 1, θ_, below)
             )  # H5
             if layer == 2:
-                transport = self.ξ(1) * Inner(Gradient(value, 2), self.G("W", 1, θ_, w))  # H1
+                transport = self.ξ(1) * Inner(Gradient(value, 2), self.gradient("W", 1, θ_, w))  # H1
             else:
                 transport = Frechet(value, 2, self.bar(layer - 1, θ_, g, DOT, DOT))  # H2
-            learning = self.ξ(layer) * self.G("f", layer, θ, f, θ_, below)
+            learning = self.ξ(layer) * self.gradient("f", layer, θ, f, θ_, below)
             bar = self.bar(layer, θ, f, θ_, below)
             table[f"Ḡ_{layer}"] = (bar, learning - along_theta - transport)
             change = Change(Apply(fl, θ, below))

@@ -172,6 +172,14 @@ def convolutional(outputs=1) -> LimitSystem:
 
 
 @cache
+def positions(activation) -> LimitSystem:
+    """A statistic over positions."""
+    connection = {"from": "x", "kind": "convolution", "kernel": [2], "weight": LAW}
+    layers = [{"name": "c1", "activation": activation, "connections": [connection]}]
+    return derived(layers, {"from": "c1", "weight": LAW}, "squared", (2, 4))
+
+
+@cache
 def nonlinear() -> LimitSystem:
     """An operation nonlinear in a random weight between two populations."""
     layers = [
@@ -196,4 +204,6 @@ EVERY = {
     "convolutional": convolutional,
     "convolutional_three": lambda: convolutional(3),
     "nonlinear": nonlinear,
+    "maximum": lambda: positions("h * max(h, positions)"),
+    "softmax": lambda: positions("h * softmax(h, positions)"),
 }

@@ -1,0 +1,133 @@
+"""Text, LaTeX and MathML pages: readable, compilable, free of commands that the converter does not know."""
+
+import dataclasses
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from mfderive.errors import MfError
+from mfderive.notation import html, latex, latex_document, mathml, text
+
+from . import systems
+
+THREE_LAYERS = """\
+Forward
+  H₁(c₁; x) = Σ_i w₁(c₁, i) x_i
+  H₂(c₂; x) = E_{c₁,ζ}[w₂(c₂, c₁, ζ) σ(H₁(c₁; x))]
+  ŷ(x) = E_{c₂}[β(c₂) σ(H₂(c₂; x))]
+  L(y, ŷ(x)) = (ŷ(x) − y)²
+
+Activations
+  σ(h) = tanh(h)
+
+Backward
+  ∂₂L(y, ŷ(x)) = 2 (ŷ(x) − y)
+  Δ_H₂(c₂; x) = β(c₂) σ'(H₂(c₂; x))
+  Δ_H₁(c₁; x) = σ'(H₁(c₁; x)) E_{c₂,ζ}[w₂(c₂, c₁, ζ) Δ_H₂(c₂; x)]
+
+Evolution
+  ∂ₜ w₁(c₁, i) = −E_P[∂₂L(y, ŷ(x)) Δ_H₁(c₁; x) x_i]
+  ∂ₜ w₂(c₂, c₁, ζ) = −E_P[∂₂L(y, ŷ(x)) Δ_H₂(c₂; x) σ(H₁(c₁; x))]
+  ∂ₜ β(c₂) = −E_P[∂₂L(y, ŷ(x)) σ(H₂(c₂; x))]
+
+Gradient scalings
+  What multiplies the plain gradient in a network of widths n.
+  w₁  n₁
+  w₂  n₂ n₁
+  β   n₂
+"""
+
+
+def test_embedding_text_of_three_layers():
+    shown = text(systems.three_layer(), "embedding")
+    assert shown.endswith(THREE_LAYERS)
+    assert "Δ_F is the derivative of the output ŷ" in shown
+
+
+def test_general_networks_carry_names():
+    shown = text(systems.residual(), "embedding")
+    assert "W_{h1,h0}(c_h0, c_h0', ζ)" in shown
+    assert "gate_h1(c_h0) σ_h0(H_h0(c_h0; x) + b_h0(c_h0))" in shown
+    assert "ŷ(x) = E_{c_h0}[β(c_h0) σ_h1(H_h1(c_h0; x))] + b_out" in shown
+
+
+def test_several_outputs_are_said():
+    shown = text(systems.normalised(), "embedding")
+    assert (
+        "D_F is the derivative of the loss of the sample with respect to F, the residual included." in shown
+    )
+    assert "Δ" not in shown and "∂₂L" not in shown
+    assert "L(y, ŷ(x)) = Σ_j y_j (log(Σ_{j'} exp(ŷ_{j'}(x))) − ŷ_j(x))" in shown
+
+
+def test_positions_are_printed_as_affine_slots():
+    shown = text(systems.convolutional(), "embedding")
+    assert "H₁(c₁, p; x) = Σ_{i,k} w₁(c₁, i, k) x_{i,2p + k − 1}" in shown
+    assert "Σ_{p',k: p = p' + k − 1} w₂(c₂, c₁, k, ζ) Δ_H₂(c₂, p'; x)" in shown
+    assert "position outside" not in text(systems.positions("h * max(h, positions)"))
+    assert "What a connection reads at a position outside of its range counts as 0" in shown
+
+
+def test_rates_are_printed():
+    shown = text(systems.three_layer(("1/(1 + t)", "2", "1")), "embedding")
+    assert "∂ₜ w₁(c₁, i) = −(1/(t + 1)) E_P[" in shown
+    assert "∂ₜ w₂(c₂, c₁, ζ) = −2 E_P[" in shown
+
+
+def test_unknown_notation():
+    with pytest.raises(MfError, match="Did you mean 'measure'"):
+        text(systems.three_layer(), "mesure")
+
+
+@pytest.mark.parametrize("name", systems.EVERY)
+def test_mathml_knows_every_command(name):
+    """An unknown command would come out as text with its backslash; the XML must be well formed."""
+    page = html(systems.EVERY[name]())
+    assert "\\" not in page
+    ElementTree.fromstring(page)
+    assert "<script" not in page
+    assert "http" not in page.replace("http://www.w3.org/1998/Math/MathML", "")
+
+
+@pytest.mark.parametrize("name", systems.EVERY)
+def test_latex_document_is_balanced(name):
+    """Braces, environments and \\left-\\right pairs close; nothing in a document needs more than amsmath."""
+    page = latex_document(systems.EVERY[name]())
+    bare = page.replace(r"\{", "").replace(r"\}", "")
+    depth = 0
+    for sign in bare:
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert len(re.findall(r"\\left\b", page)) == len(re.findall(r"\\right\b", page))
+    opened = re.findall(r"\\begin\{([a-z*]+)\}", page)
+    assert sorted(opened) == sorted(re.findall(r"\\end\{([a-z*]+)\}", page))
+    assert page.count("$") % 2 == 0
+    assert page.isascii()
+
+
+def test_latex_block():
+    block = latex(systems.three_layer())
+    assert block.startswith("\\begin{aligned}") and block.endswith("\\end{aligned}")
+    assert (
+        r"\Delta_{H_{1}}(c_{1}; x) &= \sigma'(H_{1}(c_{1}; x))\, "
+        r"\mathbb{E}_{c_{2}, \zeta}[w_{2}(c_{2}, c_{1}, \zeta)\, \Delta_{H_{2}}(c_{2}; x)]"
+    ) in block
+
+
+def test_mathml_of_a_formula():
+    assert mathml(r"\frac{1}{2}").startswith("<math")
+    assert 'display="inline"' in mathml("x", "inline")
+
+
+def test_titles_are_escaped():
+    system = dataclasses.replace(systems.three_layer(), title="50% <b> of a_b & {more}")
+    assert "<b>" not in html(system)
+    assert r"50\% <b> of a\_b \& \{more\}" in latex_document(system)
+
+
+def test_systems_show_themselves():
+    limit = systems.three_layer()
+    assert str(limit) == text(limit)
+    assert "<math" in limit._repr_html_()
