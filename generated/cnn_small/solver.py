@@ -1,0 +1,651 @@
+"""Small convolutional network
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Small convolutional network"
+DIGEST = "b9cbbccca330720a94fe0557e79e8882e2b547a295d430903a5bcfd1ba599077"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "c1.bias": ("c1",),
+    "c1.weight": ("c1", "channels", "c1.taps"),
+    "c2.bias": ("c2",),
+    "c2.weight": ("c2", "c1", "c2.taps"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "c2", "c2.positions"),
+}
+FROZEN = ()
+POPULATIONS = ("c1", "c2")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "c1": 1.0,
+    "c2": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "positions": 12,
+    "channels": 1,
+    "outputs": 1,
+    "c1.positions": 6,
+    "c1.taps": 3,
+    "c2.positions": 3,
+    "c2.taps": 3,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "channels", "positions"),
+    "y": ("data", "outputs"),
+    "c1.bias": ("c1",),
+    "c1.weight": ("c1", "channels", "c1.taps"),
+    "c1": ("data", "c1", "c1.positions"),
+    "c1.out": ("data", "c1", "c1.positions"),
+    "c2.bias": ("c2",),
+    "c2.weight": ("c2", "c1", "c2.taps"),
+    "c2": ("data", "c2", "c2.positions"),
+    "c2.out": ("data", "c2", "c2.positions"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "c2", "c2.positions"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj c2.out": ("data", "c2", "c2.positions"),
+    "adj c2": ("data", "c2", "c2.positions"),
+    "adj c1.out": ("data", "c1", "c1.positions"),
+    "adj c1": ("data", "c1", "c1.positions"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("c1",),
+    ("c2",),
+    ("outputs",),
+    ("c1", "c2.taps", "c2.positions"),
+    ("c1.positions", "channels", "c1.taps"),
+    ("c2.positions", "c1", "c2.taps"),
+    ("c1", "c2.taps", "c2.positions"),
+    ("channels", "c1.taps", "c1.positions"),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def gather(out, a):
+    """out(i, j, k) = a(j, 2 * i + k - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = 2 * i + k - 1
+                v1 = a[j, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+@compiled
+def pointwise_tanh(out, a, b):
+    """out(i, j, k) = tanh(a(i, j, k) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_j = b[j]
+            for k in range(out.shape[2]):
+                a_ijk = a[i, j, k]
+                v1 = np.tanh(b_j + a_ijk)
+                out[i, j, k] = v1
+
+
+@compiled
+def gather_2(out, a):
+    """out(i, j, k) = a(j, 2 * i + k)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = 2 * i + k
+                v1 = a[j, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_2(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_3(out, a, b):
+    """out(i, j, k) = b(i, j, k)*(1 - a(i, j, k)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v1 = a_ijk * a_ijk
+                out[i, j, k] = b_ijk * (real(1.0) - v1)
+
+
+@compiled
+def scatter(out, a):
+    """out(i, 2 * j + k) += 0.3333333333333333*a(i, k, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for k in range(a.shape[1]):
+            for j in range(a.shape[2]):
+                a_ikj = a[i, k, j]
+                place1 = 2 * j + k
+                if 0 <= place1 < out.shape[1]:
+                    out[i, place1] += real(0.3333333333333333) * a_ikj
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j, k}[ -a(j, i, k)*b(j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[0]):
+            b_j = b[j]
+            v1 = -b_j
+            for k in range(a.shape[2]):
+                a_jik = a[j, i, k]
+                total += v1 * a_jik
+        out[i] = total
+
+
+@compiled
+def reduce_3(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def gather_3(out, a):
+    """out(i, j, k) = a(i, 2 * k + j - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = 2 * k + j - 1
+                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+@compiled
+def gather_4(out, a):
+    """out(i, j, k) = a(i, 2 * k + j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = 2 * k + j
+                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # c1(data, c1, c1.positions) = Sum_{channels, c1.taps}[ c1.weight(c1, channels, c1.taps)*x(data, channels,
+    #     2*c1.positions + c1.taps - 1) ]
+    f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions"]))
+    temporary_1 = make("temporary 1", (n["c1.positions"], n["channels"], n["c1.taps"]))
+    weighting_channels_c1_taps = nodes.weighting(("channels", "c1.taps"))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        c1_at_data = f["c1"][sample]
+        gather(temporary_1, x_at_data)
+        matrix_product(c1_at_data, matrix(f["c1.weight"], 1), matrix(temporary_1, 1).T, 1.0, weighting_channels_c1_taps)
+    # c1.out(data, c1, c1.positions) = tanh(c1.bias(c1) + c1(data, c1, c1.positions))
+    f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions"]))
+    pointwise_tanh(f["c1.out"], f["c1"], f["c1.bias"])
+    # c2(data, c2, c2.positions) = Mean_{c1}[ Sum_{c2.taps}[ 0.3333333333333333*c2.weight(c2, c1,
+    #     c2.taps)*c1.out(data, c1, 2*c2.positions + c2.taps) ] ]
+    f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions"]))
+    temporary_1 = make("temporary 1", (n["c2.positions"], n["c1"], n["c2.taps"]))
+    weighting_c1_c2_taps = nodes.weighting(("c1", "c2.taps"))
+    for sample in range(n["data"]):
+        c1_out_at_data = f["c1.out"][sample]
+        c2_at_data = f["c2"][sample]
+        gather_2(temporary_1, c1_out_at_data)
+        matrix_product(c2_at_data, matrix(f["c2.weight"], 1), matrix(temporary_1, 1).T, 0.3333333333333333, weighting_c1_c2_taps)
+    # c2.out(data, c2, c2.positions) = tanh(c2.bias(c2) + c2(data, c2, c2.positions))
+    f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions"]))
+    pointwise_tanh(f["c2.out"], f["c2"], f["c2.bias"])
+    # yhat(data, outputs) = Mean_{c2}[ Sum_{c2.positions}[ c2.out(data, c2,
+    #     c2.positions)*output.weight(outputs, c2, c2.positions) ] ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], matrix(f["c2.out"], 1), matrix(f["output.weight"], 1).T, 1.0, nodes.weighting(("c2", "c2.positions")), add=True)
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce(f["loss"], f["y"], f["yhat"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_2(f["adj yhat"], f["y"], f["yhat"])
+    # adj c2.out(data, c2, c2.positions) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, c2,
+    #     c2.positions) ]
+    f["adj c2.out"] = make("adj c2.out", (n["data"], n["c2"], n["c2.positions"]))
+    matrix_product(matrix(f["adj c2.out"], 1), f["adj yhat"], matrix(f["output.weight"], 1), 1.0, nodes.weighting(("outputs",)))
+    # adj c2(data, c2, c2.positions) = adj c2.out(data, c2, c2.positions)*(1 - c2.out(data, c2,
+    #     c2.positions)**2)
+    f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions"]))
+    pointwise_3(f["adj c2"], f["c2.out"], f["adj c2.out"])
+    # adj c1.out(data, c1, 2*c2.positions + c2.taps) += Mean_{c2}[ 0.3333333333333333*c2.weight(c2, c1,
+    #     c2.taps)*adj c2(data, c2, c2.positions) ]
+    f["adj c1.out"] = make("adj c1.out", (n["data"], n["c1"], n["c1.positions"]))
+    f["adj c1.out"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c1"], n["c2.taps"], n["c2.positions"]))
+    weighting_c2 = nodes.weighting(("c2",))
+    for sample in range(n["data"]):
+        adj_c2_at_data = f["adj c2"][sample]
+        adj_c1_out_at_data = f["adj c1.out"][sample]
+        matrix_product(matrix(temporary_1, 2), matrix(f["c2.weight"], 1).T, adj_c2_at_data, 1.0, weighting_c2)
+        scatter(adj_c1_out_at_data, temporary_1)
+    # adj c1(data, c1, c1.positions) = adj c1.out(data, c1, c1.positions)*(1 - c1.out(data, c1,
+    #     c1.positions)**2)
+    f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions"]))
+    pointwise_3(f["adj c1"], f["c1.out"], f["adj c1.out"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions}[ -adj c1(data, c1, c1.positions) ] ]
+    speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],)) if add else out["c1.bias"]
+    reduce_2(speed, f["adj c1"], p["data"])
+    # d c2.bias(c2) = Mean_{data}[ Sum_{c2.positions}[ -adj c2(data, c2, c2.positions) ] ]
+    speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],)) if add else out["c2.bias"]
+    reduce_2(speed, f["adj c2"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_3(speed, f["adj yhat"], p["data"])
+    # d c1.weight(c1, channels, c1.taps) = Mean_{data}[ Sum_{c1.positions}[ -adj c1(data, c1,
+    #     c1.positions)*x(data, channels, 2*c1.positions + c1.taps - 1) ] ]
+    temporary_2 = make("temporary 2", (n["channels"], n["c1.taps"], n["c1.positions"]))
+    if not add:
+        out["c1.weight"].fill(0.0)
+    weighting_c1_positions = nodes.weighting(("c1.positions",))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        adj_c1_at_data = f["adj c1"][sample]
+        gather_3(temporary_2, x_at_data)
+        matrix_product(matrix(out["c1.weight"], 1), adj_c1_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["c1.weight"], weighting_c1_positions, add=True)
+    # d c2.weight(c2, c1, c2.taps) = Mean_{data}[ Sum_{c2.positions}[ (-0.3333333333333333)*c1.out(data, c1,
+    #     2*c2.positions + c2.taps)*adj c2(data, c2, c2.positions) ] ]
+    temporary_2 = make("temporary 2", (n["c1"], n["c2.taps"], n["c2.positions"]))
+    if not add:
+        out["c2.weight"].fill(0.0)
+    weighting_c2_positions = nodes.weighting(("c2.positions",))
+    for sample in range(n["data"]):
+        c1_out_at_data = f["c1.out"][sample]
+        adj_c2_at_data = f["adj c2"][sample]
+        gather_4(temporary_2, c1_out_at_data)
+        matrix_product(matrix(out["c2.weight"], 1), adj_c2_at_data, matrix(temporary_2, 2).T, -0.3333333333333333 * p["data"][sample] * scale["c2.weight"], weighting_c2_positions, add=True)
+    # d output.weight(outputs, c2, c2.positions) = Mean_{data}[ -c2.out(data, c2, c2.positions)*adj yhat(data,
+    #     outputs) ]
+    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["c2.out"], 1), -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "c1.bias": 1.0,
+        "c1.weight": 1.0,
+        "c2.bias": 1.0,
+        "c2.weight": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # c1.bias: normal(0, 0.3)
+    values["c1.bias"] = _draw("normal", (0.0, 0.3,), "c1.bias", (n["c1"],), seed)
+    # c1.weight: normal(0, sqrt(2/fan_in))
+    values["c1.weight"] = _draw("normal", (0.0, 0.816496580927726,), "c1.weight", (n["c1"], n["channels"], n["c1.taps"],), seed)
+    # c2.bias: 0
+    values["c2.bias"] = _draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
+    # c2.weight: normal(0.5, 0.5)
+    values["c2.weight"] = (_draw("normal", (0.5, 0.5,), "c2.weight", (n["c2"], n["c1"], n["c2.taps"],), seed) if draw else _draw("constant", (0.5,), "c2.weight", (n["c2"], n["c1"], n["c2.taps"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(0.3, 0.5)
+    values["output.weight"] = _draw("normal", (0.3, 0.5,), "output.weight", (n["outputs"], n["c2"], n["c2.positions"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state
