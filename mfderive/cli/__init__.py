@@ -20,6 +20,9 @@ INTERRUPTED = 130
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; ``words`` default to the command line's. Returns the exit code."""
+    if not sys.stderr.isatty():
+        # In a file every update of a bar is kept, so they come seldom. tqdm reads this when it is imported.
+        os.environ.setdefault("TQDM_MININTERVAL", "10")
     try:
         arguments = parse(list(sys.argv[1:] if words is None else words))
         if arguments is None:
