@@ -53,6 +53,8 @@ class _Statistics:
         over = self.over(operation, axis)
         if operation == "mean":
             return self.mean(inner, over)
+        if operation == "sum":
+            return self.field("sum", self.without(over), over, inner)
         chosen = self.selected(inner, over)
         if operation == "max":
             return self.field("max", self.without(over), over, chosen * inner)

@@ -206,6 +206,7 @@ class Parts:
                 forms.append(("mean-neurons", f"(({inner} - mean({inner})) / {scale})"))
         if node.positions:
             forms = [*forms[:1], ("max-positions", f"max({inner}, positions)")]
+            forms.append(("sum-positions", f"sum({inner}, positions)"))
             if not self.coarse or int(np.prod(node.positions)) in (1, 2, 4, 8):
                 forms.append(("mean-positions", f"mean({inner}, positions)"))
             if not self.coarse:
