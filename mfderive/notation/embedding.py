@@ -238,6 +238,11 @@ class Embedding:
     def remarks(self) -> list[str]:
         """Sentences that the equations need: what D or Delta means, what an affine slot reads outside."""
         found = ["E with labels under it averages over neurons; E_P averages over the data (x, y)."]
+        if getattr(self.system, "log", ()):
+            found.append(
+                "After reduction a label c stands for the type of a neuron; what has no label of a layer "
+                "is the same for all of its neurons."
+            )
         if any(axis.kind is AxisKind.NOISE for axis in self.system.axes):
             found.append("ζ is the randomness of one weight entry once the labels of its two ends are given.")
         if getattr(self.system, "backward", ()):

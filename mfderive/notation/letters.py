@@ -88,8 +88,7 @@ class Letters:
     @cached_property
     def number(self) -> dict[str, int]:
         """Layer -> its number in a chain; empty when the network is no chain."""
-        populations = [axis.name for axis in self.system.populations]
-        if list(self.layers) != populations:
+        if any(axis.name not in self.layers for axis in self.system.populations):
             return {}
         previous = "x"
         for layer in self.layers:
@@ -103,7 +102,7 @@ class Letters:
     def _reads_only(self, layer: str, previous: str) -> bool:
         equations = [e for e in self.system.forward if owner(e.field) == layer]
         visible = [e for e in equations if not self.system.field[e.field].hidden]
-        if len(visible) != 1:
+        if len(visible) != 1 or not self._has_own_neurons(visible[0].field):
             return False
         read = {
             a.field
@@ -116,7 +115,12 @@ class Letters:
             any(self.system.field[a.field].role is not Role.PARAMETER for _, a in term.accesses)
             for term in visible[0].terms
         )
-        weights = {a.field for term in visible[0].terms for _, a in term.accesses if self._is_dense(a.field)}
+        weights = {
+            a.field
+            for term in visible[0].terms
+            for _, a in term.accesses
+            if self.system.field[a.field].role is Role.PARAMETER
+        }
         shared = any(
             a.field in weights
             for e in self.system.forward
@@ -128,9 +132,9 @@ class Letters:
         others = {owner(name) for name in read - own}
         return others == {previous} and reading <= 1 and not shared
 
-    def _is_dense(self, name: str) -> bool:
-        field = self.system.field[name]
-        return field.role is Role.PARAMETER and len(self.system.population_slots(name)) == 2
+    def _has_own_neurons(self, name: str) -> bool:
+        """Whether a field is indexed by its layer's own population alone (or by none: one type)."""
+        return set(self.system.population_slots(name)) <= {owner(name)}
 
     def layer(self, name: str) -> Letter:
         """The subscript that stands for a layer."""

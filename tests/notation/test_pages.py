@@ -6,10 +6,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from mfderive import reduce
 from mfderive.errors import MfError
 from mfderive.notation import html, latex, latex_document, mathml, text
 
 from . import systems
+from .systems import LAW
 
 THREE_LAYERS = """\
 Forward
@@ -131,3 +133,18 @@ def test_systems_show_themselves():
     limit = systems.three_layer()
     assert str(limit) == text(limit)
     assert "<math" in limit._repr_html_()
+
+
+def test_reduced_systems_are_functions_of_types():
+    """Theory C.3: middle layers of constant biases are one neuron each, without a label."""
+    layers = [
+        {"name": f"h{k}", "from": source, "weight": LAW, "bias": "0", "activation": "relu"}
+        for k, source in enumerate(["x", "h1", "h2", "h3"], start=1)
+    ]
+    limit = systems.derived(layers, {"from": "h4", "weight": LAW, "bias": "0"})
+    shown = text(reduce(limit))
+    assert "H₂(x) = E_{c₁}[w₂(c₁) σ(H₁(c₁; x) + b₁(c₁))]" in shown
+    assert "H₃(x) = w₃ σ(H₂(x) + b₂)" in shown
+    assert "w₃  " in shown and "n₃ n₂" in shown
+    assert "a label c stands for the type of a neuron" in shown
+    assert "before any reduction" in text(reduce(limit), "measure")
