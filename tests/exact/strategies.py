@@ -18,9 +18,10 @@ Document = dict[str, Any]
 _FEATURES = """
 dense skip convolution stride padding average short-form long-form finite shared into neuron-parameter
 activation-expression mean-neurons mean-positions sum-positions max-positions softmax-positions
-nonlinear-weight end-in-operation end-in-law component named-tie transposed-tie several-weights several-outputs
-several-into-output output-without-weight relative-width rate-in-time frozen positions several-positions
-inner-dense squared cross-entropy logistic huber expression shuffled input-to-output autoencoder
+nonlinear-weight end-in-operation end-in-law component named-tie transposed-tie several-weights
+several-outputs several-into-output output-without-weight relative-width rate-in-time frozen positions
+several-positions inner-dense squared cross-entropy logistic huber expression shuffled input-to-output
+autoencoder
 """
 FEATURES = frozenset(_FEATURES.split())
 
