@@ -15,7 +15,6 @@ import latex2mathml.converter
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..errors import MfError, nearest
 from .embedding import Embedding, Line
-from .existence import obstacle
 from .measure_form import measure_form
 from .measure_print import MeasurePage, theta_lines
 from .styles import LATEX, TEXT, Style
@@ -83,10 +82,10 @@ def _measure(system: ForwardSystem, style: Style) -> list[Section]:
     if not isinstance(system, LimitSystem) or system.log:
         sentence = "Measure notation belongs to the limit itself, before any reduction."
         return [Section(title, (sentence,))]
-    reason = obstacle(system)
-    if reason is not None:
-        return [Section(title, (reason,))]
-    form = measure_form(system)
+    try:
+        form = measure_form(system)
+    except MfError as reason:
+        return [Section(title, (str(reason),))]
     result = [Section(title, tuple(form.remarks()))]
     theta = [line.split(" = ", 1) for line in theta_lines(form, style)]
     if theta:

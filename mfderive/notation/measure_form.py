@@ -72,7 +72,7 @@ def measure_form(system: LimitSystem) -> MeasureForm:
                 return _written(system, MeasureWriter(builder, manner))
             except UngroupedError:
                 continue
-    raise MfError("measure notation does not know how to write this system; embedding notation does")
+    raise MfError("measure notation does not know how to write this system; embedding notation does.")
 
 
 def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:

@@ -16,7 +16,7 @@ import sympy as sp
 
 from ..algebra.functions import ClosedFunction
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
-from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
+from ..algebra.terms import Affine, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
 from .letters import Letters, name_of
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
@@ -104,7 +104,7 @@ class TreeBuilder:
                 places = [(a.field, a.slots) for _, a in term.accesses] + [(equation.field, term.target)]
                 for name, slots in places:
                     for axis, slot in zip(self.system.field[name].axes, slots, strict=True):
-                        if not isinstance(slot, Index):
+                        if not isinstance(slot, Index) and slot != Affine((), 0):
                             candidates.discard(axis)
         return frozenset(candidates)
 
@@ -194,7 +194,8 @@ class TreeBuilder:
             return maximum
         body = self._expression(term, mapping, equation)
         for slot, value in conditions:
-            body = body * Indicator(value, self._slot(slot, mapping))
+            place = self._slot(slot, mapping)
+            body = body if place == value else body * Indicator(value, place)
         return self._reduce(body, [mapping[i] for i in indices])
 
     def _reduce(self, body: Tree, bound: list[Tree]) -> Tree:
@@ -391,6 +392,3 @@ def display_equation(
 def display_tree(system: ForwardSystem, equation: Equation) -> Tree:
     """The right side of an equation as a display tree: H2 is Mean(w2*Activation(H1), c_1) (Eq. 16)."""
     return display_equation(system, equation).rhs
-
-
-__all__ = ["Access", "TreeBuilder", "display_equation", "display_tree"]
