@@ -428,6 +428,13 @@ def forward(state, x):
     return {name: array for name, array in fields.items() if name not in given}
 
 
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
 def loss(state, x, y):
     """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
     fields, nodes = _begin(state, x, y)

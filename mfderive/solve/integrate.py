@@ -20,12 +20,14 @@ from ..reduce.reduce import reduce as reduce_system
 from ..spec.network import Network
 from .clock import TABLEAUS, Clock, make_clock
 from .options import Options, resolve_options
+from .threads import fitting_threads, largest_product
 
 State = dict[str, Any]
 OBSERVATIONS = 80
 CHECKPOINTS = 9
-# The evaluation sample goes through the solver in pieces of so many samples, to bound the memory.
-_PIECE = 500
+# The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
+# that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST.
+_SMALLEST_PIECE, _LARGEST_PIECE = 64, 500
 
 
 def solve(
@@ -86,8 +88,16 @@ def solve(
     start, state = _start(limit, options, initial, resume, clock)
     module = generate(limit) if solver is None else solver
     _check_run_memory(module, network, options, state)
+    nodes = {name: len(weights) for name, weights in state["p"].items()}
     run = _Run(network, module, options, clock, min(checkpoints, clock.steps + 1))
-    return run.trajectory(state, start, resume, progress)
+    with fitting_threads(largest_product(draw_noise(limit), nodes, _samples(network))):
+        return run.trajectory(state, start, resume, progress)
+
+
+def _samples(network: Network) -> int:
+    """The number of samples of a step."""
+    batch = network.training.batch_size
+    return (network.source.rows or 1) if isinstance(batch, str) else batch
 
 
 def _system(network: Network, options: Options, given: Mapping[str, Any] | None) -> LimitSystem:
@@ -145,13 +155,12 @@ def _cast(limit: LimitSystem, state: Mapping[str, Any], options: Options) -> Sta
 
 
 def _check_run_memory(module: Any, network: Network, options: Options, state: State) -> None:
-    batch = network.training.batch_size
-    samples = network.source.rows if isinstance(batch, str) else batch
+    samples = _samples(network)
     nodes = {name: len(weights) for name, weights in state["p"].items()}
     # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
     copies = 0 if options.method == "euler" else len(TABLEAUS[options.method][1]) + 1
     held = copies * sum(value.nbytes for name, value in state.items() if name != "p")
-    needed = held + module.memory_estimate(nodes, max(samples or 1, _PIECE), options.dtype)
+    needed = held + module.memory_estimate(nodes, max(samples, _LARGEST_PIECE), options.dtype)
     check_memory(
         needed,
         f"Solving with {max(nodes.values(), default=1)} nodes a population and batches of {samples}",
@@ -203,13 +212,7 @@ class _Run:
 
     def observe(self, number: int, state: State) -> None:
         """Measure loss and error on the evaluation sample; keep a checkpoint where one is due."""
-        with np.errstate(all="ignore"):
-            yhat = np.concatenate(
-                [
-                    self.module.forward(state, self.x[k : k + _PIECE])["yhat"]
-                    for k in range(0, len(self.x), _PIECE)
-                ]
-            )
+        yhat = self.predict(state)
         time = float(self.clock.times[number])
         loss, error = evaluate_loss_error(self.network, yhat, self.y)
         if not np.isfinite(loss):
@@ -218,12 +221,26 @@ class _Run:
         if number in self.kept:
             self.points.append(Checkpoint(time, int(self.clock.sgd_steps[number]), copy_state(state)))
 
+    def predict(self, state: State) -> Any:
+        """The outputs yhat [sample, outputs] on the evaluation sample."""
+        count = len(self.x)
+        size = _samples(self.network)
+        if not _SMALLEST_PIECE <= size <= count:
+            size = min(max(size, _SMALLEST_PIECE), _LARGEST_PIECE, count)
+        starts = list(range(0, count - size, size))
+        with np.errstate(all="ignore"):
+            parts = [self.module.predict(state, self.x[k : k + size]) for k in starts]
+            # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+            last = self.module.predict(state, self.x[count - size :])
+        done = starts[-1] + size if starts else 0
+        return np.concatenate([*parts, last[done - (count - size) :]])
+
     def divergence(self, number: int, state: State) -> str:
         """Where the numbers left the finite ones, and what to do."""
         broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
         if not broken:
             with np.errstate(all="ignore"):
-                fields = self.module.forward(state, self.x[:_PIECE])
+                fields = self.module.forward(state, self.x[:_LARGEST_PIECE])
             broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
         where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
         last = f"; the last finite loss was {self.rows[-1][2]:.4g} at t = {self.rows[-1][0]:.4g}"

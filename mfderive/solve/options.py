@@ -23,9 +23,9 @@ class Options:
     """Resolved options of one solution.
 
     ``reduce``: solve the exact reduction, on ``nodes`` nodes by ``rule`` (None: chosen from the labels);
-    ``widths``: nodes of every population of the full system (times its relative width); ``step``: the time step of rk4 (None:
-    ten SGD steps at the first learning rate); ``horizon``: time t at which to stop (None: after ``steps``);
-    ``evaluation``: samples on which loss and error are measured.
+    ``widths``: nodes of every population of the full system (times its relative width); ``step``: the time
+    step of rk4 (None: ten SGD steps at the first learning rate); ``horizon``: time t at which to stop (None:
+    after ``steps``); ``evaluation``: samples on which loss and error are measured.
     """
 
     widths: int | dict[str, int] = DEFAULT_WIDTHS
