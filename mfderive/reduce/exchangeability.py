@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..algebra.laws import Parameter
-from ..algebra.system import LimitSystem
+from ..algebra.system import LimitSystem, velocity
 from ..algebra.terms import Access, AxisKind, Equation, Slot, Term
 from .dependencies import Key, dependencies
 from .words import collapse_lines
@@ -19,6 +19,11 @@ def collapse(system: LimitSystem) -> LimitSystem:
     """The system in which every slot that a value does not depend on is gone."""
     found = dependencies(system)
     idle = {key for key, labels in found.labels.items() if not labels}
+    # A parameter moves where it is: its evolution keeps the parameter's layout, whatever it depends on.
+    for parameter in system.parameters:
+        for place in range(len(parameter.axes)):
+            if (parameter.name, place) not in idle:
+                idle.discard((velocity(parameter.name), place))
     fields = tuple(replace(field, axes=_kept(field.name, field.axes, idle)) for field in system.fields)
     used = {axis for field in fields for axis in field.axes}
     parameters = tuple(_collapsed_parameter(parameter, idle) for parameter in system.parameters)

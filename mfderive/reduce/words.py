@@ -15,7 +15,7 @@ def collapse_lines(system: LimitSystem, found: Dependencies) -> list[str]:
     groups: dict[tuple[str, frozenset[str]], list[str]] = {}
     for field in system.fields:
         for position, axis in _population_places(system, field):
-            if field.role is Role.FORWARD and not field.hidden:
+            if field.role is Role.FORWARD and not field.hidden and _is_state(system, field.name):
                 groups.setdefault((axis, found.labels[field.name, position]), []).append(field.name)
     lines = []
     for (axis, labels), names in groups.items():
@@ -27,6 +27,14 @@ def collapse_lines(system: LimitSystem, found: Dependencies) -> list[str]:
         )
         lines += _sensitive_adjoints(system, found, names, labels)
     return [*lines, *_weight_lines(system, found)]
+
+
+def _is_state(system: LimitSystem, name: str) -> bool:
+    """Whether a field is a layer's own (its first pre-activation, or one that reads parameters): no statistic."""
+    if "." not in name:
+        return True
+    equation = next(e for e in system.forward if e.field == name)
+    return any(access.field in system.parameter for term in equation.terms for _, access in term.accesses)
 
 
 def _population_places(system: LimitSystem, field: Field) -> list[tuple[int, str]]:
@@ -114,7 +122,7 @@ def _sameness(system: LimitSystem, names: list[str]) -> str:
     starts, averaged = [], []
     for parameter in _read_parameters(system, names):
         ends = [axis for axis in parameter.axes if system.axis[axis].kind is AxisKind.POPULATION]
-        if len(ends) == 1:
+        if len(ends) == 1 and parameter.law.is_deterministic:
             starts.append(parameter)
         elif len(ends) == 2:
             averaged.append(parameter.name)
