@@ -30,7 +30,7 @@ def collapse_lines(system: LimitSystem, found: Dependencies) -> list[str]:
 
 
 def _is_state(system: LimitSystem, name: str) -> bool:
-    """Whether a field is a layer's own (its first pre-activation, or one that reads parameters): no statistic."""
+    """Whether a field is a layer's own (a pre-activation, which reads parameters), no statistic."""
     if "." not in name:
         return True
     equation = next(e for e in system.forward if e.field == name)

@@ -51,7 +51,9 @@ def blown_up(full: LimitSystem, reduced: LimitSystem, state: State) -> State:
     for number, axis in enumerate(full.populations):
         types = state["p"][axis.name] if axis.name in kept else np.ones(1)
         # Copies weigh the same where a Latin square needs it, else as they like.
-        shares = np.full(copies, 1 / copies) if count else np.random.default_rng(number).dirichlet([2.0] * copies)
+        shares = (
+            np.full(copies, 1 / copies) if count else np.random.default_rng(number).dirichlet([2.0] * copies)
+        )
         weights[axis.name] = np.outer(types, shares).ravel()
     blown: State = {
         p.name: _repeated(reduced, p, state[p.name], copies, {k: len(v) for k, v in weights.items()})
@@ -93,7 +95,9 @@ def euler(system: LimitSystem, state: State, batches: list[Any], alpha: float) -
     return state
 
 
-def disagreement(full: LimitSystem, reduced: LimitSystem, state: State, batches: list[Any], alpha: float) -> float:
+def disagreement(
+    full: LimitSystem, reduced: LimitSystem, state: State, batches: list[Any], alpha: float
+) -> float:
     """The largest difference of full and reduced solutions after all batches, over each array's size."""
     start = blown_up(full, reduced, state)
     small = euler(reduced, state, batches, alpha)
