@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 import mfderive as mf
+from mfderive.algebra.interpreter import interpret
 from mfderive.algebra.system import ForwardSystem, LimitSystem, draw_noise, velocity
 from mfderive.codegen.generate import SOLVER, load_solver
-from mfderive.codegen.interpreter import interpret
 from mfderive.codegen.module import solver_source
 from mfderive.data.draw import initial_state
 from mfderive.finite.namespace import NUMPY
