@@ -18,7 +18,10 @@ def evaluation_order(layers: tuple[Layer, ...], file: str | None) -> tuple[Layer
 
     Raises :class:`SpecError` that names the path of a cycle.
     """
-    sources = {layer.name: {c.source for c in layer.connections} - {INPUT} for layer in layers}
+    sources = {
+        layer.name: set().union(*(connection.now for connection in layer.connections)) - {INPUT}
+        for layer in layers
+    }
     order, waiting = _sorted(layers, sources)
     if waiting:
         raise _cycle([layer for layer in layers if layer.name in waiting], file)
@@ -64,7 +67,12 @@ def _cycle(layers: list[Layer], file: str | None) -> SpecError:
     known = {layer.name: layer for layer in layers}
     path = [layers[0].name]
     while True:
-        following = next(c.source for c in known[path[-1]].connections if c.source in known)
+        following = next(
+            source
+            for connection in known[path[-1]].connections
+            for source in (connection.source, *connection.reads)
+            if source in connection.now and source in known
+        )
         if following in path:
             circle = [*path[path.index(following) :], following][::-1]
             break
@@ -74,7 +82,8 @@ def _cycle(layers: list[Layer], file: str | None) -> SpecError:
         file=file,
         table=known[circle[-1]].table,
         key="from",
-        remedy="A network is evaluated from x to the output; recurrence is not in this version of mfderive",
+        remedy="A network is evaluated from x to the output. To read the step before, give the layers "
+        'steps = T and the connection kind = "recurrent"',
     )
 
 
@@ -119,13 +128,10 @@ def _check_shapes(
     weight = later[1].weight
     if weight is None:
         return
-    kinds = {first[1].kind, later[1].kind}
-    if len(kinds) > 1 or first[1].kernel != later[1].kernel:
+    kernels = [dict(connection.options).get("kernel") for _, connection in (first, later)]
+    if kernels[0] != kernels[1]:
         problem = "ties connections of unequal kinds or kernels"
         raise _tie_error(network, later[1], f"the weight '{weight.name}' {problem}", "They must be equal")
-    if weight.transpose and first[1].kernel:
-        problem = "transposed convolution is not in this version of mfderive"
-        raise _tie_error(network, later[1], problem, "Give the connection a weight of its own")
     given = _ends(network, *first)
     wanted = _ends(network, *later)
     if weight.transpose:

@@ -1,336 +1,294 @@
 """The forward equations of a network: the only place where layer kinds mean anything.
 
-Each layer kind states how it reads its source; everything else (backward, evolution, scalings, code,
-witness) follows from the equations that stand here.
+Each layer kind states how it reads its source (:mod:`mfderive.spec.kind`); everything else (backward,
+evolution, scalings, code, witness) follows from the equations that stand here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import sympy as sp
 
-from ..algebra.laws import End, Law, Parameter, Reference
+from ..algebra.laws import End
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import (
-    Access,
-    Affine,
-    Axis,
-    AxisKind,
-    Equation,
-    Field,
-    Index,
-    Role,
-    Slot,
-    Term,
-    canonical_indices,
-)
-from ..errors import SpecError, nearest
-from .names import attributes
-from .network import Connection, LawSpec, Layer, Network
+from ..algebra.terms import Access, Affine, Axis, AxisKind, Field, Index, Role, Slot, Term, canonical_indices
+from .declarations import Declarations, field_name
+from .kind import STEPS, Reading, Shape, Site
+from .kinds import KINDS
+from .names import INPUT, MAIN, OUTPUT
+from .network import AxisReduction, Connection, Layer, Network
 from .objective import loss_equations
-from .reading import READINGS, ConvolutionShape, Reading, Shape, convolution_shape
-from .statistics import replace_statistics
+from .statistics import Statistics
 from .terms import make_term, numbered
 
 
 def forward_system(network: Network) -> ForwardSystem:
     """The forward equations of a resolved network (theory A.2), the loss of a sample last.
 
+    Layers with steps are unrolled: one field a step, with the same parameters.
     Raises SpecError where shapes do not fit (ties, skips, kernels larger than what they read).
     """
     builder = ForwardBuilder(network)
     builder.inputs()
     for layer in network.layers:
-        builder.layer(layer)
+        builder.shape(layer)
+    for layer in network.layers:
+        for step in builder.steps(layer):
+            builder.need(layer.name, step)
     builder.output()
-    builder.loss()
+    loss_equations(builder, network.loss)
     return builder.system()
 
 
-@dataclass(frozen=True)
-class WeightRecord:
-    """A weight that has been mentioned: its field, axes (target, source, rest) and noise axis."""
-
-    name: str
-    axes: tuple[str, ...]
-    noise: str | None
-
-
-class ForwardBuilder:
-    """Collects axes, fields, parameters and equations while it walks through the layers in order."""
+class ForwardBuilder(Declarations):
+    """Walks through the layers (and their steps) and states their equations."""
 
     def __init__(self, network: Network) -> None:
-        if network.input_shape is None or network.outputs is None:
-            raise SpecError("the sizes of the data are not known yet", file=network.file, table="data")
-        self.network = network
-        self.axes: dict[str, Axis] = {"data": Axis("data", AxisKind.DATA)}
-        self.fields: list[Field] = []
-        self.parameters: dict[str, Parameter] = {}
-        self.equations: list[Equation] = []
-        self.shapes: dict[str, Shape] = {}
-        self.weights: dict[str, WeightRecord] = {}
-        # Where the law of each parameter stands: its ends, table and key.
-        self.law_places: dict[str, tuple[dict[End, str], str, str]] = {}
-        self.current = ""  # the layer whose connections are being read
-
-    # ------------------------------------------------------------------ declarations
-
-    def axis(self, axis: Axis) -> str:
-        """Declare an axis and return its name."""
-        self.axes.setdefault(axis.name, axis)
-        return axis.name
-
-    def finite(self, name: str, size: int) -> str:
-        """Declare a finite axis and return its name."""
-        return self.axis(Axis(name, AxisKind.FINITE, size))
-
-    def size(self, axis: str) -> int:
-        """The size of a finite axis."""
-        size = self.axes[axis].size
-        if size is None:
-            raise SpecError(f"the axis '{axis}' has no finite size", file=self.network.file)
-        return size
-
-    def equation(
-        self, name: str, target: tuple[Index, ...], terms: tuple[Term, ...], **options: bool | int
-    ) -> Access:
-        """Declare a computed field with its equation and return the access to it at its own target."""
-        role = Role.FROZEN if options.get("frozen") else Role.FORWARD
-        axes = tuple(index.axis for index in target)
-        self.fields.append(Field(name, axes, role, hidden=bool(options.get("hidden", False))))
-        self.equations.append(Equation(name, target, terms, int(options.get("selector", 0))))
-        return Access(name, target)
-
-    def parameter(
-        self, name: str, axes: tuple[str, ...], law: Law, rate: sp.Expr, noise: str | None = None
-    ) -> None:
-        """Declare a parameter; ``axes`` without the noise axis."""
-        full = axes if noise is None else (*axes, noise)
-        self.fields.append(Field(name, full, Role.PARAMETER))
-        self.parameters[name] = Parameter(name, full, law, rate, noise)
+        super().__init__(network)
+        # Pre-activations by layer and step, complete activations, and what is being evaluated.
+        self.local: dict[tuple[str, int], dict[str, Access]] = {}
+        self.done: dict[tuple[str, int], None] = {}
+        self.waiting: dict[tuple[str, int], None] = {}
+        self.statistics: dict[tuple[str, int], Statistics] = {}
 
     def inputs(self) -> None:
-        """Declare x and y."""
+        """Declare x and y. A shape is [channels, positions...], with steps [steps, ...]."""
         shape = self.network.input_shape or ()
+        steps = next((layer.steps for layer in self.network.layers if layer.steps and self.reads_x(layer)), 0)
+        if steps and len(shape) > 1:
+            if shape[0] != steps:
+                raise self.located(
+                    f"the data has {shape[0]} steps, but a layer that reads x has {steps}",
+                    "data",
+                    "shape",
+                    "The first number of the shape is the number of steps",
+                )
+            self.finite(STEPS, steps)
+            shape = shape[1:]
+        else:
+            steps = 0
         if len(shape) == 1:
-            self.shapes["x"] = Shape(self.finite("inputs", shape[0]))
+            self.shapes[INPUT] = Shape(self.finite("inputs", shape[0]), steps=steps)
         else:
             names = numbered("positions", len(shape) - 1)
             positions = tuple(self.finite(n, s) for n, s in zip(names, shape[1:], strict=True))
-            self.shapes["x"] = Shape(self.finite("channels", shape[0]), positions)
+            self.shapes[INPUT] = Shape(self.finite("channels", shape[0]), positions, steps)
         self.finite("outputs", self.network.outputs or 1)
-        self.fields.append(Field("x", self.shapes["x"].axes, Role.INPUT))
-        self.fields.append(Field("y", ("data", "outputs"), Role.INPUT))
+        data, *rest = self.shapes[INPUT].axes
+        self.declare(Field("x", (data, *((STEPS,) if steps else ()), *rest), Role.INPUT))
+        self.declare(Field("y", ("data", "outputs"), Role.INPUT))
 
-    # ------------------------------------------------------------------ layers
+    def reads_x(self, layer: Layer) -> bool:
+        """Whether a layer reads the input itself."""
+        return any(connection.source == INPUT for connection in layer.connections)
 
-    def layer(self, layer: Layer) -> None:
-        """The equations of one layer: pre-activations, then statistics and the activation."""
-        neurons = self.neuron_axis(layer)
-        shape = Shape(neurons, self.positions(layer, neurons))
-        self.shapes[layer.name] = shape
+    # ------------------------------------------------------------------ shapes
+
+    def shape(self, layer: Layer) -> None:
+        """Find the axes of a layer: its neurons (own or shared) and its positions."""
+        if layer.neurons is not None:
+            neurons = self.shapes[layer.neurons].neurons
+        elif layer.size is not None:
+            neurons = self.finite(layer.name, layer.size)
+        else:
+            neurons = self.axis(Axis(layer.name, AxisKind.POPULATION, None, layer.width))
+        self.shapes[layer.name] = Shape(neurons, self.positions(layer), layer.steps)
+
+    def positions(self, layer: Layer) -> tuple[str, ...]:
+        """The position axes of a layer: those that a connection keeps, else new ones of the sizes it makes.
+
+        Connections that read a step before decide only where no other one does.
+        """
+        now = [connection for connection in layer.connections if not connection.delay]
+        before = [c for c in layer.connections if c.delay and c.source in self.shapes]
+        found: tuple[Connection, tuple[int, ...]] | None = None
+        kept: tuple[str, ...] | None = None
+        for connection in now or before:
+            site = Site(self, connection, layer.name)
+            positions = KINDS[connection.kind].positions(site)
+            if positions is None:
+                continue
+            sizes = tuple(self.size(p) if isinstance(p, str) else p for p in positions)
+            if found is not None and found[1] != sizes:
+                raise self.error(
+                    connection,
+                    f"this connection gives '{layer.name}' positions of shape {list(sizes)}, another "
+                    f"({found[0].source}) gives {list(found[1])}",
+                    remedy="Choose kernel, stride and padding so that they agree",
+                )
+            found = found or (connection, sizes)
+            if kept is None and all(isinstance(p, str) for p in positions):
+                kept = tuple(str(p) for p in positions)
+        if found is None:
+            return ()
+        return kept if kept is not None else self.finite_axes(f"{layer.name}.positions", found[1])
+
+    # ------------------------------------------------------------------ layers and steps
+
+    def steps(self, layer: Layer) -> tuple[int, ...]:
+        """The steps of a layer, counted from 1; (0,) for a layer without."""
+        return tuple(range(1, layer.steps + 1)) or (0,)
+
+    def need(self, name: str, step: int) -> None:
+        """Make sure that the output of a layer at a step is stated; everything it reads comes first."""
+        key = (name, step)
+        if key in self.done:
+            return
+        layer = self.network.layer[name]
+        if key in self.waiting:
+            circle = " -> ".join(field_name(*each) for each in (*self.waiting, key))
+            raise self.located(
+                f"step {step} of '{name}' depends on itself: {circle}",
+                layer.table,
+                None,
+                "What is taken over all steps, or at the last step, cannot be read at an earlier one",
+            )
+        self.waiting[key] = None
+        steps = self.steps(layer) if _over_steps(layer) else (step,)
+        for each in steps:
+            self.preactivations(layer, each)
+        self.activation(layer, step)
+        del self.waiting[key]
+        self.done[key] = None
+
+    def preactivations(self, layer: Layer, step: int) -> None:
+        """State the pre-activations of a layer at a step, from its connections."""
+        if (layer.name, step) in self.local:
+            return
+        shape = self.shapes[layer.name]
         self.node_parameters(layer, shape)
         target = canonical_indices(shape.axes)
-        local: dict[str, Access] = {}
         # In the order of the file, whatever they go into: a weight's law stands at its first mention.
         terms: dict[str, list[Term]] = {}
         for connection in layer.connections:
-            term = self.term(layer.name, shape, target, connection)
-            terms.setdefault(connection.into, []).append(term)
-        for into, own in terms.items():
-            name = layer.name if into == "h" else f"{layer.name}.{into}"
-            local[into] = self.equation(name, target, tuple(own))
-        self.activation(layer, target, local)
-
-    def neuron_axis(self, layer: Layer) -> str:
-        """The axis of a layer's neurons: its own, or the one that it shares."""
-        if layer.neurons is not None:
-            return self.shapes[layer.neurons].neurons
-        if layer.size is not None:
-            return self.finite(layer.name, layer.size)
-        return self.axis(Axis(layer.name, AxisKind.POPULATION, None, layer.width))
-
-    def positions(self, layer: Layer, neurons: str) -> tuple[str, ...]:
-        """The position axes of a layer: those of its skips, else new ones of its convolutions."""
-        found: list[tuple[Connection, tuple[int, ...], tuple[str, ...]]] = []
-        for connection in layer.connections:
-            source = self.shapes[connection.source]
-            if connection.kind == "skip":
-                if source.neurons != neurons:
-                    raise self.error(
-                        connection,
-                        f"a skip connection keeps the neuron, but '{connection.source}' and '{layer.name}' "
-                        "have different neurons",
-                        remedy=f"Give '{layer.name}' the key neurons = \"{connection.source}\"",
-                    )
-                sizes = tuple(self.size(axis) for axis in source.positions)
-                found.insert(0, (connection, sizes, source.positions))
-            elif connection.kind == "convolution":
-                found.append((connection, self.convolution(connection).outputs, ()))
-        if not found:
-            return ()
-        first, sizes, axes = found[0]
-        for connection, other, _ in found[1:]:
-            if other != sizes:
-                raise self.error(
-                    connection,
-                    f"this connection gives '{layer.name}' positions of shape {list(other)}, another "
-                    f"({first.source}) gives {list(sizes)}",
-                    remedy="Choose kernel, stride and padding so that they agree",
-                )
-        if axes or not sizes:
-            return axes
-        names = numbered(f"{layer.name}.positions", len(sizes))
-        return tuple(self.finite(name, size) for name, size in zip(names, sizes, strict=True))
-
-    def node_parameters(self, layer: Layer, shape: Shape) -> None:
-        """Declare the per-neuron parameters and the bias of a layer."""
-        own = dict(layer.parameters)
-        if layer.bias is not None:
-            own["bias"] = layer.bias
-        for key, spec in own.items():
-            full = f"{layer.name}.{key}"
-            law = self.law(full, spec.law, {End.TARGET: layer.name}, 1, layer.table, key)
-            self.parameter(full, (shape.neurons,), law, spec.rate)
-
-    def activation(self, layer: Layer, target: tuple[Index, ...], local: dict[str, Access]) -> None:
-        """The output field of a layer (none where the activation is the identity)."""
-        if layer.activation == sp.Symbol("h") and "h" in local:
-            return
-        known = dict(local)
+            own = terms.setdefault(connection.into, [])
+            own += self.terms(layer.name, target, connection, step)
+        base = field_name(layer.name, step)
+        local: dict[str, Access] = {}
+        for into, stated in terms.items():
+            local[into] = self.equation(base if into == MAIN else f"{base}.{into}", target, tuple(stated))
         for key in (*dict(layer.parameters), *(("bias",) if layer.bias is not None else ())):
-            known[key] = Access(f"{layer.name}.{key}", (target[1],))
+            local[key] = Access(f"{layer.name}.{key}", (target[1],))
+        self.local[layer.name, step] = local
 
-        def unknown(name: str) -> SpecError:
-            return self.unknown(layer.table, name, known)
+    def activation(self, layer: Layer, step: int) -> None:
+        """The output field of a layer (none where the activation is the identity)."""
+        local = self.local[layer.name, step]
+        if layer.activation == sp.Symbol(MAIN) and MAIN in local:
+            return
+        target = canonical_indices(self.shapes[layer.name].axes)
+        statistics = self.statistics_of(layer, step)
+        expression = statistics.replaced(layer.activation)
+        term = make_term(target, (), expression, statistics.known, statistics.unknown)
+        self.equation(f"{field_name(layer.name, step)}.out", target, (term,), hidden=True)
 
-        expression = replace_statistics(self, layer, target, known)
-        terms = (make_term(target, (), expression, known, unknown),)
-        self.equation(f"{layer.name}.out", target, terms, hidden=True)
+    def statistics_of(self, layer: Layer, step: int) -> Statistics:
+        """What replaces the statistics in a layer's activation at a step."""
+        key = (layer.name, step)
+        if key not in self.statistics:
+            target = canonical_indices(self.shapes[layer.name].axes)
+            self.statistics[key] = Statistics(self, layer, step, target, self.local[key])
+        return self.statistics[key]
 
     # ------------------------------------------------------------------ connections
 
-    def term(self, name: str, shape: Shape, target: tuple[Index, ...], connection: Connection) -> Term:
-        """The term of one connection in a pre-activation of layer ``name`` (or the output)."""
-        self.current = name
-        reading = READINGS[connection.kind](self, shape, target, connection)
+    def terms(
+        self, name: str, target: tuple[Index, ...], connection: Connection, step: int
+    ) -> tuple[Term, ...]:
+        """The terms of one connection in a pre-activation of layer ``name`` (or the output) at a step."""
+        last = self.shapes[connection.source].steps
+        if STEPS in connection.average and (step or not last):
+            raise self.error(
+                connection,
+                "an average over steps is for a layer without steps that reads one with steps",
+                key="average",
+                remedy="To average within the layer, write mean(h, steps) in its activation",
+            )
+        if connection.delay and not last:
+            raise self.error(
+                connection,
+                f"the connection reads {connection.delay} step(s) back, but '{connection.source}' has none",
+                key="from",
+                remedy="Give the data a shape [steps, ...]",
+            )
+        if not last:
+            read: tuple[int, ...] = (0,)
+        elif step:
+            read = (step - connection.delay,)
+        else:
+            read = tuple(range(1, last + 1)) if STEPS in connection.average else (last,)
+        terms = (self.term(name, target, connection, step, each, len(read)) for each in read)
+        return tuple(term for term in terms if term is not None)
+
+    def term(
+        self,
+        name: str,
+        target: tuple[Index, ...],
+        connection: Connection,
+        step: int,
+        source_step: int,
+        parts: int,
+    ) -> Term | None:
+        """The term that reads the source at one step, divided by ``parts``; None where it is 0."""
         source = connection.source
-        known = {"u": self.value_access(source, reading.source), "h": Access(source, reading.source)}
+        first = source_step < 1 and bool(self.shapes[source].steps)
+        for layer in (source, *connection.reads):
+            if layer != INPUT and not (first and layer == source):
+                self.need(layer, source_step if layer == source else self.same_step(layer, step))
+        site = Site(self, connection, name, target, step, source_step)
+        reading = KINDS[connection.kind].read(site)
+        known: dict[str, Access] = dict(reading.values)
         if connection.weight is not None:
             known["w"] = self.weight(name, connection, reading)
+        nothing = {sp.Symbol("u"): sp.Integer(0), sp.Symbol("h"): sp.Integer(0)}
+        operation = connection.operation.xreplace(nothing) if first else connection.operation
+        if operation == 0:
+            return None
+        if not first:
+            known["u"] = self.value_access(source, reading.source, source_step)
+            known["h"] = self.preactivation_access(source, reading.source, source_step)
         noise = [s for s in known["w"].slots[-1:] if self.is_noise(s)] if "w" in known else []
-        expression = connection.operation * self.average(connection, reading)
+        expression = operation * reading.factor * self.average(connection, reading) / parts
         for symbol in sorted(expression.free_symbols, key=str):
             if "." in symbol.name:
                 known[symbol.name] = self.end_access(name, target, connection, reading, symbol.name)
         return make_term(
-            target,
+            reading.target or target,
             (*reading.reduced, *(s for s in noise if isinstance(s, Index))),
             expression,
             known,
             lambda unknown: self.unknown(connection.table, unknown, known),
         )
 
-    def is_noise(self, slot: Slot) -> bool:
-        """Whether a slot runs over the noise of a weight."""
-        return isinstance(slot, Index) and self.axes[slot.axis].kind is AxisKind.NOISE
+    def same_step(self, layer: str, step: int) -> int:
+        """The step at which a layer is read that a kind reads beside its source."""
+        last = self.shapes[layer].steps
+        return (step or last) if last else 0
 
-    def value_access(self, source: str, slots: tuple[Slot, ...]) -> Access:
-        """The output of a layer (x: itself) at the given slots."""
-        has_output = any(f.name == f"{source}.out" for f in self.fields)
-        return Access(f"{source}.out" if has_output else source, slots)
+    def value_access(self, source: str, slots: tuple[Slot, ...], step: int) -> Access:
+        """The output of a layer (x: itself) at the given slots, at a step; 0 before the first."""
+        if source == INPUT:
+            return self.input_access(slots, step)
+        if step < 1 and self.shapes[source].steps:
+            return Access(self.before(source), slots)
+        base = field_name(source, step)
+        return Access(f"{base}.out" if f"{base}.out" in self.fields else base, slots)
 
-    def average(self, connection: Connection, reading: Reading) -> sp.Expr:
-        """The factor that divides finite sums as ``average`` asks."""
-        factor = sp.Integer(1)
-        for what in connection.average:
-            if what not in reading.counts:
-                raise self.error(
-                    connection,
-                    f"there are no {what} to average over",
-                    key="average",
-                    remedy=nearest(what, reading.counts),
-                )
-            factor = factor / reading.counts[what]
-        return factor
+    def preactivation_access(self, source: str, slots: tuple[Slot, ...], step: int) -> Access:
+        """The pre-activation h of a layer (x: itself) at the given slots, at a step."""
+        return self.input_access(slots, step) if source == INPUT else Access(field_name(source, step), slots)
 
-    def weight(self, name: str, connection: Connection, reading: Reading) -> Access:
-        """The access to a connection's weight; declares it at its first mention."""
-        spec = connection.weight
-        if spec is None:
-            raise self.error(connection, "this connection has no weight", key="weight")
-        axes = reading.weight_axes
-        slots = reading.weight_slots
-        if spec.transpose:
-            axes, slots = (axes[1], axes[0], *axes[2:]), (slots[1], slots[0], *slots[2:])
-        record = self.weights.get(spec.name) if spec.name else None
-        if record is None:
-            record = self.declare_weight(name, connection, reading)
-        elif not self.same_shape(axes, record.axes):
-            raise self.error(
-                connection,
-                f"the weight '{spec.name}' was first used with axes {list(record.axes)} and cannot be used "
-                f"with {list(axes)} here",
-                key="weight",
-                remedy="A tie needs the same neurons and shapes; transpose = true swaps source and target",
-            )
-        if record.noise is not None:
-            slots = (*slots, Index(record.noise, record.noise))
-        return Access(record.name, slots)
+    def input_access(self, slots: tuple[Slot, ...], step: int) -> Access:
+        """x at slots (data, inputs...), at a step where it has steps."""
+        if self.shapes[INPUT].steps:
+            slots = (slots[0], Affine((), step - 1), *slots[1:])
+        return Access(INPUT, slots)
 
-    def same_shape(self, axes: tuple[str, ...], other: tuple[str, ...]) -> bool:
-        """Whether two weights fit: the same populations, and finite axes of the same sizes."""
-
-        def measure(axis: str) -> str | int | None:
-            known = self.axes[axis]
-            return axis if known.kind is AxisKind.POPULATION else known.size
-
-        return [measure(a) for a in axes] == [measure(a) for a in other]
-
-    def declare_weight(self, name: str, connection: Connection, reading: Reading) -> WeightRecord:
-        """Declare a weight at its first mention: name, axes, law, and the noise of its entries."""
-        spec = connection.weight
-        if spec is None or spec.law is None:
-            raise self.error(
-                connection,
-                f"the weight '{spec.name if spec else ''}' is used before its law is given",
-                key="weight",
-                remedy="Give the law at its first mention, in the order of the layers",
-            )
-        if spec.transpose:
-            raise self.error(connection, "the first mention of a weight cannot be transposed", key="weight")
-        full = spec.name or self.weight_name(name, connection)
-        fan_in = 1
-        for count in reading.counts.values():
-            fan_in *= count
-        ends = {End.TARGET: name, End.SOURCE: connection.source}
-        law = self.law(full, spec.law, ends, fan_in, connection.table, "weight")
-        kinds = [self.axes[axis].kind for axis in reading.weight_axes[:2]]
-        between = kinds == [AxisKind.POPULATION, AxisKind.POPULATION]
-        noise = None
-        if between and not law.is_deterministic:
-            noise = self.axis(Axis(f"noise {full}", AxisKind.NOISE))
-        self.parameter(full, reading.weight_axes, law, spec.rate, noise)
-        record = WeightRecord(full, reading.weight_axes, noise)
-        self.weights[full] = record
-        return record
-
-    def weight_name(self, name: str, connection: Connection) -> str:
-        """``h2.weight``, or ``h2.weight.h1`` where the layer has several weights of its own."""
-        connections = (
-            self.network.output.connections if name == "output" else self.network.layer[name].connections
-        )
-        own = [c for c in connections if c.weight is not None and c.weight.name is None]
-        if len(own) == 1:
-            return f"{name}.weight"
-        base = f"{name}.weight.{connection.source}"
-        if connection.into != "h" and sum(c.source == connection.source for c in own) > 1:
-            base = f"{base}.{connection.into}"
-        full, number = base, 2
-        while full in self.parameters:
-            full, number = f"{base}.{number}", number + 1
-        return full
+    def before(self, source: str) -> str:
+        """The field of a layer before its first step: 0 everywhere."""
+        name = f"{source}.before"
+        if name not in self.fields:
+            self.equation(name, canonical_indices(self.shapes[source].axes), (), frozen=True)
+        return name
 
     def end_access(
         self,
@@ -345,89 +303,19 @@ class ForwardBuilder:
             symbol, {End.TARGET: name, End.SOURCE: connection.source}, connection.table, "operation"
         )
         neuron = target[1] if end is End.TARGET else reading.source_neuron
-        if neuron is None:
-            raise self.error(connection, f"'{symbol}' has no neuron here", key="operation")
         return Access(full, (neuron, *(Affine((), number) for number in component)))
 
-    # ------------------------------------------------------------------ laws and references
-
-    def law(self, full: str, spec: LawSpec, ends: dict[End, str], fan_in: int, table: str, key: str) -> Law:
-        """The law of the parameter ``full`` with its numbers filled in.
-
-        What it names at its ends is resolved once all parameters are declared: it may come later.
-        """
-        total = 1
-        for size in self.network.input_shape or ():
-            total *= size
-        numbers = {sp.Symbol("fan_in"): sp.Integer(fan_in), sp.Symbol("d"): sp.Integer(total)}
-        self.law_places[full] = (ends, table, key)
-        return Law(spec.kind, tuple(a.xreplace(numbers) for a in spec.arguments), text=spec.text)
-
-    def with_references(self, parameter: Parameter) -> Parameter:
-        """A parameter with the values that its law names at its ends."""
-        place = self.law_places[parameter.name]
-        symbols = set().union(*(argument.free_symbols for argument in parameter.law.arguments))
-        references = tuple((s, Reference(*self.reference(s.name, *place))) for s in sorted(symbols, key=str))
-        return replace(parameter, law=replace(parameter.law, references=references))
-
-    def reference(
-        self, symbol: str, ends: dict[End, str], table: str, key: str
-    ) -> tuple[End, str, tuple[int, ...]]:
-        """What ``source.X``, ``target.X`` or ``source.w[1]`` names: end, parameter, component."""
-        head, _, rest = symbol.partition(".")
-        plain, _, bracket = rest.partition("[")
-        component = tuple(int(part) for part in bracket.rstrip("]").split(",")) if bracket else ()
-        end = next((end for end in ends if end.value == head), None)
-        if end is None:
-            allowed = [f"{known.value}." for known in ends]
-            raise self.located(f"'{symbol}' is not known here", table, key, nearest(symbol, allowed))
-        layer = ends[end]
-        owned = attributes(self.network, layer)
-        wanted = owned.get(plain, "")
-        if wanted not in self.parameters:
-            names = [f"{head}.{name}" for name, other in owned.items() if other in self.parameters]
-            raise self.located(
-                f"'{symbol}': the layer '{layer}' has no such parameter before this point",
-                table,
-                key,
-                nearest(f"{head}.{plain}", names),
-            )
-        if not self.same_shape(self.parameters[wanted].axes[:1], (self.shapes[layer].neurons,)):
-            raise self.located(
-                f"'{symbol}' is a transposed weight: it does not belong to one neuron of '{layer}'",
-                table,
-                key,
-                None,
-            )
-        axes = self.parameters[wanted].axes[1:]
-        if any(self.axes[axis].kind is not AxisKind.FINITE for axis in axes):
-            raise self.located(
-                f"'{symbol}' is a value of a pair of neurons, not of one neuron", table, key, None
-            )
-        sizes = [self.size(axis) for axis in axes]
-        fits = len(component) == len(sizes) and all(
-            0 <= number < size for number, size in zip(component, sizes, strict=True)
-        )
-        if not fits:
-            raise self.located(
-                f"'{symbol}' needs {len(sizes)} component number(s) below {sizes}, counted from 0",
-                table,
-                key,
-                None,
-            )
-        return end, wanted, component
-
-    # ------------------------------------------------------------------ output and loss
+    # ------------------------------------------------------------------ output
 
     def output(self) -> None:
         """The output yhat: the sum of its connections and its bias."""
         output = self.network.output
         shape = Shape("outputs")
         target = canonical_indices(shape.axes)
-        self.shapes["output"] = shape
-        terms = []
+        self.shapes[OUTPUT] = shape
+        terms: list[Term] = []
         if output.bias is not None:
-            law = self.law("output.bias", output.bias.law, {End.TARGET: "output"}, 1, "output", "bias")
+            law = self.law("output.bias", output.bias.law, {End.TARGET: OUTPUT}, 1, OUTPUT, "bias")
             self.parameter("output.bias", ("outputs",), law, output.bias.rate)
         for connection in output.connections:
             if connection.weight is None and (self.network.outputs or 1) != 1:
@@ -437,46 +325,27 @@ class ForwardBuilder:
                     key="weight",
                     remedy="Give the output a weight",
                 )
-            terms.append(self.term("output", shape, target, connection))
+            terms += self.terms(OUTPUT, target, connection, 0)
         if output.bias is not None:
             known = {"bias": Access("output.bias", (target[1],))}
             terms.append(make_term(target, (), sp.Symbol("bias"), known))
         self.equation("yhat", target, tuple(terms))
-
-    def loss(self) -> None:
-        """The loss of one sample."""
-        loss_equations(self, self.network.loss)
 
     def system(self) -> ForwardSystem:
         """The finished system; populations keep the order of their first layers."""
         return ForwardSystem(
             self.network.title,
             tuple(self.axes.values()),
-            tuple(self.fields),
+            tuple(self.fields.values()),
             tuple(self.with_references(parameter) for parameter in self.parameters.values()),
             tuple(self.equations),
         )
 
-    # ------------------------------------------------------------------ errors
 
-    def convolution(self, connection: Connection) -> ConvolutionShape:
-        """The shape of a convolution over its source's positions."""
-        positions = self.shapes[connection.source].positions
-        try:
-            return convolution_shape(connection, tuple(self.size(axis) for axis in positions))
-        except SpecError as problem:
-            raise problem.located(file=self.network.file, table=connection.table) from None
-
-    def located(self, problem: str, table: str, key: str | None, remedy: str | None) -> SpecError:
-        """An error with its place in the file."""
-        return SpecError(problem, file=self.network.file, table=table, key=key, remedy=remedy)
-
-    def error(
-        self, connection: Connection, problem: str, key: str | None = None, remedy: str | None = None
-    ) -> SpecError:
-        """An error at a connection."""
-        return self.located(problem, connection.table, key, remedy)
-
-    def unknown(self, table: str, name: str, known: dict[str, Access]) -> SpecError:
-        """An expression names what is not there."""
-        return self.located(f"'{name}' is not known in this expression", table, None, nearest(name, known))
+def _over_steps(layer: Layer) -> bool:
+    """Whether the activation of a layer has a statistic over its steps."""
+    return bool(layer.steps) and any(
+        str(reduction.args[2]) == STEPS
+        for reduction in sp.preorder_traversal(layer.activation)
+        if isinstance(reduction, AxisReduction)
+    )

@@ -1,10 +1,11 @@
 """A network as an ``nx.MultiDiGraph`` and back, with the spec's own keys, without loss.
 
 Nodes are ``x``, the layers in file order, and ``output``; node attributes are the layer's keys, edge
-attributes those of the connection (``from`` and the name are in the graph itself). Two attributes say how
-it was written: ``order`` (which of the layer's connections an edge is) and ``form`` ("short" for ``from``
-and ``weight`` in the layer's own table). Both may be missing in a graph that a person builds. Graph
-attributes are the other tables (format, title, data, loss, training, solver, check) and ``file``.
+attributes those of the connection (``from`` and the name are in the graph itself). A group (``repeat``) is
+one node, with its layers as an attribute. Two attributes say how it was written: ``order`` (which of the
+layer's connections an edge is) and ``form`` ("short" for a connection in the layer's own table). Both may be
+missing in a graph that a person builds. Graph attributes are the other tables (format, title, data, loss,
+training, solver, check) and ``file``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SpecError, nearest
+from .kinds import DEFAULT_KIND, KINDS, short_keys
 from .names import INPUT, OUTPUT
 from .network import Network
 from .reader import parse_document
@@ -80,19 +82,22 @@ def from_networkx(graph: Any) -> Network:
 
 
 def _node_attributes(layer: Mapping[str, Any]) -> dict[str, Any]:
-    own = ("name", "connections", "from")
-    return {key: value for key, value in layer.items() if key not in own and not _short(layer, key)}
+    own = {"name", "connections", "from", *_short(layer)}
+    return {key: value for key, value in layer.items() if key not in own}
 
 
-def _short(layer: Mapping[str, Any], key: str) -> bool:
-    return key == "weight" and "connections" not in layer
+def _short(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """What a layer's own table says of its only connection, beside ``from``."""
+    if "connections" in layer:
+        return {}
+    kind = KINDS[layer.get("kind", DEFAULT_KIND)]
+    return {key: layer[key] for key in short_keys(kind) if key in layer and key != "from"}
 
 
 def _add_edges(graph: Any, name: str, layer: Mapping[str, Any]) -> None:
     """One edge a connection, the attributes being the connection's keys."""
     if "connections" not in layer:
-        weight = {"weight": layer["weight"]} if "weight" in layer else {}
-        graph.add_edge(layer["from"], name, **weight, **{ORDER: 0, FORM: SHORT})
+        graph.add_edge(layer["from"], name, **_short(layer), **{ORDER: 0, FORM: SHORT})
         return
     for number, connection in enumerate(layer["connections"]):
         attributes = {key: value for key, value in connection.items() if key != "from"}

@@ -1,120 +1,89 @@
-"""The table of connection kinds: what each may say and how it reads its source.
+"""The kinds of connections that mfderive has: dense, skip, recurrent, convolutions and pooling.
 
-A kind is stated here once. The reader takes from it which keys are allowed, the forward equations how the
-source's neurons and positions are indexed; everything else of the program follows from the equations.
+A new kind is one more row here (or a call of :func:`~mfderive.spec.kind.register_kind` elsewhere).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-from .tables import WEIGHT
-from .values import COUNT, EXPRESSION, NAME, TEXT, WHOLE, Key, Table, either, list_of, one_of, table
-
-
-class NeuronIndex(StrEnum):
-    """How a connection reads the neurons of its source."""
-
-    FRESH = "fresh"  # an index of its own: Mean over a population, Sum over a finite axis
-    SAME = "same"  # the target's own index: no average
-
-
-class PositionIndex(StrEnum):
-    """How a connection reads the positions of its source (those of x, or of a layer that has some)."""
-
-    REDUCED = "reduced"  # an index of its own for each, summed; the weight has one slot for each
-    SAME = "same"  # the target has the source's positions
-    WINDOW = "window"  # stride * position + tap - padding; the weight has one slot for each tap axis
-
-
-@dataclass(frozen=True)
-class ConnectionKind:
-    """One kind of connection.
-
-    ``operation`` is the default of that key, ``keys`` are the keys beyond the common ones. ``has_weight``:
-    whether it may have one; ``into_output``: whether the output may be fed this way.
-    """
-
-    name: str
-    operation: str
-    neurons: NeuronIndex
-    positions: PositionIndex
-    has_weight: bool
-    keys: Table
-    into_output: bool = False
-
-
-COMMON: Table = table(
-    Key("from", TEXT, "the source: a layer's name, or x", required=True),
-    Key("kind", TEXT, "dense (default), skip or convolution"),
-    Key("operation", EXPRESSION, "sigma*, in w, u (source's output), h (source's pre-activation)"),
-    Key("weight", WEIGHT, "law of the weight, or a table with law, rate, name, transpose"),
-    Key("into", NAME, "the pre-activation it adds to; default h"),
+from .kind import (
+    COMMON,
+    DEFAULT_KIND,
+    KINDS,
+    LONG_ONLY,
+    STEPS,
+    ConnectionKind,
+    Positions,
+    Reading,
+    Shape,
+    Site,
+    connection_keys,
+    own_keys,
+    register_kind,
+    short_keys,
 )
+from .windows import WINDOW_KINDS
+
+__all__ = [
+    "COMMON",
+    "DEFAULT_KIND",
+    "KINDS",
+    "LONG_ONLY",
+    "STEPS",
+    "ConnectionKind",
+    "Positions",
+    "Reading",
+    "Shape",
+    "Site",
+    "connection_keys",
+    "own_keys",
+    "register_kind",
+    "short_keys",
+]
 
 
-def _average(*names: str) -> Key:
-    choice = one_of(*names)
-    return Key(
-        "average",
-        list_of(choice, f"a list of {choice.words}"),
-        "finite axes whose sum is divided by their size (sums over populations always are)",
+def dense(site: Site) -> Reading:
+    """``h(c') += Mean_c Sum_p w(c', c, p) u(c, p)``: all neurons of the source at all its positions.
+
+    From x and from a finite layer: sums, undivided. A layer that has positions gets the same at each.
+    """
+    source = site.source
+    neuron, *positions = site.fresh((source.neurons, *source.positions))
+    counts = {}
+    if site.is_finite(source.neurons):
+        counts["inputs"] = site.size(source.neurons)
+    if source.positions:
+        counts["positions"] = site.size(*source.positions)
+    return Reading(
+        source=(site.target[0], neuron, *positions),
+        source_neuron=neuron,
+        weight_axes=(site.own.neurons, source.neurons, *source.positions),
+        weight_slots=(site.target[1], neuron, *positions),
+        reduced=(neuron, *positions),
+        counts=counts,
     )
 
 
-_COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one a position axis")
-_MARGIN = either(WHOLE, list_of(WHOLE, "[before, after]", 2, 2))
+def skip(site: Site) -> Reading:
+    """``h(c, p) += u(c, p)``: every neuron reads itself, without an average."""
+    own, source = site.own.positions, site.source.positions
+    if source and [site.size(axis) for axis in own] != [site.size(axis) for axis in source]:
+        raise site.error(
+            f"a {site.connection.kind} keeps the positions, but '{site.connection.source}' has "
+            f"{[site.size(axis) for axis in source]} and '{site.layer}' {[site.size(axis) for axis in own]}",
+            remedy="Choose kernel, stride and padding so that they agree",
+        )
+    return Reading(source=site.target[: 2 + len(source)], source_neuron=site.target[1])
+
+
+def _kept(site: Site) -> Positions:
+    return site.source.positions
+
 
 _ROWS = (
-    ConnectionKind(
-        "dense",
-        operation="w * u",
-        neurons=NeuronIndex.FRESH,
-        positions=PositionIndex.REDUCED,
-        has_weight=True,
-        keys=table(_average("inputs", "positions")),
-        into_output=True,
-    ),
-    ConnectionKind(
-        "skip",
-        operation="u",
-        neurons=NeuronIndex.SAME,
-        positions=PositionIndex.SAME,
-        has_weight=False,
-        keys={},
-    ),
-    ConnectionKind(
-        "convolution",
-        operation="w * u",
-        neurons=NeuronIndex.FRESH,
-        positions=PositionIndex.WINDOW,
-        has_weight=True,
-        keys=table(
-            Key("kernel", _COUNTS, "number of taps, one number a position axis", required=True),
-            Key("stride", _COUNTS, "default 1"),
-            Key(
-                "padding",
-                either(one_of("valid", "same"), list_of(_MARGIN, "a list of numbers or [before, after]")),
-                "zeros around the source, one entry a position axis: a number for both sides, or "
-                "[before, after]; default 'valid': none",
-            ),
-            _average("taps", "inputs"),
-        ),
-    ),
+    ConnectionKind("dense", dense, into_output=True, averages=("inputs", "positions")),
+    ConnectionKind("skip", skip, operation="u", has_weight=False, shares_neurons=True, positions=_kept),
+    ConnectionKind("recurrent", dense, delay=1, averages=("inputs", "positions")),
+    *WINDOW_KINDS,
 )
-
-KINDS: dict[str, ConnectionKind] = {row.name: row for row in _ROWS}
-DEFAULT_KIND = "dense"
-# Kinds of the format that this version does not read yet, with what they would mean.
-KINDS_LATER = {
-    "recurrent": "recurrence",
-    "max-pool": "pooling",
-    "average-pool": "pooling",
-}
-
-
-def connection_keys(kind: ConnectionKind) -> dict[str, Key]:
-    """Every key that a connection of a kind may have."""
-    common = {name: key for name, key in COMMON.items() if name != "weight" or kind.has_weight}
-    return {**common, **kind.keys}
+for _row in _ROWS:
+    register_kind(_row)

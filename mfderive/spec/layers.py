@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..algebra.parser import NEURONS, Names, constant_value
 from ..errors import nearest
+from .data_table import frozen
+from .kinds import STEPS
 from .laws import read_parameter, read_weight, with_vectors
 from .names import BIAS, INPUT, MAIN, OUTPUT
 from .network import Connection, Layer, Output, WeightSpec
@@ -37,6 +38,7 @@ def read_layer(layer: LayerOutline, outline: Outline) -> Layer:
         neurons=values.get("neurons"),
         width=float(values.get("width", 1.0)),
         size=values.get("size"),
+        steps=layer.steps,
         table=layer.place.table,
     )
 
@@ -96,7 +98,6 @@ def _function(name: str, argument: sp.Expr, place: Place) -> sp.Expr:
 
 def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outline) -> Names:
     unavailable = {
-        "steps": "recurrence is not in this version of mfderive",
         "w": "weights belong to the operation of a connection",
         "u": "the activation acts on h; u is for the operation of a connection",
         "source": "the ends of a connection are for its operation",
@@ -104,6 +105,10 @@ def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outli
         BIAS: 'declare it: parameters.b = "0"',
     }
     axes = {"positions"}
+    if layer.steps:
+        axes.add(STEPS)
+    else:
+        unavailable[STEPS] = "the layer has none; give it the key steps = T"
     if outline.is_finite(layer.name):
         unavailable[NEURONS] = "the layer is finite, and averages over neurons are for populations"
     else:
@@ -124,13 +129,7 @@ def _check_used(layer: LayerOutline, expression: sp.Expr) -> None:
 def _connection(connection: ConnectionOutline, layer: LayerOutline, outline: Outline) -> Connection:
     place, values, kind = connection.place, connection.values, connection.kind
     weight = read_weight(connection, layer, outline)
-    kernel = tuple(values.get("kernel", ()))
-    if len(kernel) > 1:
-        raise place.error(
-            "convolution along more than one axis is not in this version of mfderive",
-            key="kernel",
-            remedy="Give a kernel with one entry",
-        )
+    own = {key: frozen(value) for key, value in values.items() if key in kind.keys}
     average = tuple(values.get("average", ()))
     if len(set(average)) < len(average):
         raise place.error("an axis is named twice", key="average")
@@ -146,10 +145,10 @@ def _connection(connection: ConnectionOutline, layer: LayerOutline, outline: Out
         operation=_operation(connection, weight, layer, outline),
         weight=weight,
         into=connection.into,
-        kernel=kernel,
-        stride=_per_axis(values.get("stride", [1] * len(kernel)), kernel, "stride", place),
-        padding=_padding(values.get("padding", "valid"), kernel, place),
+        options=tuple((key, frozen(value)) for key, value in kind.prepare(own, place).items()),
         average=average,
+        delay=connection.delay,
+        reads=connection.reads,
         table=place.table,
     )
 
@@ -160,7 +159,8 @@ def _operation(
     """The pointwise operation sigma* of a connection."""
     place, kind = connection.place, connection.kind
     text = connection.values.get("operation", kind.operation)
-    if weight is None and "operation" not in connection.values and layer.name == OUTPUT:
+    plainly = weight is None and "operation" not in connection.values
+    if plainly and layer.name == OUTPUT and kind.has_weight:
         text = "u"  # paper, Eq. (38): the last layer's activation is averaged
     plain = {"u", "h"} | ({"w"} if kind.has_weight else set())
     unavailable = {} if kind.has_weight else {"w": f"a {kind.name} has no weight"}
@@ -192,20 +192,3 @@ def _operation(
     if value is not None and value - value != 0:
         raise place.error(f"the operation '{text}' is not a finite number", key="operation")
     return operation
-
-
-def _per_axis(value: Any, kernel: tuple[int, ...], key: str, place: Place) -> tuple[Any, ...]:
-    if len(value) != len(kernel):
-        raise place.error(
-            f"'{key}' has {len(value)} entries and 'kernel' has {len(kernel)}",
-            key=key,
-            remedy="Give one entry for every position axis",
-        )
-    return tuple(value)
-
-
-def _padding(value: Any, kernel: tuple[int, ...], place: Place) -> str | tuple[tuple[int, int], ...]:
-    if isinstance(value, str):
-        return value
-    entries = _per_axis(value, kernel, "padding", place)
-    return tuple((each, each) if isinstance(each, int) else (each[0], each[1]) for each in entries)

@@ -19,11 +19,12 @@ WEIGHT = "w"  # source.w, target.w: the layer's own weight
 # Names with a meaning of their own in expressions, in states and as axes.
 _EXPRESSIONS = ("h", "u", "w", "x", "y", "yhat", "t", "k", "d", "fan_in", "source", "target", "pi")
 _REDUCTIONS = ("mean", "sum", "max", "softmax", "neurons", "steps")
-_FIELDS = ("p", "data", "loss", "output", "weight", "bias", "out")
+_FIELDS = ("p", "data", "loss", "output", "weight", "bias", "out", "before")
 _AXES = ("inputs", "channels", "positions", "outputs", "taps", "noise")
 RESERVED = frozenset((*_EXPRESSIONS, *_REDUCTIONS, *_FIELDS, *_AXES))
-# Statistics, positions and taps get numbers when there are several.
-_NUMBERED = re.compile(r"(mean|sum|max|softmax|positions|taps|weight)\d+")
+# Statistics, helper fields, positions and taps get numbers.
+_HELPERS = r"mean|sum|max|softmax|select|shift|total|inside|count|stack|step"
+_NUMBERED = re.compile(rf"({_HELPERS}|positions|taps|weight)\d+")
 _PARTS = re.compile(r"(?:(source|target)\.)?([A-Za-z_]\w*)(?:\[([\d,]+)\])?")
 
 

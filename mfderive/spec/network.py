@@ -67,9 +67,10 @@ class WeightSpec:
 class Connection:
     """A connection into a layer (or the output). ``source`` is a layer's name or ``x``.
 
-    ``operation`` is sigma*: an expression in w, u, h, source.X, target.X. ``kernel``, ``stride`` and
-    ``padding`` belong to convolutions: one number per position axis; padding as (before, after) pairs or
-    "same" | "valid". ``average`` lists what is divided beside populations: taps, positions, inputs.
+    ``operation`` is sigma*: an expression in w, u, h, source.X, target.X. ``options`` are the keys of its
+    kind alone (kernel, window, ...). ``average`` lists what is divided beside populations: taps, positions,
+    inputs, steps. ``delay``: how many steps before its own it reads. ``reads``: further layers that its kind
+    reads.
     """
 
     source: str
@@ -77,16 +78,24 @@ class Connection:
     operation: sp.Expr
     weight: WeightSpec | None = None
     into: str = "h"
-    kernel: tuple[int, ...] = ()
-    stride: tuple[int, ...] = ()
-    padding: str | tuple[tuple[int, int], ...] = "valid"
+    options: tuple[tuple[str, Any], ...] = ()
     average: tuple[str, ...] = ()
+    delay: int = 0
+    reads: tuple[str, ...] = ()
     table: str = ""  # where it stands in the file, for errors: "layers[1] 'h2', connections[0]"
+
+    @property
+    def now(self) -> frozenset[str]:
+        """What must be evaluated before it at the same step: layers, and x."""
+        own = () if self.delay else (self.source,)
+        return frozenset((*own, *self.reads))
 
 
 @dataclass(frozen=True)
 class Layer:
     """A layer. ``neurons`` names the layer whose population it shares; ``size`` makes it finite.
+
+    ``steps`` (0: none) is the number T of steps of a layer that is evaluated at each of them.
 
     ``activation`` is an expression in h, the named pre-activations, the declared parameters and ``bias``
     (a bare function name f is stored as f(h + bias) or f(h)); identity is the symbol h (+ bias).
@@ -100,6 +109,7 @@ class Layer:
     neurons: str | None = None
     width: float = 1.0
     size: int | None = None
+    steps: int = 0
     table: str = ""
 
 

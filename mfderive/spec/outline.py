@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import nearest
-from .kinds import COMMON, DEFAULT_KIND, KINDS, KINDS_LATER, ConnectionKind, connection_keys
+from .groups import Written, write_out
+from .kinds import COMMON, DEFAULT_KIND, KINDS, STEPS, ConnectionKind, connection_keys, short_keys
 from .names import BIAS, INPUT, MAIN, OUTPUT, WEIGHT, is_reserved
 from .place import Place
-from .tables import LAYER, LAYER_LATER, WEIGHT_KEYS
+from .tables import LAYER, WEIGHT_KEYS
 from .tables import OUTPUT as OUTPUT_KEYS
+from .values import Table
 
 Raw = Mapping[str, Any]
 
@@ -36,6 +38,16 @@ class ConnectionOutline:
         return str(self.values.get("into", MAIN))
 
     @property
+    def delay(self) -> int:
+        """How many steps before its own it reads."""
+        return int(self.values.get("delay", self.kind.delay))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Further layers that its kind reads."""
+        return tuple(str(self.values[key]) for key in self.kind.layers if key in self.values)
+
+    @property
     def weight_name(self) -> str | None:
         """The weight's own name, if it is written with one."""
         weight = self.values.get("weight")
@@ -51,6 +63,11 @@ class LayerOutline:
     place: Place
     connections: tuple[ConnectionOutline, ...]
     parameters: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """The number of steps, 0 for a layer without."""
+        return int(self.values.get(STEPS, 0))
 
     @property
     def preactivations(self) -> tuple[str, ...]:
@@ -102,8 +119,9 @@ class Outline:
 def outline(layers: list[Raw], output: Raw, file: str | None) -> Outline:
     """Check keys, names, sources and neurons of all layers and of the output."""
     found: dict[str, LayerOutline] = {}
-    for number, values in enumerate(layers):
-        layer = _layer(values, number, file)
+    written, output = write_out(layers, output, file)
+    for each in written:
+        layer = _layer(each)
         if layer.name in found:
             raise layer.place.error(
                 f"two layers are called '{layer.name}'", key="name", remedy="Give each its own name"
@@ -127,13 +145,14 @@ def check_name(name: str, place: Place, key: str, what: str) -> None:
         )
 
 
-def _layer(values: Raw, number: int, file: str | None) -> LayerOutline:
-    name = values.get("name")
-    place = Place(file, f"layers[{number}]" + (f" '{name}'" if isinstance(name, str) else ""))
-    place.check(values, LAYER, later=LAYER_LATER)
+def _layer(written: Written) -> LayerOutline:
+    values, place = written.values, written.place
+    connections = _connections(values, place, LAYER)
     check_name(values["name"], place, "name", "layer")
     parameters = tuple(values.get("parameters", {}))
-    connections = _connections(values, place)
+    first = connections[0] if connections else None
+    if first and first.short and first.kind.shares_neurons and first.source != INPUT:
+        values = {"neurons": first.source, **values}
     for parameter in parameters:
         key = f"parameters.{parameter}"
         if not parameter.isascii() or not parameter.isidentifier() or parameter.startswith("_"):
@@ -155,8 +174,7 @@ def _layer(values: Raw, number: int, file: str | None) -> LayerOutline:
 
 def _output(values: Raw, file: str | None) -> LayerOutline:
     place = Place(file, OUTPUT)
-    place.check(values, OUTPUT_KEYS)
-    connections = _connections(values, place)
+    connections = _connections(values, place, OUTPUT_KEYS)
     if not connections:
         raise place.error(
             "the output has no source", key="from", remedy='Write from = "..." or [[output.connections]]'
@@ -174,43 +192,61 @@ def _output(values: Raw, file: str | None) -> LayerOutline:
     return LayerOutline(OUTPUT, values, place, connections)
 
 
-def _connections(values: Raw, place: Place) -> tuple[ConnectionOutline, ...]:
-    """The connections in long form, whichever form they are written in."""
+def _connections(values: Raw, place: Place, keys: Table) -> tuple[ConnectionOutline, ...]:
+    """The connections in long form, whichever form they are written in; checks the keys of the table."""
     if "connections" not in values:
+        kind = _kind(values, place)
+        own = short_keys(kind)
+        place.check(values, {**keys, **_optional(own)}, refused=_foreign(kind, {**keys, **own}))
         if "from" not in values:
             return ()
-        short = {key: values[key] for key in ("from", "weight") if key in values}
-        return (ConnectionOutline(values["from"], KINDS[DEFAULT_KIND], short, place, short=True),)
-    for key in ("from", "weight"):
+        short = {key: value for key, value in values.items() if key in own}
+        _check_weight(values, place)
+        return (ConnectionOutline(values["from"], kind, short, place, short=True),)
+    for key in ("from", "weight", "kind"):
         if key in values:
             raise place.error(
                 f"'{key}' stands beside [[connections]]",
                 key=key,
-                remedy="Write one connection with from and weight, or all of them as [[connections]]",
+                remedy="Write one connection in the table of the layer, or all of them as [[connections]]",
             )
+    place.check(values, keys)
     return tuple(
         _connection(table, place.inside(f"connections[{number}]"))
         for number, table in enumerate(values["connections"])
     )
 
 
-def _connection(values: Raw, place: Place) -> ConnectionOutline:
+def _optional(keys: Table) -> Table:
+    """Keys of a short form without ``from``: that it is missing is said of the layer, in its own words."""
+    return {name: replace(key, required=key.required and name != "from") for name, key in keys.items()}
+
+
+def _kind(values: Raw, place: Place) -> ConnectionKind:
     name = values.get("kind", DEFAULT_KIND)
-    if isinstance(name, str) and name in KINDS_LATER:
-        raise place.error(
-            f"{KINDS_LATER[name]} (kind = '{name}') is not in this version of mfderive", key="kind"
-        )
     if not isinstance(name, str) or name not in KINDS:
         raise place.error(f"unknown kind {name!r}", key="kind", remedy=nearest(str(name), KINDS))
-    kind = KINDS[name]
-    others = {key for other in KINDS.values() for key in other.keys} | set(COMMON)
+    return KINDS[name]
+
+
+def _foreign(kind: ConnectionKind, keys: Table) -> dict[str, str]:
+    """The keys of other kinds, with the reason why they are refused."""
+    others = {key for other in KINDS.values() for key in other.keys} | {*COMMON, "average"}
+    return dict.fromkeys(others - set(keys), f"a connection of kind {kind.name} has none")
+
+
+def _connection(values: Raw, place: Place) -> ConnectionOutline:
+    kind = _kind(values, place)
     keys = connection_keys(kind)
-    reason = f"a connection of kind {kind.name} has none"
-    place.check(values, keys, refused=dict.fromkeys(others - set(keys), reason))
+    place.check(values, keys, refused=_foreign(kind, keys))
+    _check_weight(values, place)
+    return ConnectionOutline(values["from"], kind, values, place)
+
+
+def _check_weight(values: Raw, place: Place) -> None:
     weight = values.get("weight")
     if isinstance(weight, Mapping):
         place.inside("weight").check(weight, WEIGHT_KEYS)
-    return ConnectionOutline(values["from"], kind, values, place)
 
 
 def _check_source(connection: ConnectionOutline, part: LayerOutline, known: Outline) -> None:
@@ -218,7 +254,13 @@ def _check_source(connection: ConnectionOutline, part: LayerOutline, known: Outl
     if source != INPUT and source not in known.layers:
         what = "the output is not a source" if source == OUTPUT else f"there is no layer '{source}'"
         raise place.error(what, key="from", remedy=nearest(source, [INPUT, *known.layers]))
-    if connection.kind.neurons == "same":
+    for key in connection.kind.layers:
+        other = connection.values.get(key)
+        if other is not None and other not in known.layers:
+            remedy = nearest(str(other), known.layers)
+            raise place.error(f"there is no layer '{other}'", key=key, remedy=remedy)
+    _check_steps(connection, part, known)
+    if connection.kind.shares_neurons:
         if source == INPUT:
             raise place.error(
                 f"a {connection.kind.name} from x: x has no neurons that it could share",
@@ -232,6 +274,25 @@ def _check_source(connection: ConnectionOutline, part: LayerOutline, known: Outl
                 key="from",
                 remedy=f"Write neurons = \"{known.root(source)}\" in the layer '{part.name}'",
             )
+
+
+def _check_steps(connection: ConnectionOutline, part: LayerOutline, known: Outline) -> None:
+    """Steps at both ends of a connection fit: equal numbers, and a delay only where both have steps."""
+    place, source = connection.place, connection.source
+    theirs = known.layers[source].steps if source in known.layers else 0
+    if part.steps and theirs and part.steps != theirs:
+        raise place.error(
+            f"'{part.name}' has {part.steps} steps and '{source}' has {theirs}",
+            key="from",
+            remedy="Layers that read each other step by step have equal numbers of steps",
+        )
+    if connection.delay and not (part.steps and (theirs or source == INPUT)):
+        lacking = f"'{part.name}'" if not part.steps else f"'{source}'"
+        raise place.error(
+            f"the connection reads {connection.delay} step(s) back, but {lacking} has no steps",
+            key="kind" if "delay" not in connection.values else "delay",
+            remedy="Give both layers the key steps = T",
+        )
 
 
 def _check_neurons(layer: LayerOutline, layers: Mapping[str, LayerOutline]) -> None:

@@ -6,17 +6,20 @@ at once are the reader's business, so a document that the schema accepts may sti
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from .kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys
+from .kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys, short_keys
 from .tables import (
     CHECK,
     DATA_KINDS,
     DOCUMENT,
+    GROUP,
     LAYER,
     LOSS_KINDS,
     OUTPUT,
     PARAMETER,
+    REPEAT,
     SOLVER,
     TRAINING,
     WEIGHT_KEYS,
@@ -32,7 +35,7 @@ def schema() -> dict[str, Any]:
     top = _object(DOCUMENT)
     tables = ("data", "loss", "output", "training", "solver", "check")
     parts: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in tables}
-    parts["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/layer"}}
+    parts["layers"] = _LAYERS
     for name, part in parts.items():
         top["properties"][name] = {"description": DOCUMENT[name].meaning, **part}
     return {
@@ -43,7 +46,8 @@ def schema() -> dict[str, Any]:
             "data": _by_kind({kind: data_keys(kind) for kind in DATA_KINDS}),
             "loss": _by_kind(LOSS_KINDS),
             "layer": _layer(),
-            "output": _with_connections(OUTPUT, "output connection"),
+            "group": _group(),
+            "output": _output(),
             "connection": _connections(list(KINDS.values())),
             "output connection": _connections([kind for kind in KINDS.values() if kind.into_output]),
             "parameter": _object(PARAMETER),
@@ -53,6 +57,17 @@ def schema() -> dict[str, Any]:
             "check": _object(CHECK),
         },
     }
+
+
+_LAYERS: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "if": {"required": ["layers"]},
+        "then": {"$ref": "#/$defs/group"},
+        "else": {"$ref": "#/$defs/layer"},
+    },
+}
 
 
 def _object(keys: Table) -> Schema:
@@ -90,42 +105,64 @@ def _weight() -> Schema:
     return found
 
 
-def _with_connections(keys: Table, item: str) -> Schema:
-    """A layer or the output: the short form (from, weight) or the long one (connections)."""
-    found = _object(keys)
-    found["properties"]["connections"] = {
+def _variants(keys: Table, item: str, kinds: list[ConnectionKind]) -> list[Schema]:
+    """A layer or the output: in long form (connections), or in the short form of one kind."""
+    long = _object(keys)
+    long["properties"]["connections"] = {
         "description": keys["connections"].meaning,
         "type": "array",
         "minItems": 1,
         "items": {"$ref": f"#/$defs/{item}"},
     }
-    short = {"required": ["from"], "not": {"required": ["connections"]}}
-    long = {
-        "required": ["connections"],
-        "not": {"anyOf": [{"required": ["from"]}, {"required": ["weight"]}]},
-    }
-    found["oneOf"] = [short, long]
+    long["required"].append("connections")
+    own = {name: key for name, key in keys.items() if name != "connections"}
+    return [long, *(_short(own, kind) for kind in kinds)]
+
+
+def _short(keys: Table, kind: ConnectionKind) -> Schema:
+    """The short form of one kind: the keys of its connection stand among the layer's own."""
+    found = _object({**keys, **short_keys(kind)})
+    found["properties"]["kind"] = {"const": kind.name}
+    if kind.name != DEFAULT_KIND:
+        found["required"].append("kind")
     return found
+
+
+def _group() -> Schema:
+    """A group of layers that is written several times."""
+    found = _object(GROUP)
+    found["properties"]["layers"] = {"description": GROUP["layers"].meaning, **_LAYERS}
+    return found
+
+
+def _output() -> Schema:
+    kinds = [kind for kind in KINDS.values() if kind.into_output]
+    return {"oneOf": _variants(OUTPUT, "output connection", kinds)}
 
 
 def _layer() -> Schema:
-    found = _with_connections(LAYER, "connection")
-    found["properties"]["parameters"] = {
-        "description": LAYER["parameters"].meaning,
-        "type": "object",
-        "propertyNames": {"pattern": LAYER["name"].type.schema["pattern"]},
-        "additionalProperties": LAYER["bias"].type.schema,
-    }
-    found["not"] = {
-        "anyOf": [
-            {"required": ["size", "width"]},
-            {"required": ["neurons", "size"]},
-            {"required": ["neurons", "width"]},
-        ]
-    }
-    # In the short form a connection is dense with its default operation, which needs a weight.
-    found["dependentRequired"] = {"from": ["weight"]}
-    return found
+    long, *short = _variants(LAYER, "connection", list(KINDS.values()))
+    for variant in short:
+        variant["properties"][REPEAT.name] = _described(REPEAT)
+    for kind, variant in zip(KINDS.values(), short, strict=True):
+        # The short form has the default operation, which needs its weight.
+        if kind.has_weight and re.search(r"\bw\b", kind.operation):
+            variant["required"].append("weight")
+    for variant in (long, *short):
+        variant["properties"]["parameters"] = {
+            "description": LAYER["parameters"].meaning,
+            "type": "object",
+            "propertyNames": {"pattern": LAYER["name"].type.schema["pattern"]},
+            "additionalProperties": LAYER["bias"].type.schema,
+        }
+        variant["not"] = {
+            "anyOf": [
+                {"required": ["size", "width"]},
+                {"required": ["neurons", "size"]},
+                {"required": ["neurons", "width"]},
+            ]
+        }
+    return {"oneOf": [long, *short]}
 
 
 def _connections(kinds: list[ConnectionKind]) -> Schema:

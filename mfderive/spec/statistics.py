@@ -1,5 +1,5 @@
-"""Statistics inside an activation become fields of their own: mean over neurons, mean, max and softmax
-over positions."""
+"""Statistics inside an activation become fields of their own: means over neurons, and mean, sum, max and
+softmax over the positions or the steps of a layer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from ..algebra.functions import call
-from ..algebra.terms import Access, AxisKind, Index
+from ..algebra.parser import NEURONS
+from ..algebra.terms import Access, Affine, AxisKind, Index, Slot, Term
 from ..errors import SpecError
+from .kind import STEPS
 from .network import AxisReduction, Layer
 from .terms import make_term
 
@@ -17,56 +19,61 @@ if TYPE_CHECKING:
     from .forward import ForwardBuilder
 
 
-def replace_statistics(
-    builder: ForwardBuilder, layer: Layer, target: tuple[Index, ...], known: dict[str, Access]
-) -> sp.Expr:
-    """The activation with every statistic replaced by a symbol; ``known`` learns what it reads."""
-    return _Statistics(builder, layer, target, known).replaced(layer.activation)
+class Statistics:
+    """Replaces the statistics in the activation of one layer (at one step) by symbols.
 
+    ``known`` maps names to what they read: the pre-activations and parameters, then the statistics too.
+    """
 
-class _Statistics:
     def __init__(
         self,
         builder: ForwardBuilder,
         layer: Layer,
+        step: int,
         target: tuple[Index, ...],
-        known: dict[str, Access],
+        local: dict[str, Access],
     ) -> None:
-        self.builder, self.layer, self.target, self.known = builder, layer, target, known
-        self.count: dict[str, int] = {}
-        self.done: dict[sp.Expr, sp.Symbol] = {}
+        self.builder, self.layer, self.step, self.target = builder, layer, step, target
+        self.known = dict(local)
+        self.replacements: dict[sp.Expr, sp.Expr] = {}
 
     def replaced(self, expression: sp.Expr) -> sp.Expr:
-        """Innermost statistics first, so that an outer one reads the inner one's field."""
+        """The expression with statistics replaced; innermost first, so that an outer one reads an inner."""
         if not expression.args:
             return expression
         if isinstance(expression, AxisReduction):
             operation, inner, axis = expression.args
+            if str(axis) == STEPS:
+                return self.over_steps(str(operation), inner)
             key = AxisReduction(operation, self.replaced(inner), axis)
-            if key not in self.done:
-                self.done[key] = self.statistic(str(operation), key.args[1], str(axis))
-            return self.done[key]
+            if key not in self.replacements:
+                over = self.over(str(operation), str(axis))
+                self.replacements[key] = self.statistic(str(operation), key.args[1], over, self.target)
+            return self.replacements[key]
         return expression.func(*(self.replaced(argument) for argument in expression.args))
 
-    def statistic(self, operation: str, inner: sp.Expr, axis: str) -> sp.Expr:
-        """Declare the field of one statistic; an expression in symbols that ``known`` has."""
-        over = self.over(operation, axis)
-        if operation == "mean":
-            return self.mean(inner, over)
-        if operation == "sum":
-            return self.field("sum", self.without(over), over, inner)
-        chosen = self.selected(inner, over)
+    def statistic(
+        self, operation: str, inner: sp.Expr, over: tuple[Index, ...], full: tuple[Index, ...]
+    ) -> sp.Expr:
+        """Declare the field of a statistic of ``inner``, a function of ``full``, over some of its indices."""
+        rest = tuple(index for index in full if index not in over)
+        if operation in ("mean", "sum"):
+            count = 1
+            for index in over if operation == "mean" else ():
+                count *= self.builder.axes[index.axis].size or 1
+            return self.field(operation, rest, over, inner / count)
+        chosen = self.field("select", full, (), inner, selector=len(over), frozen=True)
         if operation == "max":
-            return self.field("max", self.without(over), over, chosen * inner)
+            return self.field("max", rest, over, chosen * inner)
         # The largest value is subtracted before the exponential; being frozen it changes no derivative.
-        largest = self.field("shift", self.without(over), over, chosen * inner, frozen=True)
+        largest = self.field("shift", rest, over, chosen * inner, frozen=True)
         exponential = call("exp", inner - largest)
-        total = self.field("total", self.without(over), over, exponential)
+        total = self.field("total", rest, over, exponential)
         return exponential / total
 
     def over(self, operation: str, axis: str) -> tuple[Index, ...]:
         """The index variables that an axis name of the spec means in this layer."""
-        if axis == "neurons":
+        if axis == NEURONS:
             known = self.builder.axes[self.target[1].axis]
             if operation != "mean" or known.kind is not AxisKind.POPULATION:
                 raise self.error(
@@ -82,17 +89,43 @@ class _Statistics:
             "A layer has positions if it is convolutional or skips from a layer that has them",
         )
 
-    def mean(self, inner: sp.Expr, over: tuple[Index, ...]) -> sp.Expr:
-        count = 1
-        for index in over:
-            count *= self.builder.axes[index.axis].size or 1
-        return self.field("mean", self.without(over), over, inner / count)
+    # ------------------------------------------------------------------ steps
 
-    def selected(self, inner: sp.Expr, over: tuple[Index, ...]) -> sp.Symbol:
-        return self.field("select", self.target, (), inner, selector=len(over), frozen=True)
+    def over_steps(self, operation: str, inner: sp.Expr) -> sp.Expr:
+        """A statistic over the layer's steps: its values at all steps are laid side by side in one field."""
+        first = self.builder.statistics_of(self.layer, 1)
+        key = AxisReduction(sp.Symbol(operation), inner, sp.Symbol(STEPS))
+        stack, index = first.stacked(inner)
+        if key not in first.replacements:
+            first.known[stack.field] = stack
+            full = (*self.target, index)
+            first.replacements[key] = first.statistic(operation, sp.Symbol(stack.field), (index,), full)
+        result = first.replacements[key]
+        # softmax is read at this step, the others have no step any more.
+        here = sp.Symbol(f"{stack.field} at {self.step}")
+        self.known[here.name] = Access(stack.field, (*self.target, Affine((), self.step - 1)))
+        for symbol in result.free_symbols:
+            self.known.setdefault(symbol.name, first.known[symbol.name])
+        return result.xreplace({sp.Symbol(stack.field): here})
 
-    def without(self, over: tuple[Index, ...]) -> tuple[Index, ...]:
-        return tuple(index for index in self.target if index not in over)
+    def stacked(self, inner: sp.Expr) -> tuple[Access, Index]:
+        """The field of an expression's values at all steps, read over an index of its own."""
+        axis = self.builder.finite(f"{self.layer.name}.steps", self.layer.steps)
+        index = Index(axis, axis)
+        key = AxisReduction(sp.Symbol("stack"), inner, sp.Symbol(STEPS))
+        if key not in self.replacements:
+            terms: list[Term] = []
+            for step in self.builder.steps(self.layer):
+                own = self.builder.statistics_of(self.layer, step)
+                place: tuple[Slot, ...] = (*self.target, Affine((), step - 1))
+                terms.append(make_term(place, (), own.replaced(inner), own.known, own.unknown))
+            number = sum(str(known.args[0]) == "stack" for known in self.replacements) + 1
+            name = f"{self.layer.name}.stack{number}"
+            self.builder.equation(name, (*self.target, index), tuple(terms))
+            self.replacements[key] = sp.Symbol(name)
+        return Access(str(self.replacements[key]), (*self.target, index)), index
+
+    # ------------------------------------------------------------------ fields and errors
 
     def field(
         self,
@@ -100,16 +133,30 @@ class _Statistics:
         target: tuple[Index, ...],
         reduced: tuple[Index, ...],
         expression: sp.Expr,
-        **options: bool | int,
+        *,
+        frozen: bool = False,
+        selector: int = 0,
     ) -> sp.Symbol:
-        self.count[kind] = self.count.get(kind, 0) + 1
-        name = f"{self.layer.name}.{kind}{self.count[kind]}"
-        term = make_term(target, reduced, expression, self.known, self.unknown)
-        self.known[name] = self.builder.equation(name, target, (term,), **options)
-        return sp.Symbol(name)
+        """Declare a helper field and return the symbol that reads it."""
+        access = self.builder.helper(
+            self.layer.name,
+            self.step,
+            kind,
+            target,
+            reduced,
+            expression,
+            self.known,
+            frozen=frozen,
+            selector=selector,
+            unknown=self.unknown,
+        )
+        self.known[access.field] = access
+        return sp.Symbol(access.field)
 
     def unknown(self, name: str) -> SpecError:
+        """An expression names what the layer does not have."""
         return self.builder.unknown(self.layer.table, name, self.known)
 
     def error(self, problem: str, remedy: str) -> SpecError:
+        """An error in the activation."""
         return self.builder.located(problem, self.layer.table, "activation", remedy)

@@ -188,31 +188,72 @@ WEIGHT_KEYS: Table = table(
 )
 LAYER: Table = table(
     Key("name", NAME, "the layer's name", required=True),
-    Key("from", TEXT, "short form: the source of the only connection, a dense one"),
-    Key("weight", WEIGHT, "short form: its weight"),
-    Key("connections", TABLES, "long form: one table a connection"),
+    Key(
+        "connections",
+        TABLES,
+        "long form: one table a connection; without it the layer's own table has "
+        "the keys of its only connection (from, kind, weight and those of the kind)",
+    ),
     Key("bias", LAW, "law of a bias that is added to h; only with a plain activation"),
     Key("activation", EXPRESSION, "a function's name, or an expression; default identity"),
     Key("parameters", TABLE, "one law a parameter of every neuron, by name"),
-    Key("neurons", TEXT, "the layer whose neurons these are"),
+    Key(
+        "neurons",
+        TEXT,
+        "the layer whose neurons these are; in the short form, for kinds that share them (pooling, skip), "
+        "by default the source",
+    ),
     Key("width", POSITIVE, "relative width of the population; default 1"),
     Key("size", COUNT, "number of neurons of a finite layer"),
+    Key(
+        "steps",
+        COUNT,
+        "the layer is evaluated at steps 1 ... T with the same weights. It reads layers with steps, and x of "
+        "shape [steps, ...], at its own step (recurrent: at the one before, 0 before the first), other "
+        "layers always the same. Layers without steps, and the output, read the last step, or the average "
+        "over all steps with average = ['steps']",
+    ),
+)
+# A group of layers that is written several times.
+GROUP: Table = table(
+    Key(
+        "name",
+        NAME,
+        "the group's name: inside the group the layer that enters a copy, outside it the last layer of the "
+        "last copy",
+        required=True,
+    ),
+    Key("repeat", COUNT, "number of copies", required=True),
+    Key(
+        "from",
+        TEXT,
+        "what enters the first copy; every other one is entered by the last layer of the copy before",
+        required=True,
+    ),
+    Key(
+        "layers",
+        TABLES,
+        "the layers of one copy. Copy k of a layer h is called h_k, and a layer of the group that is named "
+        "inside it is the one of the same copy. Weights are fresh in every copy, unless they have a name: "
+        "then all copies share them",
+        required=True,
+    ),
+)
+REPEAT = Key(
+    "repeat",
+    COUNT,
+    "so many copies of the layer in a chain: h_1 reads the source, h_2 reads h_1, ...; 'h' is the last",
 )
 OUTPUT: Table = table(
-    Key("from", TEXT, "short form: the source of the only connection, a dense one"),
-    Key("weight", WEIGHT, "short form: its weight; none: the layer's activation is averaged"),
-    Key("connections", TABLES, "long form: one table a connection"),
+    Key(
+        "connections",
+        TABLES,
+        "long form: one table a connection; without it the table has the keys of the "
+        "only connection; without a weight the layer's activation is averaged",
+    ),
     Key("bias", LAW, "law of a bias, one an output"),
     Key("outputs", COUNT, "number of outputs; default from the data"),
 )
-# Keys of the format that this version does not read yet, with what they would mean.
-LAYER_LATER = {
-    "steps": "recurrence",
-    "repeat": "repeated groups of layers",
-    "kind": "pooling",
-    "window": "pooling",
-}
-
 # --- running ------------------------------------------------------------------------------------------
 
 TRAINING: Table = table(

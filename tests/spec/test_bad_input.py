@@ -34,6 +34,23 @@ def laws(**parameters: Any) -> Document:
     return second(DENSE, activation="a * h + b", parameters={"a": "0", "b": "0"} | parameters)
 
 
+def with_layers(first: Document, later: Document) -> Document:
+    """``small()`` with keys added to its two layers."""
+    document = small()
+    document["layers"][0] |= first
+    document["layers"][1] |= later
+    return document
+
+
+def group(**keys: Any) -> Document:
+    """``small()`` with a group of one layer in two copies; a key ``...`` is left out."""
+    layers = [{"name": "inner", "from": "block", "weight": "normal(0, 1)"}]
+    table = {"name": "block", "repeat": 2, "from": "h2", "layers": layers} | keys
+    document = small()
+    document["layers"].append({key: value for key, value in table.items() if value is not ...})
+    return document
+
+
 # document -> parts of the message: where (table, key) and what.
 BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "unknown key": (
@@ -85,7 +102,7 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "own source": (changed("layers.1.from", "h2"), ("cycle: h2 -> h2",)),
     "cycle": (
         changed("layers.0.from", "h2"),
-        ("cycle", "h1 -> h2 -> h1", "recurrence is not in this version"),
+        ("cycle", "h1 -> h2 -> h1", 'kind = "recurrent"'),
     ),
     "duplicate name": (changed("layers.1.name", "h1"), ("layers[1] 'h1'", "two layers are called 'h1'")),
     "name of a layer": (changed("layers.1.name", "h 2"), ("key 'name'", "must be a name")),
@@ -316,17 +333,62 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "delta of squared": (changed("loss.delta", 1.0), ("loss", "unknown key 'delta'")),
     "loss without yhat": (changed("loss", {"kind": "expression", "expression": "y**2"}), ("depend on yhat",)),
     "loss in h": (changed("loss", {"kind": "expression", "expression": "yhat - h"}), ("unknown name 'h'",)),
-    "recurrence": (changed("layers.1.steps", 3), ("recurrence ('steps') is not in this version",)),
-    "recurrent connection": (second(DENSE | {"kind": "recurrent"}), ("recurrence", "not in this version")),
-    "pooling": (changed("layers.1.kind", "max-pool"), ("pooling ('kind') is not in this version",)),
-    "repeat": (changed("layers.1.repeat", 3), ("repeated groups", "not in this version")),
-    "two-dimensional convolution": (
-        second(DENSE | {"kind": "convolution", "kernel": [3, 3]}),
-        ("more than one axis", "not in this version"),
+    "steps only at one end": (
+        second(DENSE | {"kind": "recurrent"}, steps=3),
+        ("reads 1 step(s) back, but 'h1' has no steps", "steps = T"),
     ),
-    "mean over steps": (
-        changed("layers.1.activation", "mean(h, steps)"),
-        ("recurrence", "not in this version"),
+    "recurrent without steps": (second(DENSE | {"kind": "recurrent"}), ("'h2' has no steps",)),
+    "delay without steps": (second(DENSE | {"delay": 2}), ("key 'delay'", "reads 2 step(s) back")),
+    "unequal steps": (
+        with_layers({"steps": 2}, {"steps": 3}),
+        ("'h2' has 3 steps and 'h1' has 2", "equal numbers of steps"),
+    ),
+    "mean over steps": (changed("layers.1.activation", "mean(h, steps)"), ("steps = T",)),
+    "weight of a pool": (changed("layers.1.kind", "max-pool"), ("kind max-pool has none", "'weight'")),
+    "window missing": (
+        changed("layers.1", {"name": "h2", "from": "h1", "kind": "max-pool"}),
+        ("'window' is missing",),
+    ),
+    "pool of x": (
+        changed("layers.1", {"name": "h2", "from": "x", "kind": "max-pool", "window": [2]}),
+        ("max-pool from x: x has no neurons",),
+    ),
+    "stride beside all": (
+        changed("layers.1", {"name": "h2", "from": "h1", "kind": "max-pool", "window": "all", "stride": [1]}),
+        ("key 'stride'", 'stands beside window = "all"'),
+    ),
+    "window of a word": (
+        changed("layers.1", {"name": "h2", "from": "h1", "kind": "max-pool", "window": "al"}),
+        ("key 'window'", "'all' or a list"),
+    ),
+    "skip between different populations": (
+        second({"from": "h1", "kind": "skip"}),
+        ("layers[1] 'h2'", "skip needs the same neurons", 'neurons = "h1"'),
+    ),
+    "kind beside connections": (
+        second(DENSE, kind="dense"),
+        ("'kind' stands beside [[connections]]",),
+    ),
+    "operation in the short form": (
+        changed("layers.1.operation", "w * u"),
+        ("unknown key 'operation'|not allowed",),
+    ),
+    "repeat of a long form": (second(DENSE, repeat=3), ("key 'repeat'", "[[layers.layers]]")),
+    "repeat 0": (changed("layers.1.repeat", 0), ("key 'repeat'", "at least 1")),
+    "too many copies": (changed("layers.1.repeat", 10**9), ("key 'repeat'", "too many")),
+    "group without layers": (group(layers=[]), ("there are no layers in the group",)),
+    "group without source": (group(**{"from": ...}), ("the key 'from' is missing",)),
+    "group without repeat": (group(repeat=...), ("the key 'repeat' is missing",)),
+    "unknown key of a group": (group(wieght="0"), ("unknown key 'wieght'",)),
+    "reserved name of a group": (group(name="mean"), ("reserved name",)),
+    "group named as its layer": (group(name="inner"), ("name of its layer",)),
+    "unknown key in a group": (
+        group(layers=[{"name": "inner", "from": "block", "wait": "0"}]),
+        ("layers[2] 'block', layers[0] 'inner', copy 1", "unknown key 'wait'"),
+    ),
+    "unknown source in a group": (
+        group(layers=[{"name": "inner", "from": "blok", "weight": "0"}]),
+        ("copy 1", "no layer 'blok'"),
     ),
     "unknown default": (changed("solver", {"width": 3}), ("solver", "unknown key 'width'", "widths")),
     "widths of a check": (changed("check", {"widths": [50, 0]}), ("check, key 'widths'",)),

@@ -172,7 +172,8 @@ def test_long_form() -> None:
     assert dense.operation == call("tanh", w * u)
     assert dense.weight is not None and dense.weight.name == "W2"
     assert (skip.into, skip.weight, skip.operation) == ("g", None, sp.Symbol("target.gate") * u)
-    assert (convolution.kernel, convolution.stride, convolution.padding) == ((3,), (2,), ((1, 0),))
+    options = {"kernel": (3,), "stride": (2,), "padding": ((1, 0),)}
+    assert dict(convolution.options) == options
     assert convolution.average == ("taps",)
     assert dense.table == "layers[1] 'h2', connections[0]"
 
