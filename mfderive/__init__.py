@@ -37,16 +37,21 @@ if TYPE_CHECKING:
     from .reduce.reduce import reduce as reduce
     from .solve.integrate import solve as solve
     from .spec.forward import forward_system as forward_system
+    from .spec.kinds import ConnectionKind as ConnectionKind
+    from .spec.kinds import Reading as Reading
+    from .spec.kinds import register_kind as register_kind
     from .spec.network import Network as Network
     from .spec.schema import schema as schema
 
 _HOME = {
+    "ConnectionKind": "spec.kinds",
     "DataError": "errors",
     "DivergenceError": "errors",
     "ForwardSystem": "algebra.system",
     "LimitSystem": "algebra.system",
     "MfError": "errors",
     "Network": "spec.network",
+    "Reading": "spec.kinds",
     "ResourceError": "errors",
     "SpecError": "errors",
     "StateError": "errors",
@@ -59,6 +64,7 @@ _HOME = {
     "load": "data.loading",
     "load_solver": "codegen.generate",
     "reduce": "reduce.reduce",
+    "register_kind": "spec.kinds",
     "schema": "spec.schema",
     "simulate": "finite.simulate",
     "solve": "solve.integrate",
