@@ -48,8 +48,8 @@ def test_two_hidden_layers_are_not_stationary():
     assert "stationary" not in advice(chain(4))
 
 
-def test_the_stationary_state_stays(tmp_path):
-    """What the warning says holds: after fifty steps of the reduced limit the named parameters are as they were."""
+def test_the_stationary_state_stays():
+    """What the warning says holds: after fifty steps of the reduced limit nothing named has moved."""
     network = mf.load(chain(4, hidden="normal(0, 1)", bias="0"))
     reduced = mf.reduce(mf.derive(network))
     start = ensemble_state(reduced, plan_ensembles(reduced, nodes=8), 0)
