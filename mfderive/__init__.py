@@ -6,6 +6,7 @@
     solver = mf.generate(limit)                   # a readable numba solver, as a module
     path = mf.solve(net, horizon=1.0)             # the limit's trajectory
     nets = mf.simulate(net, width=400, seeds=2)   # finite networks, trained by SGD
+    verdict = mf.check(net)                       # do networks approach the limit? .agrees .text
 
 Names are imported when they are first used, so that ``import mfderive`` is quick.
 """
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .algebra.system import ForwardSystem as ForwardSystem
     from .algebra.system import LimitSystem as LimitSystem
+    from .check.check import check as check
+    from .check.verdict import Verdict as Verdict
     from .codegen.generate import generate as generate
     from .codegen.generate import load_solver as load_solver
     from .data.loading import from_networkx as from_networkx
@@ -56,6 +59,8 @@ _HOME = {
     "SpecError": "errors",
     "StateError": "errors",
     "Trajectory": "data.trajectory",
+    "Verdict": "check.verdict",
+    "check": "check.check",
     "derive": "limit.derive",
     "finite_velocity": "finite.velocity",
     "forward_system": "spec.forward",

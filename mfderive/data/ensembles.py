@@ -8,7 +8,7 @@ weighted nodes for those.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, log2, prod
 from typing import Any
@@ -37,7 +37,8 @@ NOISE_NODES = 24
 class Ensemble:
     """The plan for one measure axis: its labels, how many numbers they have, rule and number of nodes.
 
-    ``tensor`` has the nodes of each number for the rule gauss, in the order of the labels' numbers.
+    ``tensor`` has the nodes of each number for the rule gauss, in the order of the labels' numbers; ``exact``
+    says which of them take two values, which two nodes sum exactly.
     """
 
     axis: str
@@ -46,6 +47,7 @@ class Ensemble:
     rule: str
     nodes: int
     tensor: tuple[int, ...] = ()
+    exact: tuple[bool, ...] = ()
 
     def __str__(self) -> str:
         names = " and ".join(self.labels)
@@ -110,7 +112,8 @@ def _plan(
                 f"there are no Gauss nodes for '{axis.name}': its labels lie on a sphere. Take the rule sobol"
             )
         tensor = _tensor_sizes(kinds, count, NOISE_NODES if axis.kind is AxisKind.NOISE else None)
-        return Ensemble(axis.name, labels, len(kinds), rule, prod(tensor), tensor)
+        exact = tuple(kind is LawKind.RADEMACHER for kind in kinds)
+        return Ensemble(axis.name, labels, len(kinds), rule, prod(tensor), tensor, exact)
     total = count or SOBOL_NODES
     total = 2 ** ceil(log2(total)) if rule == "sobol" else total
     return Ensemble(axis.name, labels, len(kinds), rule, int(total))
@@ -178,8 +181,10 @@ def _gauss(kind: LawKind, count: int) -> tuple[Array, Array]:
     raise MfError(f"there are no Gauss nodes for a law of kind '{kind.value}'; use the rule sobol")
 
 
-def _tensor(kinds: list[LawKind], sizes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Nodes [node, number] and weights [node] of a full tensor."""
+def tensor_points(kinds: Sequence[LawKind], sizes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Gauss nodes [node, number] of standard variables and weights [node] of their full tensor."""
+    if not kinds:
+        return np.zeros((1, 0)), np.ones(1)
     rules = [_gauss(kind, size) for kind, size in zip(kinds, sizes, strict=True)]
     points = np.meshgrid(*(nodes for nodes, _ in rules), indexing="ij")
     weights = np.ones(())
@@ -188,20 +193,21 @@ def _tensor(kinds: list[LawKind], sizes: tuple[int, ...]) -> tuple[Array, Array]
     return np.stack([each.ravel() for each in points], axis=1), weights.ravel()
 
 
-def _standard(plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, Array]:
-    """Standard variables [node, number] and the weights [node] of one axis."""
+def standard_points(kinds: Sequence[LawKind], rule: str, count: int, key: list[int]) -> Array:
+    """Equally weighted values [node, number] of standard variables, by the rules sobol and monte-carlo.
+
+    Normal numbers (those of vectors on a sphere too) are standard normal, all others uniform on (0, 1).
+    Sobol points are scrambled; ``count`` is then a power of 2. ``key`` seeds the generator.
+    """
     if not kinds:
-        return np.zeros((1, 0)), np.ones(1)
-    if plan.rule == "gauss":
-        return _tensor(kinds, plan.tensor)
-    key = [seed, zlib.crc32(plan.axis.encode())]
-    if plan.rule == "sobol":
+        return np.zeros((1, 0))
+    if rule == "sobol":
         from scipy.stats import qmc
 
         sampler = qmc.Sobol(len(kinds), scramble=True, rng=np.random.default_rng(key))
-        uniform = sampler.random_base2(round(log2(plan.nodes)))
+        uniform = sampler.random_base2(round(log2(count)))
     else:
-        uniform = np.random.default_rng(key).random((plan.nodes, len(kinds)))
+        uniform = np.random.default_rng(key).random((count, len(kinds)))
     from scipy.special import ndtri
 
     smallest = np.finfo(np.float64).tiny
@@ -210,10 +216,18 @@ def _standard(plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, A
         ndtri(np.clip(column, smallest, 1 - 2**-53)) if is_normal else column
         for column, is_normal in zip(uniform.T, normal, strict=True)
     ]
-    return np.array(columns).T, np.full(len(uniform), 1 / len(uniform))
+    return np.array(columns).T
 
 
-def _transform(law: Law, arguments: tuple[Array, ...], standard: Array) -> Array:
+def _standard(plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, Array]:
+    """Standard variables [node, number] and the weights [node] of one axis."""
+    if plan.rule == "gauss" or not kinds:
+        return tensor_points(kinds, plan.tensor)
+    points = standard_points(kinds, plan.rule, plan.nodes, [seed, zlib.crc32(plan.axis.encode())])
+    return points, np.full(len(points), 1 / len(points))
+
+
+def transform(law: Law, arguments: tuple[Array, ...], standard: Array) -> Array:
     """Values of a law from its standard variables; axis 0 of ``standard`` are the nodes."""
     if law.kind is LawKind.NORMAL:
         return arguments[0] + arguments[1] * standard
@@ -231,24 +245,69 @@ def _transform(law: Law, arguments: tuple[Array, ...], standard: Array) -> Array
 
 
 def ensemble_state(
-    system: ForwardSystem, plans: Mapping[str, Ensemble], seed: int, dtype: Any = np.float64
+    system: ForwardSystem,
+    plans: Mapping[str, Ensemble],
+    seed: int,
+    dtype: Any = np.float64,
+    scramble: int | None = None,
 ) -> State:
     """The initial state of a reduced system on the nodes that ``plans`` describe.
 
-    Arrays are in the layout of the reduced parameters; ``state["p"]`` has the weights of the nodes of every
-    population and of every noise axis that is left.
+    ``seed`` draws what is the same for every neuron, and the sampled nodes too unless ``scramble`` does:
+    another scramble gives other points for the same limit. Arrays are in the layout of the reduced
+    parameters; ``state["p"]`` has the weights of the nodes of every population and of every noise axis that
+    is left.
+    """
+    key = seed if scramble is None else scramble
+    nodes = {name: _standard(plan, _number_kinds(system, plan.labels), key) for name, plan in plans.items()}
+    return _state(system, plans, nodes, {}, seed, dtype)
+
+
+def labelled_state(
+    system: ForwardSystem,
+    plans: Mapping[str, Ensemble],
+    labels: Mapping[str, Array],
+    seed: int,
+    dtype: Any = np.float64,
+) -> State:
+    """The initial state of a reduced system on given labels, one node of equal weight for each.
+
+    ``labels`` maps random parameters to their initial values in their own layout: those of a finite network,
+    for example, whose neurons are then the nodes. Everything else (conditional means, noise that is left)
+    is as in :func:`ensemble_state`. Raises MfError for a label of ``plans`` that is missing.
     """
     nodes: dict[str, tuple[Array, Array]] = {}
     for name, plan in plans.items():
-        nodes[name] = _standard(plan, _number_kinds(system, plan.labels), seed)
+        if system.axis[name].kind is not AxisKind.POPULATION or not plan.labels:
+            nodes[name] = _standard(plan, _number_kinds(system, plan.labels), seed)
+            continue
+        for label in plan.labels:
+            if label not in labels:
+                raise MfError(f"the label '{label}' of '{name}' has no values. {nearest(label, labels)}")
+        count = labels[plan.labels[0]].shape[system.parameter[plan.labels[0]].axes.index(name)]
+        nodes[name] = (np.zeros((count, 0)), np.full(count, 1 / count))
+    known = {name: np.asarray(values, np.float64) for name, values in labels.items()}
+    return _state(system, plans, nodes, known, seed, dtype)
+
+
+def _state(
+    system: ForwardSystem,
+    plans: Mapping[str, Ensemble],
+    nodes: Mapping[str, tuple[Array, Array]],
+    known: Mapping[str, Array],
+    seed: int,
+    dtype: Any,
+) -> State:
+    """The state on nodes; values of ``known`` parameters are given, the others follow from their laws."""
     sizes = {name: len(weights) for name, (_, weights) in nodes.items()}
     for axis in system.axes:
         if axis.kind is AxisKind.FINITE and axis.size is not None:
             sizes[axis.name] = axis.size
-    values: dict[str, Array] = {}
+    values = dict(known)
     for drawn in draw_order(system):
-        parameter = system.parameter[drawn.name]
-        values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values, seed)
+        if drawn.name not in values:
+            parameter = system.parameter[drawn.name]
+            values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values, seed)
     precision = np.dtype(dtype)
     state: State = {p.name: values[p.name].astype(precision) for p in system.parameters}
     state[WEIGHTS] = {name: weights.astype(precision) for name, (_, weights) in nodes.items()}
@@ -295,8 +354,8 @@ def _values(
     ).reshape(layout)
     if law.kind is LawKind.SPHERE:
         front = np.moveaxis(moved, place, 0)
-        return np.moveaxis(_transform(law, squeezed, front), 0, place).reshape(shape)
-    return np.broadcast_to(_transform(law, squeezed, moved), shape).copy()
+        return np.moveaxis(transform(law, squeezed, front), 0, place).reshape(shape)
+    return np.broadcast_to(transform(law, squeezed, moved), shape).copy()
 
 
 def _squeezed(value: Array, parameter: Parameter) -> Array:
