@@ -286,4 +286,5 @@ CHECK: Table = table(
     Key("horizon", POSITIVE, "time t at which to stop"),
     Key("steps", COUNT, "SGD steps at which to stop"),
     Key("evaluation", COUNT, "samples on which loss and error are measured"),
+    Key("nodes", COUNT, "nodes of every ensemble of the limit; default chosen from its structure"),
 )
