@@ -335,9 +335,9 @@ def _values(
     check_law(law, arguments, parameter.name)
     if law.is_deterministic:
         value = law.mean if law.kind is LawKind.CONSTANT else law.arguments[0]
-        return np.broadcast_to(_squeezed(evaluate_expression(value, symbols), parameter), shape).astype(
-            np.float64
-        )
+        constant = _squeezed(evaluate_expression(value, symbols), parameter)
+        # A copy lies in memory as its axes say; what is only broadcast, or converted, may lie otherwise.
+        return np.broadcast_to(np.asarray(constant, dtype=np.float64), shape).copy()
     squeezed = tuple(_squeezed(argument, parameter) for argument in arguments)
     axis = next((a for a in parameter.axes if a in plans and parameter.name in plans[a].labels), None)
     if axis is None:
