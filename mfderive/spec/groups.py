@@ -123,8 +123,13 @@ def _as_group(values: Raw, place: Place) -> Raw:
 
 def _copy(written: Written, number: int, meaning: Meaning) -> Written:
     values = dict(renamed(written.values, meaning))
-    if isinstance(values.get("name"), str):
-        values["name"] = f"{values['name']}_{number}"
+    name = values.get("name")
+    if isinstance(name, str):
+        values["name"] = f"{name}_{number}"
+        if written.values.get("neurons") == name:  # the same neurons in every copy: those of the first
+            values["neurons"] = f"{name}_1"
+            for key in ("neurons",) if number == 1 else ("size", "width"):
+                values.pop(key, None)
     if number > 1:
         values = _without_laws(values)
     return Written(values, written.place.inside(f"copy {number}"))

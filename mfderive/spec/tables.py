@@ -234,8 +234,8 @@ GROUP: Table = table(
         "layers",
         TABLES,
         "the layers of one copy. Copy k of a layer h is called h_k, and a layer of the group that is named "
-        "inside it is the one of the same copy. Weights are fresh in every copy, unless they have a name: "
-        "then all copies share them",
+        "inside it is the one of the same copy. Weights and neurons are fresh in every copy, unless a weight "
+        "has a name, or a layer has its own name as 'neurons': then all copies share them",
         required=True,
     ),
 )
@@ -277,7 +277,14 @@ SOLVER: Table = table(
     Key("reduce", FLAG, "solve the exact reduction; default true"),
     Key("nodes", COUNT, "nodes of every population of the reduced system; default chosen from its labels"),
     Key("rule", TEXT, "how these nodes are chosen"),
-    Key("tolerance", POSITIVE, "of the loss curve, for the choice of resolutions"),
+    Key(
+        "data",
+        one_of("batches", "sample", "sobol", "quadrature"),
+        "what a step averages over: a batch of its own (default), or the same samples at every step: the "
+        "data set or fixed draws, scrambled Sobol points, Gauss nodes",
+    ),
+    Key("data_nodes", COUNT, "number of these samples; default chosen by the rule"),
+    Key("tolerance", POSITIVE, "of the loss curve: chooses nodes and time step by self-refinement"),
 )
 CHECK: Table = table(
     Key("widths", _COUNTS, "widths of the finite networks"),
