@@ -15,7 +15,7 @@ import pytest
 from mfderive.cli import INTERRUPTED, commands, main
 from mfderive.cli.parser import build_parser
 
-COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "report", "schema"]
+COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "check", "report", "schema"]
 
 SPEC = """\
 format = 1
@@ -79,7 +79,7 @@ def processor_time():
     ("words", "says"),
     [
         (["slove", "x.toml"], "Did you mean 'solve'"),
-        (["check", "x.toml"], "no command 'check'"),
+        (["chek", "x.toml"], "Did you mean 'check'"),
         (["solve", "--stpes", "5", "x.toml"], "Did you mean '--steps'"),
         (["show", "x.toml", "--jsno"], "Did you mean '--json'"),
         (["derive", "x.toml", "--format", "word"], "invalid choice: 'word'"),
@@ -337,7 +337,7 @@ def test_flags_are_edits_of_the_spec(spec):
     """Every flag arrives where the spec has it, so the reader checks it and trajectories keep it."""
     words = "--learning-rate 0.5 --batch-size 7 --seed 3 --dtype float32 --particles 9 --method rk4"
     words += " --no-reduce --widths 5,6 --seeds 4 --horizon 2.5"
-    network = commands._load(build_parser().parse_args(["run", spec, *words.split()]))
+    network = commands.load_network(build_parser().parse_args(["run", spec, *words.split()]))
     assert network.training.learning_rate == 0.5 and network.training.batch_size == 7
     assert dict(network.solver) == {
         "seed": 3,
@@ -356,7 +356,7 @@ def test_flags_are_edits_of_the_spec(spec):
 def test_steps_replace_a_horizon_of_the_spec(spec, tmp_path):
     """A horizon in the file must not silently win over --steps."""
     (tmp_path / spec).write_text(SPEC.replace("widths = 20", "widths = 20\nhorizon = 9.0"))
-    network = commands._load(build_parser().parse_args(["run", spec, "--steps", "5"]))
+    network = commands.load_network(build_parser().parse_args(["run", spec, "--steps", "5"]))
     assert network.training.steps == 5 and "horizon" not in dict(network.solver)
 
 
@@ -401,9 +401,9 @@ def test_run_leaves_one_folder_and_report_draws_it_again(capsys, spec, tmp_path)
     assert main(["run", spec]) == 0
     captured = capsys.readouterr()
     assert "runs/tiny/index.html" in captured.out
-    assert "[1/5] derive and reduce the limit" in captured.err
+    assert "[1/6] derive and reduce the limit" in captured.err
     page = (tmp_path / "runs/tiny/index.html").read_text(encoding="utf-8")
-    assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 4
+    assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 6
     (tmp_path / "tiny.toml").unlink()
     (tmp_path / "runs/tiny/index.html").unlink()
     record = json_of(capsys, "report", "runs/tiny")

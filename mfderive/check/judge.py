@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .measure import Measurements
-from .observables import LOSS, OUTPUTS, OUTPUTS_START
+from .observables import ERROR, LOSS, OUTPUTS, OUTPUTS_START
 from .statistics import Deviation, Slope, contrast_coefficients, deviation, fit_slope, intercept_coefficients
 
 Array = Any
@@ -58,8 +58,9 @@ class Row:
     """One observable: its size, the networks' distances by width, and its tests.
 
     ``distances`` are root mean squares over seeds and numbers; ``scale`` is the size they are compared
-    with; ``bound`` an upper bound of the distance at infinite width. ``status`` is "agrees", "disagrees",
-    "undecided", or "" for an observable that does not decide.
+    with; ``bound`` an upper bound of the distance at infinite width. ``status`` is "agrees" (below the
+    tolerance), "consistent" (no tolerance applies, and nothing contradicts), "disagrees", "undecided", or ""
+    for an observable that does not decide.
     """
 
     name: str
@@ -115,7 +116,11 @@ def scale_of(measured: Measurements, name: str) -> float:
     """The size of an observable: what its distances are fractions of."""
     values = measured.ensembles
     if name in (OUTPUTS, OUTPUTS_START):
-        return max(rms(values[OUTPUTS].mean(axis=0)), rms(values[OUTPUTS_START].mean(axis=0)), 1e-12)
+        # Outputs may start at 0 and have learnt nothing yet: the loss holds them against targets.
+        ends = [rms(values[end].mean(axis=0)) for end in (OUTPUTS, OUTPUTS_START)]
+        return max(*ends, measured.target_size, 1e-12)
+    if name == ERROR:
+        return 1.0
     if name == LOSS:
         return max(float(np.abs(measured.limit.loss[[0, -1]]).max()), 1e-12)
     if name.endswith(" mean"):
@@ -224,7 +229,9 @@ def _status(tests: Sequence[Test], bound: float, tolerance: float | None) -> tup
             return "disagrees", _rejected(test)
     if rejecting:
         return "undecided", "wider networks: these are not in the range that can be extrapolated"
-    if tolerance is None or bound <= tolerance:
+    if tolerance is None:
+        return "consistent", ""
+    if bound <= tolerance:
         return "agrees", ""
     return "undecided", _needs(tests, bound, tolerance)
 

@@ -57,7 +57,7 @@ class Measurements:
     on ``random_nodes`` labels drawn independently; ``half_step[name]`` and ``other_data[name]`` (one row)
     the first ensemble at half the step size, and on other batches. ``distances`` maps laws of weights to
     1-Wasserstein distances, [seed] for each width. ``limit`` and ``paths`` are the trajectories,
-    ``slope`` the expected exponent of the outputs' distance.
+    ``slope`` the expected exponent of the outputs' distance, ``target_size`` the root mean square of y.
     """
 
     network: Network = field(repr=False)
@@ -76,6 +76,7 @@ class Measurements:
     limit: Trajectory = field(repr=False)
     paths: tuple[tuple[Trajectory, ...], ...] = field(repr=False)
     slope: float = -0.5
+    target_size: float = 0.0
 
 
 def measure(
@@ -110,6 +111,7 @@ def measure(
         limit=limit.path,
         paths=tuple(networks.paths),
         slope=-0.5 if limit.has_labels else -1.0,
+        target_size=float(np.sqrt(np.mean(limit.y**2))),
     )
 
 

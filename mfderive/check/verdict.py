@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .judge import Errors, Row, fit_rates, judge_rows, separate_errors
 from .measure import Measurements
 from .settings import summary
@@ -73,6 +75,7 @@ class Verdict:
                 "size": self.errors.size,
                 "dominating": self.errors.dominating,
             },
+            "curves": self.curves,
             "weight laws": {
                 name: {
                     str(n): float(d.mean()) for n, d in zip(self.measured.settings.widths, by, strict=True)
@@ -80,6 +83,16 @@ class Verdict:
                 for name, by in self.measured.distances.items()
             },
         }
+
+    @property
+    def curves(self) -> dict[str, Any]:
+        """Loss against time: the limit's, and mean, lowest and highest over the seeds of every width."""
+        limit, networks = self.measured.limit, {}
+        for width, paths in zip(self.measured.settings.widths, self.measured.paths, strict=True):
+            losses = np.stack([np.interp(limit.times, path.times, path.loss) for path in paths])
+            ends = {"mean": losses.mean(axis=0), "low": losses.min(axis=0), "high": losses.max(axis=0)}
+            networks[str(width)] = {name: values.tolist() for name, values in ends.items()}
+        return {"times": limit.times.tolist(), "limit": limit.loss.tolist(), "networks": networks}
 
     @property
     def text(self) -> str:

@@ -1,6 +1,7 @@
 """The command line: thin. It reads flags, calls the package and prints; nothing is computed here.
 
-Exit codes: 0 done, 2 wrong use or a bad spec, 3 not finished or diverged, 130 interrupted. Anything heavy is
+Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, 3 not finished, diverged
+or undecided, 130 interrupted. Anything heavy is
 imported inside the command that needs it, so that help and errors come at once.
 """
 
@@ -33,6 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
         elif outcome.text and not arguments.quiet:
             print(outcome.text)
         sys.stdout.flush()
+        return outcome.code
     except MfError as problem:
         print(f"mfderive: {problem}", file=sys.stderr)
         return problem.exit_code

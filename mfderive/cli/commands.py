@@ -41,10 +41,11 @@ _ENDS = ("horizon", "steps")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command has to say: plain data for --json, and text for people."""
+    """What a command has to say: plain data for --json, text for people, and the exit code."""
 
     data: dict[str, Any]
     text: str
+    code: int = 0
 
 
 @dataclass
@@ -94,7 +95,7 @@ def _spec_folders() -> list[Path]:
     return [folder for folder in (checkout, here) if folder.is_dir()]
 
 
-def _load(arguments: argparse.Namespace) -> Any:
+def load_network(arguments: argparse.Namespace) -> Any:
     """The network of the spec with the flags written into it, resolved."""
     from ..data.resolve import resolve
     from ..spec.reader import parse_document, read
@@ -158,7 +159,7 @@ def show(arguments: argparse.Namespace) -> Outcome:
     from ..report.summary import summarise, summary_text
     from ..spec.forward import forward_system
 
-    network = _load(arguments)
+    network = load_network(arguments)
     summary = summarise(network, forward_system(network), arguments.widths or _widths(network))
     return Outcome(summary, summary_text(summary))
 
@@ -168,7 +169,7 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     from ..limit.derive import derive as derive_limit
     from ..reduce.reduce import reduce as reduce_limit
 
-    limit = derive_limit(_load(arguments))
+    limit = derive_limit(load_network(arguments))
     data: dict[str, Any] = {"format": arguments.format, "notation": arguments.notation}
     if arguments.reduced:
         limit = reduce_limit(limit)
@@ -196,7 +197,7 @@ def generate(arguments: argparse.Namespace) -> Outcome:
     """Write the solver of the limit."""
     import mfderive
 
-    limit = mfderive.derive(_load(arguments))
+    limit = mfderive.derive(load_network(arguments))
     if arguments.reduced:
         limit = mfderive.reduce(limit)
     folder = arguments.output or Path("generated") / _stem(arguments)
@@ -222,7 +223,7 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     """Solve the limit and keep its trajectory."""
     import mfderive
 
-    network = _load(arguments)
+    network = load_network(arguments)
     path = mfderive.solve(network, progress=not arguments.quiet)
     folder = arguments.output or Path("runs") / f"{_stem(arguments)}-limit"
     saved = path.save(folder)
@@ -234,7 +235,7 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
     """Train finite networks and keep their trajectories."""
     from ..report.curves import curve_of, final_table
 
-    network = _load(arguments)
+    network = load_network(arguments)
     paths = _trained(network, arguments, arguments.seed)
     folder = arguments.output or Path("runs") / f"{_stem(arguments)}-networks"
     saved = [str(path.save(folder)) for path in paths]
@@ -253,10 +254,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     folder = arguments.output or Path("runs") / _stem(arguments)
     check_replaceable(folder)
-    network = _load(arguments)
+    network = load_network(arguments)
     # Read now: the person may edit the file while this run goes on.
     spec = Path(arguments.spec).read_text(encoding="utf-8")
-    stages = Stages(arguments.quiet, total=5)
+    stages = Stages(arguments.quiet, total=5 if arguments.effort == "none" else 6)
     with stages("derive and reduce the limit"):
         limit = mfderive.derive(network)
         solved = mfderive.reduce(limit) if resolve_options(network).reduce else limit
@@ -268,6 +269,12 @@ def run(arguments: argparse.Namespace) -> Outcome:
     with stages("train finite networks"):
         # The limit has the seed that was given; networks that drew the same numbers would be its copies.
         networks = _trained(network, arguments, None if arguments.seed is None else arguments.seed + 1)
+    verdict = None
+    if arguments.effort != "none":
+        from .checking import verdict_of
+
+        with stages("check the limit against networks"):
+            verdict = verdict_of(network, arguments, arguments.effort)
     with stages("write figures and page"):
         result = RunResult(
             network=network,
@@ -279,6 +286,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             spec=spec,
             settings=_settings(arguments, path, networks),
             timings=stages.timings,
+            verdict=verdict,
         )
         record = write_run(folder, result)
     return Outcome(record, _run_text(record))
@@ -377,5 +385,8 @@ def final_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _run_text(record: Mapping[str, Any]) -> str:
+    from ..check.words import headline
+
     seconds = sum(record["timings"].values())
-    return f"{final_text(record['final'])}\n\n{seconds:.0f} seconds. The page: {record['page']}"
+    verdict = f"\n\n{headline(record['verdict'])}" if record.get("verdict") else ""
+    return f"{final_text(record['final'])}{verdict}\n\n{seconds:.0f} seconds. The page: {record['page']}"

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import MfError, nearest
-from . import commands
+from . import checking, commands
 from .commands import Outcome
+
+EFFORTS = ("quick", "normal", "thorough")
 
 
 class UsageError(MfError):
@@ -89,7 +91,7 @@ def _limit_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _network_flags(parser: argparse.ArgumentParser) -> None:
+def _network_flags(parser: argparse.ArgumentParser, seeds: str) -> None:
     group = parser.add_argument_group("finite networks")
     group.add_argument(
         "--widths",
@@ -98,7 +100,7 @@ def _network_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N[,N...]",
         help="neurons a layer, for example 50,100,200",
     )
-    group.add_argument("--seeds", type=_positive, metavar="M", help="networks a width")
+    group.add_argument("--seeds", dest=seeds, type=_positive, metavar="M", help="networks a width")
 
 
 Action = Callable[[argparse.Namespace], Outcome]
@@ -135,7 +137,8 @@ def build_parser() -> Parser:
         description="Derive the mean-field (infinite-width) limit of the training of a neural network that "
         "a small file describes, solve it, and compare it with finite networks.",
         epilog="Start with `mfderive new my_network`, then `mfderive run my_network.toml`. "
-        "Exit codes: 0 done, 2 wrong use or a bad spec, 3 not finished or diverged.",
+        "Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, "
+        "3 undecided, not finished or diverged.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     shelf = Shelf(parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser))
@@ -198,12 +201,28 @@ def _add_runs(shelf: Shelf) -> None:
         "Go the whole way: derive, generate, solve, train networks, write a page.",
         "folder to write (default runs/NAME)",
     )
-    for added in (solve, simulate, run):
+    check = shelf.spec_command(
+        "check",
+        checking.check,
+        "Decide by finite networks whether the limit is right: exit code 0 agrees, 1 disagrees, 3 undecided.",
+        "folder to write (default runs/NAME-check)",
+    )
+    check.add_argument(
+        "--effort", choices=EFFORTS, default="normal", help="how much to train for it; default: normal"
+    )
+    run.add_argument(
+        "--effort",
+        choices=("none", *EFFORTS),
+        default="quick",
+        help="effort of the check that goes on the page; default: quick",
+    )
+    for added in (solve, simulate, run, check):
         _training_flags(added)
     for added in (solve, run):
         _limit_flags(added)
     for added in (simulate, run):
-        _network_flags(added)
+        _network_flags(added, "seeds")
+    _network_flags(check, "check_seeds")
 
 
 def _check_words(parser: Parser, words: Sequence[str]) -> None:

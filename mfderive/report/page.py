@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from .figures import RECIPES, inline_svg
 from .summary import bytes_text
+from .verdict import verdict_section
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ def _sections(parts: PageParts) -> list[Section]:
         Section("network", "The network", _network(parts.record["network"])),
         Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
         Section("reduction", "What collapses", _reduction(parts)),
+        Section(
+            "verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures, html_table)
+        ),
         Section("curves", "Training curves", _curves(parts.figures)),
         Section("final", "Where training ends", _final(parts.record["final"])),
         Section("made", "How this was made", _made(parts)),

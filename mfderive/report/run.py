@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.system import LimitSystem
+from ..check.verdict import Verdict
 from ..data.trajectory import Trajectory
 from ..errors import MfError
 from ..spec.network import Network
@@ -32,6 +33,7 @@ from .curves import Curve, curve_of, final_table, widths_of
 from .figures import write_figures
 from .page import PageParts, render_page
 from .summary import summarise
+from .verdict import write_verdict_figures
 
 FORMAT = 1
 RECORD = "run.json"
@@ -47,7 +49,8 @@ class RunResult:
     ``solver`` is the file that :func:`mfderive.generate` wrote; ``equations`` maps text, latex and html to
     the printed equations, and "reduced" to the HTML of the reduced ones where these were solved;
     ``reduction`` is the log of the reduction; ``spec`` is the text of the spec file; ``settings`` what the
-    person chose (flags and defaults), ``timings`` seconds by stage.
+    person chose (flags and defaults), ``timings`` seconds by stage; ``verdict`` that of a check, if there
+    was one.
     """
 
     network: Network
@@ -59,6 +62,7 @@ class RunResult:
     reduction: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
 
 
 def write_run(folder: Path, result: RunResult) -> dict[str, Any]:
@@ -78,6 +82,8 @@ def write_run(folder: Path, result: RunResult) -> dict[str, Any]:
         shutil.copyfile(result.solver, staging / "solver.py")
         (staging / "spec.toml").write_text(result.spec, encoding="utf-8")
         record = _record(result, curves)
+        if result.verdict is not None:
+            result.verdict.save(staging)
         _write_json(staging / RECORD, record)
         _draw(staging, record, curves)
     return {**record, "folder": str(folder), "page": str(folder / "index.html")}
@@ -142,6 +148,7 @@ def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
             for trajectory, curve in zip(result.trajectories, curves, strict=True)
         ],
         "final": final_table(curves),
+        "verdict": None if result.verdict is None else result.verdict.data,
     }
 
 
@@ -155,6 +162,8 @@ def _read_curve(folder: Path, entry: Mapping[str, Any]) -> Curve:
 def _draw(folder: Path, record: Mapping[str, Any], curves: Sequence[Curve]) -> None:
     """Figures and page of a folder that holds everything else."""
     drawn = write_figures(curves, folder / "figures")
+    if record.get("verdict"):
+        drawn += write_verdict_figures(record["verdict"], folder / "figures")
     reduced = folder / _REDUCED
     page = render_page(
         PageParts(

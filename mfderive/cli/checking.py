@@ -1,0 +1,38 @@
+"""The command `check`, and the verdict that `run` leaves on its page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .commands import Outcome, load_network
+
+
+def check(arguments: argparse.Namespace) -> Outcome:
+    """Hold finite networks against the limit; the exit code is the verdict's."""
+    from ..report.verdict import write_verdict_figures
+
+    verdict = verdict_of(load_network(arguments), arguments, arguments.effort)
+    folder = arguments.output or Path("runs") / f"{Path(arguments.spec).stem}-check"
+    saved = verdict.save(folder)
+    write_verdict_figures(verdict.data, folder)
+    data = {**verdict.data, "file": str(saved)}
+    return Outcome(data, f"{verdict.text}\n\nTable, figures and JSON are in {folder}", verdict.exit_code)
+
+
+def verdict_of(network: Any, arguments: argparse.Namespace, effort: str) -> Any:
+    """The verdict on a network with the flags of the command line; what a flag says is taken as it is."""
+    import mfderive
+
+    return mfderive.check(
+        network,
+        effort,
+        widths=arguments.widths,
+        seeds=getattr(arguments, "check_seeds", None),
+        first_seed=arguments.seed,
+        steps=arguments.steps,
+        horizon=arguments.horizon,
+        dtype=arguments.dtype or "float32",
+        progress=not arguments.quiet,
+    )
