@@ -9,9 +9,9 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
-from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
+from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem, adjoint, velocity
 from ..algebra.terms import Affine, AxisKind, Equation, Role
-from .letters import Letter, name_of, scalings
+from .letters import Letter, letter_of, name_of, scalings
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
     DELTA_PREFIX,
@@ -41,15 +41,16 @@ class EmbeddingVocabulary:
         name = head_name(node)
         if name == RESIDUAL:
             return style.residual + style.group(f"y, {style.call(style.letter(Letter('ŷ')), ['x'])}")
-        for prefix, sign, after in (
-            (DELTA_PREFIX, "Δ", ["x"]),
-            (ADJOINT_HEAD_PREFIX, "D", ["x", "y"]),
-            (GRADIENT_PREFIX, "G", []),
+        for prefix, sign, derived, after in (
+            (DELTA_PREFIX, "Δ", adjoint, ["x"]),
+            (ADJOINT_HEAD_PREFIX, "D", adjoint, ["x", "y"]),
+            (GRADIENT_PREFIX, "G", velocity, []),
         ):
             if name.startswith(prefix):
                 field = name.removeprefix(prefix)
                 letter = Letter(sign, (self.letters.field(field),))
-                data, slots = self._slots(node, field)
+                # After a reduction D may have slots that its field has lost.
+                data, slots = self._slots(node, derived(field))
                 return style.call(style.letter(letter), printer.indices(slots), after=after if data else ())
         return self._plain(name, node, printer)
 
@@ -131,7 +132,7 @@ class EmbeddingVocabulary:
         if name.startswith((DELTA_PREFIX, ADJOINT_HEAD_PREFIX)):
             return 30
         if name in ("x", "y"):
-            return 70
+            return 70 if name == "x" else 12
         if name in self.system.field and self.system.field[name].role is Role.PARAMETER:
             return 20
         return 50
@@ -188,13 +189,13 @@ class Embedding:
             value = tree.lhs.func.__name__.removeprefix(GRADIENT_PREFIX)
             left = self.printer.text(sp.Function(value)(*tree.lhs.args))
             rate = self.system.parameter[name].rate
-            right = self.printer.text(tree.rhs)
-            if rate != 1:
-                right = self._with_rate(rate, tree.rhs)
+            right = self._with_rate(rate, tree.rhs)
             lines.append(Line(name, self._time_derivative(left), right))
         return lines
 
     def _with_rate(self, rate: sp.Expr, right: Tree) -> str:
+        if rate.is_number:
+            return self.printer.text(rate * right)
         shown = Printer(self.style, LetterVocabulary()).text(rate, MULTIPLY)
         if "/" in shown:
             shown = self.style.group(shown)
@@ -301,7 +302,9 @@ class LetterVocabulary:
         raise TypeError(f"cannot print {type(node).__name__}")
 
     def rank(self, node: Tree) -> int:
-        """Numbers, letters, functions."""
+        """Numbers, parameters, pre-activations, functions."""
+        if isinstance(node, sp.Symbol):
+            return 30 if letter_of(node.name).base in ("H", "h") else 20
         return 5 if node.is_number else 40 if type(node).__name__ in FUNCTIONS else 20
 
 

@@ -16,7 +16,7 @@ import sympy as sp
 
 from ..algebra.functions import ClosedFunction
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
-from ..algebra.terms import Affine, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
+from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
 from .letters import Letters, name_of
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
@@ -53,6 +53,30 @@ class Shape:
     def argument(self) -> sp.Expr:
         """The single argument of a unary activation."""
         return self.term.expression.args[0]
+
+
+def _number_and_rest(body: Tree) -> tuple[Tree, Tree]:
+    """A product's number, that of its sums included: ``a (-2 b - 2 c)`` is -2 times ``a (b + c)``."""
+    coefficient, rest = body.as_coeff_Mul()
+    factors = []
+    for factor in sp.Mul.make_args(rest):
+        if isinstance(factor, sp.Add):
+            content, inner = factor.primitive()
+            if all(term.as_coeff_Mul()[0].is_negative for term in sp.Add.make_args(inner)):
+                content, inner = -content, -inner
+            coefficient, factor = coefficient * content, inner
+        factors.append(factor)
+    return coefficient, sp.Mul(*factors)
+
+
+def _outside(binder: type[Binder], body: Tree, bound: list[Tree]) -> Tree:
+    """What does not depend on the bound indices stands before the sum or mean."""
+    factors = sp.Mul.make_args(body)
+    inside = [factor for factor in factors if factor.free_symbols & set(bound)]
+    if not inside:
+        return binder(body, *bound)
+    kept = sp.Mul(*[factor for factor in factors if factor not in inside])
+    return kept * binder(sp.Mul(*inside), *bound)
 
 
 class TreeBuilder:
@@ -174,7 +198,8 @@ class TreeBuilder:
         """The right side at the given target slots."""
         if equation.selector:
             values = sp.Add(*[self.term(term, targets, equation) for term in equation.terms])
-            return head(FIRST_MAXIMUM, values, *targets[-equation.selector :])
+            places = [place for place in targets[-equation.selector :] if not place.is_number]
+            return head(FIRST_MAXIMUM, values, *places) if places else sp.Integer(1)
         return sp.Add(*[self.term(term, targets, equation) for term in equation.terms])
 
     def term(self, term: Term, targets: tuple[Tree, ...], equation: Equation) -> Tree:
@@ -199,10 +224,11 @@ class TreeBuilder:
         return self._reduce(body, [mapping[i] for i in indices])
 
     def _reduce(self, body: Tree, bound: list[Tree]) -> Tree:
-        coefficient, rest = body.as_coeff_Mul()
+        """Sum, mean over neurons, mean over the data, from inside to outside; numbers stand outside of all."""
+        coefficient, rest = _number_and_rest(body)
         by_kind = {kind: [i for i in bound if self._kind[i] is kind] for kind in AxisKind}
-        rest = Sum(rest, *by_kind[AxisKind.FINITE])
-        rest = Mean(rest, *by_kind[AxisKind.POPULATION], *by_kind[AxisKind.NOISE])
+        rest = _outside(Sum, rest, by_kind[AxisKind.FINITE])
+        rest = _outside(Mean, rest, by_kind[AxisKind.POPULATION] + by_kind[AxisKind.NOISE])
         return coefficient * Mean(rest, *by_kind[AxisKind.DATA])
 
     def _maximum(self, term: Term, mapping: dict[Index, Tree], indices: list[Index]) -> Tree | None:
@@ -303,8 +329,11 @@ class TreeBuilder:
         top = equation.field.startswith(VELOCITY_PREFIX)
         wanted = equation.field.removeprefix(VELOCITY_PREFIX).removeprefix(ADJOINT_PREFIX)
         shape = self.activations[name]
-        inner = dict(zip(shape.equation.target, slots, strict=True))
-        shown = self._raw(factor, term, mapping, name, slots)
+        own = self._own_slots(name, access, term, mapping)
+        if own is None:
+            return None
+        inner = dict(zip(shape.equation.target, own, strict=True))
+        shown = self._raw(factor, term, mapping, name, own)
         for number, argument in enumerate(shape.symbols, start=1):
             if shape.term.access_of[argument].field != wanted:
                 continue
@@ -312,8 +341,18 @@ class TreeBuilder:
             for sign in (1, -1):
                 if sp.expand(shown - sign * derivative) == 0:
                     upstream = self.value(access.field, slots, top)
-                    return sign * upstream * self._activation(name, slots, number)
+                    return sign * upstream * self._activation(name, own, number)
         return None
+
+    def _own_slots(
+        self, name: str, access: Access, term: Term, mapping: dict[Index, Tree]
+    ) -> tuple[Tree, ...] | None:
+        """The slots of an activation where its adjoint is read: a reduction may leave either with fewer."""
+        found = {slot.axis: mapping[slot] for slot in term.target if isinstance(slot, Index)}
+        axes = self.system.field[access.field].axes
+        found.update(zip(axes, self._slots(access.slots, mapping), strict=True))
+        wanted = self.system.field[name].axes
+        return tuple(found[axis] for axis in wanted) if all(axis in found for axis in wanted) else None
 
     def _raw(
         self,
