@@ -43,7 +43,7 @@ def test_random_graphs(seed, tmp_path):
     "spec", [chain(2, hidden=FROZEN), several_outputs("normal(1, 0.5)", FROZEN)], ids=["one", "several"]
 )
 def test_values_that_only_their_adjoints_tell_apart(spec, tmp_path):
-    """Frozen weights: h2 is one type and D of h2 is not; output weights move alike, each from its own start."""
+    """Frozen weights: h2 is one type and D of h2 is not; output weights move alike."""
     network = mf.load(spec)
     reduced = mf.reduce(mf.derive(network))
     assert reduced.field["h2"].axes == ("data",) and reduced.field["adj h2"].axes == ("data", "h2")
