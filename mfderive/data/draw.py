@@ -165,7 +165,7 @@ def end_axis(parameter: Parameter, reference: Reference, neuron: str) -> int:
     return position
 
 
-def _referenced(parameter: Parameter, reference: Reference, other: Parameter, values: Array) -> Array:
+def referenced_values(parameter: Parameter, reference: Reference, other: Parameter, values: Array) -> Array:
     """Initial values of ``other`` at one end, shaped to broadcast against ``parameter``'s array."""
     trailing = len(other.axes) - 1
     if len(reference.component) != trailing:
@@ -192,7 +192,9 @@ def _symbol_values(
     parameter: Parameter, table: Mapping[str, Parameter], drawn: Mapping[str, Array]
 ) -> dict[Any, Array]:
     return {
-        symbol: _referenced(parameter, reference, table[reference.parameter], drawn[reference.parameter])
+        symbol: referenced_values(
+            parameter, reference, table[reference.parameter], drawn[reference.parameter]
+        )
         for symbol, reference in parameter.law.references
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..spec.network import Loss
 from .files import Rows
 from .places import DataPlace
-from .sources import SPLIT, Draw, SampleSource, generator
+from .sources import SPLIT, SampleSource, generator
 
 Array = Any
 
@@ -185,19 +185,15 @@ def fixed_sample(
     return SampleSource(x, y, seed, test)
 
 
-def prepared_law(
-    draw: Draw, options: Mapping[str, Any], loss: Loss, classes: int | None, place: DataPlace
-) -> Draw:
-    """The law whose draws are shaped, and whose labels are written out and checked."""
-    prepare = Preparation(
+def law_preparation(
+    options: Mapping[str, Any], loss: Loss, classes: int | None, place: DataPlace
+) -> Preparation:
+    """How draws of a law are shaped, and how their labels are written out and checked."""
+    copy = options.get("y") == "x"
+    return Preparation(
         place,
         loss,
         shape=tuple(options["shape"]) if "shape" in options else None,
-        copy=options.get("y") == "x",
-        classes=None if options.get("y") == "x" else classes,
+        copy=copy,
+        classes=None if copy else classes,
     )
-
-    def prepared(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
-        return prepare(*draw(rng, size))
-
-    return prepared

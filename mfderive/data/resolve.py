@@ -17,7 +17,8 @@ from ..spec.place import Place
 from .draw import check_memory
 from .files import Rows, read_arrays, read_digits, read_idx_set
 from .places import DataPlace
-from .prepare import fixed_sample, number_of_classes, prepared_law
+from .prepare import fixed_sample, law_preparation, number_of_classes
+from .quadrature import StandardLaw, isotropic_gaussians_law
 from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, LawSource, generator
 from .synthetic import isotropic_gaussians, mixture_of_options, teacher
 
@@ -119,8 +120,8 @@ def _source(
         rows = _READERS[kind](options, place)
         return fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
     if kind in _LAWS:
-        draw, dimension = _LAWS[kind](options, place)
-        return _law_source(network, options, draw, dimension, seed, place)
+        draw, dimension, law = _LAWS[kind](options, place)
+        return _law_source(network, options, draw, dimension, law, seed, place)
     raise place.error(f"'{kind}' is no kind of data", "kind", nearest(kind, [*_READERS, *_LAWS]))
 
 
@@ -151,7 +152,13 @@ def data_digest(x: Array, y: Array | None) -> str:
 
 
 def _law_source(
-    network: Network, options: Options, draw: Draw, dimension: int, seed: int, place: DataPlace
+    network: Network,
+    options: Options,
+    draw: Draw,
+    dimension: int,
+    law: StandardLaw,
+    seed: int,
+    place: DataPlace,
 ) -> DataSource:
     loss, outputs = network.loss, network.output.outputs
     if "samples" in options:
@@ -170,9 +177,15 @@ def _law_source(
             "Every batch of this data is fresh: remove 'test', or set 'samples'",
         )
     classes = _law_classes(options, loss, outputs, place)
-    prepared = prepared_law(draw, options, loss, classes, place)
-    x, y = prepared(generator(seed, PROBE), 1)
-    return LawSource(prepared, tuple(int(n) for n in x.shape[1:]), int(y.shape[1]), seed)
+    prepare = law_preparation(options, loss, classes, place)
+    x, y = prepare(*draw(generator(seed, PROBE), 1))
+    return LawSource(
+        lambda rng, size: prepare(*draw(rng, size)),
+        tuple(int(n) for n in x.shape[1:]),
+        int(y.shape[1]),
+        seed,
+        law=replace(law, values=lambda component, standard: prepare(*law.values(component, standard))),
+    )
 
 
 def _law_classes(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> int | None:
@@ -190,21 +203,23 @@ def _law_classes(options: Options, loss: Loss, outputs: int | None, place: DataP
     return number_of_classes(np.zeros(1) if values is None else values, loss, outputs, False)
 
 
-def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int]:
-    dimension = int(options["dimension"])
-    return isotropic_gaussians(dimension, float(options["separation"])), dimension
+def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw]:
+    dimension, separation = int(options["dimension"]), float(options["separation"])
+    law = isotropic_gaussians_law(dimension, separation)
+    return isotropic_gaussians(dimension, separation), dimension, law
 
 
-def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int]:
+def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw]:
     data, table = DataSpec("teacher", tuple(options.items())), Place(place.spec, "data")
     written = teacher_inputs(data, table)
     law = Law(written.kind, written.arguments, text=written.text)
     dimension = int(options["dimension"])
     noise = float(options.get("noise", 0.0))
-    return teacher(dimension, law, teacher_targets(data, table), noise, place), dimension
+    draw, standard = teacher(dimension, law, teacher_targets(data, table), noise, place)
+    return draw, dimension, standard
 
 
-_LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int]]] = {
+_LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int, StandardLaw]]] = {
     "isotropic-gaussians": _isotropic_gaussians,
     "gaussian-mixture": mixture_of_options,
     "teacher": _teacher,

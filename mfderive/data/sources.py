@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from ..errors import DataError
+
+if TYPE_CHECKING:
+    from .quadrature import StandardLaw
 
 Array = Any
 Split = Literal["train", "test"]
@@ -77,7 +80,8 @@ def _check_batch(k: int, size: int | str) -> None:
 class LawSource:
     """Fresh samples from a law: ``draw(generator, size)`` gives x [size, *input_shape], y [size, outputs].
 
-    The evaluation samples are fresh too, so training and test evaluation are the same thing.
+    The evaluation samples are fresh too, so training and test evaluation are the same thing. ``law`` is the
+    same law as a transform of standard variables, where it is known.
     """
 
     draw: Draw
@@ -85,6 +89,7 @@ class LawSource:
     outputs: int
     seed: int
     rows: int | None = None
+    law: StandardLaw | None = None
 
     def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
         """Batch k: ``size`` independent samples. Raises DataError for "all": a law has no end."""

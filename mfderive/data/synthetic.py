@@ -12,6 +12,7 @@ from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import Law
 from .draw import draw_law
 from .places import DataPlace
+from .quadrature import StandardLaw, gaussian_mixture_law, teacher_law
 from .sources import Draw
 
 Array = Any
@@ -48,8 +49,11 @@ def gaussian_mixture(means: Array, deviations: Array, odds: Array, labels: Array
     return draw
 
 
-def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Draw, int]:
-    """The mixture that ``[data]`` describes, and its dimension. Lists that do not fit raise DataError."""
+def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Draw, int, StandardLaw]:
+    """The mixture that ``[data]`` describes, its dimension and its standard variables.
+
+    Lists that do not fit raise DataError.
+    """
     rows = options["means"]
     lengths = {len(row) for row in rows}
     if not rows or len(lengths) != 1 or 0 in lengths:
@@ -77,11 +81,13 @@ def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Dr
         raise place.error(f"the deviation {deviations.min()} is negative", "deviations")
     if np.any(odds <= 0):
         raise place.error(f"the weight {odds.min()} is not greater than 0", "weights")
-    draw = gaussian_mixture(means, deviations, odds / odds.sum(), labels.reshape(count, -1))
-    return draw, int(means.shape[1])
+    mixture = (means, deviations, odds / odds.sum(), labels.reshape(count, -1))
+    return gaussian_mixture(*mixture), int(means.shape[1]), gaussian_mixture_law(*mixture)
 
 
-def teacher(dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, place: DataPlace) -> Draw:
+def teacher(
+    dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, place: DataPlace
+) -> tuple[Draw, StandardLaw]:
     """Coordinates x1 ... xd independent with law ``law``; y_k = targets[k](x) + N(0, noise^2).
 
     Every draw checks that the targets are finite, for example that no logarithm met a negative number.
@@ -90,11 +96,10 @@ def teacher(dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, 
     columns = {symbol: int(symbol.name[1:]) - 1 for symbol in used}
     arguments = tuple(evaluate_expression(argument, {}) for argument in law.arguments)
 
-    def draw(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
-        x = draw_law(law, arguments, (size, dimension), rng)
-        values = {symbol: x[:, column] for symbol, column in columns.items()}
+    def values(x: Array) -> Array:
+        symbols = {symbol: x[:, column] for symbol, column in columns.items()}
         with np.errstate(all="ignore"):
-            found = [np.broadcast_to(evaluate_expression(target, values), (size,)) for target in targets]
+            found = [np.broadcast_to(evaluate_expression(target, symbols), (len(x),)) for target in targets]
         y = np.stack(found, axis=1).astype(np.float64)
         if not np.isfinite(y).all():
             row, column = (int(i) for i in np.argwhere(~np.isfinite(y))[0])
@@ -103,8 +108,13 @@ def teacher(dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, 
                 "target",
                 "It must be finite wherever the inputs can be",
             )
+        return y
+
+    def draw(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
+        x = draw_law(law, arguments, (size, dimension), rng)
+        y = values(x)
         if noise:
             y = y + noise * rng.standard_normal(y.shape)
         return x, y
 
-    return draw
+    return draw, teacher_law(dimension, law, arguments, values, len(targets), noise)

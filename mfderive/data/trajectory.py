@@ -35,6 +35,17 @@ def register_forward(kind: str, function: Forward) -> None:
     _FORWARD[kind] = function
 
 
+# What draws networks from a solution of the limit, entered by the room that can.
+_SAMPLERS: list[Callable[[Trajectory, int | Mapping[str, int], float | None, int], State]] = []
+
+
+def register_sampler(
+    function: Callable[[Trajectory, int | Mapping[str, int], float | None, int], State],
+) -> None:
+    """Enter the function (trajectory, widths, time, seed) -> state behind :meth:`Trajectory.sample`."""
+    _SAMPLERS.append(function)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The state after ``step`` steps, at time ``time`` (the sum of the learning rates until then)."""
@@ -131,6 +142,26 @@ class Trajectory:
     def predict(self, x: Array, t: float | None = None) -> Array:
         """The outputs yhat [sample, outputs] at inputs ``x``, from the stored state nearest to ``t``."""
         return self.observe("yhat", x, t)
+
+    def sample(self, n: int | Mapping[str, int], t: float | None = None, seed: int = 0) -> State:
+        """A network of width ``n`` drawn from this solution, at the stored time nearest to ``t``.
+
+        ``n``: neurons (times the populations' relative widths), or a number for each population; ``t`` None:
+        the last stored time. Neurons are independent and follow the limit's law at that time; the same
+        ``seed`` draws the same neurons at every time. The state has the layout of the whole network and
+        equal weights p, so :func:`mfderive.simulate` can start from it (``initial=``). The noise of weight
+        entries, which training does not change, is put back (theory C.1), except where the solution
+        started from given arrays of the whole network: those are then what the weights are.
+
+        Raises StateError for a trajectory of a network, and for times and widths that do not fit.
+        """
+        if self.kind != "limit":
+            raise StateError(
+                "only a solution of the limit can be sampled; this is a network, whose state is .at(t)"
+            )
+        if not _SAMPLERS:
+            raise StateError("nothing can draw networks yet; import mfderive.solve (or mfderive) first")
+        return _SAMPLERS[-1](self, n, t, seed)
 
     @property
     def name(self) -> str:

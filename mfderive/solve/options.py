@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.quadrature import DATA_RULES
 from ..errors import MfError, nearest
 from ..spec.network import Network
 
@@ -40,6 +41,9 @@ class Options:
     reduce: bool = True
     nodes: int | dict[str, int] | None = None
     rule: str | dict[str, str] | None = None
+    data: str = "batches"
+    data_nodes: int | None = None
+    tolerance: float | None = None
 
     @property
     def dtype(self) -> Any:
@@ -59,14 +63,17 @@ def resolve_options(network: Network, **given: Any) -> Options:
     values = {name: value for name, value in network.solver if name in known}
     values.update({name: value for name, value in given.items() if value is not None})
     options = Options(**values)
-    for name, value, allowed in (
-        ("method", options.method, METHODS),
-        ("precision", options.precision, PRECISIONS),
-        ("edges", options.edges, ("draw", "mean")),
-    ):
-        if value not in allowed:
-            raise MfError(f"{name} is '{value}'. {nearest(str(value), allowed)}")
-    for name in ("step", "horizon"):
+    choices: dict[str, tuple[str, ...]] = {
+        "method": METHODS,
+        "precision": PRECISIONS,
+        "edges": ("draw", "mean"),
+        "data": DATA_RULES,
+    }
+    for name, allowed in choices.items():
+        chosen = getattr(options, name)
+        if chosen not in allowed:
+            raise MfError(f"{name} is '{chosen}'. {nearest(str(chosen), allowed)}")
+    for name in ("step", "horizon", "tolerance"):
         number = getattr(options, name)
         if number is not None and not (np.isfinite(number) and number > 0):
             raise MfError(f"{name} is {number}; it must be a finite number greater than 0")
@@ -74,4 +81,10 @@ def resolve_options(network: Network, **given: Any) -> Options:
         raise MfError(f"steps is {options.steps}; there must be at least 1")
     if options.evaluation < 1:
         raise MfError(f"evaluation is {options.evaluation}; there must be at least 1 sample")
+    if options.data_nodes is not None and options.data == "batches":
+        fixed = ", ".join(rule for rule in DATA_RULES if rule != "batches")
+        raise MfError(
+            f"data_nodes is {options.data_nodes}, but every step takes a batch of its own (batch_size in "
+            f"[training]). Set data to one of {fixed}, or leave data_nodes out"
+        )
     return options

@@ -11,10 +11,10 @@ from threadpoolctl import ThreadpoolController
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind
 
-# A product of fewer multiplications than this takes under half a millisecond on one thread. A second thread
-# saves at most half of that, but on a machine that does other work it waits for its turn, which takes
-# milliseconds at every product (measured on two cores: 500 steps in 31 s instead of 4 s).
-THREADED_PRODUCT = 10**7
+# A product of fewer multiplications than this takes under two milliseconds on one thread. A second thread
+# saves at most half of that; on a machine that does other work it waits for its turn, which costs tens of
+# milliseconds at every product (measured on two cores at 1.3e7: 66 s instead of 9 s).
+THREADED_PRODUCT = 5 * 10**7
 
 
 def largest_product(system: LimitSystem, sizes: Mapping[str, int], samples: int) -> int:
