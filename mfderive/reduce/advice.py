@@ -103,10 +103,20 @@ def collapsed_layers(case: Case) -> Iterator[str]:
 
 
 def _collapsed(case: Case) -> list[str]:
+    found = []
+    for layer in case.network.layers:
+        names = [name for name in _own_fields(case, layer.name) if case.limit.population_slots(name)]
+        if names and not any(case.reduced.population_slots(name) for name in names):
+            found.append(layer.name)
+    return found
+
+
+def _own_fields(case: Case, layer: str) -> list[str]:
+    """The visible forward fields of a layer, at all of its steps."""
     return [
-        layer.name
-        for layer in case.network.layers
-        if case.limit.population_slots(layer.name) and not case.reduced.population_slots(layer.name)
+        equation.field
+        for equation in case.limit.forward
+        if equation.field.split(".")[0] == layer and not case.limit.field[equation.field].hidden
     ]
 
 
@@ -155,18 +165,15 @@ def vanishing_normalisation(case: Case) -> Iterator[str]:
 def _statistics(case: Case) -> list[str]:
     """Forward fields that average over their own layer's neurons."""
     found = []
-    for equation in case.limit.forward:
-        layer, _, rest = equation.field.partition(".")
-        own = case.limit.population_slots(layer) if rest and layer in case.network.layer else ()
-        averaged = {i.axis for term in equation.terms for i in term.reduced}
-        reads = {access.field.split(".")[0] for term in equation.terms for _, access in term.accesses}
-        if (
-            own
-            and own[0] in averaged
-            and reads == {layer}
-            and not case.limit.population_slots(equation.field)
-        ):
-            found.append(equation.field)
+    for layer in case.network.layers:
+        own = {axis for name in _own_fields(case, layer.name) for axis in case.limit.population_slots(name)}
+        for equation in case.limit.forward:
+            if equation.field.split(".")[0] != layer.name or case.limit.population_slots(equation.field):
+                continue
+            averaged = {index.axis for term in equation.terms for index in term.reduced}
+            reads = {access.field.split(".")[0] for term in equation.terms for _, access in term.accesses}
+            if own & averaged and reads == {layer.name}:
+                found.append(equation.field)
     return found
 
 
@@ -225,8 +232,10 @@ def _is_chain(case: Case) -> bool:
     previous = "x"
     for layer in case.network.layers:
         sources = [connection.source for connection in layer.connections]
-        plain = case.limit.field[layer.name].axes[1:] == (layer.name,)
-        if sources != [previous] or not plain or not case.limit.population_slots(layer.name):
+        field = case.limit.field.get(layer.name)
+        if sources != [previous] or field is None or field.axes[1:] != (layer.name,):
+            return False
+        if not case.limit.population_slots(layer.name):
             return False
         previous = layer.name
     return [connection.source for connection in case.network.output.connections] == [previous]
