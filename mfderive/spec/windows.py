@@ -13,6 +13,7 @@ from typing import Any
 
 import sympy as sp
 
+from ..algebra.functions import call
 from ..algebra.terms import Access, Affine, Index, Slot
 from .kind import ConnectionKind, Positions, Reading, Site
 from .place import Place
@@ -262,7 +263,7 @@ def _inside(site: Site, slots: tuple[Slot, ...]) -> Access:
     return Access(real.field, slots)
 
 
-# Far below every value and far above what single precision can hold: padding never is a maximum.
+# Beyond every value, and still a number in single precision: padding is never a maximum.
 _NOTHING = sp.Integer(10) ** 30
 
 
@@ -281,7 +282,8 @@ def max_pool(site: Site) -> Reading:
     if window is not None and window.leaves:
         inside = sp.Symbol("inside")
         known["inside"] = _inside(site, slots)
-        value = u + _NOTHING * (inside - 1)
+        # Where a position is real this is u itself, without rounding.
+        value = call("min", u, _NOTHING * (2 * inside - 1))
     target = (*site.target, *taps)
     chosen = site.field("select", target, (), value, known, frozen=True, selector=len(taps))
     return Reading(

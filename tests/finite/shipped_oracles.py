@@ -9,6 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from .graph_oracles import GRAPHS
 from .oracles import cross_entropy, squared
 
 
@@ -82,7 +83,7 @@ def chain_slots(depth, biases):
 
 RELU_CHAIN = (dense(4, jax.nn.relu), squared, chain_slots(4, True), {})
 
-SHIPPED = {
+SHIPPED = GRAPHS | {
     "five_layer_gaussians": RELU_CHAIN,
     "five_layer_gaussians_wide_init": RELU_CHAIN,
     "five_layer_tanh": (dense(4, jnp.tanh), squared, chain_slots(4, True), {}),

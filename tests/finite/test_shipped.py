@@ -65,3 +65,7 @@ def test_velocity_agrees_with_the_network_written_by_hand(name: str) -> None:
         np.testing.assert_allclose(
             value, expected, rtol=0, atol=1e-12 * np.abs(expected).max() + 1e-300, err_msg=key
         )
+
+
+def test_every_shipped_spec_is_written_by_hand() -> None:
+    assert {path.stem for path in SPECS} == set(SHIPPED)

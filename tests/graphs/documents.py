@@ -38,6 +38,7 @@ def convolution(name: str, source: str, kernel: list[int], **keys: Any) -> Docum
     return layer(name, source, **given | keys)
 
 
+TIED = {"name": "W", "law": "normal(0, 1)"}
 HEAD = {"from": "top", "weight": "normal(0.5, 1)"}
 GATES = [
     connection(source, weight="normal(0.5, 1)", **keys)
@@ -109,7 +110,9 @@ GRAPHS: dict[str, Document] = {
     "transposed convolution": document(
         [
             convolution("c", "x", [3], stride=[2], padding="same"),
-            convolution("code", "c", [3], stride=[2], padding=[1], weight={"name": "W", "law": "normal(0, 1)"}),
+            convolution(
+                "code", "c", [3], stride=[2], padding=[1], weight={"name": "W", "law": "normal(0, 1)"}
+            ),
             layer(
                 "top",
                 "code",
@@ -184,7 +187,8 @@ GRAPHS: dict[str, Document] = {
                 "name": "top",
                 "steps": 3,
                 "neurons": "r",
-                "activation": "softmax(h**2, steps)*h + max(h, steps) + mean(mean(h)*h, steps) - sum(h, steps)",
+                "activation": "softmax(h**2, steps) * h + max(h, steps) + mean(mean(h) * h, steps)"
+                " - sum(h, steps)",
                 "connections": [connection("r", kind="skip")],
             },
         ],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from exact.comparison import Case, coarse_state, disagreements, interpreted, plain_solver, shaken_state
 
 import mfderive as mf
 from mfderive.data.draw import initial_state
 from mfderive.limit.derive import derive_system
 
-from exact.comparison import Case, coarse_state, disagreements, interpreted, plain_solver, shaken_state
 from .documents import GRAPHS
 
 # Kinks and ties: values from few numbers, so that maxima tie and pre-activations are 0.
