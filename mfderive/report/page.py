@@ -85,6 +85,7 @@ def _sections(parts: PageParts) -> list[Section]:
         Section("network", "The network", _network(parts.record["network"])),
         Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
         Section("reduction", "What collapses", _reduction(parts)),
+        Section("warnings", "What to know of this limit", _warnings(parts)),
         Section(
             "verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures, html_table)
         ),
@@ -195,6 +196,11 @@ def _parameters(rows: Sequence[Mapping[str, Any]]) -> str:
             for r in rows
         ],
     )
+
+
+def _warnings(parts: PageParts) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in parts.record.get("warnings", []))
+    return f"<ul>{lines}</ul>" if lines else ""
 
 
 def _reduction(parts: PageParts) -> str:

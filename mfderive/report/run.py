@@ -48,9 +48,9 @@ class RunResult:
 
     ``solver`` is the file that :func:`mfderive.generate` wrote; ``equations`` maps text, latex and html to
     the printed equations, and "reduced" to the HTML of the reduced ones where these were solved;
-    ``reduction`` is the log of the reduction; ``spec`` is the text of the spec file; ``settings`` what the
-    person chose (flags and defaults), ``timings`` seconds by stage; ``verdict`` that of a check, if there
-    was one.
+    ``reduction`` is the log of the reduction, ``warnings`` what is to be known of the limit; ``spec`` is
+    the text of the spec file; ``settings`` what the person chose (flags and defaults), ``timings`` seconds
+    by stage; ``verdict`` that of a check, if there was one.
     """
 
     network: Network
@@ -60,6 +60,7 @@ class RunResult:
     trajectories: Sequence[Trajectory]
     spec: str
     reduction: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
@@ -139,6 +140,7 @@ def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "network": summarise(result.network, result.limit, widths_of(curves)),
         "reduction": [str(line) for line in result.reduction],
+        "warnings": [str(line) for line in result.warnings],
         "settings": dict(result.settings),
         "versions": versions(),
         "machine": {"processors": os.cpu_count(), "system": platform.system()},
