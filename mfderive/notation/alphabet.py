@@ -99,8 +99,19 @@ class Alphabet:
     def _function_letters(self, weight: str) -> tuple[Letter, ...]:
         if self.manner is not Manner.INDIVIDUAL:
             return (Letter("f"), Letter("g"))
-        letter = self.letters.field(weight)
-        return (Letter("f", letter.subscript or (letter,)),)
+        return (self._functions[weight],)
+
+    @cached_property
+    def _functions(self) -> dict[str, Letter]:
+        """f with the weight's subscripts, or with its whole letter where that name is taken."""
+        taken = {self.letters.field(p.name) for p in self.system.parameters}
+        found = {}
+        for weight, _, _ in self.edges:
+            letter = self.letters.field(weight)
+            short = Letter("f", letter.subscript or (letter,))
+            found[weight] = Letter("f", (letter,)) if short in taken else short
+            taken.add(found[weight])
+        return found
 
     def measured(self, population: str) -> tuple[Variable, ...]:
         """The variables in the order in which a measure lists them (the paper's rho_2(df, dbeta))."""

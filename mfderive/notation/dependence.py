@@ -13,7 +13,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import Term
+from ..algebra.terms import Index, Term
 from .alphabet import Alphabet, Manner
 from .letters import name_of, owner
 from .nodes import FIRST_MAXIMUM, RESIDUAL, Activation, Binder, head_name
@@ -117,18 +117,25 @@ class DependenceTracker:
 
 
 def has_vectors(system: ForwardSystem) -> bool:
-    """Whether x is read in inner products only, so that w and x may be written as vectors."""
+    """Whether the inputs are read in inner products only, so that w and x may be written as vectors.
+
+    One component alone (an operation with ``source.w[1]``, a tie that reads an input as an output) needs the
+    index, everywhere.
+    """
     if system.field["x"].axes != ("data", "inputs"):
         return False
     return all(
         _is_inner_product(term)
         for equation in system.forward
         for term in equation.terms
-        if any(index.axis == "inputs" for _, access in term.accesses for index in access.indices)
+        if any("inputs" in system.field[access.field].axes for _, access in term.accesses)
     )
 
 
 def _is_inner_product(term: Term) -> bool:
     symbols = [symbol for symbol, _ in term.accesses]
     last = {access.slots[-1] for _, access in term.accesses}
-    return len(symbols) == 2 and len(last) == 1 and bool(term.expression == sp.Mul(*symbols))
+    summed = all(isinstance(slot, Index) and slot.axis == "inputs" for slot in last) and last <= {
+        *term.reduced
+    }
+    return len(symbols) == 2 and len(last) == 1 and summed and bool(term.expression == sp.Mul(*symbols))

@@ -19,6 +19,7 @@ from .nodes import (
     RESIDUAL,
     Activation,
     head_name,
+    number_and_rest,
 )
 from .printer import MULTIPLY, Printer
 from .styles import LATEX, TEXT, Style
@@ -194,14 +195,14 @@ class Embedding:
         return lines
 
     def _with_rate(self, rate: sp.Expr, right: Tree) -> str:
-        if rate.is_number:
+        if rate.is_number or right == 0:
             return self.printer.text(rate * right)
-        shown = Printer(self.style, LetterVocabulary()).text(rate, MULTIPLY)
-        if "/" in shown:
+        shown = Printer(self.style, LetterVocabulary()).text(rate)
+        if isinstance(rate, sp.Add) or "/" in shown:
             shown = self.style.group(shown)
-        negative = right.as_coeff_Mul()[0].is_negative
-        sign = self.style.minus if negative else ""
-        return sign + shown + self.style.times + self.printer.text(-right if negative else right, MULTIPLY)
+        number, rest = number_and_rest(right)
+        sign = self.style.minus if number.is_negative else ""
+        return sign + shown + self.style.times + self.printer.text(abs(number) * rest, MULTIPLY)
 
     def _time_derivative(self, shown: str) -> str:
         if self.style is LATEX:

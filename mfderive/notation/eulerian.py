@@ -104,8 +104,9 @@ class EulerianWriter:
         scope = Scope()
         self.writer.enter(scope, _TARGET, own, number)
         arguments = self.writer.enter(scope, _SOURCE, self.alphabet.states[source])
-        value = Apply(scope.letters[_TARGET, weight], *arguments, *self.writer.rest[weight])
-        return scope, value, arguments
+        slots = (*arguments, *self.writer.rest[weight])
+        letter = scope.letters[_TARGET, weight]
+        return scope, Apply(letter, *slots) if slots else letter, arguments
 
     def _own(self, weight: str, population: str) -> tuple[Variable, ...]:
         """The target's variables on which the change of f depends: those of G, and f itself."""
@@ -134,7 +135,8 @@ class EulerianWriter:
         below = next(edge[1] for edge in self.alphabet.edges if edge[0] == variable.key)
         dots = [DOT] * len(self.alphabet.states[below])
         if self.alphabet.manner is not Manner.GROUPED:
-            return Change(Apply(scope.letters[neuron, variable.key], *dots))
+            letter = scope.letters[neuron, variable.key]
+            return Change(Apply(letter, *dots) if dots else letter)
         return self._bar(variable.key, scope, neuron, self._own(variable.key, population), dots)
 
     def _bar(

@@ -7,8 +7,9 @@ numbered letters are used (H_2, w_2, b_2, c_2). Elsewhere a letter carries the l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import AxisKind, Equation, Field, Role
@@ -149,15 +150,39 @@ class Letters:
             return Letter("ζ")
         if axis.kind is AxisKind.POPULATION:
             return Letter("c", (self.layer(axis_name),))
-        tail = axis_name.rsplit(".", 1)[-1]
-        match = re.fullmatch(r"([a-z]+?)(\d*)", tail)
+        # "h2.taps", "h2.taps1", "h2.taps.2" (of the layer's second connection)
+        match = re.fullmatch(r"(?:.*\.)?([a-z]+?)(\d*)(?:\.\d+)?", axis_name)
         if match and match.group(1) in _FINITE_LETTERS:
             digits = (Letter(match.group(2)),) if match.group(2) else ()
             return Letter(_FINITE_LETTERS[match.group(1)], digits)
         return Letter("e", (self.layer(axis_name),))
 
     def field(self, name: str) -> Letter:
-        """The letter of a field or parameter (without its arguments)."""
+        """The letter of a field or parameter (without its arguments); no two have the same."""
+        return self._distinct.get(name) or self._first_choice(name)
+
+    @cached_property
+    def _distinct(self) -> dict[str, Letter]:
+        """Every field and parameter with a letter of its own.
+
+        Names leave room for clashes: a layer that reads another twice has two weights W_{h2,h1}, a weight may
+        be called H1. Those that would share a letter are numbered: W_{h2,h1,1}, W_{h2,h1,2}.
+        """
+        derived = (Role.ADJOINT, Role.VELOCITY)
+        same: dict[Letter, list[str]] = {}
+        for field in self.system.fields:
+            if field.role not in derived:
+                same.setdefault(self._first_choice(field.name), []).append(field.name)
+        found = {names[0]: letter for letter, names in same.items() if len(names) == 1}
+        for letter, names in same.items():
+            if len(names) == 1:
+                continue
+            candidates = (replace(letter, subscript=(*letter.subscript, Letter(str(k)))) for k in count(1))
+            for name in names:
+                found[name] = next(each for each in candidates if each not in found.values())
+        return found
+
+    def _first_choice(self, name: str) -> Letter:
         if name == "yhat":
             return Letter("ŷ")
         if name in ("x", "y"):

@@ -113,8 +113,8 @@ class MeasureWriter(DependenceTracker):
         return head(shown, *arguments, *rest, *data, *self.measures(known.measures))
 
     def measures(self, populations: frozenset[str]) -> list[Tree]:
-        """The laws of populations, from below upwards."""
-        order = [axis.name for axis in self.system.populations]
+        """The laws of populations, from below upwards; neurons without a state have none."""
+        order = [axis.name for axis in self.system.populations if self.alphabet.states[axis.name]]
         return [sp.Symbol(self.alphabet.measure(name)) for name in order if name in populations]
 
     def rewrite(self, node: Tree, scope: Scope) -> Tree:
@@ -161,6 +161,8 @@ class MeasureWriter(DependenceTracker):
             bound.append((population, [inner.letters[neuron, v.key] for v in order]))
         tree = self.rewrite(node.body, inner)
         for population, names in reversed(bound):
+            if not names:
+                continue  # neurons without any parameter are all the same
             tree = Integral(tree, *names, sp.Symbol(self.alphabet.measure(population)))
         return tree
 
@@ -197,7 +199,7 @@ class MeasureWriter(DependenceTracker):
         shown = scope.letters[neurons[0], self.alphabet.variable_of(name).key]
         if len(neurons) == 2:
             state = self.alphabet.states[self.population(neurons[1]) or ""]
-            return Apply(shown, *[scope.letters[neurons[1], v.key] for v in state], *rest)
+            rest = [*(scope.letters[neurons[1], v.key] for v in state), *rest]
         return Apply(shown, *rest) if rest else shown
 
     # ------------------------------------------------------------------ equations

@@ -66,13 +66,13 @@ def measure_form(system: LimitSystem) -> MeasureForm:
     if reason is not None:
         raise MfError(reason)
     builder = TreeBuilder(draw_noise(system))
-    for manner in Manner:
+    for manner in (Manner.SMALL, Manner.GROUPED):
         if Alphabet(builder, manner).fits():
             try:
                 return _written(system, MeasureWriter(builder, manner))
             except UngroupedError:
                 continue
-    raise MfError("measure notation does not know how to write this system; embedding notation does.")
+    return _written(system, MeasureWriter(builder, Manner.INDIVIDUAL))
 
 
 def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:

@@ -122,10 +122,14 @@ class MeasureVocabulary:
         if isinstance(node, Change | Inner):
             return 95 if isinstance(node, Change) else 61
         if isinstance(node, sp.Symbol):
+            if node.name == "y":
+                return 12
             return 85 if node.name == "x" else 10 if node.name.startswith("ξ") else 20
         if isinstance(node, AppliedUndef):
             name = head_name(node)
-            return 8 if name == "∂_2 L" else 85 if name in ("x", "y") else 40 if "σ" in name else 30
+            if name in ("x", "y"):
+                return 85 if name == "x" else 12
+            return 8 if name == "∂_2 L" else 40 if "σ" in name else 30
         if isinstance(node, ClosedFunction):
             return 45
         return 5 if node.is_number else 60

@@ -144,3 +144,27 @@ def head(name: str, *slots: Any) -> Any:
 def head_name(node: Any) -> str:
     """The name of the function that :func:`head` applied."""
     return str(node.func.__name__)
+
+
+def number_and_rest(body: Any) -> tuple[Any, Any]:
+    """A product's number, that of its sums included: ``a (-2 b - 2 c)`` is -2 times ``a (b + c)``."""
+    coefficient, rest = body.as_coeff_Mul()
+    factors = []
+    for factor in sp.Mul.make_args(rest):
+        numbers = [term.as_coeff_Mul()[0] for term in sp.Add.make_args(factor)]
+        common = abs(numbers[0]) if len({abs(number) for number in numbers}) == 1 else sp.Integer(1)
+        if all(number.is_negative for number in numbers):
+            common = -common
+        coefficient = coefficient * common
+        factors.append(sp.Add(*[term / common for term in sp.Add.make_args(factor)]))
+    return coefficient, sp.Mul(*factors)
+
+
+def outside(binder: type[Binder], body: Any, bound: list[Any]) -> Any:
+    """What does not depend on the bound indices stands before the sum or mean."""
+    factors = sp.Mul.make_args(body)
+    inside = [factor for factor in factors if factor.free_symbols & set(bound)]
+    if not inside:
+        return binder(body, *bound)
+    kept = sp.Mul(*[factor for factor in factors if factor not in inside])
+    return kept * binder(sp.Mul(*inside), *bound)

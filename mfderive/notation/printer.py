@@ -17,6 +17,36 @@ Tree = Any
 ADD, MULTIPLY, ATOM = range(3)
 
 
+def spelled(number: Tree) -> tuple[str, str]:
+    """A positive number as (what stands above, what stands below a bar, or nothing).
+
+    Specs give decimals: 109/100 was written 1.09, 1/(1.09) became 100/109. Simple fractions stay.
+    """
+    if not isinstance(number, sp.Rational):
+        return (f"{float(number):.6g}", "")
+    if number.q == 1:
+        return str(number.p), ""
+    if number.q <= _SIMPLE and number.p <= _SIMPLE:
+        return str(number.p), str(number.q)
+    for above, below in ((_decimal(number), ""), ("1", _decimal(1 / number))):
+        if above and (below or above != "1"):
+            return above, below
+    return str(number.p), str(number.q)
+
+
+_SIMPLE = 9
+_DIGITS = 6
+
+
+def _decimal(number: Tree) -> str:
+    """A number with few decimals as such, else nothing."""
+    scaled = number * 10**_DIGITS
+    if scaled.q != 1:
+        return ""
+    whole, part = divmod(int(scaled), 10**_DIGITS)
+    return f"{whole}.{part:0{_DIGITS}d}".rstrip("0").rstrip(".")
+
+
 class Vocabulary(Protocol):
     """What a notation knows: how values, activations and indices are printed."""
 
@@ -71,9 +101,10 @@ class Printer:
             shown = shown.replace("-", self.style.minus)
             return self._bracketed(shown, node.is_negative and level > ADD)
         if isinstance(node, sp.Rational):
-            shown = self.style.fraction(str(abs(node.p)), str(node.q))
+            above, below = spelled(abs(node))
+            shown = self.style.fraction(above, below) if below else above
             shown = self.style.minus + shown if node.is_negative else shown
-            return self._bracketed(shown, node.is_negative and level > ADD)
+            return self._bracketed(shown, level > ADD and (node.is_negative or bool(below)))
         if node is sp.pi:
             return "π" if self.style.minus == "−" else r"\pi"
         return self.vocabulary.other(node, self)
@@ -90,9 +121,9 @@ class Printer:
 
     def slot(self, node: Tree) -> str:
         """An index or a position: ``2p + k − 1``, the largest stride first, numbers last."""
-        if not isinstance(node, sp.Add):
+        if not isinstance(node, sp.Add | sp.Mul):
             return self.text(node)
-        terms = [term.as_coeff_Mul() for term in node.args]
+        terms = [term.as_coeff_Mul() for term in sp.Add.make_args(node)]
         parts = [(c, index) for c, index in terms if not index.is_number]
         parts.sort(key=lambda part: (-part[0], not part[1].name.startswith("p"), part[1].name))
         shown = ""
@@ -168,25 +199,31 @@ class Printer:
                 below.append(sp.Pow(factor.base, -factor.exp))
             else:
                 above.append(factor)
-        if coefficient.q != 1:
-            below.insert(0, sp.Integer(coefficient.q))
-        if coefficient.p != 1 or not above:
-            above.insert(0, sp.Integer(coefficient.p))
-        numerator = self._factors(above)
-        if not below:
+        number, divisor = spelled(coefficient) if coefficient.p != 1 else ("1", str(coefficient.q))
+        divisor = "" if divisor == "1" else divisor
+        if divisor and any(isinstance(factor, Binder) for factor in above):
+            fraction = self.style.fraction(number, divisor)
+            number, divisor = fraction if self.style.minus == "-" else self.style.group(fraction), ""
+        front = [number] if number != "1" or not above else []
+        numerator = self._factors(above, front)
+        if not below and not divisor:
             return numerator
+        under = [divisor] if divisor else []
         if self.style.minus == "-":
-            return self.style.fraction(numerator, self._factors(below))
+            return self.style.fraction(numerator, self._factors(below, under))
         if any(self._ends_open(factor) for factor in above):
             numerator = self.style.group(numerator)
-        closed = self.text(below[0], ATOM) if len(below) == 1 else self.style.group(self._factors(below))
+        if len(below) + len(under) == 1:
+            closed = divisor or self.text(below[0], ATOM)
+        else:
+            closed = self.style.group(self._factors(below, under))
         return self.style.fraction(numerator, closed)
 
-    def _factors(self, factors: list[Tree]) -> str:
-        if len(factors) == 1:
+    def _factors(self, factors: list[Tree], front: list[str]) -> str:
+        if len(factors) == 1 and not front:
             return self.text(factors[0], MULTIPLY)
         last = len(factors) - 1
-        shown = []
+        shown = list(front)
         for place, factor in enumerate(factors):
             piece = self.text(factor, MULTIPLY)
             if self._ends_open(factor) and place < last:

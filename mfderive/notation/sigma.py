@@ -134,7 +134,7 @@ class SigmaWriter:
             return name + "'"
         argument = self.embedding.argument_letters(node.field)[node.derivative - 1]
         partial = Letter("∂", (argument,))
-        shown = f"∂_{argument.base} {name}"
+        shown = f"∂_{{{name_of(argument)}}} {name}"
         self.alphabet.shown[shown] = lambda style: style.letter(partial) + style.times + style.letter(letter)
         return shown
 

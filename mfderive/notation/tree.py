@@ -8,13 +8,11 @@ until the very end, so nothing can be captured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
 
-from ..algebra.functions import ClosedFunction
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
 from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
 from .letters import Letters, name_of
@@ -31,52 +29,12 @@ from .nodes import (
     Mean,
     Sum,
     head,
+    number_and_rest,
+    outside,
 )
+from .shapes import Shape, shape_of
 
 Tree = Any
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What is known of an activation: the order of its arguments, and whether it is ``f(sum of them)``."""
-
-    equation: Equation
-    symbols: tuple[sp.Symbol, ...]
-    function: str | None
-
-    @property
-    def term(self) -> Term:
-        """The one pointwise term that defines the activation."""
-        return self.equation.terms[0]
-
-    @property
-    def argument(self) -> sp.Expr:
-        """The single argument of a unary activation."""
-        return self.term.expression.args[0]
-
-
-def _number_and_rest(body: Tree) -> tuple[Tree, Tree]:
-    """A product's number, that of its sums included: ``a (-2 b - 2 c)`` is -2 times ``a (b + c)``."""
-    coefficient, rest = body.as_coeff_Mul()
-    factors = []
-    for factor in sp.Mul.make_args(rest):
-        if isinstance(factor, sp.Add):
-            content, inner = factor.primitive()
-            if all(term.as_coeff_Mul()[0].is_negative for term in sp.Add.make_args(inner)):
-                content, inner = -content, -inner
-            coefficient, factor = coefficient * content, inner
-        factors.append(factor)
-    return coefficient, sp.Mul(*factors)
-
-
-def _outside(binder: type[Binder], body: Tree, bound: list[Tree]) -> Tree:
-    """What does not depend on the bound indices stands before the sum or mean."""
-    factors = sp.Mul.make_args(body)
-    inside = [factor for factor in factors if factor.free_symbols & set(bound)]
-    if not inside:
-        return binder(body, *bound)
-    kept = sp.Mul(*[factor for factor in factors if factor not in inside])
-    return kept * binder(sp.Mul(*inside), *bound)
 
 
 class TreeBuilder:
@@ -144,34 +102,10 @@ class TreeBuilder:
         for equation in self.system.forward:
             field = self.system.field[equation.field]
             if field.hidden and len(equation.terms) == 1 and equation.terms[0].is_pointwise:
-                shape = self._shape(equation)
+                shape = shape_of(self.system, equation)
                 if shape is not None:
                     found[equation.field] = shape
         return found
-
-    def _shape(self, equation: Equation) -> Shape | None:
-        term = equation.terms[0]
-        expression = term.expression
-        order = {Role.PARAMETER: 0, Role.FORWARD: 2}
-        position = {name: k for k, name in enumerate(p.name for p in self.system.parameters)}
-        symbols = tuple(
-            s
-            for s, a in sorted(
-                term.accesses,
-                key=lambda pair: (
-                    order.get(self.system.field[pair[1].field].role, 1),
-                    position.get(pair[1].field, 0),
-                ),
-            )
-        )
-        affine = all(sp.diff(expression, s, t) == 0 for s in symbols for t in symbols)
-        if affine and not expression.has(ClosedFunction):
-            return None  # the identity with a shift is written out
-        if isinstance(expression, ClosedFunction) and len(expression.args) == 1:
-            inner = expression.args[0]
-            if sp.Add(*symbols) == inner:
-                return Shape(equation, symbols, type(expression).__name__)
-        return Shape(equation, symbols, None)
 
     # ------------------------------------------------------------------ trees
 
@@ -206,9 +140,12 @@ class TreeBuilder:
         """One term of an equation at the given target slots."""
         mapping: dict[Index, Tree] = {}
         conditions = []
-        for slot, value in zip(term.target, targets, strict=True):
-            if isinstance(slot, Index) and slot not in mapping:
-                mapping[slot] = value
+        for axis, slot, value in zip(
+            self.system.field[equation.field].axes, term.target, targets, strict=True
+        ):
+            index = self._plain(slot, axis)
+            if index is not None and index not in mapping:
+                mapping[index] = value
             else:
                 conditions.append((slot, value))
         bound = [i for i in (*slot_indices(term.target), *term.reduced) if i not in mapping]
@@ -224,12 +161,31 @@ class TreeBuilder:
         return self._reduce(body, [mapping[i] for i in indices])
 
     def _reduce(self, body: Tree, bound: list[Tree]) -> Tree:
-        """Sum, mean over neurons, mean over the data, from inside to outside; numbers stand outside of all."""
-        coefficient, rest = _number_and_rest(body)
-        by_kind = {kind: [i for i in bound if self._kind[i] is kind] for kind in AxisKind}
-        rest = _outside(Sum, rest, by_kind[AxisKind.FINITE])
-        rest = _outside(Mean, rest, by_kind[AxisKind.POPULATION] + by_kind[AxisKind.NOISE])
+        """Sum, mean over neurons, mean over the data, from inside to outside; numbers stand before all."""
+        coefficient, rest = number_and_rest(body)
+        by_kind: dict[AxisKind, list[Tree]] = {kind: [] for kind in AxisKind}
+        for index in bound:
+            size = self.system.axis[self._axis[index]].size
+            if self._kind[index] is AxisKind.DATA or index in rest.free_symbols:
+                by_kind[self._kind[index]].append(index)
+            elif self._kind[index] is AxisKind.FINITE and size is not None:
+                coefficient *= size  # a sum of equal terms; the mean of a constant is the constant
+            elif self._kind[index] is AxisKind.FINITE:
+                by_kind[AxisKind.FINITE].append(index)
+        rest = outside(Sum, rest, by_kind[AxisKind.FINITE])
+        rest = outside(Mean, rest, by_kind[AxisKind.POPULATION] + by_kind[AxisKind.NOISE])
         return coefficient * Mean(rest, *by_kind[AxisKind.DATA])
+
+    def _plain(self, slot: Slot, axis: str) -> Index | None:
+        """The index that a slot of an equation's left side names: itself, or 1 * index + 0 in equal range."""
+        if isinstance(slot, Index):
+            return slot
+        parts = [part for part in slot.parts if self.system.axis[part[1].axis].size != 1]
+        if slot.constant == 0 and len(parts) == 1 and parts[0][0] == 1:
+            index = parts[0][1]
+            size = self.system.axis[axis].size
+            return index if size is not None and size == self.system.axis[index.axis].size else None
+        return None
 
     def _maximum(self, term: Term, mapping: dict[Index, Tree], indices: list[Index]) -> Tree | None:
         """``Sum selector * value`` where the selector belongs to the same value is a maximum."""

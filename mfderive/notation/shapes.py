@@ -1,0 +1,56 @@
+"""What is known of an activation: the order of its arguments, and whether it is one function of their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from ..algebra.functions import ClosedFunction
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import Equation, Role, Term
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of an activation: the order of its arguments, and whether it is ``f(sum of them)``."""
+
+    equation: Equation
+    symbols: tuple[sp.Symbol, ...]
+    function: str | None
+
+    @property
+    def term(self) -> Term:
+        """The one pointwise term that defines the activation."""
+        return self.equation.terms[0]
+
+    @property
+    def argument(self) -> sp.Expr:
+        """The single argument of a unary activation."""
+        return self.term.expression.args[0]
+
+
+def shape_of(system: ForwardSystem, equation: Equation) -> Shape | None:
+    """The shape of a pointwise field; None where it is written out: an identity with a shift."""
+    term = equation.terms[0]
+    expression = term.expression
+    order = {Role.PARAMETER: 0, Role.FORWARD: 2}
+    position = {name: k for k, name in enumerate(p.name for p in system.parameters)}
+    symbols = tuple(
+        s
+        for s, a in sorted(
+            term.accesses,
+            key=lambda pair: (
+                order.get(system.field[pair[1].field].role, 1),
+                position.get(pair[1].field, 0),
+            ),
+        )
+    )
+    affine = all(sp.diff(expression, s, t) == 0 for s in symbols for t in symbols)
+    if affine and not expression.has(ClosedFunction):
+        return None  # the identity with a shift is written out
+    if isinstance(expression, ClosedFunction) and len(expression.args) == 1:
+        inner = expression.args[0]
+        if sp.Add(*symbols) == inner:
+            return Shape(equation, symbols, type(expression).__name__)
+    return Shape(equation, symbols, None)
