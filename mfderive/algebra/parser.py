@@ -227,10 +227,12 @@ class _Reader:
             raise SpecError(f"{self.text} contains a constant that is not a finite real number")
         if value.is_Rational:
             return self.short(value)
-        parts = value.args if value.is_Add or value.is_Mul else (value,)
-        for part in parts:
+        parts = value.args if value.is_Add or value.is_Mul else ()
+        for part in (value, *parts):
             if part.is_Rational:
                 self.short(part)
+            else:
+                self.finite(part)
             if part.is_Pow and part.exp.is_Rational and abs(part.exp) > MAX_EXPONENT:
                 raise self.large_power(part.exp)
         return value
@@ -242,6 +244,16 @@ class _Reader:
             raise SpecError(f"a number in {self.text} is too large or too close to 0 ({limits})")
         long = abs(value.p) > MAX_FRACTION or value.q > MAX_FRACTION
         return sp.Rational(repr(float(value))) if long else value
+
+    def finite(self, value: sp.Expr) -> sp.Expr:
+        """The value, unless it is a constant without a real value of bounded size, as log(-1) is."""
+        number = constant_value(value)
+        if number is not None and not abs(number) <= float(_LARGEST):
+            raise SpecError(
+                f"a constant in {self.text} is not a finite number of at most 1e{MAX_DIGITS}",
+                remedy="Check its roots, logarithms, exponentials and divisions",
+            )
+        return value
 
     def large_power(self, exponent: sp.Expr) -> SpecError:
         """The error for a power that would be too large to compute with."""
@@ -375,7 +387,7 @@ class _Reader:
             raise SpecError(
                 f"{name} takes {arity} argument{'s' * (arity != 1)}, but has {len(arguments)} in {self.text}"
             )
-        return call(name, *(self.expression(argument) for argument in arguments))
+        return self.finite(call(name, *(self.expression(argument) for argument in arguments)))
 
     def is_reduction(self, name: str, arguments: list[ast.expr]) -> bool:
         """Whether ``name(arguments)`` runs along an axis (``max(a, b)`` of two expressions does not)."""

@@ -309,7 +309,8 @@ def _state(
             parameter = system.parameter[drawn.name]
             values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values, seed)
     precision = np.dtype(dtype)
-    state: State = {p.name: values[p.name].astype(precision) for p in system.parameters}
+    # Solvers move a state in place, which needs its arrays to lie in memory as their axes say.
+    state: State = {p.name: values[p.name].astype(precision, order="C") for p in system.parameters}
     state[WEIGHTS] = {name: weights.astype(precision) for name, (_, weights) in nodes.items()}
     return state
 

@@ -145,6 +145,15 @@ class Moments:
         return float(self.p @ np.prod(values, axis=0))
 
 
+def test_a_vector_on_a_sphere_moves():
+    """A solver moves a state in place: its arrays lie in memory as their axes say, whatever their law."""
+    data = {"kind": "teacher", "dimension": 3, "target": "x1"}
+    network = mf.load(document([layer("h1", "x", "sphere(1)")], {"from": "h1", "weight": "1"}, data=data))
+    state = state_of(mf.reduce(mf.derive(network)), nodes=8)
+    assert all(values.flags.c_contiguous for name, values in state.items() if name != "p")
+    assert np.isfinite(mf.solve(network, steps=2, nodes=8).loss).all()
+
+
 def test_correlated_laws():
     """A bias around a gain, an output weight by both: Gauss nodes give the exact mixed moments."""
     parameters = {"gain": "normal(1, 0.5)", "b": "normal(2 * target.gain, 0.1)"}
