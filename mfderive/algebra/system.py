@@ -174,6 +174,9 @@ class LimitSystem(ForwardSystem):
         return self.forward + self.backward + self.evolution
 
 
+_DRAWN = "drawn"
+
+
 def _drop_slots(slots: tuple[Slot, ...], noise: set[str]) -> tuple[Slot, ...]:
     return tuple(slot for slot in slots if isinstance(slot, Affine) or slot.axis not in noise)
 
@@ -199,6 +202,14 @@ def draw_noise(system: System) -> System:
     disappear. A finite network is always of this form, and so is the solver of an unreduced limit. Noise
     that has weighted nodes of its own (``Axis.drawn`` False) stays.
     """
+    # Many ask for it again and again, and a system never changes: it keeps what was found.
+    if _DRAWN not in system.__dict__:
+        system.__dict__[_DRAWN] = _without_drawn_noise(system)
+    drawn: System = system.__dict__[_DRAWN]
+    return drawn
+
+
+def _without_drawn_noise(system: System) -> System:
     noise = {axis.name for axis in system.axes if axis.kind is AxisKind.NOISE and axis.drawn}
     changes: dict[str, Any] = {
         "axes": tuple(axis for axis in system.axes if axis.name not in noise),
