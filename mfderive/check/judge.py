@@ -133,8 +133,8 @@ def judge_rows(measured: Measurements) -> tuple[Row, ...]:
     """All observables with their tests, at the level of the whole family."""
     deciding = [o for o in measured.observables if o.decides]
     kinds = 3 if measured.random else 2
-    level = measured.settings.level / (kinds * len(deciding))
-    rows = []
+    level = measured.settings.level / (kinds * len(deciding) + len(measured.label_laws))
+    rows = [_label_row(measured, name, level) for name in measured.label_laws]
     for observable in measured.observables:
         name = observable.name
         scale = scale_of(measured, name)
@@ -150,6 +150,16 @@ def judge_rows(measured: Measurements) -> tuple[Row, ...]:
             Row(name, observable.words, scale, distances, tuple(tests), bound, tolerance, status, reason)
         )
     return tuple(rows)
+
+
+def _label_row(measured: Measurements, name: str, level: float) -> Row:
+    """The initial law of a label: does the ensemble hold what networks draw?"""
+    drawn, held = measured.label_laws[name]
+    scale = max(rms(drawn.mean(axis=0)), 1e-12)
+    test = Test(LABELS, deviation([drawn, held], [1.0, -1.0], level), 1e-3 * scale)
+    status, reason = _status([test], test.bound, None)
+    words = f"quantiles of the values of {name} over neurons, before training"
+    return Row(f"{name} at t = 0", words, scale, (), (test,), test.bound, None, status, reason)
 
 
 def _own_labels(measured: Measurements, name: str, scale: float, level: float) -> Test:

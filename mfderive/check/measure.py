@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.laws import Parameter
 from ..algebra.system import ForwardSystem, LimitSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..codegen.generate import generate
@@ -27,6 +28,7 @@ from ..solve.integrate import solve
 from ..solve.threads import fitting_threads, largest_product
 from ..spec.network import Network
 from .observables import (
+    BINS,
     OUTPUTS_START,
     Observable,
     Values,
@@ -34,6 +36,7 @@ from .observables import (
     flat,
     law_points,
     observables,
+    quantile_means,
     wasserstein,
     weight_laws,
 )
@@ -44,6 +47,12 @@ State = dict[str, Any]
 
 # Nodes of an ensemble of the limit, and of one whose weights stand on pairs of nodes.
 NODES, PAIR_NODES = 1024, 256
+# Points on a line fill it sooner.
+_LINE_NODES = 128
+# The laws of labels alone cost little: draws and ensembles of so many numbers, and how many of them.
+_LABEL_NUMBERS, _LABEL_DRAWS, _LABEL_ENSEMBLES = 8192, 32, 8
+# Ensembles of independent draws are smaller and more: how much they scatter must be known, too.
+_RANDOM_PART = 2
 # Networks of one width that are trained in one program: their states are held at once.
 _SEEDS_A_RUN = 16
 
@@ -56,8 +65,10 @@ class Measurements:
     of the first seeds; ``ensembles[name]`` the limit on independent or refined ensembles, ``random[name]``
     on ``random_nodes`` labels drawn independently; ``half_step[name]`` and ``other_data[name]`` (one row)
     the first ensemble at half the step size, and on other batches. ``distances`` maps laws of weights to
-    1-Wasserstein distances, [seed] for each width. ``limit`` and ``paths`` are the trajectories,
-    ``slope`` the expected exponent of the outputs' distance, ``target_size`` the root mean square of y.
+    1-Wasserstein distances, [seed] for each width (none where networks were used again). ``limit`` and
+    ``label_laws`` maps random labels to their initial laws, as networks draw them and as ensembles hold them
+    (many nodes, nothing trained). ``paths`` are the trajectories, ``slope`` the expected exponent of the
+    outputs' distance, ``target_size`` the root mean square of y.
     """
 
     network: Network = field(repr=False)
@@ -73,6 +84,7 @@ class Measurements:
     half_step: Values = field(repr=False)
     other_data: Values = field(repr=False)
     distances: Mapping[str, Sequence[Array]] = field(repr=False)
+    label_laws: Mapping[str, tuple[Array, Array]] = field(repr=False)
     limit: Trajectory = field(repr=False)
     paths: tuple[tuple[Trajectory, ...], ...] = field(repr=False)
     slope: float = -0.5
@@ -80,9 +92,15 @@ class Measurements:
 
 
 def measure(
-    network: Network, settings: Settings, system: LimitSystem | None = None, progress: bool = False
+    network: Network,
+    settings: Settings,
+    system: LimitSystem | None = None,
+    progress: bool = False,
+    trained: Measurements | None = None,
 ) -> Measurements:
     """Run everything that ``settings`` ask for. ``system``: a reduced limit in place of the network's own.
+
+    ``trained``: an earlier measurement of the same network and settings, whose networks are used again.
 
     Raises what :func:`mfderive.solve` and :func:`mfderive.simulate` raise.
     """
@@ -91,7 +109,8 @@ def measure(
     limit = _Limit(plain, settings, reduce_system(derive(plain)) if system is None else system)
     ensembles = limit.ensembles()
     networks = _Networks(limit)
-    networks.run(progress)
+    if trained is None:
+        networks.run(progress)
     matched = [limit.matched(width) for width in settings.widths]
     half_step, other_data = limit.variations()
     return Measurements(
@@ -101,15 +120,16 @@ def measure(
         steps=limit.steps,
         random_nodes=limit.random_nodes,
         nodes={name: plan.nodes for name, plan in limit.plans.items()},
-        networks=_by_name(networks.values),
+        networks=_by_name(networks.values) if trained is None else trained.networks,
         matched=_by_name(matched),
         ensembles=_stacked(ensembles),
         random=_stacked(limit.random()),
         half_step=_stacked([half_step]),
         other_data=_stacked([other_data]),
-        distances=networks.distances(),
+        distances=networks.distances() if trained is None else {},
+        label_laws=limit.label_laws(),
         limit=limit.path,
-        paths=tuple(networks.paths),
+        paths=tuple(networks.paths) if trained is None else trained.paths,
         slope=-0.5 if limit.has_labels else -1.0,
         target_size=float(np.sqrt(np.mean(limit.y**2))),
     )
@@ -135,7 +155,8 @@ class _Limit:
         self.full = draw_noise(system_of(network))
         self.module = generate(system)
         self.x, self.y = network.source.evaluation(settings.evaluation)
-        self.random_nodes = settings.nodes or (PAIR_NODES if self.has_pairs() else NODES)
+        self.nodes = settings.nodes or (PAIR_NODES if self.has_pairs() else NODES)
+        self.random_nodes = max(self.nodes // _RANDOM_PART, max(settings.widths))
         self.plans = self.plan(1)
         self.has_labels = any(
             plan.dimension and system.axis[name].kind is AxisKind.POPULATION
@@ -149,16 +170,19 @@ class _Limit:
         return any(len(self.system.population_slots(p.name)) > 1 for p in self.system.parameters)
 
     def plan(self, refinement: int) -> dict[str, Ensemble]:
-        """Nodes of every axis; Gauss nodes, which have no seed, ``refinement`` times as many."""
-        plans = plan_ensembles(self.system)
-        most = self.settings.nodes
-        nodes = {}
-        for name, plan in plans.items():
-            if plan.dimension and plan.rule != "gauss":
-                nodes[name] = self.random_nodes
-            elif plan.dimension and (refinement > 1 or (most is not None and most < plan.nodes)):
-                nodes[name] = refinement * (plan.nodes if most is None else min(most, plan.nodes))
-        return plan_ensembles(self.system, nodes)
+        """Sobol points for labels, whose error independent scrambles show (Gauss nodes have no seed).
+
+        Edge noise that is left keeps its Gauss nodes, ``refinement`` times as many.
+        """
+        rules: dict[str, str] = {}
+        nodes: dict[str, int] = {}
+        for name, plan in plan_ensembles(self.system).items():
+            if plan.dimension and self.system.axis[name].kind is AxisKind.POPULATION:
+                rules[name] = "sobol"
+                nodes[name] = min(self.nodes, _LINE_NODES) if plan.dimension == 1 else self.nodes
+            elif plan.dimension and refinement > 1:
+                nodes[name] = refinement * plan.nodes
+        return plan_ensembles(self.system, nodes, rules)
 
     def solve(self, state: State, network: Network | None = None) -> Trajectory:
         """SGD's own steps from a state."""
@@ -185,16 +209,11 @@ class _Limit:
         return final_values(self.network, self.full, self.system, fields, state, self.y)
 
     def ensembles(self) -> list[Values]:
-        """The limit on independent ensembles: other seeds, and Gauss nodes alternately doubled."""
-        sampled = [plan for plan in self.plans.values() if plan.dimension]
-        count = self.settings.effort.ensembles
-        if not sampled:
-            count = 1
-        elif all(plan.rule == "gauss" for plan in sampled):
-            count = 2  # there are no others
+        """The limit on independent ensembles: other scrambles, the second with refined edge noise."""
+        count = self.settings.effort.ensembles if any(p.dimension for p in self.plans.values()) else 1
         found = []
         for number in range(count):
-            plans = self.plan(2) if number % 2 else self.plans
+            plans = self.plan(2) if number == 1 else self.plans
             path = self.solve(ensemble_state(self.system, plans, 0, scramble=number))
             if not number:
                 self.path, self.steps = path, int(path.steps[-1])
@@ -227,6 +246,26 @@ class _Limit:
             if not p.law.is_deterministic and p.name in self.system.parameter
         }
         return labelled_state(self.system, self.plans, labels, seed)
+
+    def label_laws(self) -> dict[str, tuple[Array, Array]]:
+        """Quantile means of every label's initial law [draw, bin]: drawn as networks do, and on ensembles."""
+        plans, found = dict(self.plans), {}
+        for name, plan in plans.items():
+            if plan.dimension and self.system.axis[name].kind is AxisKind.POPULATION:
+                count = 2 ** int(np.log2(max(64, _LABEL_NUMBERS / plan.dimension)))
+                plans[name] = replace(plan, nodes=count)
+        labels = {label for plan in plans.values() for label in plan.labels}
+        own = [p for p in self.label_system.parameters if p.name in labels]
+        sizes = {axis.name: getattr(plans.get(axis.name), "nodes", 1) for axis in self.full.populations}
+        first = self.settings.first_seed + self.settings.seeds + 20_000
+        drawn = [initial_state(self.label_system, sizes, first + k) for k in range(_LABEL_DRAWS)]
+        held = [label_ensemble(self.system, plans, k) for k in range(_LABEL_ENSEMBLES)]
+        for p in own:
+            found[p.name] = (
+                np.stack([_pooled_law(self.label_system, p, state) for state in drawn]),
+                np.stack([_pooled_law(self.system, self.system.parameter[p.name], s) for s in held]),
+            )
+        return found
 
     def variations(self) -> tuple[Values, Values]:
         """The first ensemble with half the step size on the same batches, and on other batches."""
@@ -263,6 +302,23 @@ def _label_system(full: ForwardSystem) -> ForwardSystem:
     """
     kept = tuple(p for p in full.parameters if len(full.population_slots(p.name)) <= 1)
     return replace(full, parameters=kept)
+
+
+def label_ensemble(system: LimitSystem, plans: Mapping[str, Ensemble], scramble: int) -> State:
+    """An ensemble of the labels of a system alone: no weights on pairs of nodes, so it may be large."""
+    labels = {label for plan in plans.values() for label in plan.labels}
+    wanted = set(labels)
+    for parameter in system.parameters:
+        if parameter.name in labels:
+            wanted |= {reference.parameter for _, reference in parameter.law.references}
+    kept = tuple(p for p in system.parameters if p.name in wanted)
+    return ensemble_state(replace(system, parameters=kept), plans, 0, scramble=scramble)
+
+
+def _pooled_law(system: ForwardSystem, parameter: Parameter, state: Mapping[str, Any]) -> Array:
+    """Quantile means of a parameter's law over neurons, averaged over its entries."""
+    points, weights = law_points(system, parameter, state)
+    return quantile_means(points, weights, BINS).mean(axis=0)
 
 
 class _Networks:

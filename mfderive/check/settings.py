@@ -38,9 +38,9 @@ class Effort:
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("quick", 0.5, 4, 2, 3, 4, 100, 0.2),
-        Effort("normal", 1.0, 6, 3, 4, 8, 300, 0.1),
-        Effort("thorough", 8.0, 64, 4, 8, 16, 300, 0.05),
+        Effort("quick", 0.5, 4, 2, 6, 4, 100, 0.2),
+        Effort("normal", 1.0, 6, 3, 12, 8, 300, 0.1),
+        Effort("thorough", 8.0, 64, 4, 16, 16, 300, 0.05),
     )
 }
 

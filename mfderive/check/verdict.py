@@ -114,7 +114,9 @@ class Verdict:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("observable", "width", "distance", "scale", "bound", "status"))
         for row in self.rows:
-            for width, distance in zip(self.measured.settings.widths, row.distances, strict=True):
+            for width, distance in zip(
+                self.measured.settings.widths, row.distances, strict=bool(row.distances)
+            ):
                 writer.writerow((row.name, width, distance, row.scale, row.bound, row.status))
         for name, by_width in self.measured.distances.items():
             for width, values in zip(self.measured.settings.widths, by_width, strict=True):
@@ -175,7 +177,7 @@ def _row_data(row: Row, widths: Sequence[int]) -> dict[str, Any]:
         "observable": row.name,
         "meaning": row.words,
         "scale": row.scale,
-        "distances": {str(n): d for n, d in zip(widths, row.distances, strict=True)},
+        "distances": {str(n): d for n, d in zip(widths, row.distances, strict=bool(row.distances))},
         "bound": row.bound,
         "tolerance": row.tolerance,
         "status": row.status,

@@ -40,7 +40,7 @@ def _table(data: Mapping[str, Any]) -> str:
         (
             row["observable"],
             f"{row['scale']:.3g}",
-            *(f"{row['distances'][str(n)]:.2g}" for n in widths),
+            *(distance(row, n) for n in widths),
             f"{estimate(row):.2g}",
             f"{row['bound']:.2g}",
             row["status"] or "(shown only)",
@@ -52,9 +52,14 @@ def _table(data: Mapping[str, Any]) -> str:
     return plain_table(heads, rows)
 
 
+def distance(row: Mapping[str, Any], width: int) -> str:
+    """The distance at one width, "" where an observable has none."""
+    return f"{row['distances'][str(width)]:.2g}" if row["distances"] else ""
+
+
 def estimate(row: Mapping[str, Any]) -> float:
     """The distance at infinite width that was found: size with the expected noise taken out."""
-    test = row["tests"]["own labels"]
+    test = row["tests"].get("own labels") or row["tests"]["labels"]
     return float(max(test["size"] ** 2 - test["noise"] ** 2, 0.0) ** 0.5)
 
 

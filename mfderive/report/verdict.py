@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..check.words import error_lines, estimate, headline
+from ..check.words import distance, error_lines, estimate, headline
 from .figures import INK, figure_bytes, inline_svg, new_figure, style, width_colours
 
 Data = Mapping[str, Any]
@@ -139,7 +139,7 @@ def _rows(data: Data, table: Callable[[Sequence[str], Sequence[Sequence[str]]], 
         [
             f"<code>{escape(row['observable'])}</code>",
             f"{row['scale']:.3g}",
-            *(f"{row['distances'][str(n)]:.2g}" for n in widths),
+            *(distance(row, n) for n in widths),
             f"{estimate(row):.2g}",
             f"{row['bound']:.2g}",
             escape(row["status"] or "shown only"),

@@ -1,0 +1,114 @@
+"""How often is the verdict wrong? A study: run by name, its figures stand in docs/verdict.md."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mfderive.check import measure as measure_module
+from mfderive.check.measure import measure
+from mfderive.check.verdict import judge
+
+from .wrong import KERNEL, KERNEL_NETWORK, WRONG, mean_only, network, settings
+
+
+def part(measured, number, seeds, matched, ensembles, random):
+    """Repetition ``number`` of a big measurement: seeds, matched networks and ensembles of its own."""
+
+    def rows(arrays, count, offset=0):
+        return {
+            name: a[offset + number * count : offset + (number + 1) * count] for name, a in arrays.items()
+        }
+
+    def by_width(groups, count):
+        return {n: [g[number * count : (number + 1) * count] for g in widths] for n, widths in groups.items()}
+
+    own = replace(measured.settings, seeds=seeds)
+    return replace(
+        measured,
+        settings=own,
+        networks=by_width(measured.networks, seeds),
+        matched=by_width(measured.matched, seeds)
+        if matched == seeds
+        else first_of(measured, number, seeds, matched),
+        ensembles=rows(measured.ensembles, ensembles),
+        random=rows(measured.random, random),
+        paths=tuple(paths[number * seeds : (number + 1) * seeds] for paths in measured.paths),
+    )
+
+
+def first_of(measured, number, seeds, matched):
+    """Matched limits of the first networks of a repetition; ``measured.matched`` holds those alone."""
+    return {
+        name: [group[number * matched : (number + 1) * matched] for group in widths]
+        for name, widths in measured.matched.items()
+    }
+
+
+def matched_seeds(monkeypatch, first, repetitions, seeds, matched):
+    """Solve on the labels of the first ``matched`` networks of every repetition."""
+
+    def chosen(self, width):
+        numbers = [first + r * seeds + k for r in range(repetitions) for k in range(matched)]
+        return [self.values(self.solve(self.labelled(width, number))) for number in numbers]
+
+    monkeypatch.setattr(measure_module._Limit, "matched", chosen)
+
+
+@pytest.mark.study
+def test_false_alarms(monkeypatch):
+    """Of 100 repetitions of a correct case at normal effort at least 95 agree or are undecided.
+
+    At most ten may be undecided. Four data seeds, 25 repetitions each, 8 seeds a width.
+    """
+    monkeypatch.setattr(measure_module, "_SEEDS_A_RUN", 200)
+    count = Counter()
+    for data_seed in range(4):
+        net = network(data_seed)
+        made = settings(net, seeds=200, matched=200, ensembles=75, random_ensembles=300)
+        measured = measure(net, replace(made, first_seed=1 + 1000 * data_seed))
+        for number in range(25):
+            verdict = judge(part(measured, number, 8, 8, 3, 12))
+            count[verdict.status] += 1
+            if verdict.status != "agrees":
+                print(data_seed, number, verdict.status, verdict.reasons, flush=True)
+    print(dict(count))
+    assert count["agrees"] + count["undecided"] >= 95 and count["undecided"] <= 10
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("kinds", ["wrong", "kernel"])
+def test_power(monkeypatch, kinds):
+    """Ten kinds of slightly wrong limits, ten repetitions each at thorough effort (64 seeds): none agrees."""
+    monkeypatch.setattr(measure_module, "_SEEDS_A_RUN", 320)
+    seeds, repetitions, matched = 64, 10, 8
+    matched_seeds(monkeypatch, 1, repetitions, seeds, matched)
+    changes = {} if kinds == "wrong" else KERNEL_NETWORK
+    net = network(11, **changes)
+    options = {} if kinds == "wrong" else {"nodes": 32, "widths": (8, 16, 32, 64)}
+    made = settings(net, "thorough", seeds=seeds * repetitions, ensembles=40, random_ensembles=80, **options)
+    trained = measure(net, made)
+    truth = Counter(judge(part(trained, k, seeds, matched, 4, 8)).status for k in range(repetitions))
+    print("the right limit", dict(truth), flush=True)
+    assert truth["disagrees"] <= 1
+    for name, system in (WRONG if kinds == "wrong" else {KERNEL: mean_only}).items():
+        measured = measure(net, made, system(), trained=trained)
+        verdicts = [judge(part(measured, k, seeds, matched, 4, 8)) for k in range(repetitions)]
+        count = Counter(verdict.status for verdict in verdicts)
+        where = Counter(reason.split(":")[0] for verdict in verdicts for reason in verdict.reasons[:1])
+        print(f"{name}: {dict(count)}, first seen in {dict(where)}", flush=True)
+        assert not count["agrees"], name
+
+
+@pytest.mark.study
+def test_thorough_slope():
+    """At thorough effort (64 seeds) the half-width of the outputs' slope is at most 0.15."""
+    import mfderive as mf
+
+    net = mf.load("specs/five_layer_gaussians.toml")
+    verdict = mf.check(net, "thorough")
+    print(verdict.text)
+    assert verdict.agrees
+    assert verdict.rates[0].half_width <= 0.15
+    assert np.isclose(verdict.rates[0].slope, 0.5, atol=0.2)
