@@ -43,7 +43,7 @@ class SpecError(MfError):
         self, *, file: str | None = None, table: str | None = None, key: str | None = None
     ) -> SpecError:
         """The same error with the places filled in that were not known where it was raised."""
-        return SpecError(
+        return type(self)(
             self.problem,
             file=self.file or file,
             table=self.table or table,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..errors import SpecError
 from ..spec.forward import forward_system
 from ..spec.graph import from_networkx as parse_graph
 from ..spec.network import Network
@@ -27,6 +29,11 @@ def load(
     ``seed``: the data seed (default: ``data_seed`` of ``[solver]``, else 0). Raises SpecError or DataError,
     which name file, table and key, for anything that is wrong with the spec, its shapes or its data.
     """
+    if not isinstance(spec, (str, PathLike, Mapping)):
+        raise SpecError(
+            f"a spec is the path of a TOML file, or a mapping with its keys, not a {type(spec).__name__}",
+            remedy="Graphs are read by from_networkx",
+        )
     parsed = parse_document(spec, None) if isinstance(spec, Mapping) else read(spec)
     return _resolved(parsed, data, seed)
 

@@ -28,8 +28,11 @@ class DataPlace:
         """The file that a key names, relative to the spec file. Raises DataError if there is none."""
         folder = Path(self.spec).parent if self.spec else Path()
         path = folder / text
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:  # a name that is too long, a folder that may not be entered
+            raise self.error(f"the file '{text[:80]}' cannot be read: {error.strerror}", key) from None
         if path.is_dir():
             raise self.error(f"'{path}' is a folder, not a file", key, "Name the file in it")
         others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -39,7 +42,10 @@ class DataPlace:
 
     def numbers(self, values: Any, what: str, key: str | None) -> Array:
         """Values as finite float64, or DataError that names the first that is not."""
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except ValueError:
+            raise self.error(f"{what} has rows of unequal length", key, "Give one array") from None
         if array.dtype.kind not in "iufb":
             raise self.error(f"{what} holds {array.dtype}, not real numbers", key, "Convert it to numbers")
         array = array.astype(np.float64)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..spec.network import Loss
+from .draw import check_memory
 from .files import Rows
 from .places import DataPlace
 from .sources import SPLIT, SampleSource, generator
@@ -75,6 +76,8 @@ class Preparation:
                 None,
                 f"Labels must be whole numbers from 0 to {self.classes - 1} ({self.classes} classes)",
             )
+        needed = 8 * len(y) * self.classes
+        check_memory(needed, f"One column for each of {self.classes} classes", "Number the labels from 0 on")
         targets = np.zeros((len(y), self.classes))
         targets[np.arange(len(y)), labels.astype(np.int64)] = 1.0
         return 2 * targets - 1 if self.loss.kind == "logistic" else targets

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.laws import Law
-from ..errors import SpecError, nearest
+from ..errors import DataError, SpecError, nearest
 from ..spec.data_table import frozen, teacher_inputs, teacher_targets
 from ..spec.network import DataSpec, Loss, Network
 from ..spec.place import Place
@@ -45,7 +45,10 @@ def resolve(
     source = _source(network, data, _seed(network, seed), place)
     _, y = _probe(source)
     if source.rows is None and network.training.batch_size == "all":
-        source.batch(1, "all")  # raises the error that says what to do
+        try:
+            source.batch(1, "all")
+        except DataError as error:  # it says what to do, and this is where
+            raise error.located(file=network.file) from None
     wanted = network.output.outputs
     if wanted is not None and wanted != source.outputs:
         raise SpecError(
@@ -120,6 +123,9 @@ def _source(
         rows = _READERS[kind](options, place)
         return fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
     if kind in _LAWS:
+        dimension = int(options.get("dimension", 1))
+        needed = 3 * 8 * _PROBE_SAMPLES * dimension
+        check_memory(needed, f"Drawing inputs of dimension {dimension}", "Take a smaller dimension")
         draw, dimension, law = _LAWS[kind](options, place)
         return _law_source(network, options, draw, dimension, law, seed, place)
     raise place.error(f"'{kind}' is no kind of data", "kind", nearest(kind, [*_READERS, *_LAWS]))

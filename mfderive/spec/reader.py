@@ -65,11 +65,11 @@ def parse_document(document: Document, file: str | None = None) -> Network:
 
 def _toml(path: Path, file: str) -> dict[str, Any]:
     place = Place(file)
-    if not path.exists():
-        raise place.error("there is no such file", remedy="Give the path of a spec (.toml)")
-    if not path.is_file():
-        raise place.error("this is not a file", remedy="Give the path of a spec (.toml)")
     try:
+        if not path.exists():
+            raise place.error("there is no such file", remedy="Give the path of a spec (.toml)")
+        if not path.is_file():
+            raise place.error("this is not a file", remedy="Give the path of a spec (.toml)")
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
@@ -77,7 +77,7 @@ def _toml(path: Path, file: str) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise place.error(f"the file is larger than {MAX_BYTES} bytes", remedy="A spec is a small text file")
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise place.error("this is not a text file in UTF-8", remedy="A spec is a TOML file") from None
     except tomllib.TOMLDecodeError as error:

@@ -189,6 +189,7 @@ def test_given_arrays_take_the_place_of_files():
         (network("arrays"), (np.ones((0, 2)), np.ones(0)), "no rows"),
         (network("arrays"), (np.array([[1.0], [np.nan]]), np.ones(2)), r"x is nan at \[1, 0\]"),
         (network("arrays"), (np.array([["a"]]), np.ones(1)), "real numbers"),
+        (network("arrays"), ([[1.0, 2.0], [3.0]], np.ones(2)), "rows of unequal length"),
         (network("arrays", "cross-entropy", 3), (np.ones((3, 2)), [0, 1, 3]), "label of row 2 is 3.*0 to 2"),
         (network("arrays", "cross-entropy"), (np.ones((3, 2)), [0, 1, 0.5]), "whole numbers"),
         (network("arrays", "cross-entropy"), (np.ones((1, 2)), [[0.5, 0.6]]), "sum to 1"),
@@ -219,8 +220,21 @@ def test_all_rows_of_a_law_are_refused_at_once():
     from dataclasses import replace
 
     net = network("isotropic-gaussians", **GAUSSIANS)
-    with pytest.raises(DataError, match=r"batch_size.*samples = n"):
-        resolve(replace(net, training=replace(net.training, batch_size="all")))
+    with pytest.raises(DataError, match=r"^some.toml, training.*batch_size.*samples = n"):
+        resolve(replace(net, file="some.toml", training=replace(net.training, batch_size="all")))
+
+
+@pytest.mark.parametrize("dimension", [10**8, 10**18])
+@pytest.mark.parametrize("kind", [{"separation": 0.1}, {"target": "x1"}])
+def test_inputs_larger_than_memory_are_refused(kind, dimension):
+    name = "teacher" if "target" in kind else "isotropic-gaussians"
+    with pytest.raises(ResourceError, match=f"dimension {dimension} .*GB"):
+        resolve(network(name, dimension=dimension, **kind))
+
+
+def test_labels_that_stand_for_more_classes_than_memory_holds():
+    with pytest.raises(ResourceError, match=r"10000000000001 classes .*GB"):
+        resolve(network("arrays", "cross-entropy"), data=(np.ones((2, 1)), np.array([0, 10**13])))
 
 
 def test_a_sample_larger_than_memory_is_refused():

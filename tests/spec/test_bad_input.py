@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mfderive.data.loading import load
 from mfderive.errors import SpecError
 from mfderive.spec.reader import parse_document, read
 
@@ -466,3 +467,18 @@ def test_missing_files(tmp_path: Path) -> None:
         read(tmp_path / "absent.toml")
     with pytest.raises(SpecError, match="not a file"):
         read(tmp_path)
+    with pytest.raises(SpecError, match="cannot be read"):
+        read("a" * 5000)
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text("format = 1\n", encoding="utf-8-sig")
+    with pytest.raises(SpecError, match="key 'data' is missing"):
+        read(path)
+
+
+@pytest.mark.parametrize("spec", [None, 3, b"specs/three_layer.toml", ["specs/three_layer.toml"]])
+def test_what_is_no_spec(spec: Any) -> None:
+    with pytest.raises(SpecError, match="a spec is the path of a TOML file"):
+        load(spec)
