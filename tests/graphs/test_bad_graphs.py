@@ -1,0 +1,168 @@
+"""Graphs that cannot be: one clear message each, with table, key and what to do."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+import mfderive as mf
+from mfderive.errors import SpecError
+
+from .documents import GRAPHS, HEAD, Document, connection, convolution, document, layer
+
+POOL = {"kind": "max-pool", "window": [2]}
+
+
+def plain(*layers: Document, shape: list[int] | None = None) -> Document:
+    """Layers of which the last is called top, on x of a shape."""
+    return document(list(layers), HEAD, shape or [4])
+
+
+def changed(name: str, number: int, **keys: Any) -> Document:
+    """One of the graphs with keys of a layer changed."""
+    found = copy.deepcopy(GRAPHS[name])
+    found["layers"][number] |= keys
+    return found
+
+
+WIDE = layer("a", "x", weight="normal(0, 1)")
+BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
+    "cycle": (
+        plain(layer("a", "top", weight="0"), layer("top", "a", weight="0")),
+        ("cycle: a -> top -> a", 'kind = "recurrent"'),
+    ),
+    "skip between different populations": (
+        plain(WIDE, {"name": "top", "connections": [connection("a", kind="skip")]}),
+        ("layers[1] 'top', connections[0]", "same neurons", 'neurons = "a"'),
+    ),
+    "pool of another population": (
+        plain(
+            convolution("a", "x", [2]),
+            {"name": "top", "connections": [connection("a", **POOL)]},
+            shape=[1, 4],
+        ),
+        ("max-pool needs the same neurons",),
+    ),
+    "tie with unequal sizes": (
+        plain(
+            layer("a", "x", size=2, weight={"name": "W", "law": "0"}),
+            layer("top", "x", size=3, weight={"name": "W"}),
+        ),
+        ("'W' has the shape",),
+    ),
+    "tie of unequal positions": (
+        document(
+            [convolution("a", "x", [2]), convolution("top", "x", [3])],
+            {
+                "connections": [
+                    {"from": "a", "weight": {"name": "W", "law": "0"}},
+                    {"from": "top", "weight": {"name": "W"}},
+                ]
+            },
+            [1, 6],
+        ),
+        ("'W'", "shape"),
+    ),
+    "kernel larger than the image": (
+        plain(convolution("top", "x", [3, 5]), shape=[1, 4, 4]),
+        ("key 'kernel'", "kernel (5) is larger than what it reads (4 positions of 'x'", "more padding"),
+    ),
+    "strides that leave no positions": (
+        plain(convolution("a", "x", [2], stride=[4]), convolution("top", "a", [3], stride=[2]), shape=[1, 8]),
+        ("layers[1] 'top', key 'kernel'", "2 positions of 'a'", "smaller stride in the layers before"),
+    ),
+    "window larger than the image": (
+        plain(convolution("a", "x", [2]), layer("top", "a", kind="max-pool", window=[9]), shape=[1, 5]),
+        ("key 'window'", "window (9) is larger than what it reads (4 positions"),
+    ),
+    "window in the padding": (
+        plain(convolution("a", "x", [2]), layer("top", "a", padding=[2], **POOL), shape=[1, 5]),
+        ("key 'padding'", "a window of 2 lies outside"),
+    ),
+    "kernel with too few numbers": (
+        plain(convolution("top", "x", [3]), shape=[1, 4, 4]),
+        ("key 'kernel'", "one number for each of the 2 position axes"),
+    ),
+    "convolution without positions": (
+        plain(convolution("top", "x", [3])),
+        ("'x' has none", "shape [channels, positions]"),
+    ),
+    "pool without positions": (
+        plain(WIDE, layer("top", "a", **POOL)),
+        ("needs positions, but 'a' has none",),
+    ),
+    "positions that do not fit": (
+        plain(
+            {
+                "name": "top",
+                "connections": [
+                    connection("x", kind="convolution", kernel=[2], weight="0"),
+                    connection("x", kind="convolution", kernel=[3], weight="0"),
+                ],
+            },
+            shape=[1, 6],
+        ),
+        ("positions of shape [4]", "gives [5]"),
+    ),
+    "transposed to the wrong size": (
+        changed("transposed convolution", 2, positions=[7]),
+        ("key 'positions'", "[7] positions", "By default there are [3]"),
+    ),
+    "mean over a finite layer": (
+        plain(layer("top", "x", size=3, weight="0", activation="h - mean(h)")),
+        ("key 'activation'", "the layer is finite", "averages over neurons are for populations"),
+    ),
+    "mean over a shared finite layer": (
+        plain(
+            layer("a", "x", size=3, weight="0"),
+            layer("top", "a", neurons="a", weight="0", activation="h - mean(h)"),
+        ),
+        ("the layer is finite",),
+    ),
+    "softmax over neurons": (
+        plain(layer("top", "x", weight="0", activation="softmax(h)")),
+        ("only averages over neurons have a limit",),
+    ),
+    "mean over positions without any": (
+        plain(layer("top", "x", weight="0", activation="h - mean(h, positions)")),
+        ("'top' has no positions",),
+    ),
+    "steps of the data": (
+        changed("recurrence", 0, steps=2),
+        ("key 'shape'", "the data has 3 steps, but a layer that reads x has 2"),
+    ),
+    "average over steps that read themselves": (
+        changed("recurrence", 0, activation="tanh(h - mean(h, steps))"),
+        ("step 1 of 'r' depends on itself", "r.step1"),
+    ),
+    "average over steps within a layer": (
+        plain(
+            {
+                "name": "top",
+                "steps": 2,
+                "connections": [connection("x", weight="0", average=["steps"])],
+            },
+            shape=[2, 3],
+        ),
+        ("key 'average'", "mean(h, steps)"),
+    ),
+    "nothing to average": (
+        plain({"name": "top", "connections": [connection("x", weight="0", average=["positions"])]}),
+        ("key 'average'", "no positions to average over"),
+    ),
+}
+BAD["average over steps that read themselves"][0]["layers"][0].pop("bias")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_graphs(name: str) -> None:
+    given, parts = BAD[name]
+    with pytest.raises(SpecError) as caught:
+        mf.derive(mf.load(given))
+    message = str(caught.value)
+    assert caught.value.exit_code == 2
+    assert len(message) < 500
+    for part in parts:
+        assert part in message, message

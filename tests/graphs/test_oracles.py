@@ -1,0 +1,129 @@
+"""Kinds that no shipped spec has, against networks written by hand in numpy loops and JAX."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mfderive as mf
+from mfderive.data.draw import initial_state
+from mfderive.finite.fields import network_fields
+from mfderive.finite.namespace import precision
+
+from .documents import GRAPHS, HEAD, convolution, document, layer
+
+
+def fields(document_, seed: int = 3):
+    """Forward fields of a network of width 3 with its parameters and inputs."""
+    network = mf.load(document_)
+    state = initial_state(mf.forward_system(network), 3, seed)
+    x, _ = network.source.batch(1, 4)
+    return network_fields(network, state, x), state, x
+
+
+def pooled(u, window, stride, padding, choose):
+    """Pooling of [sample, channel, row, column] with plain loops; padding as (before, after) an axis."""
+    sizes = [(u.shape[a + 2] + sum(padding[a]) - window[a]) // stride[a] + 1 for a in (0, 1)]
+    result = np.empty((*u.shape[:2], *sizes))
+
+    def real(place, axis):
+        start = place * stride[axis] - padding[axis][0]
+        return [p for p in range(start, start + window[axis]) if 0 <= p < u.shape[axis + 2]]
+
+    for i, j in np.ndindex(*sizes):
+        result[:, :, i, j] = choose(u[:, :, real(i, 0)][:, :, :, real(j, 1)], axis=(2, 3))
+    return result
+
+
+@pytest.mark.parametrize(("name", "choose"), [("max-pool", np.max), ("average-pool", np.mean)])
+def test_pooling(name: str, choose) -> None:
+    """All values negative, so that a padding of 0 would win every maximum: it must not count."""
+    given = document(
+        [
+            convolution("c", "x", [2, 2], activation="h - 100"),
+            layer("top", "c", kind=name, window=[2, 3], stride=[1, 2], padding=[[1, 0], [1, 1]]),
+        ],
+        HEAD,
+        [2, 4, 5],
+    )
+    found, _, _ = fields(given)
+    expected = pooled(found["c.out"], (2, 3), (1, 2), ((1, 0), (1, 1)), choose)
+    np.testing.assert_allclose(found["top"], expected, rtol=1e-14)
+    assert np.all(found["top"] < -50)
+
+
+def test_first_maximum_takes_the_derivative() -> None:
+    """Every channel is constant in space, so all windows tie: the first real position is chosen."""
+    given = document(
+        [
+            convolution("c", "x", [1, 1], weight="0", activation="h - 1"),
+            layer("top", "c", kind="max-pool", window=[2, 2], stride=[1, 1], padding=[1, 1]),
+        ],
+        HEAD,
+        [1, 2, 2],
+    )
+    chosen = fields(given)[0]["top.select1"][0, 0]
+    first = {(0, 0): (1, 1), (0, 1): (1, 0), (1, 0): (0, 1), (1, 1): (0, 0), (2, 2): (0, 0), (1, 2): (0, 0)}
+    for position, tap in first.items():
+        assert chosen[position].sum() == 1
+        assert chosen[(*position, *tap)] == 1
+
+
+def test_global_pooling() -> None:
+    found, _, _ = fields(GRAPHS["global pooling"])
+    np.testing.assert_allclose(found["m"], found["c.out"].max(axis=(2, 3)), rtol=1e-14)
+    np.testing.assert_allclose(found["top"], found["c.out"].mean(axis=(2, 3)), rtol=1e-14, atol=1e-15)
+
+
+def test_transposed_convolution() -> None:
+    """The transpose of the matrix of the convolution that it turns round, built by unit vectors."""
+    found, state, _ = fields(GRAPHS["transposed convolution"])
+    weight, u = state["W"], found["code.out"]  # [code, c, tap]
+    expected = np.zeros(found["top"].shape)
+    for place in range(u.shape[2]):
+        for tap in range(3):
+            position = 2 * place + tap - 1
+            if 0 <= position < expected.shape[2]:
+                expected[:, :, position] += u[:, :, place] @ weight[:, :, tap] / (3 * u.shape[1])
+    np.testing.assert_allclose(found["top"], expected, rtol=1e-13, atol=1e-15)
+
+
+def test_three_dimensional_convolution() -> None:
+    import jax
+
+    found, state, x = fields(GRAPHS["three-dimensional convolution"])
+    with precision(jax, "float64"):
+        expected = jax.lax.conv_general_dilated(
+            x, state["top.weight"], (1, 2, 1), "SAME", dimension_numbers=("NCDHW", "OIDHW", "NCDHW")
+        )
+    np.testing.assert_allclose(found["top"], expected, rtol=1e-12, atol=1e-13)
+
+
+def test_statistics_over_steps() -> None:
+    found, state, x = fields(GRAPHS["statistics over steps"])
+    u, steps = np.zeros((4, 3)), []
+    for step in range(3):
+        u = np.tanh(x[:, step] @ state["r.weight.x"].T + u @ state["r.weight.r"].T / 3)
+        steps.append(u)
+    h = np.stack(steps, axis=2)
+    share = np.exp(h**2) / np.exp(h**2).sum(axis=2, keepdims=True)
+    common = h.max(axis=2) + (h.mean(axis=1, keepdims=True) * h).mean(axis=2) - h.sum(axis=2)
+    for step in range(3):
+        expected = share[..., step] * h[..., step] + common
+        np.testing.assert_allclose(found[f"top.step{step + 1}.out"], expected, rtol=1e-12)
+
+
+def test_long_short_term_memory() -> None:
+    found, p, x = fields(GRAPHS["long short-term memory"])
+
+    def sigmoid(v):
+        return 1 / (1 + np.exp(-v))
+
+    cell, out = np.zeros((4, 3)), np.zeros((4, 3))
+    for step in range(2):
+        h = x[:, step] @ p["cell.weight.x"].T + out @ p["cell.weight.top"].T / 3
+        g = x[:, step] @ p["cell.weight.x.g"].T
+        f = x[:, step] @ p["cell.weight.x.f"].T + out @ p["cell.weight.top.f"].T / 3
+        cell = sigmoid(f + p["cell.b"]) * cell + sigmoid(h) * np.tanh(g)
+        out = np.tanh(cell)
+        np.testing.assert_allclose(found[f"top.step{step + 1}.out"], out, rtol=1e-12)
