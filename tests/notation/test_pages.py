@@ -5,10 +5,12 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+import sympy as sp
 
 from mfderive import reduce
 from mfderive.errors import MfError
 from mfderive.notation import html, latex, latex_document, mathml, text
+from mfderive.notation.printer import spelled
 
 from . import systems
 from .systems import LAW
@@ -148,3 +150,25 @@ def test_reduced_systems_are_functions_of_types():
     assert "w₃  " in shown and "n₃ n₂" in shown
     assert "a label c stands for the type of a neuron" in shown
     assert "before any reduction" in text(reduce(limit), "measure")
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("1/2", ("1", "2")), ("1/3", ("1", "3")), ("3/10", ("0.3", "")), ("109/100", ("1.09", "")),
+     ("100/109", ("1", "1.09")), ("1/1000", ("0.001", "")), ("22/7", ("22", "7")), ("12", ("12", ""))],
+)  # fmt: skip
+def test_decimals_of_a_spec_print_as_decimals(number, shown):
+    """1/(1 + 0.3^2) is 100/109 to sympy; nobody wrote that."""
+    assert spelled(sp.Rational(number)) == shown
+
+
+def test_numbers_and_constants_stand_before_means_and_sums():
+    """An average over three taps, a residual that does not depend on the position, one sign for a sum."""
+    shown = text(systems.convolutional(), "embedding")
+    assert "H₂(c₂, p; x) = (1/3) E_{c₁,ζ}[Σ_k w₂(c₂, c₁, k, ζ) σ(H₁(c₁, p + k − 1; x) + b₁(c₁))]" in shown
+    assert "∂ₜ b₁(c₁) = −E_P[∂₂L(y, ŷ(x)) Σ_p Δ_H₁(c₁, p; x)]" in shown
+    assert r"\frac{1}{3}\, \mathbb{E}_{c_{1}, \zeta}" in latex(systems.convolutional())
+    gate = text(systems.residual(), "embedding")
+    assert "∂ₜ gate_h1(c_h0) = −E_P[" in gate
+    rated = text(systems.three_layer(("1", "1/(1 + t)", "1")), "embedding")
+    assert "∂ₜ w₂(c₂, c₁, ζ) = −(1/(t + 1)) E_P[" in rated
