@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from ..errors import MfError, SpecError, nearest
@@ -30,6 +31,9 @@ _PLACES = {
     # Nodes of the reduced system, or of the full one where it is not reduced.
     "particles": (("solver", "nodes"), ("solver", "widths")),
     "reduce": (("solver", "reduce"),),
+    "data": (("solver", "data"),),
+    "data_nodes": (("solver", "data_nodes"),),
+    "tolerance": (("solver", "tolerance"),),
     "dtype": (("solver", "precision"),),
     "seed": (("solver", "seed"),),
     "widths": (("check", "widths"),),
@@ -167,15 +171,21 @@ def show(arguments: argparse.Namespace) -> Outcome:
 def derive(arguments: argparse.Namespace) -> Outcome:
     """Print the equations of the limit, or write them to a file."""
     from ..limit.derive import derive as derive_limit
+    from ..reduce.advice import advise
     from ..reduce.reduce import reduce as reduce_limit
 
-    limit = derive_limit(load_network(arguments))
-    data: dict[str, Any] = {"format": arguments.format, "notation": arguments.notation}
+    network = load_network(arguments)
+    limit = derive_limit(network)
+    reduced = reduce_limit(limit)
+    warnings = list(advise(network, limit, reduced))
+    data: dict[str, Any] = {"format": arguments.format, "notation": arguments.notation, "warnings": warnings}
+    log = list(reduced.log) if arguments.reduced else []
     if arguments.reduced:
-        limit = reduce_limit(limit)
-        data["log"] = list(limit.log)
-    equations = _printed(limit, arguments.format, arguments.notation)
+        data["log"] = log
+    equations = _printed(reduced if arguments.reduced else limit, arguments.format, arguments.notation)
     data["equations"] = equations
+    if arguments.format == "text":
+        equations += _listed("What collapses, and why", log) + _listed("Warnings", warnings)
     if arguments.output is None:
         return Outcome(data, equations)
     try:
@@ -183,6 +193,12 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     except OSError as problem:
         raise MfError(f"{arguments.output} cannot be written: {problem.strerror}") from problem
     return Outcome({**data, "file": str(arguments.output)}, f"The equations are in {arguments.output}")
+
+
+def _listed(title: str, lines: list[str]) -> str:
+    """A section of lines, each wrapped under its own dash; nothing where there are none."""
+    wrapped = [fill(line, 110, initial_indent="  - ", subsequent_indent="    ") for line in lines]
+    return "\n".join(["", title, *wrapped, ""]) if lines else ""
 
 
 def _printed(limit: Any, form: str, notation: str) -> str:
@@ -228,7 +244,13 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     folder = arguments.output or Path("runs") / f"{_stem(arguments)}-limit"
     saved = path.save(folder)
     data = {"trajectory": str(saved), "curve": _curve(path)}
-    return Outcome(data, f"{_curve_text(path)}\n\nThe trajectory is in {saved}")
+    text = f"{_curve_text(path)}\n\n"
+    reached = path.notes.get("tolerance")
+    if reached is not None:
+        data["tolerance"] = reached
+        text += f"{_tolerance_text(reached)}\n\n"
+    code = 0 if reached is None or reached["met"] else 3
+    return Outcome(data, f"{text}The trajectory is in {saved}", code)
 
 
 def simulate(arguments: argparse.Namespace) -> Outcome:
@@ -249,6 +271,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Go the whole way and leave one folder."""
     import mfderive
 
+    from ..reduce.advice import advise
     from ..report.run import RunResult, check_replaceable, write_run
     from ..solve.options import resolve_options
 
@@ -260,7 +283,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     stages = Stages(arguments.quiet, total=5 if arguments.effort == "none" else 6)
     with stages("derive and reduce the limit"):
         limit = mfderive.derive(network)
-        solved = mfderive.reduce(limit) if resolve_options(network).reduce else limit
+        reduced = mfderive.reduce(limit)
+        warnings = advise(network, limit, reduced)
+        solved = reduced if resolve_options(network).reduce else limit
     with stages("generate the solver"):
         # From the cache of solvers, so that a second run finds it compiled.
         solver = mfderive.generate(solved)
@@ -281,6 +306,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             limit=limit,
             equations=_equations(limit, solved),
             reduction=solved.log,
+            warnings=warnings,
             solver=Path(str(solver.__file__)),
             trajectories=(path, *networks),
             spec=spec,
@@ -352,6 +378,20 @@ def _curve(path: Any) -> list[dict[str, float | None]]:
         }
         for time, step, loss, error in rows
     ]
+
+
+def _tolerance_text(reached: Mapping[str, Any]) -> str:
+    """What a tolerance led to: the estimate of the error, and the resolutions that give it."""
+    from ..report.summary import text_table
+
+    parts = reached["resolutions"].items()
+    cells = [[name, part["level"], _number(part["estimate"])] for name, part in parts]
+    verdict = "met" if reached["met"] else "not met"
+    return (
+        f"{text_table(('resolution', 'level', 'error'), cells)}\n"
+        f"the loss curve is within {_number(reached['estimate'])} of the limit's (tolerance "
+        f"{_number(reached['asked'])}: {verdict})"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -83,6 +83,18 @@ def _limit_flags(parser: argparse.ArgumentParser) -> None:
         "--method", choices=("euler", "rk4"), help="euler follows SGD step by step; rk4 the flow"
     )
     group.add_argument(
+        "--tolerance",
+        type=_positive_number,
+        metavar="E",
+        help="choose nodes and time step so that the loss curve is within E, and say what was reached",
+    )
+    group.add_argument(
+        "--data",
+        choices=("batches", "sample", "sobol", "quadrature"),
+        help="what a step averages over: fresh batches (default), or the same samples at every step",
+    )
+    group.add_argument("--data-nodes", type=_positive, metavar="N", help="number of these samples")
+    group.add_argument(
         "--no-reduce",
         dest="reduce",
         action="store_const",
