@@ -1,10 +1,12 @@
 """A limit in which everything is integrated by quadrature: its loss curve converges at high order.
 
 The network has three hidden layers and two-dimensional inputs. Its labels (the first layer's two weights, the
-output weight) and its data (a teacher on a square) are low-dimensional and smooth, so Gauss nodes integrate all
-of them, and the fourth-order Runge-Kutta method follows the flow. One number m sets every resolution: m nodes
-for each random number and 3 m time steps. With fine time steps the nodes alone converge faster than any power
-of m; with all resolutions together the order is that of the time steps, four. Run: python examples/quadrature_convergence.py [folder]
+output weight) and its data (a teacher on a square) are low-dimensional and smooth, so Gauss nodes integrate
+all of them, and the fourth-order Runge-Kutta method follows the flow. One number m sets every resolution: m
+nodes for each random number and 3 m time steps. With fine time steps the nodes alone converge geometrically;
+with all resolutions together the order is that of the time steps, four.
+
+Run: python examples/quadrature_convergence.py [folder]
 """
 
 from __future__ import annotations

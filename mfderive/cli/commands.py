@@ -387,10 +387,12 @@ def _tolerance_text(reached: Mapping[str, Any]) -> str:
     parts = reached["resolutions"].items()
     cells = [[name, part["level"], _number(part["estimate"])] for name, part in parts]
     verdict = "met" if reached["met"] else "not met"
+    batches = reached["batches"]
+    other = "" if batches is None else f"; other batches would move it by up to {_number(batches)}"
     return (
         f"{text_table(('resolution', 'level', 'error'), cells)}\n"
         f"the loss curve is within {_number(reached['estimate'])} of the limit's (tolerance "
-        f"{_number(reached['asked'])}: {verdict})"
+        f"{_number(reached['asked'])}: {verdict}){other}"
     )
 
 

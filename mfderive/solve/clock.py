@@ -19,6 +19,7 @@ TABLEAUS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
 
 # rk4 steps by default over so many SGD steps: its error is then still far below that of Euler's steps.
 _SGD_STEPS_PER_RK4_STEP = 10
+_MOST_STEPS = 10**8
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ def make_clock(network: Network, options: Options) -> Clock:
     horizon = options.horizon or float(sgd[-1])
     step = options.step or _SGD_STEPS_PER_RK4_STEP * float(sgd[1])
     count = max(1, math.ceil(horizon / step - 1e-9))
+    if count > _MOST_STEPS:
+        raise MfError(
+            f"{options.method} would make {count:.3g} steps of {step:.3g} to t = {horizon:.6g}; choose a "
+            "larger step or a smaller horizon"
+        )
     grid = np.linspace(0.0, horizon, count + 1)
     return Clock(grid, np.round(np.interp(grid, sgd, np.arange(len(sgd)))).astype(np.int64))
 
@@ -55,14 +61,15 @@ def _sgd_times(network: Network, options: Options) -> np.ndarray:
     if options.horizon is None:
         return np.asarray(times(network.training, steps))
     goal = options.horizon * (1 - 1e-9)
-    count = network.training.steps
-    while True:
+    count = min(network.training.steps, _MOST_STEPS)
+    if not network.training.schedule.free_symbols:  # the end is known without walking there
+        count = max(1, math.ceil(goal / float(times(network.training, 1)[-1])) + 1)
+    while count <= _MOST_STEPS:
         grid = np.asarray(times(network.training, count))
         if grid[-1] >= goal:
             return grid[: int(np.searchsorted(grid, goal)) + 1]
-        if count > 10**8:
-            raise MfError(
-                f"the horizon t = {options.horizon} is not reached within {count} SGD steps "
-                f"(t = {grid[-1]:.3g}); choose a smaller horizon or a larger learning rate"
-            )
         count *= 4
+    raise MfError(
+        f"the horizon t = {options.horizon} is not reached within {_MOST_STEPS:.0e} SGD steps; choose a "
+        "smaller horizon or a larger learning rate"
+    )

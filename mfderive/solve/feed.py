@@ -15,11 +15,13 @@ Array = Any
 class Feed:
     """Samples and their weights (None: equal) for step k = 1, 2, ...
 
-    ``nodes`` None: batch k of the network's data source; else these nodes at every step.
+    ``nodes`` None: batch k of the network's data source, ``offset`` batches later; else these nodes at every
+    step.
     """
 
     network: Network
     nodes: DataNodes | None = field(default=None, repr=False)
+    offset: int = 0
 
     @property
     def samples(self) -> int:
@@ -33,7 +35,7 @@ class Feed:
         """x [sample, *input_shape], y [sample, outputs] and weights [sample] of step k."""
         if self.nodes is not None:
             return self.nodes.x, self.nodes.y, self.nodes.weights
-        return (*self.network.source.batch(k, self.network.training.batch_size), None)
+        return (*self.network.source.batch(k + self.offset, self.network.training.batch_size), None)
 
 
 def make_feed(network: Network, rule: str, nodes: int | None = None, scramble: int | None = None) -> Feed:

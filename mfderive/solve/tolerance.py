@@ -4,14 +4,16 @@ The estimate of what a resolution contributes to the error of the loss curve (th
 times, on the evaluation sample) comes from solutions alone:
 
 * nodes by a fixed rule (Gauss) and the time step: the change from the level before, times ``SAFETY``, which
-  covers convergence of first order and anything faster; a change may be small by luck, so half of the
-  change before it counts as well;
+  covers convergence of first order and anything faster; a change may be small by luck, so an eighth of
+  the change before it counts as well (third order);
 * sampled nodes (scrambled Sobol points, random draws): the scatter of ``REPLICATES`` independent scrambles,
   as the half-width of the 99 % interval for one of them (Student's t), and the change of their mean from
   the level before, because the loss is not linear in the weights of nodes, so that its mean moves too.
 
 The estimates of all resolutions add up. Each is made with the others at their coarse levels, where it is
-cheap; the solution that is returned has them all at their final levels.
+cheap; the solution that is returned has them all at their final levels. Steps and batches of SGD (euler) are
+part of the problem, for the networks make the same ones; how far other batches would move the curve is
+reported beside the estimate.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import numpy as np
 
 from ..data.ensembles import Ensemble, plan_ensembles
 from ..data.trajectory import Trajectory
-from ..errors import MfError
+from ..errors import MfError, ResourceError
 from .clock import Clock, make_clock
 from .feed import Feed, make_feed
 from .run import Problem, Run, check_run_memory
@@ -120,8 +122,10 @@ class Refinement:
         factor = 2**doublings if rule == "sobol" else 2 ** (doublings * _data_dimension(self.network))
         return make_feed(self.network, rule, nodes * factor, scramble)
 
-    def trajectory(self, levels: Levels, replicate: int = 0, checkpoints: int = 2) -> Trajectory:
-        """The solution at some levels; replicates above 0 have points of their own."""
+    def trajectory(
+        self, levels: Levels, replicate: int = 0, checkpoints: int = 2, offset: int = 0
+    ) -> Trajectory:
+        """The solution at some levels; replicates above 0 have points of their own, offsets other batches."""
         scramble = None if not replicate else (self.options.seed + 1) * 1_000_003 + replicate
         sampled = levels.of("sampled nodes")
         if self.options.reduce:
@@ -133,7 +137,7 @@ class Refinement:
         else:
             state = full_state(self.problem.system, self.widths(sampled), self.options, scramble)
         parts = 2 ** levels.of("time")
-        feed = self.feed(levels.of("data"), scramble)
+        feed = replace(self.feed(levels.of("data"), scramble), offset=offset)
         check_run_memory(self.problem, state, feed.samples)
         run = Run(self.problem, _cut(self.clock, parts), feed, checkpoints, parts)
         return run.trajectory(state, 0, None, self.progress)
@@ -153,13 +157,19 @@ class Refinement:
         if not resolution.sampled:
             change = self.change(resolution, levels)
             before = self.change(resolution, levels.at(resolution.name, count - 1)) if count > 1 else 0.0
-            return SAFETY * max(change, before / 2)
+            return SAFETY * max(change, before / 8)
         here, coarser = (
             np.array([self.loss(at, replicate) for replicate in range(REPLICATES)])
             for at in (levels, levels.at(resolution.name, count - 1))
         )
         scatter = STUDENT * here.std(axis=0, ddof=1)
         return float((scatter + np.abs(here.mean(axis=0) - coarser.mean(axis=0))).max())
+
+    def batch_scatter(self) -> float:
+        """How far other batches of the same size move the loss curve (99 %), at the coarse levels."""
+        stride = 2 * self.clock.steps
+        curves = [self.trajectory(Levels(), offset=stride * k).loss for k in range(1, REPLICATES)]
+        return float((STUDENT * np.std([self.loss(Levels()), *curves], axis=0, ddof=1)).max())
 
     def change(self, resolution: Resolution, levels: Levels) -> float:
         """The largest change of the loss curve from the level before."""
@@ -173,7 +183,8 @@ def refine(problem: Problem, tolerance: float, checkpoints: int, progress: bool)
     The limit is that of ever more nodes (and smaller steps of rk4). What is part of the problem is not
     refined: the steps and batches of SGD for "euler", a fixed sample, the evaluation sample.
     ``notes["tolerance"]`` says what was asked and reached, and at which resolution: {"asked", "estimate",
-    "met", "resolutions": {name: {"level", "estimate"}}}. Warns where the tolerance is not met.
+    "met", "resolutions": {name: {"level", "estimate"}}, "batches"}; the last is how far other batches would
+    move the curve (None where every step sees the same data). Warns where the tolerance is not met.
 
     Raises MfError where a time step is to be refined although every step sees other data.
     """
@@ -194,7 +205,8 @@ def refine(problem: Problem, tolerance: float, checkpoints: int, progress: bool)
     path = work.trajectory(levels, checkpoints=checkpoints)
     total = sum(float(entry["estimate"]) for entry in found.values())
     met = total <= tolerance
-    note = {"asked": tolerance, "estimate": total, "met": met, "resolutions": found}
+    batches = None if fixed else work.batch_scatter()
+    note = {"asked": tolerance, "estimate": total, "met": met, "resolutions": found, "batches": batches}
     if not met:
         parts = "; ".join(f"{name} ({e['level']}): {e['estimate']:.2g}" for name, e in found.items())
         warnings.warn(
@@ -208,13 +220,20 @@ def refine(problem: Problem, tolerance: float, checkpoints: int, progress: bool)
 def _level(work: Refinement, resolution: Resolution, share: float) -> tuple[int, float]:
     """The first level at which a resolution contributes no more than its share, and what it contributes.
 
-    Other resolutions stay coarse meanwhile.
+    Other resolutions stay coarse meanwhile. It stays where it is when doublings or memory come to an end.
     """
+    reached, estimate = 0, float("inf")
     for count in range(1, DOUBLINGS + 1):
-        estimate = work.estimate(resolution, Levels({resolution.name: count}))
+        try:
+            estimate = work.estimate(resolution, Levels({resolution.name: count}))
+        except ResourceError:
+            if not reached:
+                raise
+            break
+        reached = count
         if estimate <= share:
             break
-    return count, estimate
+    return reached, estimate
 
 
 # ---------------------------------------------------------------------------------------- levels of each kind
