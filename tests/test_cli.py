@@ -145,10 +145,31 @@ def test_interrupt_is_a_clean_line(capsys, monkeypatch, spec):
     def interrupted(arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "_load", interrupted)
+    monkeypatch.setattr(commands, "load_network", interrupted)
     assert main(["show", spec]) == INTERRUPTED == 130
     captured = capsys.readouterr()
     assert "interrupted" in captured.err and "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("words", [["generate", "tiny.toml"], ["solve", "tiny.toml", "--steps", "1"]])
+def test_a_folder_that_cannot_be_made_is_one_line(capsys, spec, words):
+    assert main([*words, "--quiet", "--output", f"{spec}/folder"]) == 2
+    captured = capsys.readouterr()
+    assert spec in captured.err and captured.err.count("\n") == 1
+
+
+def test_a_name_too_long_is_one_line(capsys):
+    assert main(["show", "a" * 5000]) == 2
+    assert "too long" in capsys.readouterr().err
+
+
+def test_memory_that_does_not_suffice_is_one_line(capsys, monkeypatch, spec):
+    def full(*arguments):
+        raise MemoryError("1 TB")
+
+    monkeypatch.setattr("mfderive.data.resolve.resolve", full)
+    assert main(["show", spec]) == 2
+    assert capsys.readouterr().err.startswith("mfderive: the memory does not suffice (1 TB)")
 
 
 # --- bad specs -------------------------------------------------------------------------------------------

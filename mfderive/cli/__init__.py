@@ -44,4 +44,12 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone (a pager, head): nothing is wrong, and nobody listens.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as problem:
+        if problem.filename is None:
+            raise
+        print(f"mfderive: {str(problem.filename)[:200]}: {problem.strerror}", file=sys.stderr)
+        return MfError.exit_code
+    except MemoryError as problem:
+        print(f"mfderive: the memory does not suffice ({problem}). Take smaller sizes", file=sys.stderr)
+        return MfError.exit_code
     return 0

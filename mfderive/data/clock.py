@@ -14,6 +14,7 @@ import sympy as sp
 from ..algebra.evaluate import evaluate_expression
 from ..errors import SpecError, StateError
 from ..spec.network import Loss, Network, Training
+from .draw import check_memory
 
 Array = Any
 
@@ -26,6 +27,7 @@ def alphas(training: Training, steps: int | None = None) -> Array:
     ``steps`` defaults to the spec's. Raises SpecError where a rate is not a finite positive number.
     """
     count = training.steps if steps is None else steps
+    check_memory(4 * 8 * count, f"The learning rates of {count} steps", "Take fewer steps")
     numbers = np.arange(1, count + 1, dtype=np.float64)
     with np.errstate(all="ignore"):
         schedule = evaluate_expression(training.schedule, {STEP: numbers})

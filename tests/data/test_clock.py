@@ -9,7 +9,7 @@ import sympy as sp
 from mfderive.algebra.evaluate import UnknownNodeError, evaluate_expression
 from mfderive.algebra.functions import FUNCTIONS, call
 from mfderive.data.clock import alphas, evaluate_loss_error, observation_steps, times
-from mfderive.errors import SpecError, StateError
+from mfderive.errors import ResourceError, SpecError, StateError
 from mfderive.spec.network import DataSpec, Loss, Network, Output, Training
 
 
@@ -28,6 +28,11 @@ def test_rates_and_times_of_a_schedule():
 def test_a_schedule_that_turns_negative_names_the_step():
     with pytest.raises(SpecError, match="step 3 is"):
         alphas(Training(1.0, 5, schedule=sp.Rational(5, 2) - sp.Symbol("k")))
+
+
+def test_more_steps_than_memory_holds_are_refused():
+    with pytest.raises(ResourceError, match=r"100000000000000 steps .*GB"):
+        alphas(Training(1.0, 10**14))
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 50, 100_000])
