@@ -87,14 +87,14 @@ def test_power(monkeypatch, kinds):
     changes = {} if kinds == "wrong" else KERNEL_NETWORK
     net = network(11, **changes)
     options = {} if kinds == "wrong" else {"nodes": 32, "widths": (8, 16, 32, 64)}
-    made = settings(net, "thorough", seeds=seeds * repetitions, ensembles=40, random_ensembles=80, **options)
+    made = settings(net, "thorough", seeds=seeds * repetitions, ensembles=40, random_ensembles=160, **options)
     trained = measure(net, made)
-    truth = Counter(judge(part(trained, k, seeds, matched, 4, 8)).status for k in range(repetitions))
+    truth = Counter(judge(part(trained, k, seeds, matched, 4, 16)).status for k in range(repetitions))
     print("the right limit", dict(truth), flush=True)
     assert truth["disagrees"] <= 1
     for name, system in (WRONG if kinds == "wrong" else {KERNEL: mean_only}).items():
         measured = measure(net, made, system(), trained=trained)
-        verdicts = [judge(part(measured, k, seeds, matched, 4, 8)) for k in range(repetitions)]
+        verdicts = [judge(part(measured, k, seeds, matched, 4, 16)) for k in range(repetitions)]
         count = Counter(verdict.status for verdict in verdicts)
         where = Counter(reason.split(":")[0] for verdict in verdicts for reason in verdict.reasons[:1])
         print(f"{name}: {dict(count)}, first seen in {dict(where)}", flush=True)

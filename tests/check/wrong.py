@@ -14,7 +14,7 @@ from mfderive.spec.reader import parse_document
 WIDTHS = (16, 32, 64, 128)
 
 
-def document(operation="w * u", law="normal(1, 0.5)", activation="tanh", deviation="0.8"):
+def document(operation="w * u", law="normal(1, 0.3)", activation="tanh", deviation="0.8"):
     """A network of three hidden layers with noise on its weights and random labels at both ends."""
     hidden = {"from": "h1", "operation": operation, "weight": law}
     return {
@@ -36,10 +36,10 @@ def document(operation="w * u", law="normal(1, 0.5)", activation="tanh", deviati
                 "parameters": {"b": "0.3"},
                 "connections": [hidden],
             },
-            {"name": "h3", "from": "h2", "weight": "normal(1, 0.5)", "bias": "0.2", "activation": "tanh"},
+            {"name": "h3", "from": "h2", "weight": "normal(1, 0.3)", "bias": "0.2", "activation": "tanh"},
         ],
-        "output": {"from": "h3", "weight": "normal(1, 0.5)", "bias": "0"},
-        "training": {"learning_rate": 0.1, "batch_size": 20, "steps": 30},
+        "output": {"from": "h3", "weight": "normal(1, 0.3)", "bias": "0"},
+        "training": {"learning_rate": 0.05, "batch_size": 20, "steps": 40},
         "check": {"widths": list(WIDTHS), "seeds": 8, "evaluation": 64, "nodes": 256},
     }
 
@@ -101,7 +101,7 @@ WRONG = {
     "slope of an activation off by 5 %": lambda: reduced(activation="tanh(1.05 * (h + b))"),
 }
 KERNEL = "mean in place of the kernel"
-KERNEL_NETWORK = {"operation": "tanh(2 * w * u)"}
+KERNEL_NETWORK = {"operation": "tanh(2 * w * u)", "law": "normal(1, 0.5)"}
 
 
 def mean_only():

@@ -1,0 +1,73 @@
+"""Verdicts of small cases: a right limit, wrong ones, and what a verdict leaves behind."""
+
+import csv
+import io
+import json
+
+import pytest
+
+import mfderive as mf
+from mfderive.check.measure import measure
+from mfderive.check.verdict import judge
+from mfderive.report.verdict import verdict_section, write_verdict_figures
+
+from .wrong import WRONG, network, settings
+
+
+@pytest.fixture(scope="module")
+def right():
+    """A measurement of the right limit: eight seeds, four widths, fewer ensembles than usual."""
+    net = network()
+    made = settings(net, seeds=8, ensembles=3, random_ensembles=12)
+    return net, made, measure(net, made)
+
+
+def test_the_right_limit_is_not_refused(right):
+    verdict = judge(right[2])
+    assert verdict.status == "agrees" and verdict.agrees is True and verdict.exit_code == 0
+    assert verdict.text.startswith("agrees: at infinite width")
+    assert max(row.bound / row.scale for row in verdict.rows if row.tolerance) < 0.1
+
+
+@pytest.mark.parametrize("name", ["velocity of h3's weights twice too large", "first-layer law 5 % too wide"])
+def test_a_wrong_limit_is_refused(right, name):
+    """Against the same networks; the reason says which test refused."""
+    net, made, trained = right
+    verdict = judge(measure(net, made, WRONG[name](), trained=trained))
+    assert verdict.agrees is False and verdict.exit_code == 1
+    assert "label" in verdict.reasons[0]
+
+
+def test_rates_are_fitted_to_all_widths(right):
+    """On a small case only the sign of the slope is sure: distances fall."""
+    rates = {rate.name: rate for rate in judge(right[2]).rates}
+    assert set(rates) == {"outputs", "outputs, limit on own labels", "mean loss"}
+    assert rates["outputs"].expected == 0.5 and 0.3 < rates["outputs"].slope < 1.2
+    assert rates["outputs, limit on own labels"].slope > rates["outputs"].slope - 0.1
+
+
+def test_errors_are_told_apart(right):
+    errors = judge(right[2]).errors
+    assert errors.dominating in errors.parts and min(errors.parts.values()) > 0
+    assert errors.bias <= errors.width and errors.ensemble < errors.width
+    assert errors.flow >= max(errors.step, errors.data)
+
+
+def test_a_verdict_is_saved_and_drawn(right, tmp_path):
+    verdict = judge(right[2])
+    path = verdict.save(tmp_path)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert data["status"] == verdict.status and len(data["table"]) == len(verdict.rows)
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "verdict.csv").read_text(encoding="utf-8"))))
+    assert {line["width"] for line in lines} == {"16", "32", "64", "128"}
+    drawn = write_verdict_figures(data, tmp_path)
+    assert drawn == ["verdict_spread", "verdict_distance"]
+    figures = {name: (tmp_path / f"{name}.svg").read_text(encoding="utf-8") for name in drawn}
+    section = verdict_section(data, figures, lambda heads, rows: f"<table>{len(rows)}</table>")
+    assert section.count("<svg") == 2 and "agrees" in section
+    assert verdict_section(None, {}, lambda heads, rows: "") == ""
+
+
+def test_two_widths_cannot_decide():
+    verdict = mf.check(network(), "quick", widths=[8, 16], seeds=2, steps=4, nodes=32, evaluation=20)
+    assert verdict.agrees is None and verdict.exit_code == 3 and "three widths" in verdict.reasons[0]
