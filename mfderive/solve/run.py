@@ -42,16 +42,22 @@ class Problem:
 
 def check_run_memory(problem: Problem, state: State, samples: int) -> None:
     """Refuse a solution that needs more memory than there is, before its arrays are allocated."""
+    nodes = {name: len(weights) for name, weights in state["p"].items()}
+    check_memory(
+        run_memory(problem, state, samples),
+        f"Solving with {max(nodes.values(), default=1)} nodes a population and {samples} samples a step",
+        "Take fewer nodes, fewer samples a step or precision float32",
+    )
+
+
+def run_memory(problem: Problem, state: State, samples: int) -> int:
+    """Bytes that the steps of a solution hold at once (checkpoints and the data come on top)."""
     options, nodes = problem.options, {name: len(weights) for name, weights in state["p"].items()}
     # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
     copies = 0 if options.method == "euler" else len(TABLEAUS[options.method][1]) + 1
     held = copies * sum(value.nbytes for name, value in state.items() if name != "p")
-    needed = held + problem.module.memory_estimate(nodes, max(samples, _LARGEST_PIECE), options.dtype)
-    check_memory(
-        needed,
-        f"Solving with {max(nodes.values(), default=1)} nodes a population and {samples} samples a step",
-        "Take fewer nodes, fewer samples a step or precision float32",
-    )
+    estimate = problem.module.memory_estimate(nodes, max(samples, _LARGEST_PIECE), options.dtype)
+    return int(held + estimate)
 
 
 class Run:
@@ -157,6 +163,7 @@ class Run:
             "learning_rate": self.network.training.learning_rate,
             "data": self.options.data,
             "samples_a_step": self.feed.samples,
+            "memory_bytes": run_memory(self.problem, state, self.feed.samples),
             "evaluation": len(self.x),
         }
         return Trajectory(
