@@ -14,8 +14,8 @@ import pytest
 from theory.common import distance, rounding_bound, taken
 
 import mfderive as mf
+from mfderive.algebra.interpreter import interpret
 from mfderive.algebra.system import velocity
-from mfderive.codegen.interpreter import interpret
 from mfderive.data.draw import initial_state
 
 from .documents import GRAPHS
