@@ -11,7 +11,7 @@ import sympy as sp
 from mfderive.algebra.evaluate import evaluate_expression
 from mfderive.algebra.functions import ClosedFunction, call
 from mfderive.algebra.system import ForwardSystem, draw_noise
-from mfderive.algebra.terms import Access, Index, Term
+from mfderive.algebra.terms import Access, Index, Role, Term
 
 Array = Any
 
@@ -45,6 +45,10 @@ def sides(system: ForwardSystem, values: Mapping[str, Array]) -> Iterator[tuple[
     ``values``: parameters, x, y and the forward fields.
     """
     for equation in draw_noise(system).forward:
+        if equation.selector:  # which of several values is the largest
+            yield tuple(index.axis for index in equation.target), np.asarray(values[equation.field])
+        if system.field[equation.field].role is Role.FROZEN:
+            continue  # nothing is differentiated through it
         for term in equation.terms:
             for node in sorted(term.expression.atoms(ClosedFunction), key=sp.default_sort_key):
                 if type(node).__name__ in KINKS:
