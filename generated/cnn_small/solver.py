@@ -29,7 +29,7 @@ else:
 
 
 TITLE = "Small convolutional network"
-DIGEST = "b9cbbccca330720a94fe0557e79e8882e2b547a295d430903a5bcfd1ba599077"
+DIGEST = "817ff2e12d11c55a2f710bb65d799134936a53bd433ced4571ff40970959ba6f"
 # Axes of every parameter's array.
 PARAMETERS = {
     "c1.bias": ("c1",),
@@ -52,8 +52,8 @@ SIZES = {
     "channels": 1,
     "outputs": 1,
     "c1.positions": 6,
-    "c1.taps": 3,
     "c2.positions": 3,
+    "c1.taps": 3,
     "c2.taps": 3,
 }
 # Axes of every field.

@@ -29,7 +29,7 @@ else:
 
 
 TITLE = "Four-layer network on handwritten digits"
-DIGEST = "4044ba1ec5e103434711f6fcf60813edd3b40c01da256f6eb5fb285533e9b617"
+DIGEST = "201247a157e12de9bd1602b41890cd1690134a568ee4bcdd2c8588c6091b492a"
 # Axes of every parameter's array.
 PARAMETERS = {
     "h1.bias": ("h1",),

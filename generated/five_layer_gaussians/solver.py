@@ -29,7 +29,7 @@ else:
 
 
 TITLE = "Five-layer ReLU network on isotropic Gaussians"
-DIGEST = "281dc0d5d07a6ca9a86eef661ea4be2f709fae45c7a99bc301fba85ffe13b48b"
+DIGEST = "4c7b20aff15b2daa164c47a2ca443abe3662cd19eaee843f6ff9ef96da921581"
 # Axes of every parameter's array.
 PARAMETERS = {
     "h1.bias": ("h1",),

@@ -29,7 +29,7 @@ else:
 
 
 TITLE = "Five-layer ReLU network on isotropic Gaussians, wide initialisation"
-DIGEST = "67238c4011eabf880b2af6880d085beafb9aba47d1170efa945764f76f19bd06"
+DIGEST = "ccef7a70ea04b24f01399e1cc32685ea1c58802320ea3e99fa1b6cf93fef863b"
 # Axes of every parameter's array.
 PARAMETERS = {
     "h1.bias": ("h1",),

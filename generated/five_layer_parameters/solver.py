@@ -29,7 +29,7 @@ else:
 
 
 TITLE = "Five layers with per-neuron parameters"
-DIGEST = "e3e923d57766f0d2ab04cae255e1b4360b2798a897b9accec0e7427d4686dd56"
+DIGEST = "ade5b6bb06fa8e6cc90bbb6cfc9748212aa4ba571b04c2dfcb28ace06674e4b8"
 # Axes of every parameter's array.
 PARAMETERS = {
     "h1.gain": ("h1",),

@@ -29,7 +29,7 @@ else:
 
 
 TITLE = "Five-layer tanh network on isotropic Gaussians"
-DIGEST = "9c65c18feb84c9e98db5a6e3f99dfe8f8d6a9f5c2042d5e41ea95839e389bf34"
+DIGEST = "4798a85fe81a82d3b8104cafb316014c1f6884585e46058e82a1f9b147d252a5"
 # Axes of every parameter's array.
 PARAMETERS = {
     "h1.bias": ("h1",),

@@ -1,0 +1,1171 @@
+"""Attention over positions
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Attention over positions"
+DIGEST = "85e5b11c3d0358fcfed8396997aeeb567c9793ffae0a27c251b72761d6fd7385"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "e.gain": ("e",),
+    "e.shift": ("e",),
+    "e.weight": ("e", "channels", "e.taps"),
+    "a.weight.e": ("a", "e", "a.taps"),
+    "a.weight.e.g": ("a", "e", "a.taps"),
+    "a.weight.x": ("a", "channels", "a.taps"),
+    "f.bias": ("f",),
+    "f.weight": ("f", "a"),
+    "output.bias": ("outputs",),
+    "output.weight.f": ("outputs", "f"),
+    "output.weight.e": ("outputs", "e", "e.positions"),
+}
+FROZEN = ()
+POPULATIONS = ("e", "a", "f")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "e": 1.0,
+    "a": 1.0,
+    "f": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "positions": 5,
+    "channels": 3,
+    "outputs": 1,
+    "e.positions": 5,
+    "a.positions": 5,
+    "e.taps": 3,
+    "a.taps": 1,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "channels", "positions"),
+    "y": ("data", "outputs"),
+    "e.gain": ("e",),
+    "e.shift": ("e",),
+    "e.weight": ("e", "channels", "e.taps"),
+    "e": ("data", "e", "e.positions"),
+    "e.mean1": ("data", "e"),
+    "e.mean2": ("data", "e"),
+    "e.out": ("data", "e", "e.positions"),
+    "a.weight.e": ("a", "e", "a.taps"),
+    "a.weight.e.g": ("a", "e", "a.taps"),
+    "a.weight.x": ("a", "channels", "a.taps"),
+    "a": ("data", "a", "a.positions"),
+    "a.g": ("data", "a", "a.positions"),
+    "a.select1": ("data", "a", "a.positions"),
+    "a.shift1": ("data", "a"),
+    "a.total1": ("data", "a"),
+    "a.sum1": ("data", "a"),
+    "a.out": ("data", "a", "a.positions"),
+    "pooled": ("data", "a"),
+    "f.bias": ("f",),
+    "f.weight": ("f", "a"),
+    "f": ("data", "f"),
+    "f.out": ("data", "f"),
+    "output.bias": ("outputs",),
+    "output.weight.f": ("outputs", "f"),
+    "output.weight.e": ("outputs", "e", "e.positions"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj f.out": ("data", "f"),
+    "adj f": ("data", "f"),
+    "adj pooled": ("data", "a"),
+    "adj a.out": ("data", "a", "a.positions"),
+    "adj a.sum1": ("data", "a"),
+    "adj a.total1": ("data", "a"),
+    "adj a.g": ("data", "a", "a.positions"),
+    "adj a": ("data", "a", "a.positions"),
+    "adj e.out": ("data", "e", "e.positions"),
+    "adj e.mean2": ("data", "e"),
+    "adj e.mean1": ("data", "e"),
+    "adj e": ("data", "e", "e.positions"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("e",),
+    ("e",),
+    ("f",),
+    ("outputs",),
+    ("a.positions", "e", "a.taps"),
+    ("data", "e"),
+    ("e", "a.taps", "a.positions"),
+    ("e.positions", "channels", "e.taps"),
+    ("channels", "a.taps", "a.positions"),
+    ("channels", "e.taps", "e.positions"),
+    ("data", "e"),
+    ("e", "a.taps", "a.positions"),
+    ("a.positions", "channels", "a.taps"),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def first_maximum(rows):
+    """Replace every row by 1 at its first maximum and 0 elsewhere."""
+    for i in range(rows.shape[0]):
+        best = 0
+        for j in range(1, rows.shape[1]):
+            if rows[i, j] > rows[i, best]:
+                best = j
+        for j in range(rows.shape[1]):
+            rows[i, j] = 0
+        rows[i, best] = 1
+
+
+@compiled
+def gather(out, a):
+    """out(i, j, k) = a(j, i + k - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = i + k - 1
+                v1 = a[j, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+@compiled
+def reduce(out, a):
+    """out(i, j) = Sum_{k}[ 0.2*a(i, j, k) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = real(0)
+            for k in range(a.shape[2]):
+                a_ijk = a[i, j, k]
+                total += real(0.2) * a_ijk
+            out[i, j] = total
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i, j) = Sum_{k}[ 0.2*(a(i, j, k) - b(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for k in range(a.shape[2]):
+            for j in range(out.shape[1]):
+                a_ijk = a[i, j, k]
+                b_ij = b[i, j]
+                v1 = a_ijk - b_ij
+                v2 = v1 * v1
+                out[i, j] += real(0.2) * v2
+
+
+@compiled
+def pointwise_sqrt_tanh(out, a, b, c, d, e):
+    """out(i, j, k) = tanh(e(j) + d(j)*(a(i, j, k) - b(i, j))*(1/sqrt(0.1 + c(i, j))))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            e_j = e[j]
+            d_j = d[j]
+            b_ij = b[i, j]
+            v1 = -b_ij
+            c_ij = c[i, j]
+            v2 = np.sqrt(real(0.1) + c_ij)
+            v3 = real(1) / v2
+            v4 = d_j * v3
+            for k in range(out.shape[2]):
+                a_ijk = a[i, j, k]
+                v5 = np.tanh(e_j + (v4 * (v1 + a_ijk)))
+                out[i, j, k] = v5
+
+
+@compiled
+def gather_2(out, a):
+    """out(i, j, k) = a(j, i + k)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = i + k
+                v1 = a[j, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j, k) = a(i, j, k)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_ijk = a[i, j, k]
+                out[i, j, k] = a_ijk
+
+
+@compiled
+def reduce_3(out, a, b):
+    """out(i, j) = Sum_{k}[ a(i, j, k)*b(i, j, k) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = real(0)
+            for k in range(a.shape[2]):
+                a_ijk = a[i, j, k]
+                b_ijk = b[i, j, k]
+                total += a_ijk * b_ijk
+            out[i, j] = total
+
+
+@compiled
+def reduce_exp(out, a, b):
+    """out(i, j) = Sum_{k}[ exp(a(i, j, k) - b(i, j)) ]"""
+    for i in range(out.shape[0]):
+        for k in range(a.shape[2]):
+            for j in range(out.shape[1]):
+                a_ijk = a[i, j, k]
+                b_ij = b[i, j]
+                v1 = np.exp(a_ijk - b_ij)
+                out[i, j] += v1
+
+
+@compiled
+def reduce_exp_2(out, a, b, c):
+    """out(i, j) = Sum_{k}[ b(i, j, k)*exp(a(i, j, k) - c(i, j)) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            c_ij = c[i, j]
+            v1 = -c_ij
+            total = real(0)
+            for k in range(a.shape[2]):
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v2 = np.exp(v1 + a_ijk)
+                total += b_ijk * v2
+            out[i, j] = total
+
+
+@compiled
+def pointwise_2(out, a, b):
+    """out(i, j) = b(i, j)*(1/a(i, j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = real(1) / a_ij
+            out[i, j] = b_ij * v1
+
+
+@compiled
+def pointwise_3(out, a):
+    """out(i, j, k) = a(i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            for k in range(out.shape[2]):
+                out[i, j, k] = a_ij
+
+
+@compiled
+def pointwise_tanh(out, a, b):
+    """out(i, j) = tanh(a(i, j) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_j = b[j]
+            v1 = np.tanh(a_ij + b_j)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_4(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce_4(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_5(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_6(out, a, b):
+    """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            out[i, j] = b_ij * (real(1.0) - v1)
+
+
+@compiled
+def pointwise_7(out, a):
+    """out(i, j, k) = 0.2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            for k in range(out.shape[2]):
+                out[i, j, k] = real(0.2) * a_ij
+
+
+@compiled
+def reduce_5(out, a):
+    """out(i, j) = Sum_{k}[ a(i, j, k) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = real(0)
+            for k in range(a.shape[2]):
+                a_ijk = a[i, j, k]
+                total += a_ijk
+            out[i, j] = total
+
+
+@compiled
+def pointwise_8(out, a, b, c):
+    """out(i, j) = -b(i, j)*c(i, j)*a(i, j)**(-2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            c_ij = c[i, j]
+            a_ij = a[i, j]
+            v1 = real(1) / (a_ij * a_ij)
+            out[i, j] = -b_ij * c_ij * v1
+
+
+@compiled
+def pointwise_exp(out, a, b, c, d, e, f):
+    """out(i, j, k) = b(i, j, k)*e(i, j)*(1/d(i, j))*exp(a(i, j, k) - c(i, j)) + f(i, j)*exp(a(i, j, k) - c(i, j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            e_ij = e[i, j]
+            d_ij = d[i, j]
+            v1 = real(1) / d_ij
+            c_ij = c[i, j]
+            v2 = -c_ij
+            v4 = e_ij * v1
+            f_ij = f[i, j]
+            for k in range(out.shape[2]):
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v3 = np.exp(v2 + a_ijk)
+                out[i, j, k] = (v4 * b_ijk * v3) + (f_ij * v3)
+
+
+@compiled
+def pointwise_exp_2(out, a, b, c, d):
+    """out(i, j, k) = d(i, j)*(1/c(i, j))*exp(a(i, j, k) - b(i, j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            d_ij = d[i, j]
+            c_ij = c[i, j]
+            v1 = real(1) / c_ij
+            b_ij = b[i, j]
+            v2 = -b_ij
+            v4 = d_ij * v1
+            for k in range(out.shape[2]):
+                a_ijk = a[i, j, k]
+                v3 = np.exp(v2 + a_ijk)
+                out[i, j, k] = v4 * v3
+
+
+@compiled
+def scatter(out, a):
+    """out(i, j + k) += a(i, k, j)"""
+    for i in range(out.shape[0]):
+        for k in range(a.shape[1]):
+            for j in range(a.shape[2]):
+                a_ikj = a[i, k, j]
+                place1 = j + k
+                if 0 <= place1 < out.shape[1]:
+                    out[i, place1] += a_ikj
+
+
+@compiled
+def reduce_6(out, a, b, c, d):
+    """out(i, j) = Sum_{k}[ c(i, j, k)*(1 - b(i, j, k)**2)*(a(i, j, k) - d(i, j)) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            d_ij = d[i, j]
+            v2 = -d_ij
+            total = real(0)
+            for k in range(a.shape[2]):
+                c_ijk = c[i, j, k]
+                b_ijk = b[i, j, k]
+                v1 = b_ijk * b_ijk
+                a_ijk = a[i, j, k]
+                total += c_ijk * (real(1.0) - v1) * (v2 + a_ijk)
+            out[i, j] = total
+
+
+@compiled
+def pointwise_sqrt(out, a, b, c):
+    """out(i, j) = (-0.5)*b(i, j)*c(j)*sqrt(0.1 + a(i, j))**(-3)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            c_j = c[j]
+            a_ij = a[i, j]
+            v1 = np.sqrt(real(0.1) + a_ij)
+            v2 = real(1) / (v1 * v1 * v1)
+            out[i, j] = real(-0.5) * b_ij * c_j * v2
+
+
+@compiled
+def reduce_7(out, a, b):
+    """out(i, j) = Sum_{k}[ b(i, j, k)*(1 - a(i, j, k)**2) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = real(0)
+            for k in range(a.shape[2]):
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v1 = a_ijk * a_ijk
+                total += b_ijk * (real(1.0) - v1)
+            out[i, j] = total
+
+
+@compiled
+def reduce_8(out, a, b):
+    """out(i, j) = Sum_{k}[ 0.4*b(i, j) - 0.4*a(i, j, k) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for k in range(a.shape[2]):
+            for j in range(out.shape[1]):
+                a_ijk = a[i, j, k]
+                b_ij = b[i, j]
+                out[i, j] += -(real(0.4) * a_ijk) + (real(0.4) * b_ij)
+
+
+@compiled
+def pointwise_sqrt_2(out, a, b, c, d, e):
+    """out(i, j) = c(i, j)*d(i, j) - b(i, j)*e(j)*(1/sqrt(0.1 + a(i, j)))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            e_j = e[j]
+            a_ij = a[i, j]
+            v1 = np.sqrt(real(0.1) + a_ij)
+            v2 = real(1) / v1
+            c_ij = c[i, j]
+            d_ij = d[i, j]
+            out[i, j] = -(b_ij * e_j * v2) + (c_ij * d_ij)
+
+
+@compiled
+def pointwise_sqrt_3(out, a, b, c, d, e, f, g, h):
+    """out(i, j, k) = 0.2*g(i, j) + b(i, j, k)*h(j)*(1 - a(i, j, k)**2)*(1/sqrt(0.1 + d(i, j))) + f(i, j)*(0.4*c(i, j, k) - 0.4*e(i, j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            g_ij = g[i, j]
+            h_j = h[j]
+            d_ij = d[i, j]
+            v2 = np.sqrt(real(0.1) + d_ij)
+            v3 = real(1) / v2
+            v4 = h_j * v3
+            f_ij = f[i, j]
+            e_ij = e[i, j]
+            v5 = -(real(0.4) * e_ij)
+            for k in range(out.shape[2]):
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v1 = a_ijk * a_ijk
+                c_ijk = c[i, j, k]
+                out[i, j, k] = (real(0.2) * g_ij) + (v4 * b_ijk * (real(1.0) - v1)) + (f_ij * (v5 + (real(0.4) * c_ijk)))
+
+
+@compiled
+def reduce_sqrt(out, a, b, c, d, e, f):
+    """out(i) = Sum_{j, k}[ -c(j, i, k)*f(j)*(1 - b(j, i, k)**2)*(a(j, i, k) - d(j, i))*(1/sqrt(0.1 + e(j, i))) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(d.shape[0]):
+            f_j = f[j]
+            d_ji = d[j, i]
+            v2 = -d_ji
+            e_ji = e[j, i]
+            v3 = np.sqrt(real(0.1) + e_ji)
+            v4 = real(1) / v3
+            v5 = -f_j * v4
+            for k in range(a.shape[2]):
+                c_jik = c[j, i, k]
+                b_jik = b[j, i, k]
+                v1 = b_jik * b_jik
+                a_jik = a[j, i, k]
+                total += v5 * c_jik * (real(1.0) - v1) * (v2 + a_jik)
+        out[i] = total
+
+
+@compiled
+def reduce_9(out, a, b, c):
+    """out(i) = Sum_{j, k}[ -b(j, i, k)*c(j)*(1 - a(j, i, k)**2) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[0]):
+            c_j = c[j]
+            v2 = -c_j
+            for k in range(a.shape[2]):
+                b_jik = b[j, i, k]
+                a_jik = a[j, i, k]
+                v1 = a_jik * a_jik
+                total += v2 * b_jik * (real(1.0) - v1)
+        out[i] = total
+
+
+@compiled
+def reduce_10(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def gather_3(out, a):
+    """out(i, j, k) = a(i, k + j - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = k + j - 1
+                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+@compiled
+def gather_4(out, a):
+    """out(i, j, k) = a(i, k + j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                place1 = k + j
+                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
+                out[i, j, k] = v1
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # e(data, e, e.positions) = Sum_{channels, e.taps}[ x(data, channels, e.positions + e.taps -
+    #     1)*e.weight(e, channels, e.taps) ]
+    f["e"] = make("e", (n["data"], n["e"], n["e.positions"]))
+    temporary_1 = make("temporary 1", (n["e.positions"], n["channels"], n["e.taps"]))
+    weighting_channels_e_taps = nodes.weighting(("channels", "e.taps"))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        e_at_data = f["e"][sample]
+        gather(temporary_1, x_at_data)
+        matrix_product(e_at_data, matrix(f["e.weight"], 1), matrix(temporary_1, 1).T, 1.0, weighting_channels_e_taps)
+    # e.mean1(data, e) = Sum_{e.positions}[ 0.2*e(data, e, e.positions) ]
+    f["e.mean1"] = make("e.mean1", (n["data"], n["e"]))
+    reduce(f["e.mean1"], f["e"])
+    # e.mean2(data, e) = Sum_{e.positions}[ 0.2*(e(data, e, e.positions) - e.mean1(data, e))**2 ]
+    f["e.mean2"] = make("e.mean2", (n["data"], n["e"]))
+    f["e.mean2"].fill(0.0)
+    reduce_2(f["e.mean2"], f["e"], f["e.mean1"])
+    # e.out(data, e, e.positions) = tanh(e.shift(e) + e.gain(e)*(e(data, e, e.positions) - e.mean1(data,
+    #     e))*(1/sqrt(0.1 + e.mean2(data, e))))
+    f["e.out"] = make("e.out", (n["data"], n["e"], n["e.positions"]))
+    pointwise_sqrt_tanh(f["e.out"], f["e"], f["e.mean1"], f["e.mean2"], f["e.gain"], f["e.shift"])
+    # a(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e(a, e, a.taps)*e.out(data, e, a.positions +
+    #     a.taps) ] ]
+    f["a"] = make("a", (n["data"], n["a"], n["a.positions"]))
+    temporary_1 = make("temporary 1", (n["a.positions"], n["e"], n["a.taps"]))
+    weighting_e_a_taps = nodes.weighting(("e", "a.taps"))
+    for sample in range(n["data"]):
+        e_out_at_data = f["e.out"][sample]
+        a_at_data = f["a"][sample]
+        gather_2(temporary_1, e_out_at_data)
+        matrix_product(a_at_data, matrix(f["a.weight.e"], 1), matrix(temporary_1, 1).T, 1.0, weighting_e_a_taps)
+    # a.g(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e.g(a, e, a.taps)*e.out(data, e,
+    #     a.positions + a.taps) ] ] + Sum_{channels, a.taps}[ a.weight.x(a, channels, a.taps)*x(data,
+    #     channels, a.positions + a.taps) ]
+    f["a.g"] = make("a.g", (n["data"], n["a"], n["a.positions"]))
+    temporary_1 = make("temporary 1", (n["a.positions"], n["e"], n["a.taps"]))
+    weighting_e_a_taps = nodes.weighting(("e", "a.taps"))
+    for sample in range(n["data"]):
+        e_out_at_data = f["e.out"][sample]
+        a_g_at_data = f["a.g"][sample]
+        gather_2(temporary_1, e_out_at_data)
+        matrix_product(a_g_at_data, matrix(f["a.weight.e.g"], 1), matrix(temporary_1, 1).T, 1.0, weighting_e_a_taps)
+    temporary_3 = make("temporary 3", (n["a.positions"], n["channels"], n["a.taps"]))
+    weighting_channels_a_taps = nodes.weighting(("channels", "a.taps"))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        a_g_at_data = f["a.g"][sample]
+        gather_2(temporary_3, x_at_data)
+        matrix_product(a_g_at_data, matrix(f["a.weight.x"], 1), matrix(temporary_3, 1).T, 1.0, weighting_channels_a_taps, add=True)
+    # a.select1(data, a, a.positions) = first maximum over the last 1 indices of a.g(data, a, a.positions)
+    f["a.select1"] = make("a.select1", (n["data"], n["a"], n["a.positions"]))
+    pointwise(f["a.select1"], f["a.g"])
+    first_maximum(matrix(f["a.select1"], 2))
+    # a.shift1(data, a) = Sum_{a.positions}[ a.select1(data, a, a.positions)*a.g(data, a, a.positions) ]
+    f["a.shift1"] = make("a.shift1", (n["data"], n["a"]))
+    reduce_3(f["a.shift1"], f["a.select1"], f["a.g"])
+    # a.total1(data, a) = Sum_{a.positions}[ exp(a.g(data, a, a.positions) - a.shift1(data, a)) ]
+    f["a.total1"] = make("a.total1", (n["data"], n["a"]))
+    f["a.total1"].fill(0.0)
+    reduce_exp(f["a.total1"], f["a.g"], f["a.shift1"])
+    # a.sum1(data, a) = Sum_{a.positions}[ a(data, a, a.positions)*(1/a.total1(data, a))*exp(a.g(data, a,
+    #     a.positions) - a.shift1(data, a)) ]
+    f["a.sum1"] = make("a.sum1", (n["data"], n["a"]))
+    reduce_exp_2(f["a.sum1"], f["a.g"], f["a"], f["a.shift1"])
+    pointwise_2(f["a.sum1"], f["a.total1"], f["a.sum1"])
+    # a.out(data, a, a.positions) = a.sum1(data, a)
+    f["a.out"] = make("a.out", (n["data"], n["a"], n["a.positions"]))
+    pointwise_3(f["a.out"], f["a.sum1"])
+    # pooled(data, a) = Sum_{a.positions}[ 0.2*a.out(data, a, a.positions) ]
+    f["pooled"] = make("pooled", (n["data"], n["a"]))
+    reduce(f["pooled"], f["a.out"])
+    # f(data, f) = Mean_{a}[ pooled(data, a)*f.weight(f, a) ]
+    f["f"] = make("f", (n["data"], n["f"]))
+    matrix_product(f["f"], f["pooled"], f["f.weight"].T, 1.0, nodes.weighting(("a",)))
+    # f.out(data, f) = tanh(f(data, f) + f.bias(f))
+    f["f.out"] = make("f.out", (n["data"], n["f"]))
+    pointwise_tanh(f["f.out"], f["f"], f["f.bias"])
+    # yhat(data, outputs) = Mean_{f}[ f.out(data, f)*output.weight.f(outputs, f) ] + Mean_{e}[
+    #     Sum_{e.positions}[ 0.2*e.out(data, e, e.positions)*output.weight.e(outputs, e, e.positions) ] ] +
+    #     output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise_4(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], f["f.out"], f["output.weight.f"].T, 1.0, nodes.weighting(("f",)), add=True)
+    matrix_product(f["yhat"], matrix(f["e.out"], 1), matrix(f["output.weight.e"], 1).T, 0.2, nodes.weighting(("e", "e.positions")), add=True)
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce_4(f["loss"], f["y"], f["yhat"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_5(f["adj yhat"], f["y"], f["yhat"])
+    # adj f.out(data, f) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight.f(outputs, f) ]
+    f["adj f.out"] = make("adj f.out", (n["data"], n["f"]))
+    matrix_product(f["adj f.out"], f["adj yhat"], f["output.weight.f"], 1.0, nodes.weighting(("outputs",)))
+    # adj f(data, f) = adj f.out(data, f)*(1 - f.out(data, f)**2)
+    f["adj f"] = make("adj f", (n["data"], n["f"]))
+    pointwise_6(f["adj f"], f["f.out"], f["adj f.out"])
+    # adj pooled(data, a) = Mean_{f}[ adj f(data, f)*f.weight(f, a) ]
+    f["adj pooled"] = make("adj pooled", (n["data"], n["a"]))
+    matrix_product(f["adj pooled"], f["adj f"], f["f.weight"], 1.0, nodes.weighting(("f",)))
+    # adj a.out(data, a, a.positions) = 0.2*adj pooled(data, a)
+    f["adj a.out"] = make("adj a.out", (n["data"], n["a"], n["a.positions"]))
+    pointwise_7(f["adj a.out"], f["adj pooled"])
+    # adj a.sum1(data, a) = Sum_{a.positions}[ adj a.out(data, a, a.positions) ]
+    f["adj a.sum1"] = make("adj a.sum1", (n["data"], n["a"]))
+    reduce_5(f["adj a.sum1"], f["adj a.out"])
+    # adj a.total1(data, a) = Sum_{a.positions}[ -adj a.sum1(data, a)*a(data, a, a.positions)*a.total1(data,
+    #     a)**(-2)*exp(a.g(data, a, a.positions) - a.shift1(data, a)) ]
+    f["adj a.total1"] = make("adj a.total1", (n["data"], n["a"]))
+    reduce_exp_2(f["adj a.total1"], f["a.g"], f["a"], f["a.shift1"])
+    pointwise_8(f["adj a.total1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
+    # adj a.g(data, a, a.positions) = adj a.sum1(data, a)*a(data, a, a.positions)*(1/a.total1(data,
+    #     a))*exp(a.g(data, a, a.positions) - a.shift1(data, a)) + adj a.total1(data, a)*exp(a.g(data, a,
+    #     a.positions) - a.shift1(data, a))
+    f["adj a.g"] = make("adj a.g", (n["data"], n["a"], n["a.positions"]))
+    pointwise_exp(f["adj a.g"], f["a.g"], f["a"], f["a.shift1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
+    # adj a(data, a, a.positions) = adj a.sum1(data, a)*(1/a.total1(data, a))*exp(a.g(data, a, a.positions) -
+    #     a.shift1(data, a))
+    f["adj a"] = make("adj a", (n["data"], n["a"], n["a.positions"]))
+    pointwise_exp_2(f["adj a"], f["a.g"], f["a.shift1"], f["a.total1"], f["adj a.sum1"])
+    # adj e.out(data, e, e.positions) = Sum_{outputs}[ 0.2*adj yhat(data, outputs)*output.weight.e(outputs, e,
+    #     e.positions) ]
+    # adj e.out(data, e, a.positions + a.taps) += Mean_{a}[ a.weight.e.g(a, e, a.taps)*adj a.g(data, a,
+    #     a.positions) ]
+    # adj e.out(data, e, a.positions + a.taps) += Mean_{a}[ a.weight.e(a, e, a.taps)*adj a(data, a,
+    #     a.positions) ]
+    f["adj e.out"] = make("adj e.out", (n["data"], n["e"], n["e.positions"]))
+    matrix_product(matrix(f["adj e.out"], 1), f["adj yhat"], matrix(f["output.weight.e"], 1), 0.2, nodes.weighting(("outputs",)))
+    temporary_1 = make("temporary 1", (n["e"], n["a.taps"], n["a.positions"]))
+    weighting_a = nodes.weighting(("a",))
+    for sample in range(n["data"]):
+        adj_a_g_at_data = f["adj a.g"][sample]
+        adj_e_out_at_data = f["adj e.out"][sample]
+        matrix_product(matrix(temporary_1, 2), matrix(f["a.weight.e.g"], 1).T, adj_a_g_at_data, 1.0, weighting_a)
+        scatter(adj_e_out_at_data, temporary_1)
+    temporary_2 = make("temporary 2", (n["e"], n["a.taps"], n["a.positions"]))
+    weighting_a = nodes.weighting(("a",))
+    for sample in range(n["data"]):
+        adj_a_at_data = f["adj a"][sample]
+        adj_e_out_at_data = f["adj e.out"][sample]
+        matrix_product(matrix(temporary_2, 2), matrix(f["a.weight.e"], 1).T, adj_a_at_data, 1.0, weighting_a)
+        scatter(adj_e_out_at_data, temporary_2)
+    # adj e.mean2(data, e) = Sum_{e.positions}[ (-0.5)*adj e.out(data, e, e.positions)*e.gain(e)*(1 -
+    #     e.out(data, e, e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*sqrt(0.1 +
+    #     e.mean2(data, e))**(-3) ]
+    f["adj e.mean2"] = make("adj e.mean2", (n["data"], n["e"]))
+    reduce_6(f["adj e.mean2"], f["e"], f["e.out"], f["adj e.out"], f["e.mean1"])
+    pointwise_sqrt(f["adj e.mean2"], f["e.mean2"], f["adj e.mean2"], f["e.gain"])
+    # adj e.mean1(data, e) = Sum_{e.positions}[ -adj e.out(data, e, e.positions)*e.gain(e)*(1 - e.out(data, e,
+    #     e.positions)**2)*(1/sqrt(0.1 + e.mean2(data, e))) ] + Sum_{e.positions}[ adj e.mean2(data,
+    #     e)*(0.4*e.mean1(data, e) - 0.4*e(data, e, e.positions)) ]
+    f["adj e.mean1"] = make("adj e.mean1", (n["data"], n["e"]))
+    temporary_1 = make("temporary 1", (n["data"], n["e"]))
+    reduce_7(temporary_1, f["e.out"], f["adj e.out"])
+    temporary_2 = make("temporary 2", (n["data"], n["e"]))
+    temporary_2.fill(0.0)
+    reduce_8(temporary_2, f["e"], f["e.mean1"])
+    pointwise_sqrt_2(f["adj e.mean1"], f["e.mean2"], temporary_1, f["adj e.mean2"], temporary_2, f["e.gain"])
+    # adj e(data, e, e.positions) = adj e.out(data, e, e.positions)*e.gain(e)*(1 - e.out(data, e,
+    #     e.positions)**2)*(1/sqrt(0.1 + e.mean2(data, e))) + adj e.mean2(data, e)*(0.4*e(data, e,
+    #     e.positions) - 0.4*e.mean1(data, e)) + 0.2*adj e.mean1(data, e)
+    f["adj e"] = make("adj e", (n["data"], n["e"], n["e.positions"]))
+    pointwise_sqrt_3(f["adj e"], f["e.out"], f["adj e.out"], f["e"], f["e.mean2"], f["e.mean1"], f["adj e.mean2"], f["adj e.mean1"], f["e.gain"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d e.gain(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
+    #     e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*(1/sqrt(0.1 + e.mean2(data, e))) ] ]
+    speed = speeds["e.gain"] = make("speed e.gain", (n["e"],)) if add else out["e.gain"]
+    reduce_sqrt(speed, f["e"], f["e.out"], f["adj e.out"], f["e.mean1"], f["e.mean2"], p["data"])
+    # d e.shift(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
+    #     e.positions)**2) ] ]
+    speed = speeds["e.shift"] = make("speed e.shift", (n["e"],)) if add else out["e.shift"]
+    reduce_9(speed, f["e.out"], f["adj e.out"], p["data"])
+    # d f.bias(f) = Mean_{data}[ -adj f(data, f) ]
+    speed = speeds["f.bias"] = make("speed f.bias", (n["f"],)) if add else out["f.bias"]
+    speed.fill(0.0)
+    reduce_10(speed, f["adj f"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_10(speed, f["adj yhat"], p["data"])
+    # d e.weight(e, channels, e.taps) = Mean_{data}[ Sum_{e.positions}[ -x(data, channels, e.positions +
+    #     e.taps - 1)*adj e(data, e, e.positions) ] ]
+    temporary_2 = make("temporary 2", (n["channels"], n["e.taps"], n["e.positions"]))
+    if not add:
+        out["e.weight"].fill(0.0)
+    weighting_e_positions = nodes.weighting(("e.positions",))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        adj_e_at_data = f["adj e"][sample]
+        gather_3(temporary_2, x_at_data)
+        matrix_product(matrix(out["e.weight"], 1), adj_e_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["e.weight"], weighting_e_positions, add=True)
+    # d a.weight.e(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a(data, a, a.positions)*e.out(data, e,
+    #     a.positions + a.taps) ] ]
+    temporary_2 = make("temporary 2", (n["e"], n["a.taps"], n["a.positions"]))
+    if not add:
+        out["a.weight.e"].fill(0.0)
+    weighting_a_positions = nodes.weighting(("a.positions",))
+    for sample in range(n["data"]):
+        e_out_at_data = f["e.out"][sample]
+        adj_a_at_data = f["adj a"][sample]
+        gather_4(temporary_2, e_out_at_data)
+        matrix_product(matrix(out["a.weight.e"], 1), adj_a_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["a.weight.e"], weighting_a_positions, add=True)
+    # d a.weight.e.g(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
+    #     a.positions)*e.out(data, e, a.positions + a.taps) ] ]
+    temporary_2 = make("temporary 2", (n["e"], n["a.taps"], n["a.positions"]))
+    if not add:
+        out["a.weight.e.g"].fill(0.0)
+    weighting_a_positions = nodes.weighting(("a.positions",))
+    for sample in range(n["data"]):
+        e_out_at_data = f["e.out"][sample]
+        adj_a_g_at_data = f["adj a.g"][sample]
+        gather_4(temporary_2, e_out_at_data)
+        matrix_product(matrix(out["a.weight.e.g"], 1), adj_a_g_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["a.weight.e.g"], weighting_a_positions, add=True)
+    # d a.weight.x(a, channels, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
+    #     a.positions)*x(data, channels, a.positions + a.taps) ] ]
+    temporary_2 = make("temporary 2", (n["channels"], n["a.taps"], n["a.positions"]))
+    if not add:
+        out["a.weight.x"].fill(0.0)
+    weighting_a_positions = nodes.weighting(("a.positions",))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        adj_a_g_at_data = f["adj a.g"][sample]
+        gather_4(temporary_2, x_at_data)
+        matrix_product(matrix(out["a.weight.x"], 1), adj_a_g_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["a.weight.x"], weighting_a_positions, add=True)
+    # d f.weight(f, a) = Mean_{data}[ -pooled(data, a)*adj f(data, f) ]
+    matrix_product(out["f.weight"], f["adj f"].T, f["pooled"], -scale["f.weight"], nodes.weighting(("data",)), add=add)
+    # d output.weight.f(outputs, f) = Mean_{data}[ -f.out(data, f)*adj yhat(data, outputs) ]
+    matrix_product(out["output.weight.f"], f["adj yhat"].T, f["f.out"], -scale["output.weight.f"], nodes.weighting(("data",)), add=add)
+    # d output.weight.e(outputs, e, e.positions) = Mean_{data}[ (-0.2)*e.out(data, e, e.positions)*adj
+    #     yhat(data, outputs) ]
+    matrix_product(matrix(out["output.weight.e"], 1), f["adj yhat"].T, matrix(f["e.out"], 1), -0.2 * scale["output.weight.e"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "e.gain": 1.0,
+        "e.shift": 1.0,
+        "e.weight": 1.0,
+        "a.weight.e": 1.0,
+        "a.weight.e.g": 1.0,
+        "a.weight.x": 1.0,
+        "f.bias": 1.0,
+        "f.weight": 1.0,
+        "output.bias": 1.0,
+        "output.weight.f": 1.0,
+        "output.weight.e": 1.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # e.gain: normal(1, 0.2)
+    values["e.gain"] = _draw("normal", (1.0, 0.2,), "e.gain", (n["e"],), seed)
+    # e.shift: normal(0, 0.3)
+    values["e.shift"] = _draw("normal", (0.0, 0.3,), "e.shift", (n["e"],), seed)
+    # e.weight: normal(0, 0.6)
+    values["e.weight"] = _draw("normal", (0.0, 0.6,), "e.weight", (n["e"], n["channels"], n["e.taps"],), seed)
+    # a.weight.e: normal(1, 1)
+    values["a.weight.e"] = (_draw("normal", (1.0, 1.0,), "a.weight.e", (n["a"], n["e"], n["a.taps"],), seed) if draw else _draw("constant", (1.0,), "a.weight.e", (n["a"], n["e"], n["a.taps"],), seed))
+    # a.weight.e.g: normal(0.5, 1)
+    values["a.weight.e.g"] = (_draw("normal", (0.5, 1.0,), "a.weight.e.g", (n["a"], n["e"], n["a.taps"],), seed) if draw else _draw("constant", (0.5,), "a.weight.e.g", (n["a"], n["e"], n["a.taps"],), seed))
+    # a.weight.x: normal(0, 1)
+    values["a.weight.x"] = _draw("normal", (0.0, 1.0,), "a.weight.x", (n["a"], n["channels"], n["a.taps"],), seed)
+    # f.bias: normal(0, 0.3)
+    values["f.bias"] = _draw("normal", (0.0, 0.3,), "f.bias", (n["f"],), seed)
+    # f.weight: normal(1, 0.5)
+    values["f.weight"] = (_draw("normal", (1.0, 0.5,), "f.weight", (n["f"], n["a"],), seed) if draw else _draw("constant", (1.0,), "f.weight", (n["f"], n["a"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight.f: normal(1, 0.5)
+    values["output.weight.f"] = _draw("normal", (1.0, 0.5,), "output.weight.f", (n["outputs"], n["f"],), seed)
+    # output.weight.e: normal(0, 0.5)
+    values["output.weight.e"] = _draw("normal", (0.0, 0.5,), "output.weight.e", (n["outputs"], n["e"], n["e.positions"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state

@@ -1,0 +1,621 @@
+"""Bilinear layer
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Bilinear layer"
+DIGEST = "bd5e1df679f1b64d4ab85feba15887e4b6d4add1cbd4932d390abed1f0e7d036"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "left.bias": ("left",),
+    "left.weight": ("left", "inputs"),
+    "right.bias": ("right",),
+    "right.weight": ("right", "inputs"),
+    "b.weight.left": ("b", "left"),
+    "b.weight.right": ("b", "right"),
+    "b.weight.x": ("b", "inputs"),
+    "output.bias": ("outputs",),
+    "output.weight.b": ("outputs", "b"),
+    "output.weight.right": ("outputs", "right"),
+}
+FROZEN = ()
+POPULATIONS = ("left", "right", "b")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "left": 1.0,
+    "right": 1.0,
+    "b": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "inputs": 4,
+    "outputs": 1,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "inputs"),
+    "y": ("data", "outputs"),
+    "left.bias": ("left",),
+    "left.weight": ("left", "inputs"),
+    "left": ("data", "left"),
+    "left.out": ("data", "left"),
+    "right.bias": ("right",),
+    "right.weight": ("right", "inputs"),
+    "right": ("data", "right"),
+    "right.out": ("data", "right"),
+    "b.weight.left": ("b", "left"),
+    "b.weight.right": ("b", "right"),
+    "b.weight.x": ("b", "inputs"),
+    "b": ("data", "b"),
+    "b.g": ("data", "b"),
+    "b.out": ("data", "b"),
+    "output.bias": ("outputs",),
+    "output.weight.b": ("outputs", "b"),
+    "output.weight.right": ("outputs", "right"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj b.out": ("data", "b"),
+    "adj b.g": ("data", "b"),
+    "adj b": ("data", "b"),
+    "adj right.out": ("data", "right"),
+    "adj right": ("data", "right"),
+    "adj left.out": ("data", "left"),
+    "adj left": ("data", "left"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("left",),
+    ("outputs",),
+    ("right",),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def pointwise_tanh(out, a, b):
+    """out(i, j) = tanh(a(i, j) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_j = b[j]
+            v1 = np.tanh(a_ij + b_j)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_tanh_2(out, a, b):
+    """out(i, j) = a(i, j)*b(i, j) + tanh(b(i, j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            v1 = np.tanh(b_ij)
+            out[i, j] = (a_ij * b_ij) + v1
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_2(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_3(out, a, b):
+    """out(i, j) = a(i, j)*b(i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = a_ij * b_ij
+
+
+@compiled
+def pointwise_tanh_3(out, a, b, c):
+    """out(i, j) = c(i, j)*(1 + a(i, j) - tanh(b(i, j))**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            c_ij = c[i, j]
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            v1 = np.tanh(b_ij)
+            v2 = v1 * v1
+            out[i, j] = c_ij * (real(1.0) + a_ij - v2)
+
+
+@compiled
+def pointwise_4(out, a, b):
+    """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            out[i, j] = b_ij * (real(1.0) - v1)
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # left(data, left) = Sum_{inputs}[ x(data, inputs)*left.weight(left, inputs) ]
+    f["left"] = make("left", (n["data"], n["left"]))
+    matrix_product(f["left"], f["x"], f["left.weight"].T, 1.0, nodes.weighting(("inputs",)))
+    # left.out(data, left) = tanh(left(data, left) + left.bias(left))
+    f["left.out"] = make("left.out", (n["data"], n["left"]))
+    pointwise_tanh(f["left.out"], f["left"], f["left.bias"])
+    # right(data, right) = Sum_{inputs}[ x(data, inputs)*right.weight(right, inputs) ]
+    f["right"] = make("right", (n["data"], n["right"]))
+    matrix_product(f["right"], f["x"], f["right.weight"].T, 1.0, nodes.weighting(("inputs",)))
+    # right.out(data, right) = tanh(right(data, right) + right.bias(right))
+    f["right.out"] = make("right.out", (n["data"], n["right"]))
+    pointwise_tanh(f["right.out"], f["right"], f["right.bias"])
+    # b(data, b) = Mean_{left}[ b.weight.left(b, left)*left.out(data, left) ] + Sum_{inputs}[ b.weight.x(b,
+    #     inputs)*x(data, inputs) ]
+    f["b"] = make("b", (n["data"], n["b"]))
+    matrix_product(f["b"], f["left.out"], f["b.weight.left"].T, 1.0, nodes.weighting(("left",)))
+    matrix_product(f["b"], f["x"], f["b.weight.x"].T, 1.0, nodes.weighting(("inputs",)), add=True)
+    # b.g(data, b) = Mean_{right}[ b.weight.right(b, right)*right.out(data, right) ]
+    f["b.g"] = make("b.g", (n["data"], n["b"]))
+    matrix_product(f["b.g"], f["right.out"], f["b.weight.right"].T, 1.0, nodes.weighting(("right",)))
+    # b.out(data, b) = b.g(data, b)*b(data, b) + tanh(b(data, b))
+    f["b.out"] = make("b.out", (n["data"], n["b"]))
+    pointwise_tanh_2(f["b.out"], f["b.g"], f["b"])
+    # yhat(data, outputs) = Mean_{b}[ b.out(data, b)*output.weight.b(outputs, b) ] + Mean_{right}[
+    #     right.out(data, right)*output.weight.right(outputs, right) ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], f["b.out"], f["output.weight.b"].T, 1.0, nodes.weighting(("b",)), add=True)
+    matrix_product(f["yhat"], f["right.out"], f["output.weight.right"].T, 1.0, nodes.weighting(("right",)), add=True)
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce(f["loss"], f["y"], f["yhat"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_2(f["adj yhat"], f["y"], f["yhat"])
+    # adj b.out(data, b) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight.b(outputs, b) ]
+    f["adj b.out"] = make("adj b.out", (n["data"], n["b"]))
+    matrix_product(f["adj b.out"], f["adj yhat"], f["output.weight.b"], 1.0, nodes.weighting(("outputs",)))
+    # adj b.g(data, b) = b(data, b)*adj b.out(data, b)
+    f["adj b.g"] = make("adj b.g", (n["data"], n["b"]))
+    pointwise_3(f["adj b.g"], f["b"], f["adj b.out"])
+    # adj b(data, b) = adj b.out(data, b)*(1 + b.g(data, b) - tanh(b(data, b))**2)
+    f["adj b"] = make("adj b", (n["data"], n["b"]))
+    pointwise_tanh_3(f["adj b"], f["b.g"], f["b"], f["adj b.out"])
+    # adj right.out(data, right) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight.right(outputs, right)
+    #     ] + Mean_{b}[ b.weight.right(b, right)*adj b.g(data, b) ]
+    f["adj right.out"] = make("adj right.out", (n["data"], n["right"]))
+    matrix_product(f["adj right.out"], f["adj yhat"], f["output.weight.right"], 1.0, nodes.weighting(("outputs",)))
+    matrix_product(f["adj right.out"], f["adj b.g"], f["b.weight.right"], 1.0, nodes.weighting(("b",)), add=True)
+    # adj right(data, right) = adj right.out(data, right)*(1 - right.out(data, right)**2)
+    f["adj right"] = make("adj right", (n["data"], n["right"]))
+    pointwise_4(f["adj right"], f["right.out"], f["adj right.out"])
+    # adj left.out(data, left) = Mean_{b}[ b.weight.left(b, left)*adj b(data, b) ]
+    f["adj left.out"] = make("adj left.out", (n["data"], n["left"]))
+    matrix_product(f["adj left.out"], f["adj b"], f["b.weight.left"], 1.0, nodes.weighting(("b",)))
+    # adj left(data, left) = adj left.out(data, left)*(1 - left.out(data, left)**2)
+    f["adj left"] = make("adj left", (n["data"], n["left"]))
+    pointwise_4(f["adj left"], f["left.out"], f["adj left.out"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d left.bias(left) = Mean_{data}[ -adj left(data, left) ]
+    speed = speeds["left.bias"] = make("speed left.bias", (n["left"],)) if add else out["left.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj left"], p["data"])
+    # d right.bias(right) = Mean_{data}[ -adj right(data, right) ]
+    speed = speeds["right.bias"] = make("speed right.bias", (n["right"],)) if add else out["right.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj right"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj yhat"], p["data"])
+    # d left.weight(left, inputs) = Mean_{data}[ -x(data, inputs)*adj left(data, left) ]
+    matrix_product(out["left.weight"], f["adj left"].T, f["x"], -scale["left.weight"], nodes.weighting(("data",)), add=add)
+    # d right.weight(right, inputs) = Mean_{data}[ -x(data, inputs)*adj right(data, right) ]
+    matrix_product(out["right.weight"], f["adj right"].T, f["x"], -scale["right.weight"], nodes.weighting(("data",)), add=add)
+    # d b.weight.left(b, left) = Mean_{data}[ -adj b(data, b)*left.out(data, left) ]
+    matrix_product(out["b.weight.left"], f["adj b"].T, f["left.out"], -scale["b.weight.left"], nodes.weighting(("data",)), add=add)
+    # d b.weight.right(b, right) = Mean_{data}[ -adj b.g(data, b)*right.out(data, right) ]
+    matrix_product(out["b.weight.right"], f["adj b.g"].T, f["right.out"], -scale["b.weight.right"], nodes.weighting(("data",)), add=add)
+    # d b.weight.x(b, inputs) = Mean_{data}[ -adj b(data, b)*x(data, inputs) ]
+    matrix_product(out["b.weight.x"], f["adj b"].T, f["x"], -scale["b.weight.x"], nodes.weighting(("data",)), add=add)
+    # d output.weight.b(outputs, b) = Mean_{data}[ -b.out(data, b)*adj yhat(data, outputs) ]
+    matrix_product(out["output.weight.b"], f["adj yhat"].T, f["b.out"], -scale["output.weight.b"], nodes.weighting(("data",)), add=add)
+    # d output.weight.right(outputs, right) = Mean_{data}[ -adj yhat(data, outputs)*right.out(data, right) ]
+    matrix_product(out["output.weight.right"], f["adj yhat"].T, f["right.out"], -scale["output.weight.right"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "left.bias": 1.0,
+        "left.weight": 1.0,
+        "right.bias": 1.0,
+        "right.weight": 1.0,
+        "b.weight.left": 1.0,
+        "b.weight.right": 1.0,
+        "b.weight.x": 1.0,
+        "output.bias": 1.0,
+        "output.weight.b": 1.0,
+        "output.weight.right": 1.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # left.bias: normal(0, 0.5)
+    values["left.bias"] = _draw("normal", (0.0, 0.5,), "left.bias", (n["left"],), seed)
+    # left.weight: normal(0, 0.7)
+    values["left.weight"] = _draw("normal", (0.0, 0.7,), "left.weight", (n["left"], n["inputs"],), seed)
+    # right.bias: normal(0, 0.5)
+    values["right.bias"] = _draw("normal", (0.0, 0.5,), "right.bias", (n["right"],), seed)
+    # right.weight: normal(0, 0.7)
+    values["right.weight"] = _draw("normal", (0.0, 0.7,), "right.weight", (n["right"], n["inputs"],), seed)
+    # b.weight.left: normal(1, 1)
+    values["b.weight.left"] = (_draw("normal", (1.0, 1.0,), "b.weight.left", (n["b"], n["left"],), seed) if draw else _draw("constant", (1.0,), "b.weight.left", (n["b"], n["left"],), seed))
+    # b.weight.x: normal(0, 0.5)
+    values["b.weight.x"] = _draw("normal", (0.0, 0.5,), "b.weight.x", (n["b"], n["inputs"],), seed)
+    # b.weight.right: normal(1 + target.w[0], 1)
+    values["b.weight.right"] = (_draw("normal", (1.0 + values["b.weight.x"][:, 0].reshape(-1, 1), 1.0,), "b.weight.right", (n["b"], n["right"],), seed) if draw else _draw("constant", (1.0 + values["b.weight.x"][:, 0].reshape(-1, 1),), "b.weight.right", (n["b"], n["right"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight.b: normal(1, 1)
+    values["output.weight.b"] = _draw("normal", (1.0, 1.0,), "output.weight.b", (n["outputs"], n["b"],), seed)
+    # output.weight.right: normal(0, 1)
+    values["output.weight.right"] = _draw("normal", (0.0, 1.0,), "output.weight.right", (n["outputs"], n["right"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state

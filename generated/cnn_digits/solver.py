@@ -1,0 +1,930 @@
+"""Convolutional network on handwritten digits
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Convolutional network on handwritten digits"
+DIGEST = "52130b2b26f67c05b0c2b92f9d5a8d6df1cdf657e623cd9f6e80c06a44f0540c"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "c1.bias": ("c1",),
+    "c1.weight": ("c1", "channels", "c1.taps1", "c1.taps2"),
+    "c2.bias": ("c2",),
+    "c2.weight": ("c2", "c1", "c2.taps1", "c2.taps2"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "c2", "p2.positions1", "p2.positions2"),
+}
+FROZEN = ()
+POPULATIONS = ("c1", "c2")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "c1": 1.0,
+    "c2": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "positions1": 8,
+    "positions2": 8,
+    "channels": 1,
+    "outputs": 10,
+    "c1.positions1": 8,
+    "c1.positions2": 8,
+    "p1.positions1": 4,
+    "p1.positions2": 4,
+    "c2.positions1": 4,
+    "c2.positions2": 4,
+    "p2.positions1": 2,
+    "p2.positions2": 2,
+    "c1.taps1": 3,
+    "c1.taps2": 3,
+    "p1.taps1": 2,
+    "p1.taps2": 2,
+    "c2.taps1": 3,
+    "c2.taps2": 3,
+    "p2.taps1": 3,
+    "p2.taps2": 3,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "channels", "positions1", "positions2"),
+    "y": ("data", "outputs"),
+    "c1.bias": ("c1",),
+    "c1.weight": ("c1", "channels", "c1.taps1", "c1.taps2"),
+    "c1": ("data", "c1", "c1.positions1", "c1.positions2"),
+    "c1.out": ("data", "c1", "c1.positions1", "c1.positions2"),
+    "p1.select1": ("data", "c1", "p1.positions1", "p1.positions2", "p1.taps1", "p1.taps2"),
+    "p1": ("data", "c1", "p1.positions1", "p1.positions2"),
+    "c2.bias": ("c2",),
+    "c2.weight": ("c2", "c1", "c2.taps1", "c2.taps2"),
+    "c2": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "c2.out": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "p2.inside1": ("c2.positions1", "c2.positions2"),
+    "p2.count1": ("p2.positions1", "p2.positions2"),
+    "p2": ("data", "c2", "p2.positions1", "p2.positions2"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "c2", "p2.positions1", "p2.positions2"),
+    "yhat": ("data", "outputs"),
+    "loss.select": ("data", "outputs"),
+    "loss.shift": ("data",),
+    "loss.total": ("data",),
+    "loss": ("data",),
+    "adj loss.total": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj p2": ("data", "c2", "p2.positions1", "p2.positions2"),
+    "adj c2.out": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "adj c2": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "adj p1": ("data", "c1", "p1.positions1", "p1.positions2"),
+    "adj c1.out": ("data", "c1", "c1.positions1", "c1.positions2"),
+    "adj c1": ("data", "c1", "c1.positions1", "c1.positions2"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("c1",),
+    ("c2",),
+    ("outputs",),
+    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
+    ("c1.positions1", "c1.positions2", "channels", "c1.taps1", "c1.taps2"),
+    ("c2.positions1", "c2.positions2", "c1", "c2.taps1", "c2.taps2"),
+    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
+    ("channels", "c1.taps1", "c1.taps2", "c1.positions1", "c1.positions2"),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def first_maximum(rows):
+    """Replace every row by 1 at its first maximum and 0 elsewhere."""
+    for i in range(rows.shape[0]):
+        best = 0
+        for j in range(1, rows.shape[1]):
+            if rows[i, j] > rows[i, best]:
+                best = j
+        for j in range(rows.shape[1]):
+            rows[i, j] = 0
+        rows[i, best] = 1
+
+
+@compiled
+def relu(x):
+    """x where x > 0, else 0."""
+    return x if x > 0 else type(x)(0)
+
+
+@compiled
+def unit_step(x):
+    """1 where x > 0, else 0: the slope of relu, 0 at 0."""
+    return type(x)(1) if x > 0 else type(x)(0)
+
+
+@compiled
+def gather(out, a):
+    """out(i, j, k, l, m) = a(k, i + l - 1, j + m - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    place1 = i + l - 1
+                    for m in range(out.shape[4]):
+                        place2 = j + m - 1
+                        v1 = a[k, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+@compiled
+def pointwise_relu(out, a, b):
+    """out(i, j, k, l) = relu(a(i, j, k, l) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_j = b[j]
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_ijkl = a[i, j, k, l]
+                    v1 = relu(b_j + a_ijkl)
+                    out[i, j, k, l] = v1
+
+
+@compiled
+def gather_2(out, a):
+    """out(i, j, k, l, m, n) = a(i, j, 2 * k + m, 2 * l + n)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    for m in range(out.shape[4]):
+                        place1 = 2 * k + m
+                        for n in range(out.shape[5]):
+                            place2 = 2 * l + n
+                            v1 = a[i, j, place1, place2] if 0 <= place1 < a.shape[2] and 0 <= place2 < a.shape[3] else real(0)
+                            out[i, j, k, l, m, n] = v1
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i, j, k, l) = Sum_{m, n}[ a(i, j, k, l, m, n)*b(i, j, 2 * k + m, 2 * l + n) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    total = real(0)
+                    for m in range(a.shape[4]):
+                        place1 = 2 * k + m
+                        for n in range(a.shape[5]):
+                            a_ijklmn = a[i, j, k, l, m, n]
+                            place2 = 2 * l + n
+                            v1 = b[i, j, place1, place2] if 0 <= place1 < b.shape[2] and 0 <= place2 < b.shape[3] else real(0)
+                            total += a_ijklmn * v1
+                    out[i, j, k, l] = total
+
+
+@compiled
+def reduce_2(out, a, size_k, size_l):
+    """out(i, j) = Sum_{k, l}[ a(2 * i + k, 2 * j + l) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for k in range(size_k):
+            place1 = 2 * i + k
+            for l in range(size_l):
+                for j in range(out.shape[1]):
+                    place2 = 2 * j + l
+                    v1 = a[place1, place2] if 0 <= place1 < a.shape[0] and 0 <= place2 < a.shape[1] else real(0)
+                    out[i, j] += v1
+
+
+@compiled
+def reduce_3(out, a, size_m, size_n):
+    """out(i, j, k, l) = Sum_{m, n}[ a(i, j, 2 * k + m, 2 * l + n) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for m in range(size_m):
+                    place1 = 2 * k + m
+                    for n in range(size_n):
+                        for l in range(out.shape[3]):
+                            place2 = 2 * l + n
+                            v1 = a[i, j, place1, place2] if 0 <= place1 < a.shape[2] and 0 <= place2 < a.shape[3] else real(0)
+                            out[i, j, k, l] += v1
+
+
+@compiled
+def pointwise(out, a, b):
+    """out(i, j, k, l) = a(i, j, k, l)*(1/b(k, l))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_ijkl = a[i, j, k, l]
+                    b_kl = b[k, l]
+                    v1 = real(1) / b_kl
+                    out[i, j, k, l] = a_ijkl * v1
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def pointwise_3(out, a):
+    """out(i, j) = a(i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            out[i, j] = a_ij
+
+
+@compiled
+def reduce_4(out, a, b):
+    """out(i) = Sum_{j}[ a(i, j)*b(i, j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            total += a_ij * b_ij
+        out[i] = total
+
+
+@compiled
+def reduce_exp(out, a, b):
+    """out(i) = Sum_{j}[ exp(a(i, j) - b(i)) ]"""
+    for j in range(a.shape[1]):
+        for i in range(out.shape[0]):
+            a_ij = a[i, j]
+            b_i = b[i]
+            v1 = np.exp(a_ij - b_i)
+            out[i] += v1
+
+
+@compiled
+def reduce_log(out, a, b, c, d):
+    """out(i) = Sum_{j}[ a(i, j)*(c(i) + log(d(i)) - b(i, j)) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        c_i = c[i]
+        d_i = d[i]
+        v1 = np.log(d_i)
+        v2 = c_i + v1
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            total += a_ij * (v2 - b_ij)
+        out[i] = total
+
+
+@compiled
+def reduce_5(out, a):
+    """out(i) = Sum_{j}[ a(i, j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            total += a_ij
+        out[i] = total
+
+
+@compiled
+def pointwise_4(out, a, b):
+    """out(i) = b(i)*(1/a(i))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        b_i = b[i]
+        a_i = a[i]
+        v1 = real(1) / a_i
+        out[i] = b_i * v1
+
+
+@compiled
+def pointwise_exp(out, a, b, c, d):
+    """out(i, j) = d(i)*exp(b(i, j) - c(i)) - a(i, j)"""
+    for i in range(out.shape[0]):
+        d_i = d[i]
+        c_i = c[i]
+        v1 = -c_i
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            v2 = np.exp(v1 + b_ij)
+            out[i, j] = -a_ij + (d_i * v2)
+
+
+@compiled
+def scatter(out, a, b, size_l, size_n):
+    """out(i, j, 2 * k + l, 2 * m + n) += a(i, j, k, m)*(1/b(k, m))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(b.shape[0]):
+                for l in range(size_l):
+                    place1 = 2 * k + l
+                    for n in range(size_n):
+                        for m in range(b.shape[1]):
+                            a_ijkm = a[i, j, k, m]
+                            b_km = b[k, m]
+                            v1 = real(1) / b_km
+                            place2 = 2 * m + n
+                            if 0 <= place1 < out.shape[2] and 0 <= place2 < out.shape[3]:
+                                out[i, j, place1, place2] += a_ijkm * v1
+
+
+@compiled
+def pointwise_step(out, a, b, c):
+    """out(i, j, k, l) = b(i, j, k, l)*step(a(i, j, k, l) + c(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            c_j = c[j]
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    b_ijkl = b[i, j, k, l]
+                    a_ijkl = a[i, j, k, l]
+                    v1 = unit_step(c_j + a_ijkl)
+                    out[i, j, k, l] = b_ijkl * v1
+
+
+@compiled
+def scatter_2(out, a):
+    """out(i, j + k - 1, l + m - 1) += 0.1111111111111111*a(i, k, m, j, l)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(a.shape[3]):
+            for k in range(a.shape[1]):
+                place1 = j + k - 1
+                for m in range(a.shape[2]):
+                    for l in range(a.shape[4]):
+                        a_ikmjl = a[i, k, m, j, l]
+                        place2 = l + m - 1
+                        if 0 <= place1 < out.shape[1] and 0 <= place2 < out.shape[2]:
+                            out[i, place1, place2] += real(0.1111111111111111) * a_ikmjl
+
+
+@compiled
+def scatter_3(out, a, b):
+    """out(i, j, 2 * k + l, 2 * m + n) += a(i, j, k, m, l, n)*b(i, j, k, m)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(a.shape[2]):
+                for l in range(a.shape[4]):
+                    place1 = 2 * k + l
+                    for m in range(a.shape[3]):
+                        b_ijkm = b[i, j, k, m]
+                        for n in range(a.shape[5]):
+                            a_ijkmln = a[i, j, k, m, l, n]
+                            place2 = 2 * m + n
+                            if 0 <= place1 < out.shape[2] and 0 <= place2 < out.shape[3]:
+                                out[i, j, place1, place2] += b_ijkm * a_ijkmln
+
+
+@compiled
+def reduce_6(out, a, b):
+    """out(i) = Sum_{j, k, l}[ -a(j, i, k, l)*b(j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[0]):
+            b_j = b[j]
+            v1 = -b_j
+            for k in range(a.shape[2]):
+                for l in range(a.shape[3]):
+                    a_jikl = a[j, i, k, l]
+                    total += v1 * a_jikl
+        out[i] = total
+
+
+@compiled
+def reduce_7(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def gather_3(out, a):
+    """out(i, j, k, l, m) = a(i, l + j - 1, m + k - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    place1 = l + j - 1
+                    for m in range(out.shape[4]):
+                        place2 = m + k - 1
+                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # c1(data, c1, c1.positions1, c1.positions2) = Sum_{channels, c1.taps1, c1.taps2}[ c1.weight(c1, channels,
+    #     c1.taps1, c1.taps2)*x(data, channels, c1.positions1 + c1.taps1 - 1, c1.positions2 + c1.taps2 - 1) ]
+    f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    temporary_1 = make("temporary 1", (n["c1.positions1"], n["c1.positions2"], n["channels"], n["c1.taps1"], n["c1.taps2"]))
+    weighting_channels_c1_taps1_c1_taps2 = nodes.weighting(("channels", "c1.taps1", "c1.taps2"))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        c1_at_data = f["c1"][sample]
+        gather(temporary_1, x_at_data)
+        matrix_product(matrix(c1_at_data, 1), matrix(f["c1.weight"], 1), matrix(temporary_1, 2).T, 1.0, weighting_channels_c1_taps1_c1_taps2)
+    # c1.out(data, c1, c1.positions1, c1.positions2) = relu(c1.bias(c1) + c1(data, c1, c1.positions1,
+    #     c1.positions2))
+    f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    pointwise_relu(f["c1.out"], f["c1"], f["c1.bias"])
+    # p1.select1(data, c1, p1.positions1, p1.positions2, p1.taps1, p1.taps2) = first maximum over the last 2
+    #     indices of c1.out(data, c1, 2*p1.positions1 + p1.taps1, 2*p1.positions2 + p1.taps2)
+    f["p1.select1"] = make("p1.select1", (n["data"], n["c1"], n["p1.positions1"], n["p1.positions2"], n["p1.taps1"], n["p1.taps2"]))
+    gather_2(f["p1.select1"], f["c1.out"])
+    first_maximum(matrix(f["p1.select1"], 4))
+    # p1(data, c1, p1.positions1, p1.positions2) = Sum_{p1.taps1, p1.taps2}[ c1.out(data, c1, 2*p1.positions1
+    #     + p1.taps1, 2*p1.positions2 + p1.taps2)*p1.select1(data, c1, p1.positions1, p1.positions2, p1.taps1,
+    #     p1.taps2) ]
+    f["p1"] = make("p1", (n["data"], n["c1"], n["p1.positions1"], n["p1.positions2"]))
+    reduce(f["p1"], f["p1.select1"], f["c1.out"])
+    # c2(data, c2, c2.positions1, c2.positions2) = Mean_{c1}[ Sum_{c2.taps1, c2.taps2}[
+    #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*p1(data, c1, c2.positions1 + c2.taps1 - 1,
+    #     c2.positions2 + c2.taps2 - 1) ] ]
+    f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    temporary_1 = make("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c1"], n["c2.taps1"], n["c2.taps2"]))
+    weighting_c1_c2_taps1_c2_taps2 = nodes.weighting(("c1", "c2.taps1", "c2.taps2"))
+    for sample in range(n["data"]):
+        p1_at_data = f["p1"][sample]
+        c2_at_data = f["c2"][sample]
+        gather(temporary_1, p1_at_data)
+        matrix_product(matrix(c2_at_data, 1), matrix(f["c2.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c1_c2_taps1_c2_taps2)
+    # c2.out(data, c2, c2.positions1, c2.positions2) = relu(c2.bias(c2) + c2(data, c2, c2.positions1,
+    #     c2.positions2))
+    f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    pointwise_relu(f["c2.out"], f["c2"], f["c2.bias"])
+    # p2.inside1(c2.positions1, c2.positions2) = 1
+    f["p2.inside1"] = make("p2.inside1", (n["c2.positions1"], n["c2.positions2"]))
+    f["p2.inside1"].fill(1.0)
+    # p2.count1(p2.positions1, p2.positions2) = Sum_{p2.taps1, p2.taps2}[ p2.inside1(2*p2.positions1 +
+    #     p2.taps1, 2*p2.positions2 + p2.taps2) ]
+    f["p2.count1"] = make("p2.count1", (n["p2.positions1"], n["p2.positions2"]))
+    f["p2.count1"].fill(0.0)
+    reduce_2(f["p2.count1"], f["p2.inside1"], n["p2.taps1"], n["p2.taps2"])
+    # p2(data, c2, p2.positions1, p2.positions2) = Sum_{p2.taps1, p2.taps2}[ c2.out(data, c2, 2*p2.positions1
+    #     + p2.taps1, 2*p2.positions2 + p2.taps2)*(1/p2.count1(p2.positions1, p2.positions2)) ]
+    f["p2"] = make("p2", (n["data"], n["c2"], n["p2.positions1"], n["p2.positions2"]))
+    f["p2"].fill(0.0)
+    reduce_3(f["p2"], f["c2.out"], n["p2.taps1"], n["p2.taps2"])
+    pointwise(f["p2"], f["p2"], f["p2.count1"])
+    # yhat(data, outputs) = Mean_{c2}[ Sum_{p2.positions1, p2.positions2}[ p2(data, c2, p2.positions1,
+    #     p2.positions2)*output.weight(outputs, c2, p2.positions1, p2.positions2) ] ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise_2(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], matrix(f["p2"], 1), matrix(f["output.weight"], 1).T, 1.0, nodes.weighting(("c2", "p2.positions1", "p2.positions2")), add=True)
+    # loss.select(data, outputs) = first maximum over the last 1 indices of yhat(data, outputs)
+    f["loss.select"] = make("loss.select", (n["data"], n["outputs"]))
+    pointwise_3(f["loss.select"], f["yhat"])
+    first_maximum(matrix(f["loss.select"], 1))
+    # loss.shift(data) = Sum_{outputs}[ loss.select(data, outputs)*yhat(data, outputs) ]
+    f["loss.shift"] = make("loss.shift", (n["data"],))
+    reduce_4(f["loss.shift"], f["loss.select"], f["yhat"])
+    # loss.total(data) = Sum_{outputs}[ exp(yhat(data, outputs) - loss.shift(data)) ]
+    f["loss.total"] = make("loss.total", (n["data"],))
+    f["loss.total"].fill(0.0)
+    reduce_exp(f["loss.total"], f["yhat"], f["loss.shift"])
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ y(data, outputs)*(loss.shift(data) + log(loss.total(data)) - yhat(data,
+    #     outputs)) ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce_log(f["loss"], f["y"], f["yhat"], f["loss.shift"], f["loss.total"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj loss.total(data) = Sum_{outputs}[ y(data, outputs)*(1/loss.total(data)) ]
+    f["adj loss.total"] = make("adj loss.total", (n["data"],))
+    reduce_5(f["adj loss.total"], f["y"])
+    pointwise_4(f["adj loss.total"], f["loss.total"], f["adj loss.total"])
+    # adj yhat(data, outputs) = -y(data, outputs) + adj loss.total(data)*exp(yhat(data, outputs) -
+    #     loss.shift(data))
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_exp(f["adj yhat"], f["y"], f["yhat"], f["loss.shift"], f["adj loss.total"])
+    # adj p2(data, c2, p2.positions1, p2.positions2) = Sum_{outputs}[ adj yhat(data,
+    #     outputs)*output.weight(outputs, c2, p2.positions1, p2.positions2) ]
+    f["adj p2"] = make("adj p2", (n["data"], n["c2"], n["p2.positions1"], n["p2.positions2"]))
+    matrix_product(matrix(f["adj p2"], 1), f["adj yhat"], matrix(f["output.weight"], 1), 1.0, nodes.weighting(("outputs",)))
+    # adj c2.out(data, c2, 2*p2.positions1 + p2.taps1, 2*p2.positions2 + p2.taps2) += adj p2(data, c2,
+    #     p2.positions1, p2.positions2)*(1/p2.count1(p2.positions1, p2.positions2))
+    f["adj c2.out"] = make("adj c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    f["adj c2.out"].fill(0.0)
+    scatter(f["adj c2.out"], f["adj p2"], f["p2.count1"], n["p2.taps1"], n["p2.taps2"])
+    # adj c2(data, c2, c2.positions1, c2.positions2) = adj c2.out(data, c2, c2.positions1,
+    #     c2.positions2)*step(c2.bias(c2) + c2(data, c2, c2.positions1, c2.positions2))
+    f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    pointwise_step(f["adj c2"], f["c2"], f["adj c2.out"], f["c2.bias"])
+    # adj p1(data, c1, c2.positions1 + c2.taps1 - 1, c2.positions2 + c2.taps2 - 1) += Mean_{c2}[
+    #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*adj c2(data, c2, c2.positions1,
+    #     c2.positions2) ]
+    f["adj p1"] = make("adj p1", (n["data"], n["c1"], n["p1.positions1"], n["p1.positions2"]))
+    f["adj p1"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"]))
+    weighting_c2 = nodes.weighting(("c2",))
+    for sample in range(n["data"]):
+        adj_c2_at_data = f["adj c2"][sample]
+        adj_p1_at_data = f["adj p1"][sample]
+        matrix_product(matrix(temporary_1, 3), matrix(f["c2.weight"], 1).T, matrix(adj_c2_at_data, 1), 1.0, weighting_c2)
+        scatter_2(adj_p1_at_data, temporary_1)
+    # adj c1.out(data, c1, 2*p1.positions1 + p1.taps1, 2*p1.positions2 + p1.taps2) += adj p1(data, c1,
+    #     p1.positions1, p1.positions2)*p1.select1(data, c1, p1.positions1, p1.positions2, p1.taps1, p1.taps2)
+    f["adj c1.out"] = make("adj c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    f["adj c1.out"].fill(0.0)
+    scatter_3(f["adj c1.out"], f["p1.select1"], f["adj p1"])
+    # adj c1(data, c1, c1.positions1, c1.positions2) = adj c1.out(data, c1, c1.positions1,
+    #     c1.positions2)*step(c1.bias(c1) + c1(data, c1, c1.positions1, c1.positions2))
+    f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    pointwise_step(f["adj c1"], f["c1"], f["adj c1.out"], f["c1.bias"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj c1(data, c1, c1.positions1,
+    #     c1.positions2) ] ]
+    speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],)) if add else out["c1.bias"]
+    reduce_6(speed, f["adj c1"], p["data"])
+    # d c2.bias(c2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[ -adj c2(data, c2, c2.positions1,
+    #     c2.positions2) ] ]
+    speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],)) if add else out["c2.bias"]
+    reduce_6(speed, f["adj c2"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_7(speed, f["adj yhat"], p["data"])
+    # d c1.weight(c1, channels, c1.taps1, c1.taps2) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj
+    #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, c1.positions1 + c1.taps1 - 1,
+    #     c1.positions2 + c1.taps2 - 1) ] ]
+    temporary_2 = make("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"]))
+    if not add:
+        out["c1.weight"].fill(0.0)
+    weighting_c1_positions1_c1_positions2 = nodes.weighting(("c1.positions1", "c1.positions2"))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        adj_c1_at_data = f["adj c1"][sample]
+        gather_3(temporary_2, x_at_data)
+        matrix_product(matrix(out["c1.weight"], 1), matrix(adj_c1_at_data, 1), matrix(temporary_2, 3).T, -p["data"][sample] * scale["c1.weight"], weighting_c1_positions1_c1_positions2, add=True)
+    # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
+    #     (-0.1111111111111111)*p1(data, c1, c2.positions1 + c2.taps1 - 1, c2.positions2 + c2.taps2 - 1)*adj
+    #     c2(data, c2, c2.positions1, c2.positions2) ] ]
+    temporary_2 = make("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"]))
+    if not add:
+        out["c2.weight"].fill(0.0)
+    weighting_c2_positions1_c2_positions2 = nodes.weighting(("c2.positions1", "c2.positions2"))
+    for sample in range(n["data"]):
+        p1_at_data = f["p1"][sample]
+        adj_c2_at_data = f["adj c2"][sample]
+        gather_3(temporary_2, p1_at_data)
+        matrix_product(matrix(out["c2.weight"], 1), matrix(adj_c2_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c2.weight"], weighting_c2_positions1_c2_positions2, add=True)
+    # d output.weight(outputs, c2, p2.positions1, p2.positions2) = Mean_{data}[ -p2(data, c2, p2.positions1,
+    #     p2.positions2)*adj yhat(data, outputs) ]
+    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p2"], 1), -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "c1.bias": 1.0,
+        "c1.weight": 1.0,
+        "c2.bias": 1.0,
+        "c2.weight": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # c1.bias: 0
+    values["c1.bias"] = _draw("constant", (0.0,), "c1.bias", (n["c1"],), seed)
+    # c1.weight: normal(0, sqrt(2/fan_in))
+    values["c1.weight"] = _draw("normal", (0.0, 0.4714045207910317,), "c1.weight", (n["c1"], n["channels"], n["c1.taps1"], n["c1.taps2"],), seed)
+    # c2.bias: 0
+    values["c2.bias"] = _draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
+    # c2.weight: normal(1, 1)
+    values["c2.weight"] = (_draw("normal", (1.0, 1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed) if draw else _draw("constant", (1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(0, 1)
+    values["output.weight"] = _draw("normal", (0.0, 1.0,), "output.weight", (n["outputs"], n["c2"], n["p2.positions1"], n["p2.positions2"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state

@@ -1,0 +1,1278 @@
+"""Eight-layer convolutional network (paper, Table 1)
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Eight-layer convolutional network (paper, Table 1)"
+DIGEST = "15d2af8343d976eda65e0aa9dfc99fbdcd9b8500e2f51748cb04eb814a855e73"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "c1.bias": ("c1",),
+    "c1.weight": ("c1", "channels", "c1.taps1", "c1.taps2"),
+    "c2.bias": ("c2",),
+    "c2.weight": ("c2", "c1", "c2.taps1", "c2.taps2"),
+    "c3.bias": ("c3",),
+    "c3.weight": ("c3", "c2", "c3.taps1", "c3.taps2"),
+    "c4.bias": ("c4",),
+    "c4.weight": ("c4", "c3", "c4.taps1", "c4.taps2"),
+    "c5.bias": ("c5",),
+    "c5.weight": ("c5", "c4", "c5.taps1", "c5.taps2"),
+    "c6.bias": ("c6",),
+    "c6.weight": ("c6", "c5", "c6.taps1", "c6.taps2"),
+    "c7.bias": ("c7",),
+    "c7.weight": ("c7", "c6", "c7.taps1", "c7.taps2"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "c7", "p7.positions1", "p7.positions2"),
+}
+FROZEN = ()
+POPULATIONS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "c1": 1.0,
+    "c2": 1.0,
+    "c3": 1.0,
+    "c4": 1.0,
+    "c5": 1.0,
+    "c6": 1.0,
+    "c7": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "positions1": 32,
+    "positions2": 32,
+    "channels": 3,
+    "outputs": 10,
+    "c1.positions1": 16,
+    "c1.positions2": 16,
+    "c2.positions1": 8,
+    "c2.positions2": 8,
+    "c3.positions1": 8,
+    "c3.positions2": 8,
+    "c4.positions1": 8,
+    "c4.positions2": 8,
+    "c5.positions1": 8,
+    "c5.positions2": 8,
+    "p5.positions1": 4,
+    "p5.positions2": 4,
+    "c6.positions1": 4,
+    "c6.positions2": 4,
+    "c7.positions1": 4,
+    "c7.positions2": 4,
+    "p7.positions1": 2,
+    "p7.positions2": 2,
+    "c1.taps1": 3,
+    "c1.taps2": 3,
+    "c2.taps1": 3,
+    "c2.taps2": 3,
+    "c3.taps1": 3,
+    "c3.taps2": 3,
+    "c4.taps1": 3,
+    "c4.taps2": 3,
+    "c5.taps1": 3,
+    "c5.taps2": 3,
+    "p5.taps1": 3,
+    "p5.taps2": 3,
+    "c6.taps1": 3,
+    "c6.taps2": 3,
+    "c7.taps1": 3,
+    "c7.taps2": 3,
+    "p7.taps1": 3,
+    "p7.taps2": 3,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "channels", "positions1", "positions2"),
+    "y": ("data", "outputs"),
+    "c1.bias": ("c1",),
+    "c1.weight": ("c1", "channels", "c1.taps1", "c1.taps2"),
+    "c1": ("data", "c1", "c1.positions1", "c1.positions2"),
+    "c1.out": ("data", "c1", "c1.positions1", "c1.positions2"),
+    "c2.bias": ("c2",),
+    "c2.weight": ("c2", "c1", "c2.taps1", "c2.taps2"),
+    "c2": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "c2.out": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "c3.bias": ("c3",),
+    "c3.weight": ("c3", "c2", "c3.taps1", "c3.taps2"),
+    "c3": ("data", "c3", "c3.positions1", "c3.positions2"),
+    "c3.out": ("data", "c3", "c3.positions1", "c3.positions2"),
+    "c4.bias": ("c4",),
+    "c4.weight": ("c4", "c3", "c4.taps1", "c4.taps2"),
+    "c4": ("data", "c4", "c4.positions1", "c4.positions2"),
+    "c4.out": ("data", "c4", "c4.positions1", "c4.positions2"),
+    "c5.bias": ("c5",),
+    "c5.weight": ("c5", "c4", "c5.taps1", "c5.taps2"),
+    "c5": ("data", "c5", "c5.positions1", "c5.positions2"),
+    "c5.out": ("data", "c5", "c5.positions1", "c5.positions2"),
+    "p5.inside1": ("c5.positions1", "c5.positions2"),
+    "p5.select1": ("data", "c5", "p5.positions1", "p5.positions2", "p5.taps1", "p5.taps2"),
+    "p5": ("data", "c5", "p5.positions1", "p5.positions2"),
+    "c6.bias": ("c6",),
+    "c6.weight": ("c6", "c5", "c6.taps1", "c6.taps2"),
+    "c6": ("data", "c6", "c6.positions1", "c6.positions2"),
+    "c6.out": ("data", "c6", "c6.positions1", "c6.positions2"),
+    "c7.bias": ("c7",),
+    "c7.weight": ("c7", "c6", "c7.taps1", "c7.taps2"),
+    "c7": ("data", "c7", "c7.positions1", "c7.positions2"),
+    "c7.out": ("data", "c7", "c7.positions1", "c7.positions2"),
+    "p7.inside1": ("c7.positions1", "c7.positions2"),
+    "p7.select1": ("data", "c7", "p7.positions1", "p7.positions2", "p7.taps1", "p7.taps2"),
+    "p7": ("data", "c7", "p7.positions1", "p7.positions2"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "c7", "p7.positions1", "p7.positions2"),
+    "yhat": ("data", "outputs"),
+    "loss.select": ("data", "outputs"),
+    "loss.shift": ("data",),
+    "loss.total": ("data",),
+    "loss": ("data",),
+    "adj loss.total": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj p7": ("data", "c7", "p7.positions1", "p7.positions2"),
+    "adj c7.out": ("data", "c7", "c7.positions1", "c7.positions2"),
+    "adj c7": ("data", "c7", "c7.positions1", "c7.positions2"),
+    "adj c6.out": ("data", "c6", "c6.positions1", "c6.positions2"),
+    "adj c6": ("data", "c6", "c6.positions1", "c6.positions2"),
+    "adj p5": ("data", "c5", "p5.positions1", "p5.positions2"),
+    "adj c5.out": ("data", "c5", "c5.positions1", "c5.positions2"),
+    "adj c5": ("data", "c5", "c5.positions1", "c5.positions2"),
+    "adj c4.out": ("data", "c4", "c4.positions1", "c4.positions2"),
+    "adj c4": ("data", "c4", "c4.positions1", "c4.positions2"),
+    "adj c3.out": ("data", "c3", "c3.positions1", "c3.positions2"),
+    "adj c3": ("data", "c3", "c3.positions1", "c3.positions2"),
+    "adj c2.out": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "adj c2": ("data", "c2", "c2.positions1", "c2.positions2"),
+    "adj c1.out": ("data", "c1", "c1.positions1", "c1.positions2"),
+    "adj c1": ("data", "c1", "c1.positions1", "c1.positions2"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("c1",),
+    ("c2",),
+    ("c3",),
+    ("c4",),
+    ("c5",),
+    ("c6",),
+    ("c7",),
+    ("outputs",),
+    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
+    ("c1.positions1", "c1.positions2", "channels", "c1.taps1", "c1.taps2"),
+    ("c2", "c3.taps1", "c3.taps2", "c3.positions1", "c3.positions2"),
+    ("c2.positions1", "c2.positions2", "c1", "c2.taps1", "c2.taps2"),
+    ("c3", "c4.taps1", "c4.taps2", "c4.positions1", "c4.positions2"),
+    ("c3.positions1", "c3.positions2", "c2", "c3.taps1", "c3.taps2"),
+    ("c4", "c5.taps1", "c5.taps2", "c5.positions1", "c5.positions2"),
+    ("c4.positions1", "c4.positions2", "c3", "c4.taps1", "c4.taps2"),
+    ("c5", "c6.taps1", "c6.taps2", "c6.positions1", "c6.positions2"),
+    ("c5.positions1", "c5.positions2", "c4", "c5.taps1", "c5.taps2"),
+    ("c6", "c7.taps1", "c7.taps2", "c7.positions1", "c7.positions2"),
+    ("c6.positions1", "c6.positions2", "c5", "c6.taps1", "c6.taps2"),
+    ("c7.positions1", "c7.positions2", "c6", "c7.taps1", "c7.taps2"),
+    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
+    ("c2", "c3.taps1", "c3.taps2", "c3.positions1", "c3.positions2"),
+    ("c3", "c4.taps1", "c4.taps2", "c4.positions1", "c4.positions2"),
+    ("c4", "c5.taps1", "c5.taps2", "c5.positions1", "c5.positions2"),
+    ("c5", "c6.taps1", "c6.taps2", "c6.positions1", "c6.positions2"),
+    ("c6", "c7.taps1", "c7.taps2", "c7.positions1", "c7.positions2"),
+    ("channels", "c1.taps1", "c1.taps2", "c1.positions1", "c1.positions2"),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def first_maximum(rows):
+    """Replace every row by 1 at its first maximum and 0 elsewhere."""
+    for i in range(rows.shape[0]):
+        best = 0
+        for j in range(1, rows.shape[1]):
+            if rows[i, j] > rows[i, best]:
+                best = j
+        for j in range(rows.shape[1]):
+            rows[i, j] = 0
+        rows[i, best] = 1
+
+
+@compiled
+def relu(x):
+    """x where x > 0, else 0."""
+    return x if x > 0 else type(x)(0)
+
+
+@compiled
+def unit_step(x):
+    """1 where x > 0, else 0: the slope of relu, 0 at 0."""
+    return type(x)(1) if x > 0 else type(x)(0)
+
+
+@compiled
+def smaller(a, b):
+    """The smaller; a tie gives a."""
+    return a if b >= a else b
+
+
+@compiled
+def gather(out, a):
+    """out(i, j, k, l, m) = a(k, 2 * i + l, 2 * j + m)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    place1 = 2 * i + l
+                    for m in range(out.shape[4]):
+                        place2 = 2 * j + m
+                        v1 = a[k, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+@compiled
+def pointwise_relu(out, a, b):
+    """out(i, j, k, l) = relu(a(i, j, k, l) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_j = b[j]
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_ijkl = a[i, j, k, l]
+                    v1 = relu(b_j + a_ijkl)
+                    out[i, j, k, l] = v1
+
+
+@compiled
+def gather_2(out, a):
+    """out(i, j, k, l, m) = a(k, i + l - 1, j + m - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    place1 = i + l - 1
+                    for m in range(out.shape[4]):
+                        place2 = j + m - 1
+                        v1 = a[k, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+@compiled
+def gather_min(out, a, b):
+    """out(i, j, k, l, m, n) = min(a(i, j, 2 * k + m, 2 * l + n), 2000000000000000000000000000000*b(2 * k + m, 2 * l + n) - 1000000000000000000000000000000)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    for m in range(out.shape[4]):
+                        place1 = 2 * k + m
+                        for n in range(out.shape[5]):
+                            place2 = 2 * l + n
+                            v1 = a[i, j, place1, place2] if 0 <= place1 < a.shape[2] and 0 <= place2 < a.shape[3] else real(0)
+                            v2 = b[place1, place2] if 0 <= place1 < b.shape[0] and 0 <= place2 < b.shape[1] else real(0)
+                            v3 = smaller(v1, real(-1e+30) + (real(2e+30) * v2))
+                            out[i, j, k, l, m, n] = v3
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i, j, k, l) = Sum_{m, n}[ a(i, j, k, l, m, n)*b(i, j, 2 * k + m, 2 * l + n) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    total = real(0)
+                    for m in range(a.shape[4]):
+                        place1 = 2 * k + m
+                        for n in range(a.shape[5]):
+                            a_ijklmn = a[i, j, k, l, m, n]
+                            place2 = 2 * l + n
+                            v1 = b[i, j, place1, place2] if 0 <= place1 < b.shape[2] and 0 <= place2 < b.shape[3] else real(0)
+                            total += a_ijklmn * v1
+                    out[i, j, k, l] = total
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            out[i, j] = a_ij
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j}[ a(i, j)*b(i, j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            total += a_ij * b_ij
+        out[i] = total
+
+
+@compiled
+def reduce_exp(out, a, b):
+    """out(i) = Sum_{j}[ exp(a(i, j) - b(i)) ]"""
+    for j in range(a.shape[1]):
+        for i in range(out.shape[0]):
+            a_ij = a[i, j]
+            b_i = b[i]
+            v1 = np.exp(a_ij - b_i)
+            out[i] += v1
+
+
+@compiled
+def reduce_log(out, a, b, c, d):
+    """out(i) = Sum_{j}[ a(i, j)*(c(i) + log(d(i)) - b(i, j)) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        c_i = c[i]
+        d_i = d[i]
+        v1 = np.log(d_i)
+        v2 = c_i + v1
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            total += a_ij * (v2 - b_ij)
+        out[i] = total
+
+
+@compiled
+def reduce_3(out, a):
+    """out(i) = Sum_{j}[ a(i, j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            total += a_ij
+        out[i] = total
+
+
+@compiled
+def pointwise_3(out, a, b):
+    """out(i) = b(i)*(1/a(i))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        b_i = b[i]
+        a_i = a[i]
+        v1 = real(1) / a_i
+        out[i] = b_i * v1
+
+
+@compiled
+def pointwise_exp(out, a, b, c, d):
+    """out(i, j) = d(i)*exp(b(i, j) - c(i)) - a(i, j)"""
+    for i in range(out.shape[0]):
+        d_i = d[i]
+        c_i = c[i]
+        v1 = -c_i
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            v2 = np.exp(v1 + b_ij)
+            out[i, j] = -a_ij + (d_i * v2)
+
+
+@compiled
+def scatter(out, a, b):
+    """out(i, j, 2 * k + l, 2 * m + n) += a(i, j, k, m, l, n)*b(i, j, k, m)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(a.shape[2]):
+                for l in range(a.shape[4]):
+                    place1 = 2 * k + l
+                    for m in range(a.shape[3]):
+                        b_ijkm = b[i, j, k, m]
+                        for n in range(a.shape[5]):
+                            a_ijkmln = a[i, j, k, m, l, n]
+                            place2 = 2 * m + n
+                            if 0 <= place1 < out.shape[2] and 0 <= place2 < out.shape[3]:
+                                out[i, j, place1, place2] += b_ijkm * a_ijkmln
+
+
+@compiled
+def pointwise_step(out, a, b, c):
+    """out(i, j, k, l) = b(i, j, k, l)*step(a(i, j, k, l) + c(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            c_j = c[j]
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    b_ijkl = b[i, j, k, l]
+                    a_ijkl = a[i, j, k, l]
+                    v1 = unit_step(c_j + a_ijkl)
+                    out[i, j, k, l] = b_ijkl * v1
+
+
+@compiled
+def scatter_2(out, a):
+    """out(i, j + k - 1, l + m - 1) += 0.1111111111111111*a(i, k, m, j, l)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(a.shape[3]):
+            for k in range(a.shape[1]):
+                place1 = j + k - 1
+                for m in range(a.shape[2]):
+                    for l in range(a.shape[4]):
+                        a_ikmjl = a[i, k, m, j, l]
+                        place2 = l + m - 1
+                        if 0 <= place1 < out.shape[1] and 0 <= place2 < out.shape[2]:
+                            out[i, place1, place2] += real(0.1111111111111111) * a_ikmjl
+
+
+@compiled
+def scatter_3(out, a):
+    """out(i, 2 * j + k, 2 * l + m) += 0.1111111111111111*a(i, k, m, j, l)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(a.shape[3]):
+            for k in range(a.shape[1]):
+                place1 = 2 * j + k
+                for m in range(a.shape[2]):
+                    for l in range(a.shape[4]):
+                        a_ikmjl = a[i, k, m, j, l]
+                        place2 = 2 * l + m
+                        if 0 <= place1 < out.shape[1] and 0 <= place2 < out.shape[2]:
+                            out[i, place1, place2] += real(0.1111111111111111) * a_ikmjl
+
+
+@compiled
+def reduce_4(out, a, b):
+    """out(i) = Sum_{j, k, l}[ -a(j, i, k, l)*b(j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[0]):
+            b_j = b[j]
+            v1 = -b_j
+            for k in range(a.shape[2]):
+                for l in range(a.shape[3]):
+                    a_jikl = a[j, i, k, l]
+                    total += v1 * a_jikl
+        out[i] = total
+
+
+@compiled
+def reduce_5(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def gather_3(out, a):
+    """out(i, j, k, l, m) = a(i, 2 * l + j, 2 * m + k)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    place1 = 2 * l + j
+                    for m in range(out.shape[4]):
+                        place2 = 2 * m + k
+                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+@compiled
+def gather_4(out, a):
+    """out(i, j, k, l, m) = a(i, l + j - 1, m + k - 1)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    place1 = l + j - 1
+                    for m in range(out.shape[4]):
+                        place2 = m + k - 1
+                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # c1(data, c1, c1.positions1, c1.positions2) = Sum_{channels, c1.taps1, c1.taps2}[ c1.weight(c1, channels,
+    #     c1.taps1, c1.taps2)*x(data, channels, 2*c1.positions1 + c1.taps1, 2*c1.positions2 + c1.taps2) ]
+    f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    temporary_1 = make("temporary 1", (n["c1.positions1"], n["c1.positions2"], n["channels"], n["c1.taps1"], n["c1.taps2"]))
+    weighting_channels_c1_taps1_c1_taps2 = nodes.weighting(("channels", "c1.taps1", "c1.taps2"))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        c1_at_data = f["c1"][sample]
+        gather(temporary_1, x_at_data)
+        matrix_product(matrix(c1_at_data, 1), matrix(f["c1.weight"], 1), matrix(temporary_1, 2).T, 1.0, weighting_channels_c1_taps1_c1_taps2)
+    # c1.out(data, c1, c1.positions1, c1.positions2) = relu(c1.bias(c1) + c1(data, c1, c1.positions1,
+    #     c1.positions2))
+    f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    pointwise_relu(f["c1.out"], f["c1"], f["c1.bias"])
+    # c2(data, c2, c2.positions1, c2.positions2) = Mean_{c1}[ Sum_{c2.taps1, c2.taps2}[
+    #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*c1.out(data, c1, 2*c2.positions1 +
+    #     c2.taps1, 2*c2.positions2 + c2.taps2) ] ]
+    f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    temporary_1 = make("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c1"], n["c2.taps1"], n["c2.taps2"]))
+    weighting_c1_c2_taps1_c2_taps2 = nodes.weighting(("c1", "c2.taps1", "c2.taps2"))
+    for sample in range(n["data"]):
+        c1_out_at_data = f["c1.out"][sample]
+        c2_at_data = f["c2"][sample]
+        gather(temporary_1, c1_out_at_data)
+        matrix_product(matrix(c2_at_data, 1), matrix(f["c2.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c1_c2_taps1_c2_taps2)
+    # c2.out(data, c2, c2.positions1, c2.positions2) = relu(c2.bias(c2) + c2(data, c2, c2.positions1,
+    #     c2.positions2))
+    f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    pointwise_relu(f["c2.out"], f["c2"], f["c2.bias"])
+    # c3(data, c3, c3.positions1, c3.positions2) = Mean_{c2}[ Sum_{c3.taps1, c3.taps2}[
+    #     0.1111111111111111*c3.weight(c3, c2, c3.taps1, c3.taps2)*c2.out(data, c2, c3.positions1 + c3.taps1 -
+    #     1, c3.positions2 + c3.taps2 - 1) ] ]
+    f["c3"] = make("c3", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
+    temporary_1 = make("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c2"], n["c3.taps1"], n["c3.taps2"]))
+    weighting_c2_c3_taps1_c3_taps2 = nodes.weighting(("c2", "c3.taps1", "c3.taps2"))
+    for sample in range(n["data"]):
+        c2_out_at_data = f["c2.out"][sample]
+        c3_at_data = f["c3"][sample]
+        gather_2(temporary_1, c2_out_at_data)
+        matrix_product(matrix(c3_at_data, 1), matrix(f["c3.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c2_c3_taps1_c3_taps2)
+    # c3.out(data, c3, c3.positions1, c3.positions2) = relu(c3.bias(c3) + c3(data, c3, c3.positions1,
+    #     c3.positions2))
+    f["c3.out"] = make("c3.out", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
+    pointwise_relu(f["c3.out"], f["c3"], f["c3.bias"])
+    # c4(data, c4, c4.positions1, c4.positions2) = Mean_{c3}[ Sum_{c4.taps1, c4.taps2}[
+    #     0.1111111111111111*c4.weight(c4, c3, c4.taps1, c4.taps2)*c3.out(data, c3, c4.positions1 + c4.taps1 -
+    #     1, c4.positions2 + c4.taps2 - 1) ] ]
+    f["c4"] = make("c4", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
+    temporary_1 = make("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c3"], n["c4.taps1"], n["c4.taps2"]))
+    weighting_c3_c4_taps1_c4_taps2 = nodes.weighting(("c3", "c4.taps1", "c4.taps2"))
+    for sample in range(n["data"]):
+        c3_out_at_data = f["c3.out"][sample]
+        c4_at_data = f["c4"][sample]
+        gather_2(temporary_1, c3_out_at_data)
+        matrix_product(matrix(c4_at_data, 1), matrix(f["c4.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c3_c4_taps1_c4_taps2)
+    # c4.out(data, c4, c4.positions1, c4.positions2) = relu(c4.bias(c4) + c4(data, c4, c4.positions1,
+    #     c4.positions2))
+    f["c4.out"] = make("c4.out", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
+    pointwise_relu(f["c4.out"], f["c4"], f["c4.bias"])
+    # c5(data, c5, c5.positions1, c5.positions2) = Mean_{c4}[ Sum_{c5.taps1, c5.taps2}[
+    #     0.1111111111111111*c5.weight(c5, c4, c5.taps1, c5.taps2)*c4.out(data, c4, c5.positions1 + c5.taps1 -
+    #     1, c5.positions2 + c5.taps2 - 1) ] ]
+    f["c5"] = make("c5", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
+    temporary_1 = make("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c4"], n["c5.taps1"], n["c5.taps2"]))
+    weighting_c4_c5_taps1_c5_taps2 = nodes.weighting(("c4", "c5.taps1", "c5.taps2"))
+    for sample in range(n["data"]):
+        c4_out_at_data = f["c4.out"][sample]
+        c5_at_data = f["c5"][sample]
+        gather_2(temporary_1, c4_out_at_data)
+        matrix_product(matrix(c5_at_data, 1), matrix(f["c5.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c4_c5_taps1_c5_taps2)
+    # c5.out(data, c5, c5.positions1, c5.positions2) = relu(c5.bias(c5) + c5(data, c5, c5.positions1,
+    #     c5.positions2))
+    f["c5.out"] = make("c5.out", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
+    pointwise_relu(f["c5.out"], f["c5"], f["c5.bias"])
+    # p5.inside1(c5.positions1, c5.positions2) = 1
+    f["p5.inside1"] = make("p5.inside1", (n["c5.positions1"], n["c5.positions2"]))
+    f["p5.inside1"].fill(1.0)
+    # p5.select1(data, c5, p5.positions1, p5.positions2, p5.taps1, p5.taps2) = first maximum over the last 2
+    #     indices of min(c5.out(data, c5, 2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2),
+    #     2000000000000000000000000000000*p5.inside1(2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) -
+    #     1000000000000000000000000000000)
+    f["p5.select1"] = make("p5.select1", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"], n["p5.taps1"], n["p5.taps2"]))
+    gather_min(f["p5.select1"], f["c5.out"], f["p5.inside1"])
+    first_maximum(matrix(f["p5.select1"], 4))
+    # p5(data, c5, p5.positions1, p5.positions2) = Sum_{p5.taps1, p5.taps2}[ c5.out(data, c5, 2*p5.positions1
+    #     + p5.taps1, 2*p5.positions2 + p5.taps2)*p5.select1(data, c5, p5.positions1, p5.positions2, p5.taps1,
+    #     p5.taps2) ]
+    f["p5"] = make("p5", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"]))
+    reduce(f["p5"], f["p5.select1"], f["c5.out"])
+    # c6(data, c6, c6.positions1, c6.positions2) = Mean_{c5}[ Sum_{c6.taps1, c6.taps2}[
+    #     0.1111111111111111*c6.weight(c6, c5, c6.taps1, c6.taps2)*p5(data, c5, c6.positions1 + c6.taps1 - 1,
+    #     c6.positions2 + c6.taps2 - 1) ] ]
+    f["c6"] = make("c6", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
+    temporary_1 = make("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c5"], n["c6.taps1"], n["c6.taps2"]))
+    weighting_c5_c6_taps1_c6_taps2 = nodes.weighting(("c5", "c6.taps1", "c6.taps2"))
+    for sample in range(n["data"]):
+        p5_at_data = f["p5"][sample]
+        c6_at_data = f["c6"][sample]
+        gather_2(temporary_1, p5_at_data)
+        matrix_product(matrix(c6_at_data, 1), matrix(f["c6.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c5_c6_taps1_c6_taps2)
+    # c6.out(data, c6, c6.positions1, c6.positions2) = relu(c6.bias(c6) + c6(data, c6, c6.positions1,
+    #     c6.positions2))
+    f["c6.out"] = make("c6.out", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
+    pointwise_relu(f["c6.out"], f["c6"], f["c6.bias"])
+    # c7(data, c7, c7.positions1, c7.positions2) = Mean_{c6}[ Sum_{c7.taps1, c7.taps2}[
+    #     0.1111111111111111*c7.weight(c7, c6, c7.taps1, c7.taps2)*c6.out(data, c6, c7.positions1 + c7.taps1 -
+    #     1, c7.positions2 + c7.taps2 - 1) ] ]
+    f["c7"] = make("c7", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
+    temporary_1 = make("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c6"], n["c7.taps1"], n["c7.taps2"]))
+    weighting_c6_c7_taps1_c7_taps2 = nodes.weighting(("c6", "c7.taps1", "c7.taps2"))
+    for sample in range(n["data"]):
+        c6_out_at_data = f["c6.out"][sample]
+        c7_at_data = f["c7"][sample]
+        gather_2(temporary_1, c6_out_at_data)
+        matrix_product(matrix(c7_at_data, 1), matrix(f["c7.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c6_c7_taps1_c7_taps2)
+    # c7.out(data, c7, c7.positions1, c7.positions2) = relu(c7.bias(c7) + c7(data, c7, c7.positions1,
+    #     c7.positions2))
+    f["c7.out"] = make("c7.out", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
+    pointwise_relu(f["c7.out"], f["c7"], f["c7.bias"])
+    # p7.inside1(c7.positions1, c7.positions2) = 1
+    f["p7.inside1"] = make("p7.inside1", (n["c7.positions1"], n["c7.positions2"]))
+    f["p7.inside1"].fill(1.0)
+    # p7.select1(data, c7, p7.positions1, p7.positions2, p7.taps1, p7.taps2) = first maximum over the last 2
+    #     indices of min(c7.out(data, c7, 2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2),
+    #     2000000000000000000000000000000*p7.inside1(2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) -
+    #     1000000000000000000000000000000)
+    f["p7.select1"] = make("p7.select1", (n["data"], n["c7"], n["p7.positions1"], n["p7.positions2"], n["p7.taps1"], n["p7.taps2"]))
+    gather_min(f["p7.select1"], f["c7.out"], f["p7.inside1"])
+    first_maximum(matrix(f["p7.select1"], 4))
+    # p7(data, c7, p7.positions1, p7.positions2) = Sum_{p7.taps1, p7.taps2}[ c7.out(data, c7, 2*p7.positions1
+    #     + p7.taps1, 2*p7.positions2 + p7.taps2)*p7.select1(data, c7, p7.positions1, p7.positions2, p7.taps1,
+    #     p7.taps2) ]
+    f["p7"] = make("p7", (n["data"], n["c7"], n["p7.positions1"], n["p7.positions2"]))
+    reduce(f["p7"], f["p7.select1"], f["c7.out"])
+    # yhat(data, outputs) = Mean_{c7}[ Sum_{p7.positions1, p7.positions2}[ 0.25*p7(data, c7, p7.positions1,
+    #     p7.positions2)*output.weight(outputs, c7, p7.positions1, p7.positions2) ] ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], matrix(f["p7"], 1), matrix(f["output.weight"], 1).T, 0.25, nodes.weighting(("c7", "p7.positions1", "p7.positions2")), add=True)
+    # loss.select(data, outputs) = first maximum over the last 1 indices of yhat(data, outputs)
+    f["loss.select"] = make("loss.select", (n["data"], n["outputs"]))
+    pointwise_2(f["loss.select"], f["yhat"])
+    first_maximum(matrix(f["loss.select"], 1))
+    # loss.shift(data) = Sum_{outputs}[ loss.select(data, outputs)*yhat(data, outputs) ]
+    f["loss.shift"] = make("loss.shift", (n["data"],))
+    reduce_2(f["loss.shift"], f["loss.select"], f["yhat"])
+    # loss.total(data) = Sum_{outputs}[ exp(yhat(data, outputs) - loss.shift(data)) ]
+    f["loss.total"] = make("loss.total", (n["data"],))
+    f["loss.total"].fill(0.0)
+    reduce_exp(f["loss.total"], f["yhat"], f["loss.shift"])
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ y(data, outputs)*(loss.shift(data) + log(loss.total(data)) - yhat(data,
+    #     outputs)) ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce_log(f["loss"], f["y"], f["yhat"], f["loss.shift"], f["loss.total"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj loss.total(data) = Sum_{outputs}[ y(data, outputs)*(1/loss.total(data)) ]
+    f["adj loss.total"] = make("adj loss.total", (n["data"],))
+    reduce_3(f["adj loss.total"], f["y"])
+    pointwise_3(f["adj loss.total"], f["loss.total"], f["adj loss.total"])
+    # adj yhat(data, outputs) = -y(data, outputs) + adj loss.total(data)*exp(yhat(data, outputs) -
+    #     loss.shift(data))
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_exp(f["adj yhat"], f["y"], f["yhat"], f["loss.shift"], f["adj loss.total"])
+    # adj p7(data, c7, p7.positions1, p7.positions2) = Sum_{outputs}[ 0.25*adj yhat(data,
+    #     outputs)*output.weight(outputs, c7, p7.positions1, p7.positions2) ]
+    f["adj p7"] = make("adj p7", (n["data"], n["c7"], n["p7.positions1"], n["p7.positions2"]))
+    matrix_product(matrix(f["adj p7"], 1), f["adj yhat"], matrix(f["output.weight"], 1), 0.25, nodes.weighting(("outputs",)))
+    # adj c7.out(data, c7, 2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) += adj p7(data, c7,
+    #     p7.positions1, p7.positions2)*p7.select1(data, c7, p7.positions1, p7.positions2, p7.taps1, p7.taps2)
+    f["adj c7.out"] = make("adj c7.out", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
+    f["adj c7.out"].fill(0.0)
+    scatter(f["adj c7.out"], f["p7.select1"], f["adj p7"])
+    # adj c7(data, c7, c7.positions1, c7.positions2) = adj c7.out(data, c7, c7.positions1,
+    #     c7.positions2)*step(c7.bias(c7) + c7(data, c7, c7.positions1, c7.positions2))
+    f["adj c7"] = make("adj c7", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
+    pointwise_step(f["adj c7"], f["c7"], f["adj c7.out"], f["c7.bias"])
+    # adj c6.out(data, c6, c7.positions1 + c7.taps1 - 1, c7.positions2 + c7.taps2 - 1) += Mean_{c7}[
+    #     0.1111111111111111*c7.weight(c7, c6, c7.taps1, c7.taps2)*adj c7(data, c7, c7.positions1,
+    #     c7.positions2) ]
+    f["adj c6.out"] = make("adj c6.out", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
+    f["adj c6.out"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"]))
+    weighting_c7 = nodes.weighting(("c7",))
+    for sample in range(n["data"]):
+        adj_c7_at_data = f["adj c7"][sample]
+        adj_c6_out_at_data = f["adj c6.out"][sample]
+        matrix_product(matrix(temporary_1, 3), matrix(f["c7.weight"], 1).T, matrix(adj_c7_at_data, 1), 1.0, weighting_c7)
+        scatter_2(adj_c6_out_at_data, temporary_1)
+    # adj c6(data, c6, c6.positions1, c6.positions2) = adj c6.out(data, c6, c6.positions1,
+    #     c6.positions2)*step(c6.bias(c6) + c6(data, c6, c6.positions1, c6.positions2))
+    f["adj c6"] = make("adj c6", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
+    pointwise_step(f["adj c6"], f["c6"], f["adj c6.out"], f["c6.bias"])
+    # adj p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1) += Mean_{c6}[
+    #     0.1111111111111111*c6.weight(c6, c5, c6.taps1, c6.taps2)*adj c6(data, c6, c6.positions1,
+    #     c6.positions2) ]
+    f["adj p5"] = make("adj p5", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"]))
+    f["adj p5"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"]))
+    weighting_c6 = nodes.weighting(("c6",))
+    for sample in range(n["data"]):
+        adj_c6_at_data = f["adj c6"][sample]
+        adj_p5_at_data = f["adj p5"][sample]
+        matrix_product(matrix(temporary_1, 3), matrix(f["c6.weight"], 1).T, matrix(adj_c6_at_data, 1), 1.0, weighting_c6)
+        scatter_2(adj_p5_at_data, temporary_1)
+    # adj c5.out(data, c5, 2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) += adj p5(data, c5,
+    #     p5.positions1, p5.positions2)*p5.select1(data, c5, p5.positions1, p5.positions2, p5.taps1, p5.taps2)
+    f["adj c5.out"] = make("adj c5.out", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
+    f["adj c5.out"].fill(0.0)
+    scatter(f["adj c5.out"], f["p5.select1"], f["adj p5"])
+    # adj c5(data, c5, c5.positions1, c5.positions2) = adj c5.out(data, c5, c5.positions1,
+    #     c5.positions2)*step(c5.bias(c5) + c5(data, c5, c5.positions1, c5.positions2))
+    f["adj c5"] = make("adj c5", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
+    pointwise_step(f["adj c5"], f["c5"], f["adj c5.out"], f["c5.bias"])
+    # adj c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 - 1) += Mean_{c5}[
+    #     0.1111111111111111*c5.weight(c5, c4, c5.taps1, c5.taps2)*adj c5(data, c5, c5.positions1,
+    #     c5.positions2) ]
+    f["adj c4.out"] = make("adj c4.out", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
+    f["adj c4.out"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"]))
+    weighting_c5 = nodes.weighting(("c5",))
+    for sample in range(n["data"]):
+        adj_c5_at_data = f["adj c5"][sample]
+        adj_c4_out_at_data = f["adj c4.out"][sample]
+        matrix_product(matrix(temporary_1, 3), matrix(f["c5.weight"], 1).T, matrix(adj_c5_at_data, 1), 1.0, weighting_c5)
+        scatter_2(adj_c4_out_at_data, temporary_1)
+    # adj c4(data, c4, c4.positions1, c4.positions2) = adj c4.out(data, c4, c4.positions1,
+    #     c4.positions2)*step(c4.bias(c4) + c4(data, c4, c4.positions1, c4.positions2))
+    f["adj c4"] = make("adj c4", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
+    pointwise_step(f["adj c4"], f["c4"], f["adj c4.out"], f["c4.bias"])
+    # adj c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 - 1) += Mean_{c4}[
+    #     0.1111111111111111*c4.weight(c4, c3, c4.taps1, c4.taps2)*adj c4(data, c4, c4.positions1,
+    #     c4.positions2) ]
+    f["adj c3.out"] = make("adj c3.out", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
+    f["adj c3.out"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"]))
+    weighting_c4 = nodes.weighting(("c4",))
+    for sample in range(n["data"]):
+        adj_c4_at_data = f["adj c4"][sample]
+        adj_c3_out_at_data = f["adj c3.out"][sample]
+        matrix_product(matrix(temporary_1, 3), matrix(f["c4.weight"], 1).T, matrix(adj_c4_at_data, 1), 1.0, weighting_c4)
+        scatter_2(adj_c3_out_at_data, temporary_1)
+    # adj c3(data, c3, c3.positions1, c3.positions2) = adj c3.out(data, c3, c3.positions1,
+    #     c3.positions2)*step(c3.bias(c3) + c3(data, c3, c3.positions1, c3.positions2))
+    f["adj c3"] = make("adj c3", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
+    pointwise_step(f["adj c3"], f["c3"], f["adj c3.out"], f["c3.bias"])
+    # adj c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 - 1) += Mean_{c3}[
+    #     0.1111111111111111*c3.weight(c3, c2, c3.taps1, c3.taps2)*adj c3(data, c3, c3.positions1,
+    #     c3.positions2) ]
+    f["adj c2.out"] = make("adj c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    f["adj c2.out"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"]))
+    weighting_c3 = nodes.weighting(("c3",))
+    for sample in range(n["data"]):
+        adj_c3_at_data = f["adj c3"][sample]
+        adj_c2_out_at_data = f["adj c2.out"][sample]
+        matrix_product(matrix(temporary_1, 3), matrix(f["c3.weight"], 1).T, matrix(adj_c3_at_data, 1), 1.0, weighting_c3)
+        scatter_2(adj_c2_out_at_data, temporary_1)
+    # adj c2(data, c2, c2.positions1, c2.positions2) = adj c2.out(data, c2, c2.positions1,
+    #     c2.positions2)*step(c2.bias(c2) + c2(data, c2, c2.positions1, c2.positions2))
+    f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    pointwise_step(f["adj c2"], f["c2"], f["adj c2.out"], f["c2.bias"])
+    # adj c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2) += Mean_{c2}[
+    #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*adj c2(data, c2, c2.positions1,
+    #     c2.positions2) ]
+    f["adj c1.out"] = make("adj c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    f["adj c1.out"].fill(0.0)
+    temporary_1 = make("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"]))
+    weighting_c2 = nodes.weighting(("c2",))
+    for sample in range(n["data"]):
+        adj_c2_at_data = f["adj c2"][sample]
+        adj_c1_out_at_data = f["adj c1.out"][sample]
+        matrix_product(matrix(temporary_1, 3), matrix(f["c2.weight"], 1).T, matrix(adj_c2_at_data, 1), 1.0, weighting_c2)
+        scatter_3(adj_c1_out_at_data, temporary_1)
+    # adj c1(data, c1, c1.positions1, c1.positions2) = adj c1.out(data, c1, c1.positions1,
+    #     c1.positions2)*step(c1.bias(c1) + c1(data, c1, c1.positions1, c1.positions2))
+    f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    pointwise_step(f["adj c1"], f["c1"], f["adj c1.out"], f["c1.bias"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj c1(data, c1, c1.positions1,
+    #     c1.positions2) ] ]
+    speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],)) if add else out["c1.bias"]
+    reduce_4(speed, f["adj c1"], p["data"])
+    # d c2.bias(c2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[ -adj c2(data, c2, c2.positions1,
+    #     c2.positions2) ] ]
+    speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],)) if add else out["c2.bias"]
+    reduce_4(speed, f["adj c2"], p["data"])
+    # d c3.bias(c3) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[ -adj c3(data, c3, c3.positions1,
+    #     c3.positions2) ] ]
+    speed = speeds["c3.bias"] = make("speed c3.bias", (n["c3"],)) if add else out["c3.bias"]
+    reduce_4(speed, f["adj c3"], p["data"])
+    # d c4.bias(c4) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[ -adj c4(data, c4, c4.positions1,
+    #     c4.positions2) ] ]
+    speed = speeds["c4.bias"] = make("speed c4.bias", (n["c4"],)) if add else out["c4.bias"]
+    reduce_4(speed, f["adj c4"], p["data"])
+    # d c5.bias(c5) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[ -adj c5(data, c5, c5.positions1,
+    #     c5.positions2) ] ]
+    speed = speeds["c5.bias"] = make("speed c5.bias", (n["c5"],)) if add else out["c5.bias"]
+    reduce_4(speed, f["adj c5"], p["data"])
+    # d c6.bias(c6) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[ -adj c6(data, c6, c6.positions1,
+    #     c6.positions2) ] ]
+    speed = speeds["c6.bias"] = make("speed c6.bias", (n["c6"],)) if add else out["c6.bias"]
+    reduce_4(speed, f["adj c6"], p["data"])
+    # d c7.bias(c7) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[ -adj c7(data, c7, c7.positions1,
+    #     c7.positions2) ] ]
+    speed = speeds["c7.bias"] = make("speed c7.bias", (n["c7"],)) if add else out["c7.bias"]
+    reduce_4(speed, f["adj c7"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_5(speed, f["adj yhat"], p["data"])
+    # d c1.weight(c1, channels, c1.taps1, c1.taps2) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj
+    #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, 2*c1.positions1 + c1.taps1,
+    #     2*c1.positions2 + c1.taps2) ] ]
+    temporary_2 = make("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"]))
+    if not add:
+        out["c1.weight"].fill(0.0)
+    weighting_c1_positions1_c1_positions2 = nodes.weighting(("c1.positions1", "c1.positions2"))
+    for sample in range(n["data"]):
+        x_at_data = f["x"][sample]
+        adj_c1_at_data = f["adj c1"][sample]
+        gather_3(temporary_2, x_at_data)
+        matrix_product(matrix(out["c1.weight"], 1), matrix(adj_c1_at_data, 1), matrix(temporary_2, 3).T, -p["data"][sample] * scale["c1.weight"], weighting_c1_positions1_c1_positions2, add=True)
+    # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
+    #     (-0.1111111111111111)*c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2)*adj
+    #     c2(data, c2, c2.positions1, c2.positions2) ] ]
+    temporary_2 = make("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"]))
+    if not add:
+        out["c2.weight"].fill(0.0)
+    weighting_c2_positions1_c2_positions2 = nodes.weighting(("c2.positions1", "c2.positions2"))
+    for sample in range(n["data"]):
+        c1_out_at_data = f["c1.out"][sample]
+        adj_c2_at_data = f["adj c2"][sample]
+        gather_3(temporary_2, c1_out_at_data)
+        matrix_product(matrix(out["c2.weight"], 1), matrix(adj_c2_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c2.weight"], weighting_c2_positions1_c2_positions2, add=True)
+    # d c3.weight(c3, c2, c3.taps1, c3.taps2) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[
+    #     (-0.1111111111111111)*c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 -
+    #     1)*adj c3(data, c3, c3.positions1, c3.positions2) ] ]
+    temporary_2 = make("temporary 2", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"]))
+    if not add:
+        out["c3.weight"].fill(0.0)
+    weighting_c3_positions1_c3_positions2 = nodes.weighting(("c3.positions1", "c3.positions2"))
+    for sample in range(n["data"]):
+        c2_out_at_data = f["c2.out"][sample]
+        adj_c3_at_data = f["adj c3"][sample]
+        gather_4(temporary_2, c2_out_at_data)
+        matrix_product(matrix(out["c3.weight"], 1), matrix(adj_c3_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c3.weight"], weighting_c3_positions1_c3_positions2, add=True)
+    # d c4.weight(c4, c3, c4.taps1, c4.taps2) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[
+    #     (-0.1111111111111111)*c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 -
+    #     1)*adj c4(data, c4, c4.positions1, c4.positions2) ] ]
+    temporary_2 = make("temporary 2", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"]))
+    if not add:
+        out["c4.weight"].fill(0.0)
+    weighting_c4_positions1_c4_positions2 = nodes.weighting(("c4.positions1", "c4.positions2"))
+    for sample in range(n["data"]):
+        c3_out_at_data = f["c3.out"][sample]
+        adj_c4_at_data = f["adj c4"][sample]
+        gather_4(temporary_2, c3_out_at_data)
+        matrix_product(matrix(out["c4.weight"], 1), matrix(adj_c4_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c4.weight"], weighting_c4_positions1_c4_positions2, add=True)
+    # d c5.weight(c5, c4, c5.taps1, c5.taps2) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[
+    #     (-0.1111111111111111)*c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 -
+    #     1)*adj c5(data, c5, c5.positions1, c5.positions2) ] ]
+    temporary_2 = make("temporary 2", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"]))
+    if not add:
+        out["c5.weight"].fill(0.0)
+    weighting_c5_positions1_c5_positions2 = nodes.weighting(("c5.positions1", "c5.positions2"))
+    for sample in range(n["data"]):
+        c4_out_at_data = f["c4.out"][sample]
+        adj_c5_at_data = f["adj c5"][sample]
+        gather_4(temporary_2, c4_out_at_data)
+        matrix_product(matrix(out["c5.weight"], 1), matrix(adj_c5_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c5.weight"], weighting_c5_positions1_c5_positions2, add=True)
+    # d c6.weight(c6, c5, c6.taps1, c6.taps2) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[
+    #     (-0.1111111111111111)*p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1)*adj
+    #     c6(data, c6, c6.positions1, c6.positions2) ] ]
+    temporary_2 = make("temporary 2", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"]))
+    if not add:
+        out["c6.weight"].fill(0.0)
+    weighting_c6_positions1_c6_positions2 = nodes.weighting(("c6.positions1", "c6.positions2"))
+    for sample in range(n["data"]):
+        p5_at_data = f["p5"][sample]
+        adj_c6_at_data = f["adj c6"][sample]
+        gather_4(temporary_2, p5_at_data)
+        matrix_product(matrix(out["c6.weight"], 1), matrix(adj_c6_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c6.weight"], weighting_c6_positions1_c6_positions2, add=True)
+    # d c7.weight(c7, c6, c7.taps1, c7.taps2) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[
+    #     (-0.1111111111111111)*c6.out(data, c6, c7.positions1 + c7.taps1 - 1, c7.positions2 + c7.taps2 -
+    #     1)*adj c7(data, c7, c7.positions1, c7.positions2) ] ]
+    temporary_2 = make("temporary 2", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"]))
+    if not add:
+        out["c7.weight"].fill(0.0)
+    weighting_c7_positions1_c7_positions2 = nodes.weighting(("c7.positions1", "c7.positions2"))
+    for sample in range(n["data"]):
+        c6_out_at_data = f["c6.out"][sample]
+        adj_c7_at_data = f["adj c7"][sample]
+        gather_4(temporary_2, c6_out_at_data)
+        matrix_product(matrix(out["c7.weight"], 1), matrix(adj_c7_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c7.weight"], weighting_c7_positions1_c7_positions2, add=True)
+    # d output.weight(outputs, c7, p7.positions1, p7.positions2) = Mean_{data}[ (-0.25)*p7(data, c7,
+    #     p7.positions1, p7.positions2)*adj yhat(data, outputs) ]
+    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p7"], 1), -0.25 * scale["output.weight"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "c1.bias": 9.0,
+        "c1.weight": 9.0,
+        "c2.bias": 9.0,
+        "c2.weight": 81.0,
+        "c3.bias": 9.0,
+        "c3.weight": 81.0,
+        "c4.bias": 9.0,
+        "c4.weight": 81.0,
+        "c5.bias": 9.0,
+        "c5.weight": 81.0,
+        "c6.bias": 9.0,
+        "c6.weight": 81.0,
+        "c7.bias": 4.0,
+        "c7.weight": 36.0,
+        "output.bias": 10.0,
+        "output.weight": 40.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # c1.bias: 0
+    values["c1.bias"] = _draw("constant", (0.0,), "c1.bias", (n["c1"],), seed)
+    # c1.weight: normal(0, sqrt(2/fan_in))
+    values["c1.weight"] = _draw("normal", (0.0, 0.2721655269759087,), "c1.weight", (n["c1"], n["channels"], n["c1.taps1"], n["c1.taps2"],), seed)
+    # c2.bias: 0
+    values["c2.bias"] = _draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
+    # c2.weight: normal(1, 0.1)
+    values["c2.weight"] = (_draw("normal", (1.0, 0.1,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed) if draw else _draw("constant", (1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed))
+    # c3.bias: 0
+    values["c3.bias"] = _draw("constant", (0.0,), "c3.bias", (n["c3"],), seed)
+    # c3.weight: normal(1, 0.1)
+    values["c3.weight"] = (_draw("normal", (1.0, 0.1,), "c3.weight", (n["c3"], n["c2"], n["c3.taps1"], n["c3.taps2"],), seed) if draw else _draw("constant", (1.0,), "c3.weight", (n["c3"], n["c2"], n["c3.taps1"], n["c3.taps2"],), seed))
+    # c4.bias: 0
+    values["c4.bias"] = _draw("constant", (0.0,), "c4.bias", (n["c4"],), seed)
+    # c4.weight: normal(1, 0.1)
+    values["c4.weight"] = (_draw("normal", (1.0, 0.1,), "c4.weight", (n["c4"], n["c3"], n["c4.taps1"], n["c4.taps2"],), seed) if draw else _draw("constant", (1.0,), "c4.weight", (n["c4"], n["c3"], n["c4.taps1"], n["c4.taps2"],), seed))
+    # c5.bias: 0
+    values["c5.bias"] = _draw("constant", (0.0,), "c5.bias", (n["c5"],), seed)
+    # c5.weight: normal(1, 0.1)
+    values["c5.weight"] = (_draw("normal", (1.0, 0.1,), "c5.weight", (n["c5"], n["c4"], n["c5.taps1"], n["c5.taps2"],), seed) if draw else _draw("constant", (1.0,), "c5.weight", (n["c5"], n["c4"], n["c5.taps1"], n["c5.taps2"],), seed))
+    # c6.bias: 0
+    values["c6.bias"] = _draw("constant", (0.0,), "c6.bias", (n["c6"],), seed)
+    # c6.weight: normal(1, 0.1)
+    values["c6.weight"] = (_draw("normal", (1.0, 0.1,), "c6.weight", (n["c6"], n["c5"], n["c6.taps1"], n["c6.taps2"],), seed) if draw else _draw("constant", (1.0,), "c6.weight", (n["c6"], n["c5"], n["c6.taps1"], n["c6.taps2"],), seed))
+    # c7.bias: 0
+    values["c7.bias"] = _draw("constant", (0.0,), "c7.bias", (n["c7"],), seed)
+    # c7.weight: normal(1, 0.1)
+    values["c7.weight"] = (_draw("normal", (1.0, 0.1,), "c7.weight", (n["c7"], n["c6"], n["c7.taps1"], n["c7.taps2"],), seed) if draw else _draw("constant", (1.0,), "c7.weight", (n["c7"], n["c6"], n["c7.taps1"], n["c7.taps2"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(1, 0.1)
+    values["output.weight"] = _draw("normal", (1.0, 0.1,), "output.weight", (n["outputs"], n["c7"], n["p7.positions1"], n["p7.positions2"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state

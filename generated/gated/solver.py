@@ -1,0 +1,779 @@
+"""Gated units
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Gated units"
+DIGEST = "2c612826b2f3bed733f309d2c0e4f213c503cdffc35dfd41ac5fdd88a2af145a"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "h1.b": ("h1",),
+    "h1.weight.x": ("h1", "inputs"),
+    "h1.weight.x.g": ("h1", "inputs"),
+    "h2.scale": ("h1",),
+    "h2.carry": ("h1",),
+    "h2.weight": ("h1", "h1"),
+    "h3.weight.h2": ("h3", "h1"),
+    "h3.weight.h1": ("h3", "h1"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "h3"),
+}
+FROZEN = ()
+POPULATIONS = ("h1", "h3")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "h1": 1.0,
+    "h3": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "inputs": 6,
+    "outputs": 1,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "inputs"),
+    "y": ("data", "outputs"),
+    "h1.b": ("h1",),
+    "h1.weight.x": ("h1", "inputs"),
+    "h1.weight.x.g": ("h1", "inputs"),
+    "h1": ("data", "h1"),
+    "h1.g": ("data", "h1"),
+    "h1.out": ("data", "h1"),
+    "h2.scale": ("h1",),
+    "h2.carry": ("h1",),
+    "h2.weight": ("h1", "h1"),
+    "h2": ("data", "h1"),
+    "h2.mean1": ("data",),
+    "h2.out": ("data", "h1"),
+    "h3.weight.h2": ("h3", "h1"),
+    "h3.weight.h1": ("h3", "h1"),
+    "h3": ("data", "h3"),
+    "h3.g": ("data", "h3"),
+    "h3.out": ("data", "h3"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "h3"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj h3.out": ("data", "h3"),
+    "adj h3.g": ("data", "h3"),
+    "adj h3": ("data", "h3"),
+    "adj h2.out": ("data", "h1"),
+    "adj h2.mean1": ("data",),
+    "adj h2": ("data", "h1"),
+    "adj h1.out": ("data", "h1"),
+    "adj h1.g": ("data", "h1"),
+    "adj h1": ("data", "h1"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("h1",),
+    ("h1",),
+    ("h1",),
+    ("outputs",),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def sigmoid(x):
+    """1 / (1 + exp(-x)) without overflow."""
+    one = type(x)(1)
+    if x >= 0:
+        return one / (one + np.exp(-x))
+    small = np.exp(x)
+    return small / (one + small)
+
+
+@compiled
+def pointwise_sigmoid(out, a, b, c):
+    """out(i, j) = b(i, j)*sigmoid(a(i, j) + c(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            c_j = c[j]
+            v1 = sigmoid(a_ij + c_j)
+            out[i, j] = b_ij * v1
+
+
+@compiled
+def pointwise(out, a, b):
+    """out(i, j) = a(i, j)*b(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_j = b[j]
+            out[i, j] = a_ij * b_j
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i) = Sum_{j}[ b(j)*a(i, j)**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_j = b[j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            total += b_j * v1
+        out[i] = total
+
+
+@compiled
+def pointwise_sqrt_tanh(out, a, b, c):
+    """out(i, j) = tanh(a(i, j)*c(j)*(1/sqrt(0.01 + b(i))))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        b_i = b[i]
+        v1 = np.sqrt(real(0.01) + b_i)
+        v2 = real(1) / v1
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            c_j = c[j]
+            v3 = np.tanh(v2 * a_ij * c_j)
+            out[i, j] = v3
+
+
+@compiled
+def pointwise_sigmoid_tanh(out, a, b):
+    """out(i, j) = sigmoid(a(i, j))*tanh(b(i, j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            v1 = sigmoid(a_ij)
+            b_ij = b[i, j]
+            v2 = np.tanh(b_ij)
+            out[i, j] = v1 * v2
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_3(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_sigmoid_tanh_2(out, a, b, c):
+    """out(i, j) = c(i, j)*(1 - sigmoid(a(i, j)))*sigmoid(a(i, j))*tanh(b(i, j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            c_ij = c[i, j]
+            a_ij = a[i, j]
+            v1 = sigmoid(a_ij)
+            b_ij = b[i, j]
+            v2 = np.tanh(b_ij)
+            out[i, j] = c_ij * (real(1.0) - v1) * v1 * v2
+
+
+@compiled
+def pointwise_sigmoid_tanh_3(out, a, b, c):
+    """out(i, j) = c(i, j)*(1 - tanh(b(i, j))**2)*sigmoid(a(i, j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            c_ij = c[i, j]
+            b_ij = b[i, j]
+            v1 = np.tanh(b_ij)
+            v2 = v1 * v1
+            a_ij = a[i, j]
+            v3 = sigmoid(a_ij)
+            out[i, j] = c_ij * (real(1.0) - v2) * v3
+
+
+@compiled
+def reduce_3(out, a, b, c, d, e):
+    """out(i) = Sum_{j}[ a(i, j)*c(i, j)*d(j)*e(j)*(1 - b(i, j)**2) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            c_ij = c[i, j]
+            d_j = d[j]
+            e_j = e[j]
+            b_ij = b[i, j]
+            v1 = b_ij * b_ij
+            total += a_ij * c_ij * d_j * e_j * (real(1.0) - v1)
+        out[i] = total
+
+
+@compiled
+def pointwise_sqrt(out, a, b):
+    """out(i) = (-0.5)*b(i)*sqrt(0.01 + a(i))**(-3)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        b_i = b[i]
+        a_i = a[i]
+        v1 = np.sqrt(real(0.01) + a_i)
+        v2 = real(1) / (v1 * v1 * v1)
+        out[i] = real(-0.5) * b_i * v2
+
+
+@compiled
+def pointwise_sqrt_2(out, a, b, c, d, e, f):
+    """out(i, j) = 2*c(i, j)*f(i) + b(i, j)*e(j)*(1 - a(i, j)**2)*(1/sqrt(0.01 + d(i)))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        f_i = f[i]
+        v1 = real(2.0) * f_i
+        d_i = d[i]
+        v3 = np.sqrt(real(0.01) + d_i)
+        v4 = real(1) / v3
+        for j in range(out.shape[1]):
+            c_ij = c[i, j]
+            b_ij = b[i, j]
+            e_j = e[j]
+            a_ij = a[i, j]
+            v2 = a_ij * a_ij
+            out[i, j] = (v1 * c_ij) + (v4 * b_ij * e_j * (real(1.0) - v2))
+
+
+@compiled
+def pointwise_sigmoid_2(out, a, b, c, d):
+    """out(i, j) = b(i, j)*c(i, j)*(1 - sigmoid(a(i, j) + d(j)))*sigmoid(a(i, j) + d(j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            c_ij = c[i, j]
+            a_ij = a[i, j]
+            d_j = d[j]
+            v1 = sigmoid(a_ij + d_j)
+            out[i, j] = b_ij * c_ij * (real(1.0) - v1) * v1
+
+
+@compiled
+def reduce_4(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def reduce_sqrt(out, a, b, c, d, e):
+    """out(i) = Sum_{j}[ -a(j, i)*c(j, i)*e(j)*(1 - b(j, i)**2)*(1/sqrt(0.01 + d(j))) ]"""
+    real = out.dtype.type
+    for j in range(a.shape[0]):
+        e_j = e[j]
+        d_j = d[j]
+        v2 = np.sqrt(real(0.01) + d_j)
+        v3 = real(1) / v2
+        v4 = -e_j * v3
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            c_ji = c[j, i]
+            b_ji = b[j, i]
+            v1 = b_ji * b_ji
+            out[i] += v4 * a_ji * c_ji * (real(1.0) - v1)
+
+
+@compiled
+def reduce_5(out, a, b, c):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j, i)*c(j) ]"""
+    for j in range(a.shape[0]):
+        c_j = c[j]
+        v1 = -c_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            b_ji = b[j, i]
+            out[i] += v1 * a_ji * b_ji
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n, p = nodes.size, nodes.weights
+    # h1(data, h1) = Sum_{inputs}[ x(data, inputs)*h1.weight.x(h1, inputs) ]
+    f["h1"] = make("h1", (n["data"], n["h1"]))
+    matrix_product(f["h1"], f["x"], f["h1.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    # h1.g(data, h1) = Sum_{inputs}[ x(data, inputs)*h1.weight.x.g(h1, inputs) ]
+    f["h1.g"] = make("h1.g", (n["data"], n["h1"]))
+    matrix_product(f["h1.g"], f["x"], f["h1.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
+    # h1.out(data, h1) = h1(data, h1)*sigmoid(h1.g(data, h1) + h1.b(h1))
+    f["h1.out"] = make("h1.out", (n["data"], n["h1"]))
+    pointwise_sigmoid(f["h1.out"], f["h1.g"], f["h1"], f["h1.b"])
+    # h2(data, h1) = h1.out(data, h1)*h2.carry(h1) + Mean_{h1'}[ h1.out(data, h1')*h2.weight(h1, h1') ]
+    f["h2"] = make("h2", (n["data"], n["h1"]))
+    pointwise(f["h2"], f["h1.out"], f["h2.carry"])
+    matrix_product(f["h2"], f["h1.out"], f["h2.weight"].T, 1.0, nodes.weighting(("h1",)), add=True)
+    # h2.mean1(data) = Mean_{h1}[ h2(data, h1)**2 ]
+    f["h2.mean1"] = make("h2.mean1", (n["data"],))
+    reduce(f["h2.mean1"], f["h2"], p["h1"])
+    # h2.out(data, h1) = tanh(h2(data, h1)*h2.scale(h1)*(1/sqrt(0.01 + h2.mean1(data))))
+    f["h2.out"] = make("h2.out", (n["data"], n["h1"]))
+    pointwise_sqrt_tanh(f["h2.out"], f["h2"], f["h2.mean1"], f["h2.scale"])
+    # h3(data, h3) = Mean_{h1}[ h2.out(data, h1)*h3.weight.h2(h3, h1) ]
+    f["h3"] = make("h3", (n["data"], n["h3"]))
+    matrix_product(f["h3"], f["h2.out"], f["h3.weight.h2"].T, 1.0, nodes.weighting(("h1",)))
+    # h3.g(data, h3) = Mean_{h1}[ h1.out(data, h1)*h3.weight.h1(h3, h1) ]
+    f["h3.g"] = make("h3.g", (n["data"], n["h3"]))
+    matrix_product(f["h3.g"], f["h1.out"], f["h3.weight.h1"].T, 1.0, nodes.weighting(("h1",)))
+    # h3.out(data, h3) = sigmoid(h3.g(data, h3))*tanh(h3(data, h3))
+    f["h3.out"] = make("h3.out", (n["data"], n["h3"]))
+    pointwise_sigmoid_tanh(f["h3.out"], f["h3.g"], f["h3"])
+    # yhat(data, outputs) = Mean_{h3}[ h3.out(data, h3)*output.weight(outputs, h3) ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise_2(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], f["h3.out"], f["output.weight"].T, 1.0, nodes.weighting(("h3",)), add=True)
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce_2(f["loss"], f["y"], f["yhat"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n, p = nodes.size, nodes.weights
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_3(f["adj yhat"], f["y"], f["yhat"])
+    # adj h3.out(data, h3) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, h3) ]
+    f["adj h3.out"] = make("adj h3.out", (n["data"], n["h3"]))
+    matrix_product(f["adj h3.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
+    # adj h3.g(data, h3) = adj h3.out(data, h3)*(1 - sigmoid(h3.g(data, h3)))*sigmoid(h3.g(data,
+    #     h3))*tanh(h3(data, h3))
+    f["adj h3.g"] = make("adj h3.g", (n["data"], n["h3"]))
+    pointwise_sigmoid_tanh_2(f["adj h3.g"], f["h3.g"], f["h3"], f["adj h3.out"])
+    # adj h3(data, h3) = adj h3.out(data, h3)*(1 - tanh(h3(data, h3))**2)*sigmoid(h3.g(data, h3))
+    f["adj h3"] = make("adj h3", (n["data"], n["h3"]))
+    pointwise_sigmoid_tanh_3(f["adj h3"], f["h3.g"], f["h3"], f["adj h3.out"])
+    # adj h2.out(data, h1) = Mean_{h3}[ adj h3(data, h3)*h3.weight.h2(h3, h1) ]
+    f["adj h2.out"] = make("adj h2.out", (n["data"], n["h1"]))
+    matrix_product(f["adj h2.out"], f["adj h3"], f["h3.weight.h2"], 1.0, nodes.weighting(("h3",)))
+    # adj h2.mean1(data) = Mean_{h1}[ (-0.5)*h2(data, h1)*adj h2.out(data, h1)*h2.scale(h1)*(1 - h2.out(data,
+    #     h1)**2)*sqrt(0.01 + h2.mean1(data))**(-3) ]
+    f["adj h2.mean1"] = make("adj h2.mean1", (n["data"],))
+    reduce_3(f["adj h2.mean1"], f["h2"], f["h2.out"], f["adj h2.out"], f["h2.scale"], p["h1"])
+    pointwise_sqrt(f["adj h2.mean1"], f["h2.mean1"], f["adj h2.mean1"])
+    # adj h2(data, h1) = adj h2.out(data, h1)*h2.scale(h1)*(1 - h2.out(data, h1)**2)*(1/sqrt(0.01 +
+    #     h2.mean1(data))) + 2*adj h2.mean1(data)*h2(data, h1)
+    f["adj h2"] = make("adj h2", (n["data"], n["h1"]))
+    pointwise_sqrt_2(f["adj h2"], f["h2.out"], f["adj h2.out"], f["h2"], f["h2.mean1"], f["h2.scale"], f["adj h2.mean1"])
+    # adj h1.out(data, h1) = Mean_{h3}[ adj h3.g(data, h3)*h3.weight.h1(h3, h1) ] + adj h2(data,
+    #     h1)*h2.carry(h1) + Mean_{h1'}[ adj h2(data, h1')*h2.weight(h1', h1) ]
+    f["adj h1.out"] = make("adj h1.out", (n["data"], n["h1"]))
+    pointwise(f["adj h1.out"], f["adj h2"], f["h2.carry"])
+    matrix_product(f["adj h1.out"], f["adj h3.g"], f["h3.weight.h1"], 1.0, nodes.weighting(("h3",)), add=True)
+    matrix_product(f["adj h1.out"], f["adj h2"], f["h2.weight"], 1.0, nodes.weighting(("h1",)), add=True)
+    # adj h1.g(data, h1) = h1(data, h1)*adj h1.out(data, h1)*(1 - sigmoid(h1.g(data, h1) +
+    #     h1.b(h1)))*sigmoid(h1.g(data, h1) + h1.b(h1))
+    f["adj h1.g"] = make("adj h1.g", (n["data"], n["h1"]))
+    pointwise_sigmoid_2(f["adj h1.g"], f["h1.g"], f["h1"], f["adj h1.out"], f["h1.b"])
+    # adj h1(data, h1) = adj h1.out(data, h1)*sigmoid(h1.g(data, h1) + h1.b(h1))
+    f["adj h1"] = make("adj h1", (n["data"], n["h1"]))
+    pointwise_sigmoid(f["adj h1"], f["h1.g"], f["adj h1.out"], f["h1.b"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d h1.b(h1) = Mean_{data}[ -adj h1.g(data, h1) ]
+    speed = speeds["h1.b"] = make("speed h1.b", (n["h1"],)) if add else out["h1.b"]
+    speed.fill(0.0)
+    reduce_4(speed, f["adj h1.g"], p["data"])
+    # d h2.scale(h1) = Mean_{data}[ -h2(data, h1)*adj h2.out(data, h1)*(1 - h2.out(data, h1)**2)*(1/sqrt(0.01
+    #     + h2.mean1(data))) ]
+    speed = speeds["h2.scale"] = make("speed h2.scale", (n["h1"],)) if add else out["h2.scale"]
+    speed.fill(0.0)
+    reduce_sqrt(speed, f["h2"], f["h2.out"], f["adj h2.out"], f["h2.mean1"], p["data"])
+    # d h2.carry(h1) = Mean_{data}[ -h1.out(data, h1)*adj h2(data, h1) ]
+    speed = speeds["h2.carry"] = make("speed h2.carry", (n["h1"],)) if add else out["h2.carry"]
+    speed.fill(0.0)
+    reduce_5(speed, f["h1.out"], f["adj h2"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_4(speed, f["adj yhat"], p["data"])
+    # d h1.weight.x(h1, inputs) = Mean_{data}[ -adj h1(data, h1)*x(data, inputs) ]
+    matrix_product(out["h1.weight.x"], f["adj h1"].T, f["x"], -scale["h1.weight.x"], nodes.weighting(("data",)), add=add)
+    # d h1.weight.x.g(h1, inputs) = Mean_{data}[ -adj h1.g(data, h1)*x(data, inputs) ]
+    matrix_product(out["h1.weight.x.g"], f["adj h1.g"].T, f["x"], -scale["h1.weight.x.g"], nodes.weighting(("data",)), add=add)
+    # d h2.weight(h1, h1') = Mean_{data}[ -adj h2(data, h1)*h1.out(data, h1') ]
+    matrix_product(out["h2.weight"], f["adj h2"].T, f["h1.out"], -scale["h2.weight"], nodes.weighting(("data",)), add=add)
+    # d h3.weight.h2(h3, h1) = Mean_{data}[ -h2.out(data, h1)*adj h3(data, h3) ]
+    matrix_product(out["h3.weight.h2"], f["adj h3"].T, f["h2.out"], -scale["h3.weight.h2"], nodes.weighting(("data",)), add=add)
+    # d h3.weight.h1(h3, h1) = Mean_{data}[ -h1.out(data, h1)*adj h3.g(data, h3) ]
+    matrix_product(out["h3.weight.h1"], f["adj h3.g"].T, f["h1.out"], -scale["h3.weight.h1"], nodes.weighting(("data",)), add=add)
+    # d output.weight(outputs, h3) = Mean_{data}[ -h3.out(data, h3)*adj yhat(data, outputs) ]
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["h3.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "h1.b": 1.0,
+        "h1.weight.x": 1.0,
+        "h1.weight.x.g": 1.0,
+        "h2.scale": 1.0,
+        "h2.carry": 1.0,
+        "h2.weight": 1.0,
+        "h3.weight.h2": 1.0,
+        "h3.weight.h1": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # h1.b: normal(0, 0.5)
+    values["h1.b"] = _draw("normal", (0.0, 0.5,), "h1.b", (n["h1"],), seed)
+    # h1.weight.x: normal(0, 1)
+    values["h1.weight.x"] = _draw("normal", (0.0, 1.0,), "h1.weight.x", (n["h1"], n["inputs"],), seed)
+    # h1.weight.x.g: normal(0, 1)
+    values["h1.weight.x.g"] = _draw("normal", (0.0, 1.0,), "h1.weight.x.g", (n["h1"], n["inputs"],), seed)
+    # h2.scale: normal(1, 0.2)
+    values["h2.scale"] = _draw("normal", (1.0, 0.2,), "h2.scale", (n["h1"],), seed)
+    # h2.carry: uniform(0.5, 1)
+    values["h2.carry"] = _draw("uniform", (0.5, 1.0,), "h2.carry", (n["h1"],), seed)
+    # h2.weight: normal(0.5, 0.5)
+    values["h2.weight"] = (_draw("normal", (0.5, 0.5,), "h2.weight", (n["h1"], n["h1"],), seed) if draw else _draw("constant", (0.5,), "h2.weight", (n["h1"], n["h1"],), seed))
+    # h3.weight.h2: normal(0.5 + 0.5 * source.scale, 0.3)
+    values["h3.weight.h2"] = (_draw("normal", (0.5 + 0.5*values["h2.scale"][:].reshape(1, -1), 0.3,), "h3.weight.h2", (n["h3"], n["h1"],), seed) if draw else _draw("constant", (0.5 + 0.5*values["h2.scale"][:].reshape(1, -1),), "h3.weight.h2", (n["h3"], n["h1"],), seed))
+    # h3.weight.h1: normal(1, 0.3)
+    values["h3.weight.h1"] = (_draw("normal", (1.0, 0.3,), "h3.weight.h1", (n["h3"], n["h1"],), seed) if draw else _draw("constant", (1.0,), "h3.weight.h1", (n["h3"], n["h1"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(1, 0.5)
+    values["output.weight"] = _draw("normal", (1.0, 0.5,), "output.weight", (n["outputs"], n["h3"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state

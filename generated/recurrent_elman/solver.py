@@ -1,0 +1,746 @@
+"""Elman network on sequences
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Elman network on sequences"
+DIGEST = "38aa3f3ed3f0371d91759c49cc554f3d6f0e99f2b9f6fa4268003997c6e444f1"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "r.bias": ("r",),
+    "r.weight.x": ("r", "inputs"),
+    "r.weight.r": ("r", "r"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "r"),
+}
+FROZEN = ()
+POPULATIONS = ("r",)
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "r": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "steps": 6,
+    "inputs": 2,
+    "outputs": 1,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "steps", "inputs"),
+    "y": ("data", "outputs"),
+    "r.bias": ("r",),
+    "r.weight.x": ("r", "inputs"),
+    "r.weight.r": ("r", "r"),
+    "r.step1": ("data", "r"),
+    "r.step1.out": ("data", "r"),
+    "r.step2": ("data", "r"),
+    "r.step2.out": ("data", "r"),
+    "r.step3": ("data", "r"),
+    "r.step3.out": ("data", "r"),
+    "r.step4": ("data", "r"),
+    "r.step4.out": ("data", "r"),
+    "r.step5": ("data", "r"),
+    "r.step5.out": ("data", "r"),
+    "r.step6": ("data", "r"),
+    "r.step6.out": ("data", "r"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "r"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj r.step6.out": ("data", "r"),
+    "adj r.step6": ("data", "r"),
+    "adj r.step5.out": ("data", "r"),
+    "adj r.step5": ("data", "r"),
+    "adj r.step4.out": ("data", "r"),
+    "adj r.step4": ("data", "r"),
+    "adj r.step3.out": ("data", "r"),
+    "adj r.step3": ("data", "r"),
+    "adj r.step2.out": ("data", "r"),
+    "adj r.step2": ("data", "r"),
+    "adj r.step1.out": ("data", "r"),
+    "adj r.step1": ("data", "r"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("outputs",),
+    ("r",),
+    ("data", "inputs"),
+    ("data", "inputs"),
+    ("data", "inputs"),
+    ("data", "inputs"),
+    ("data", "inputs"),
+    ("data", "inputs"),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j) = a(i, 0, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 0, j] if 0 <= 0 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_tanh(out, a, b):
+    """out(i, j) = tanh(a(i, j) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_j = b[j]
+            v1 = np.tanh(a_ij + b_j)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(i, 1, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 1, j] if 0 <= 1 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_3(out, a):
+    """out(i, j) = a(i, 2, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 2, j] if 0 <= 2 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_4(out, a):
+    """out(i, j) = a(i, 3, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 3, j] if 0 <= 3 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_5(out, a):
+    """out(i, j) = a(i, 4, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 4, j] if 0 <= 4 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_6(out, a):
+    """out(i, j) = a(i, 5, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 5, j] if 0 <= 5 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_7(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_8(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_9(out, a, b):
+    """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            out[i, j] = b_ij * (real(1.0) - v1)
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def reduce_3(out, a, b):
+    """out(i) += Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # r.step1(data, r) = Sum_{inputs}[ x(data, 0, inputs)*r.weight.x(r, inputs) ]
+    f["r.step1"] = make("r.step1", (n["data"], n["r"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise(temporary_1, f["x"])
+    matrix_product(f["r.step1"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    # r.step1.out(data, r) = tanh(r.step1(data, r) + r.bias(r))
+    f["r.step1.out"] = make("r.step1.out", (n["data"], n["r"]))
+    pointwise_tanh(f["r.step1.out"], f["r.step1"], f["r.bias"])
+    # r.step2(data, r) = Sum_{inputs}[ x(data, 1, inputs)*r.weight.x(r, inputs) ] + Mean_{r'}[
+    #     r.step1.out(data, r')*r.weight.r(r, r') ]
+    f["r.step2"] = make("r.step2", (n["data"], n["r"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_2(temporary_1, f["x"])
+    matrix_product(f["r.step2"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["r.step2"], f["r.step1.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    # r.step2.out(data, r) = tanh(r.step2(data, r) + r.bias(r))
+    f["r.step2.out"] = make("r.step2.out", (n["data"], n["r"]))
+    pointwise_tanh(f["r.step2.out"], f["r.step2"], f["r.bias"])
+    # r.step3(data, r) = Sum_{inputs}[ x(data, 2, inputs)*r.weight.x(r, inputs) ] + Mean_{r'}[
+    #     r.step2.out(data, r')*r.weight.r(r, r') ]
+    f["r.step3"] = make("r.step3", (n["data"], n["r"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_3(temporary_1, f["x"])
+    matrix_product(f["r.step3"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["r.step3"], f["r.step2.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    # r.step3.out(data, r) = tanh(r.step3(data, r) + r.bias(r))
+    f["r.step3.out"] = make("r.step3.out", (n["data"], n["r"]))
+    pointwise_tanh(f["r.step3.out"], f["r.step3"], f["r.bias"])
+    # r.step4(data, r) = Sum_{inputs}[ x(data, 3, inputs)*r.weight.x(r, inputs) ] + Mean_{r'}[
+    #     r.step3.out(data, r')*r.weight.r(r, r') ]
+    f["r.step4"] = make("r.step4", (n["data"], n["r"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_4(temporary_1, f["x"])
+    matrix_product(f["r.step4"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["r.step4"], f["r.step3.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    # r.step4.out(data, r) = tanh(r.step4(data, r) + r.bias(r))
+    f["r.step4.out"] = make("r.step4.out", (n["data"], n["r"]))
+    pointwise_tanh(f["r.step4.out"], f["r.step4"], f["r.bias"])
+    # r.step5(data, r) = Sum_{inputs}[ x(data, 4, inputs)*r.weight.x(r, inputs) ] + Mean_{r'}[
+    #     r.step4.out(data, r')*r.weight.r(r, r') ]
+    f["r.step5"] = make("r.step5", (n["data"], n["r"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_5(temporary_1, f["x"])
+    matrix_product(f["r.step5"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["r.step5"], f["r.step4.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    # r.step5.out(data, r) = tanh(r.step5(data, r) + r.bias(r))
+    f["r.step5.out"] = make("r.step5.out", (n["data"], n["r"]))
+    pointwise_tanh(f["r.step5.out"], f["r.step5"], f["r.bias"])
+    # r.step6(data, r) = Sum_{inputs}[ x(data, 5, inputs)*r.weight.x(r, inputs) ] + Mean_{r'}[
+    #     r.step5.out(data, r')*r.weight.r(r, r') ]
+    f["r.step6"] = make("r.step6", (n["data"], n["r"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_6(temporary_1, f["x"])
+    matrix_product(f["r.step6"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["r.step6"], f["r.step5.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    # r.step6.out(data, r) = tanh(r.step6(data, r) + r.bias(r))
+    f["r.step6.out"] = make("r.step6.out", (n["data"], n["r"]))
+    pointwise_tanh(f["r.step6.out"], f["r.step6"], f["r.bias"])
+    # yhat(data, outputs) = Mean_{r}[ 0.16666666666666666*r.step1.out(data, r)*output.weight(outputs, r) ] +
+    #     Mean_{r}[ 0.16666666666666666*r.step2.out(data, r)*output.weight(outputs, r) ] + Mean_{r}[
+    #     0.16666666666666666*r.step3.out(data, r)*output.weight(outputs, r) ] + Mean_{r}[
+    #     0.16666666666666666*r.step4.out(data, r)*output.weight(outputs, r) ] + Mean_{r}[
+    #     0.16666666666666666*r.step5.out(data, r)*output.weight(outputs, r) ] + Mean_{r}[
+    #     0.16666666666666666*r.step6.out(data, r)*output.weight(outputs, r) ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise_7(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], f["r.step1.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
+    matrix_product(f["yhat"], f["r.step2.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
+    matrix_product(f["yhat"], f["r.step3.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
+    matrix_product(f["yhat"], f["r.step4.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
+    matrix_product(f["yhat"], f["r.step5.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
+    matrix_product(f["yhat"], f["r.step6.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce(f["loss"], f["y"], f["yhat"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_8(f["adj yhat"], f["y"], f["yhat"])
+    # adj r.step6.out(data, r) = Sum_{outputs}[ 0.16666666666666666*adj yhat(data,
+    #     outputs)*output.weight(outputs, r) ]
+    f["adj r.step6.out"] = make("adj r.step6.out", (n["data"], n["r"]))
+    matrix_product(f["adj r.step6.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
+    # adj r.step6(data, r) = adj r.step6.out(data, r)*(1 - r.step6.out(data, r)**2)
+    f["adj r.step6"] = make("adj r.step6", (n["data"], n["r"]))
+    pointwise_9(f["adj r.step6"], f["r.step6.out"], f["adj r.step6.out"])
+    # adj r.step5.out(data, r) = Sum_{outputs}[ 0.16666666666666666*adj yhat(data,
+    #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step6(data, r')*r.weight.r(r', r) ]
+    f["adj r.step5.out"] = make("adj r.step5.out", (n["data"], n["r"]))
+    matrix_product(f["adj r.step5.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
+    matrix_product(f["adj r.step5.out"], f["adj r.step6"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    # adj r.step5(data, r) = adj r.step5.out(data, r)*(1 - r.step5.out(data, r)**2)
+    f["adj r.step5"] = make("adj r.step5", (n["data"], n["r"]))
+    pointwise_9(f["adj r.step5"], f["r.step5.out"], f["adj r.step5.out"])
+    # adj r.step4.out(data, r) = Sum_{outputs}[ 0.16666666666666666*adj yhat(data,
+    #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step5(data, r')*r.weight.r(r', r) ]
+    f["adj r.step4.out"] = make("adj r.step4.out", (n["data"], n["r"]))
+    matrix_product(f["adj r.step4.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
+    matrix_product(f["adj r.step4.out"], f["adj r.step5"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    # adj r.step4(data, r) = adj r.step4.out(data, r)*(1 - r.step4.out(data, r)**2)
+    f["adj r.step4"] = make("adj r.step4", (n["data"], n["r"]))
+    pointwise_9(f["adj r.step4"], f["r.step4.out"], f["adj r.step4.out"])
+    # adj r.step3.out(data, r) = Sum_{outputs}[ 0.16666666666666666*adj yhat(data,
+    #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step4(data, r')*r.weight.r(r', r) ]
+    f["adj r.step3.out"] = make("adj r.step3.out", (n["data"], n["r"]))
+    matrix_product(f["adj r.step3.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
+    matrix_product(f["adj r.step3.out"], f["adj r.step4"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    # adj r.step3(data, r) = adj r.step3.out(data, r)*(1 - r.step3.out(data, r)**2)
+    f["adj r.step3"] = make("adj r.step3", (n["data"], n["r"]))
+    pointwise_9(f["adj r.step3"], f["r.step3.out"], f["adj r.step3.out"])
+    # adj r.step2.out(data, r) = Sum_{outputs}[ 0.16666666666666666*adj yhat(data,
+    #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step3(data, r')*r.weight.r(r', r) ]
+    f["adj r.step2.out"] = make("adj r.step2.out", (n["data"], n["r"]))
+    matrix_product(f["adj r.step2.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
+    matrix_product(f["adj r.step2.out"], f["adj r.step3"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    # adj r.step2(data, r) = adj r.step2.out(data, r)*(1 - r.step2.out(data, r)**2)
+    f["adj r.step2"] = make("adj r.step2", (n["data"], n["r"]))
+    pointwise_9(f["adj r.step2"], f["r.step2.out"], f["adj r.step2.out"])
+    # adj r.step1.out(data, r) = Sum_{outputs}[ 0.16666666666666666*adj yhat(data,
+    #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step2(data, r')*r.weight.r(r', r) ]
+    f["adj r.step1.out"] = make("adj r.step1.out", (n["data"], n["r"]))
+    matrix_product(f["adj r.step1.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
+    matrix_product(f["adj r.step1.out"], f["adj r.step2"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    # adj r.step1(data, r) = adj r.step1.out(data, r)*(1 - r.step1.out(data, r)**2)
+    f["adj r.step1"] = make("adj r.step1", (n["data"], n["r"]))
+    pointwise_9(f["adj r.step1"], f["r.step1.out"], f["adj r.step1.out"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d r.bias(r) = Mean_{data}[ -adj r.step6(data, r) ] + Mean_{data}[ -adj r.step5(data, r) ] + Mean_{data}[
+    #     -adj r.step4(data, r) ] + Mean_{data}[ -adj r.step3(data, r) ] + Mean_{data}[ -adj r.step2(data, r)
+    #     ] + Mean_{data}[ -adj r.step1(data, r) ]
+    speed = speeds["r.bias"] = make("speed r.bias", (n["r"],)) if add else out["r.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj r.step6"], p["data"])
+    reduce_3(speed, f["adj r.step5"], p["data"])
+    reduce_3(speed, f["adj r.step4"], p["data"])
+    reduce_3(speed, f["adj r.step3"], p["data"])
+    reduce_3(speed, f["adj r.step2"], p["data"])
+    reduce_3(speed, f["adj r.step1"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj yhat"], p["data"])
+    # d r.weight.x(r, inputs) = Mean_{data}[ -x(data, 5, inputs)*adj r.step6(data, r) ] + Mean_{data}[
+    #     -x(data, 4, inputs)*adj r.step5(data, r) ] + Mean_{data}[ -x(data, 3, inputs)*adj r.step4(data, r) ]
+    #     + Mean_{data}[ -x(data, 2, inputs)*adj r.step3(data, r) ] + Mean_{data}[ -x(data, 1, inputs)*adj
+    #     r.step2(data, r) ] + Mean_{data}[ -x(data, 0, inputs)*adj r.step1(data, r) ]
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_6(temporary_1, f["x"])
+    matrix_product(out["r.weight.x"], f["adj r.step6"].T, temporary_1, -scale["r.weight.x"], nodes.weighting(("data",)), add=add)
+    temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
+    pointwise_5(temporary_3, f["x"])
+    matrix_product(out["r.weight.x"], f["adj r.step5"].T, temporary_3, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
+    pointwise_4(temporary_5, f["x"])
+    matrix_product(out["r.weight.x"], f["adj r.step4"].T, temporary_5, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
+    pointwise_3(temporary_7, f["x"])
+    matrix_product(out["r.weight.x"], f["adj r.step3"].T, temporary_7, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    temporary_9 = make("temporary 9", (n["data"], n["inputs"]))
+    pointwise_2(temporary_9, f["x"])
+    matrix_product(out["r.weight.x"], f["adj r.step2"].T, temporary_9, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    temporary_11 = make("temporary 11", (n["data"], n["inputs"]))
+    pointwise(temporary_11, f["x"])
+    matrix_product(out["r.weight.x"], f["adj r.step1"].T, temporary_11, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    # d r.weight.r(r, r') = Mean_{data}[ -adj r.step6(data, r)*r.step5.out(data, r') ] + Mean_{data}[ -adj
+    #     r.step5(data, r)*r.step4.out(data, r') ] + Mean_{data}[ -adj r.step4(data, r)*r.step3.out(data, r')
+    #     ] + Mean_{data}[ -adj r.step3(data, r)*r.step2.out(data, r') ] + Mean_{data}[ -adj r.step2(data,
+    #     r)*r.step1.out(data, r') ]
+    matrix_product(out["r.weight.r"], f["adj r.step6"].T, f["r.step5.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["r.weight.r"], f["adj r.step5"].T, f["r.step4.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.r"], f["adj r.step4"].T, f["r.step3.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.r"], f["adj r.step3"].T, f["r.step2.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.r"], f["adj r.step2"].T, f["r.step1.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
+    # d output.weight(outputs, r) = Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
+    #     outputs)*r.step1.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
+    #     outputs)*r.step2.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
+    #     outputs)*r.step3.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
+    #     outputs)*r.step4.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
+    #     outputs)*r.step5.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
+    #     outputs)*r.step6.out(data, r) ]
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step1.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step2.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step3.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step4.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step5.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step6.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "r.bias": 1.0,
+        "r.weight.x": 1.0,
+        "r.weight.r": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # r.bias: normal(0, 0.3)
+    values["r.bias"] = _draw("normal", (0.0, 0.3,), "r.bias", (n["r"],), seed)
+    # r.weight.x: normal(0, 1)
+    values["r.weight.x"] = _draw("normal", (0.0, 1.0,), "r.weight.x", (n["r"], n["inputs"],), seed)
+    # r.weight.r: normal(0.5, 0.5)
+    values["r.weight.r"] = (_draw("normal", (0.5, 0.5,), "r.weight.r", (n["r"], n["r"],), seed) if draw else _draw("constant", (0.5,), "r.weight.r", (n["r"], n["r"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(0.5, 1)
+    values["output.weight"] = _draw("normal", (0.5, 1.0,), "output.weight", (n["outputs"], n["r"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state

@@ -1,0 +1,799 @@
+"""Residual blocks, pre- and post-activation
+
+Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+import math
+import threading
+import zlib
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
+COMPILED = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+else:
+
+    def compiled(function):
+        """The function itself."""
+        return function
+
+
+TITLE = "Residual blocks, pre- and post-activation"
+DIGEST = "365aca3a4532f129b9372cf9fa08e5332a317a0fdc6a96716651e6ca5ca4a962"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "s.weight": ("s", "inputs"),
+    "inner_1.bias": ("inner_1",),
+    "inner_1.weight": ("inner_1", "s"),
+    "add_1.weight": ("s", "inner_1"),
+    "inner_2.bias": ("inner_2",),
+    "inner_2.weight": ("inner_2", "s"),
+    "add_2.weight": ("s", "inner_2"),
+    "inner_3.bias": ("inner_3",),
+    "inner_3.weight": ("inner_3", "s"),
+    "add_3.weight": ("s", "inner_3"),
+    "middle_1.bias": ("middle_1",),
+    "middle_1.weight": ("middle_1", "s"),
+    "sum_1.weight": ("s", "middle_1"),
+    "middle_2.bias": ("middle_2",),
+    "middle_2.weight": ("middle_2", "s"),
+    "sum_2.weight": ("s", "middle_2"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "s"),
+}
+FROZEN = ()
+POPULATIONS = ("s", "inner_1", "inner_2", "inner_3", "middle_1", "middle_2")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "s": 1.0,
+    "inner_1": 1.0,
+    "inner_2": 1.0,
+    "inner_3": 1.0,
+    "middle_1": 1.0,
+    "middle_2": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "inputs": 10,
+    "outputs": 1,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "inputs"),
+    "y": ("data", "outputs"),
+    "s.weight": ("s", "inputs"),
+    "s": ("data", "s"),
+    "inner_1.bias": ("inner_1",),
+    "inner_1.weight": ("inner_1", "s"),
+    "inner_1": ("data", "inner_1"),
+    "inner_1.out": ("data", "inner_1"),
+    "add_1.weight": ("s", "inner_1"),
+    "add_1": ("data", "s"),
+    "inner_2.bias": ("inner_2",),
+    "inner_2.weight": ("inner_2", "s"),
+    "inner_2": ("data", "inner_2"),
+    "inner_2.out": ("data", "inner_2"),
+    "add_2.weight": ("s", "inner_2"),
+    "add_2": ("data", "s"),
+    "inner_3.bias": ("inner_3",),
+    "inner_3.weight": ("inner_3", "s"),
+    "inner_3": ("data", "inner_3"),
+    "inner_3.out": ("data", "inner_3"),
+    "add_3.weight": ("s", "inner_3"),
+    "add_3": ("data", "s"),
+    "middle_1.bias": ("middle_1",),
+    "middle_1.weight": ("middle_1", "s"),
+    "middle_1": ("data", "middle_1"),
+    "middle_1.out": ("data", "middle_1"),
+    "sum_1.weight": ("s", "middle_1"),
+    "sum_1": ("data", "s"),
+    "sum_1.out": ("data", "s"),
+    "middle_2.bias": ("middle_2",),
+    "middle_2.weight": ("middle_2", "s"),
+    "middle_2": ("data", "middle_2"),
+    "middle_2.out": ("data", "middle_2"),
+    "sum_2.weight": ("s", "middle_2"),
+    "sum_2": ("data", "s"),
+    "sum_2.out": ("data", "s"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "s"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj sum_2.out": ("data", "s"),
+    "adj sum_2": ("data", "s"),
+    "adj middle_2.out": ("data", "middle_2"),
+    "adj middle_2": ("data", "middle_2"),
+    "adj sum_1.out": ("data", "s"),
+    "adj sum_1": ("data", "s"),
+    "adj middle_1.out": ("data", "middle_1"),
+    "adj middle_1": ("data", "middle_1"),
+    "adj add_3": ("data", "s"),
+    "adj inner_3.out": ("data", "inner_3"),
+    "adj inner_3": ("data", "inner_3"),
+    "adj add_2": ("data", "s"),
+    "adj inner_2.out": ("data", "inner_2"),
+    "adj inner_2": ("data", "inner_2"),
+    "adj add_1": ("data", "s"),
+    "adj inner_1.out": ("data", "inner_1"),
+    "adj inner_1": ("data", "inner_1"),
+    "adj s": ("data", "s"),
+}
+# Axes of the temporaries, for the memory estimate.
+TEMPORARIES = [
+    ("inner_1",),
+    ("inner_2",),
+    ("inner_3",),
+    ("middle_1",),
+    ("middle_2",),
+    ("outputs",),
+    ("data", "s"),
+]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+
+    def __init__(self, weights, dtype):
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
+        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.dtype = dtype
+
+    def weighting(self, axes):
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+def matrix(array, split):
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
+    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+
+    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
+    Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+class Workspace(threading.local):
+    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+
+    def __init__(self):
+        self.key, self.arrays = None, {}
+
+    def maker(self, nodes):
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name, shape):
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes):
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+
+@compiled
+def pointwise_tanh(out, a):
+    """out(i, j) = tanh(a(i, j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            v1 = np.tanh(a_ij)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_tanh_2(out, a, b):
+    """out(i, j) = tanh(a(i, j) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_j = b[j]
+            v1 = np.tanh(a_ij + b_j)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j) = a(i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            out[i, j] = a_ij
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_3(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_4(out, a, b):
+    """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            out[i, j] = b_ij * (real(1.0) - v1)
+
+
+@compiled
+def pointwise_tanh_3(out, a, b, c):
+    """out(i, j) = a(i, j) + c(i, j)*(1 - tanh(b(i, j))**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            c_ij = c[i, j]
+            b_ij = b[i, j]
+            v1 = np.tanh(b_ij)
+            v2 = v1 * v1
+            out[i, j] = a_ij + (c_ij * (real(1.0) - v2))
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+# ---------------------------------------------------------------- equations
+
+
+def _forward(f, nodes, make):
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # s(data, s) = Sum_{inputs}[ x(data, inputs)*s.weight(s, inputs) ]
+    f["s"] = make("s", (n["data"], n["s"]))
+    matrix_product(f["s"], f["x"], f["s.weight"].T, 1.0, nodes.weighting(("inputs",)))
+    # inner_1(data, inner_1) = Mean_{s}[ inner_1.weight(inner_1, s)*tanh(s(data, s)) ]
+    f["inner_1"] = make("inner_1", (n["data"], n["inner_1"]))
+    temporary_1 = make("temporary 1", (n["data"], n["s"]))
+    pointwise_tanh(temporary_1, f["s"])
+    matrix_product(f["inner_1"], temporary_1, f["inner_1.weight"].T, 1.0, nodes.weighting(("s",)))
+    # inner_1.out(data, inner_1) = tanh(inner_1(data, inner_1) + inner_1.bias(inner_1))
+    f["inner_1.out"] = make("inner_1.out", (n["data"], n["inner_1"]))
+    pointwise_tanh_2(f["inner_1.out"], f["inner_1"], f["inner_1.bias"])
+    # add_1(data, s) = s(data, s) + Mean_{inner_1}[ inner_1.out(data, inner_1)*add_1.weight(s, inner_1) ]
+    f["add_1"] = make("add_1", (n["data"], n["s"]))
+    pointwise(f["add_1"], f["s"])
+    matrix_product(f["add_1"], f["inner_1.out"], f["add_1.weight"].T, 1.0, nodes.weighting(("inner_1",)), add=True)
+    # inner_2(data, inner_2) = Mean_{s}[ inner_2.weight(inner_2, s)*tanh(add_1(data, s)) ]
+    f["inner_2"] = make("inner_2", (n["data"], n["inner_2"]))
+    temporary_1 = make("temporary 1", (n["data"], n["s"]))
+    pointwise_tanh(temporary_1, f["add_1"])
+    matrix_product(f["inner_2"], temporary_1, f["inner_2.weight"].T, 1.0, nodes.weighting(("s",)))
+    # inner_2.out(data, inner_2) = tanh(inner_2(data, inner_2) + inner_2.bias(inner_2))
+    f["inner_2.out"] = make("inner_2.out", (n["data"], n["inner_2"]))
+    pointwise_tanh_2(f["inner_2.out"], f["inner_2"], f["inner_2.bias"])
+    # add_2(data, s) = add_1(data, s) + Mean_{inner_2}[ inner_2.out(data, inner_2)*add_2.weight(s, inner_2) ]
+    f["add_2"] = make("add_2", (n["data"], n["s"]))
+    pointwise(f["add_2"], f["add_1"])
+    matrix_product(f["add_2"], f["inner_2.out"], f["add_2.weight"].T, 1.0, nodes.weighting(("inner_2",)), add=True)
+    # inner_3(data, inner_3) = Mean_{s}[ inner_3.weight(inner_3, s)*tanh(add_2(data, s)) ]
+    f["inner_3"] = make("inner_3", (n["data"], n["inner_3"]))
+    temporary_1 = make("temporary 1", (n["data"], n["s"]))
+    pointwise_tanh(temporary_1, f["add_2"])
+    matrix_product(f["inner_3"], temporary_1, f["inner_3.weight"].T, 1.0, nodes.weighting(("s",)))
+    # inner_3.out(data, inner_3) = tanh(inner_3(data, inner_3) + inner_3.bias(inner_3))
+    f["inner_3.out"] = make("inner_3.out", (n["data"], n["inner_3"]))
+    pointwise_tanh_2(f["inner_3.out"], f["inner_3"], f["inner_3.bias"])
+    # add_3(data, s) = add_2(data, s) + Mean_{inner_3}[ inner_3.out(data, inner_3)*add_3.weight(s, inner_3) ]
+    f["add_3"] = make("add_3", (n["data"], n["s"]))
+    pointwise(f["add_3"], f["add_2"])
+    matrix_product(f["add_3"], f["inner_3.out"], f["add_3.weight"].T, 1.0, nodes.weighting(("inner_3",)), add=True)
+    # middle_1(data, middle_1) = Mean_{s}[ add_3(data, s)*middle_1.weight(middle_1, s) ]
+    f["middle_1"] = make("middle_1", (n["data"], n["middle_1"]))
+    matrix_product(f["middle_1"], f["add_3"], f["middle_1.weight"].T, 1.0, nodes.weighting(("s",)))
+    # middle_1.out(data, middle_1) = tanh(middle_1(data, middle_1) + middle_1.bias(middle_1))
+    f["middle_1.out"] = make("middle_1.out", (n["data"], n["middle_1"]))
+    pointwise_tanh_2(f["middle_1.out"], f["middle_1"], f["middle_1.bias"])
+    # sum_1(data, s) = add_3(data, s) + Mean_{middle_1}[ middle_1.out(data, middle_1)*sum_1.weight(s,
+    #     middle_1) ]
+    f["sum_1"] = make("sum_1", (n["data"], n["s"]))
+    pointwise(f["sum_1"], f["add_3"])
+    matrix_product(f["sum_1"], f["middle_1.out"], f["sum_1.weight"].T, 1.0, nodes.weighting(("middle_1",)), add=True)
+    # sum_1.out(data, s) = tanh(sum_1(data, s))
+    f["sum_1.out"] = make("sum_1.out", (n["data"], n["s"]))
+    pointwise_tanh(f["sum_1.out"], f["sum_1"])
+    # middle_2(data, middle_2) = Mean_{s}[ sum_1.out(data, s)*middle_2.weight(middle_2, s) ]
+    f["middle_2"] = make("middle_2", (n["data"], n["middle_2"]))
+    matrix_product(f["middle_2"], f["sum_1.out"], f["middle_2.weight"].T, 1.0, nodes.weighting(("s",)))
+    # middle_2.out(data, middle_2) = tanh(middle_2(data, middle_2) + middle_2.bias(middle_2))
+    f["middle_2.out"] = make("middle_2.out", (n["data"], n["middle_2"]))
+    pointwise_tanh_2(f["middle_2.out"], f["middle_2"], f["middle_2.bias"])
+    # sum_2(data, s) = sum_1.out(data, s) + Mean_{middle_2}[ middle_2.out(data, middle_2)*sum_2.weight(s,
+    #     middle_2) ]
+    f["sum_2"] = make("sum_2", (n["data"], n["s"]))
+    pointwise(f["sum_2"], f["sum_1.out"])
+    matrix_product(f["sum_2"], f["middle_2.out"], f["sum_2.weight"].T, 1.0, nodes.weighting(("middle_2",)), add=True)
+    # sum_2.out(data, s) = tanh(sum_2(data, s))
+    f["sum_2.out"] = make("sum_2.out", (n["data"], n["s"]))
+    pointwise_tanh(f["sum_2.out"], f["sum_2"])
+    # yhat(data, outputs) = Mean_{s}[ sum_2.out(data, s)*output.weight(outputs, s) ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise_2(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], f["sum_2.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), add=True)
+
+
+def _loss(f, nodes, make):
+    """What compares the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce(f["loss"], f["y"], f["yhat"])
+
+
+def _backward(f, nodes, make):
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_3(f["adj yhat"], f["y"], f["yhat"])
+    # adj sum_2.out(data, s) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, s) ]
+    f["adj sum_2.out"] = make("adj sum_2.out", (n["data"], n["s"]))
+    matrix_product(f["adj sum_2.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
+    # adj sum_2(data, s) = adj sum_2.out(data, s)*(1 - sum_2.out(data, s)**2)
+    f["adj sum_2"] = make("adj sum_2", (n["data"], n["s"]))
+    pointwise_4(f["adj sum_2"], f["sum_2.out"], f["adj sum_2.out"])
+    # adj middle_2.out(data, middle_2) = Mean_{s}[ adj sum_2(data, s)*sum_2.weight(s, middle_2) ]
+    f["adj middle_2.out"] = make("adj middle_2.out", (n["data"], n["middle_2"]))
+    matrix_product(f["adj middle_2.out"], f["adj sum_2"], f["sum_2.weight"], 1.0, nodes.weighting(("s",)))
+    # adj middle_2(data, middle_2) = adj middle_2.out(data, middle_2)*(1 - middle_2.out(data, middle_2)**2)
+    f["adj middle_2"] = make("adj middle_2", (n["data"], n["middle_2"]))
+    pointwise_4(f["adj middle_2"], f["middle_2.out"], f["adj middle_2.out"])
+    # adj sum_1.out(data, s) = adj sum_2(data, s) + Mean_{middle_2}[ adj middle_2(data,
+    #     middle_2)*middle_2.weight(middle_2, s) ]
+    f["adj sum_1.out"] = make("adj sum_1.out", (n["data"], n["s"]))
+    pointwise(f["adj sum_1.out"], f["adj sum_2"])
+    matrix_product(f["adj sum_1.out"], f["adj middle_2"], f["middle_2.weight"], 1.0, nodes.weighting(("middle_2",)), add=True)
+    # adj sum_1(data, s) = adj sum_1.out(data, s)*(1 - sum_1.out(data, s)**2)
+    f["adj sum_1"] = make("adj sum_1", (n["data"], n["s"]))
+    pointwise_4(f["adj sum_1"], f["sum_1.out"], f["adj sum_1.out"])
+    # adj middle_1.out(data, middle_1) = Mean_{s}[ adj sum_1(data, s)*sum_1.weight(s, middle_1) ]
+    f["adj middle_1.out"] = make("adj middle_1.out", (n["data"], n["middle_1"]))
+    matrix_product(f["adj middle_1.out"], f["adj sum_1"], f["sum_1.weight"], 1.0, nodes.weighting(("s",)))
+    # adj middle_1(data, middle_1) = adj middle_1.out(data, middle_1)*(1 - middle_1.out(data, middle_1)**2)
+    f["adj middle_1"] = make("adj middle_1", (n["data"], n["middle_1"]))
+    pointwise_4(f["adj middle_1"], f["middle_1.out"], f["adj middle_1.out"])
+    # adj add_3(data, s) = adj sum_1(data, s) + Mean_{middle_1}[ adj middle_1(data,
+    #     middle_1)*middle_1.weight(middle_1, s) ]
+    f["adj add_3"] = make("adj add_3", (n["data"], n["s"]))
+    pointwise(f["adj add_3"], f["adj sum_1"])
+    matrix_product(f["adj add_3"], f["adj middle_1"], f["middle_1.weight"], 1.0, nodes.weighting(("middle_1",)), add=True)
+    # adj inner_3.out(data, inner_3) = Mean_{s}[ adj add_3(data, s)*add_3.weight(s, inner_3) ]
+    f["adj inner_3.out"] = make("adj inner_3.out", (n["data"], n["inner_3"]))
+    matrix_product(f["adj inner_3.out"], f["adj add_3"], f["add_3.weight"], 1.0, nodes.weighting(("s",)))
+    # adj inner_3(data, inner_3) = adj inner_3.out(data, inner_3)*(1 - inner_3.out(data, inner_3)**2)
+    f["adj inner_3"] = make("adj inner_3", (n["data"], n["inner_3"]))
+    pointwise_4(f["adj inner_3"], f["inner_3.out"], f["adj inner_3.out"])
+    # adj add_2(data, s) = adj add_3(data, s) + Mean_{inner_3}[ adj inner_3(data,
+    #     inner_3)*inner_3.weight(inner_3, s)*(1 - tanh(add_2(data, s))**2) ]
+    f["adj add_2"] = make("adj add_2", (n["data"], n["s"]))
+    matrix_product(f["adj add_2"], f["adj inner_3"], f["inner_3.weight"], 1.0, nodes.weighting(("inner_3",)))
+    pointwise_tanh_3(f["adj add_2"], f["adj add_3"], f["add_2"], f["adj add_2"])
+    # adj inner_2.out(data, inner_2) = Mean_{s}[ adj add_2(data, s)*add_2.weight(s, inner_2) ]
+    f["adj inner_2.out"] = make("adj inner_2.out", (n["data"], n["inner_2"]))
+    matrix_product(f["adj inner_2.out"], f["adj add_2"], f["add_2.weight"], 1.0, nodes.weighting(("s",)))
+    # adj inner_2(data, inner_2) = adj inner_2.out(data, inner_2)*(1 - inner_2.out(data, inner_2)**2)
+    f["adj inner_2"] = make("adj inner_2", (n["data"], n["inner_2"]))
+    pointwise_4(f["adj inner_2"], f["inner_2.out"], f["adj inner_2.out"])
+    # adj add_1(data, s) = adj add_2(data, s) + Mean_{inner_2}[ adj inner_2(data,
+    #     inner_2)*inner_2.weight(inner_2, s)*(1 - tanh(add_1(data, s))**2) ]
+    f["adj add_1"] = make("adj add_1", (n["data"], n["s"]))
+    matrix_product(f["adj add_1"], f["adj inner_2"], f["inner_2.weight"], 1.0, nodes.weighting(("inner_2",)))
+    pointwise_tanh_3(f["adj add_1"], f["adj add_2"], f["add_1"], f["adj add_1"])
+    # adj inner_1.out(data, inner_1) = Mean_{s}[ adj add_1(data, s)*add_1.weight(s, inner_1) ]
+    f["adj inner_1.out"] = make("adj inner_1.out", (n["data"], n["inner_1"]))
+    matrix_product(f["adj inner_1.out"], f["adj add_1"], f["add_1.weight"], 1.0, nodes.weighting(("s",)))
+    # adj inner_1(data, inner_1) = adj inner_1.out(data, inner_1)*(1 - inner_1.out(data, inner_1)**2)
+    f["adj inner_1"] = make("adj inner_1", (n["data"], n["inner_1"]))
+    pointwise_4(f["adj inner_1"], f["inner_1.out"], f["adj inner_1.out"])
+    # adj s(data, s) = adj add_1(data, s) + Mean_{inner_1}[ adj inner_1(data, inner_1)*inner_1.weight(inner_1,
+    #     s)*(1 - tanh(s(data, s))**2) ]
+    f["adj s"] = make("adj s", (n["data"], n["s"]))
+    matrix_product(f["adj s"], f["adj inner_1"], f["inner_1.weight"], 1.0, nodes.weighting(("inner_1",)))
+    pointwise_tanh_3(f["adj s"], f["adj add_1"], f["s"], f["adj s"])
+
+
+def _evolution(f, nodes, make, out, scale, add):
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d inner_1.bias(inner_1) = Mean_{data}[ -adj inner_1(data, inner_1) ]
+    speed = speeds["inner_1.bias"] = make("speed inner_1.bias", (n["inner_1"],)) if add else out["inner_1.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj inner_1"], p["data"])
+    # d inner_2.bias(inner_2) = Mean_{data}[ -adj inner_2(data, inner_2) ]
+    speed = speeds["inner_2.bias"] = make("speed inner_2.bias", (n["inner_2"],)) if add else out["inner_2.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj inner_2"], p["data"])
+    # d inner_3.bias(inner_3) = Mean_{data}[ -adj inner_3(data, inner_3) ]
+    speed = speeds["inner_3.bias"] = make("speed inner_3.bias", (n["inner_3"],)) if add else out["inner_3.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj inner_3"], p["data"])
+    # d middle_1.bias(middle_1) = Mean_{data}[ -adj middle_1(data, middle_1) ]
+    speed = speeds["middle_1.bias"] = make("speed middle_1.bias", (n["middle_1"],)) if add else out["middle_1.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj middle_1"], p["data"])
+    # d middle_2.bias(middle_2) = Mean_{data}[ -adj middle_2(data, middle_2) ]
+    speed = speeds["middle_2.bias"] = make("speed middle_2.bias", (n["middle_2"],)) if add else out["middle_2.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj middle_2"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj yhat"], p["data"])
+    # d s.weight(s, inputs) = Mean_{data}[ -x(data, inputs)*adj s(data, s) ]
+    matrix_product(out["s.weight"], f["adj s"].T, f["x"], -scale["s.weight"], nodes.weighting(("data",)), add=add)
+    # d inner_1.weight(inner_1, s) = Mean_{data}[ -adj inner_1(data, inner_1)*tanh(s(data, s)) ]
+    temporary_1 = make("temporary 1", (n["data"], n["s"]))
+    pointwise_tanh(temporary_1, f["s"])
+    matrix_product(out["inner_1.weight"], f["adj inner_1"].T, temporary_1, -scale["inner_1.weight"], nodes.weighting(("data",)), add=add)
+    # d add_1.weight(s, inner_1) = Mean_{data}[ -inner_1.out(data, inner_1)*adj add_1(data, s) ]
+    matrix_product(out["add_1.weight"], f["adj add_1"].T, f["inner_1.out"], -scale["add_1.weight"], nodes.weighting(("data",)), add=add)
+    # d inner_2.weight(inner_2, s) = Mean_{data}[ -adj inner_2(data, inner_2)*tanh(add_1(data, s)) ]
+    temporary_1 = make("temporary 1", (n["data"], n["s"]))
+    pointwise_tanh(temporary_1, f["add_1"])
+    matrix_product(out["inner_2.weight"], f["adj inner_2"].T, temporary_1, -scale["inner_2.weight"], nodes.weighting(("data",)), add=add)
+    # d add_2.weight(s, inner_2) = Mean_{data}[ -inner_2.out(data, inner_2)*adj add_2(data, s) ]
+    matrix_product(out["add_2.weight"], f["adj add_2"].T, f["inner_2.out"], -scale["add_2.weight"], nodes.weighting(("data",)), add=add)
+    # d inner_3.weight(inner_3, s) = Mean_{data}[ -adj inner_3(data, inner_3)*tanh(add_2(data, s)) ]
+    temporary_1 = make("temporary 1", (n["data"], n["s"]))
+    pointwise_tanh(temporary_1, f["add_2"])
+    matrix_product(out["inner_3.weight"], f["adj inner_3"].T, temporary_1, -scale["inner_3.weight"], nodes.weighting(("data",)), add=add)
+    # d add_3.weight(s, inner_3) = Mean_{data}[ -inner_3.out(data, inner_3)*adj add_3(data, s) ]
+    matrix_product(out["add_3.weight"], f["adj add_3"].T, f["inner_3.out"], -scale["add_3.weight"], nodes.weighting(("data",)), add=add)
+    # d middle_1.weight(middle_1, s) = Mean_{data}[ -adj middle_1(data, middle_1)*add_3(data, s) ]
+    matrix_product(out["middle_1.weight"], f["adj middle_1"].T, f["add_3"], -scale["middle_1.weight"], nodes.weighting(("data",)), add=add)
+    # d sum_1.weight(s, middle_1) = Mean_{data}[ -middle_1.out(data, middle_1)*adj sum_1(data, s) ]
+    matrix_product(out["sum_1.weight"], f["adj sum_1"].T, f["middle_1.out"], -scale["sum_1.weight"], nodes.weighting(("data",)), add=add)
+    # d middle_2.weight(middle_2, s) = Mean_{data}[ -adj middle_2(data, middle_2)*sum_1.out(data, s) ]
+    matrix_product(out["middle_2.weight"], f["adj middle_2"].T, f["sum_1.out"], -scale["middle_2.weight"], nodes.weighting(("data",)), add=add)
+    # d sum_2.weight(s, middle_2) = Mean_{data}[ -middle_2.out(data, middle_2)*adj sum_2(data, s) ]
+    matrix_product(out["sum_2.weight"], f["adj sum_2"].T, f["middle_2.out"], -scale["sum_2.weight"], nodes.weighting(("data",)), add=add)
+    # d output.weight(outputs, s) = Mean_{data}[ -adj yhat(data, outputs)*sum_2.out(data, s) ]
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["sum_2.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t):
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "s.weight": 1.0,
+        "inner_1.bias": 1.0,
+        "inner_1.weight": 1.0,
+        "add_1.weight": 1.0,
+        "inner_2.bias": 1.0,
+        "inner_2.weight": 1.0,
+        "add_2.weight": 1.0,
+        "inner_3.bias": 1.0,
+        "inner_3.weight": 1.0,
+        "add_3.weight": 1.0,
+        "middle_1.bias": 1.0,
+        "middle_1.weight": 1.0,
+        "sum_1.weight": 1.0,
+        "middle_2.bias": 1.0,
+        "middle_2.weight": 1.0,
+        "sum_2.weight": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# ---------------------------------------------------------------- what a user calls
+
+
+def _precision(state):
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _begin(state, x, y=None, weights=None):
+    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = _precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    fields["x"] = x
+    if y is not None:
+        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def forward(state, x):
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = _begin(state, x)
+    given = set(fields)
+    _forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state, x):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
+    fields, nodes = _begin(state, x)
+    _forward(fields, nodes, WORKSPACE.maker(nodes))
+    return fields["yhat"].copy()
+
+
+def loss(state, x, y):
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = _begin(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(state, x, y, weights):
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = _begin(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    _forward(fields, nodes, make)
+    _backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(state, x, y, t=0.0, weights=None):
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    _evolution(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(state, x, y, t, alpha, out=None, weights=None):
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        for name in PARAMETERS:
+            own = out[name]
+            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+            if own is not fields[name]:
+                np.copyto(own, fields[name])
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    _evolution(fields, nodes, make, out, scale, True)
+    return out
+
+
+def check(state):
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    size = SIZES | {axis: len(values) for axis, values in weights.items()}
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(state[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
+    """
+    size = SIZES | _node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    return count * np.dtype(dtype).itemsize
+
+
+# ---------------------------------------------------------------- initial values
+
+
+def _node_counts(widths):
+    if isinstance(widths, (int, np.integer)):
+        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: int(widths[axis]) for axis in MEASURES}
+
+
+def _draw(kind, arguments, name, shape, seed, neuron=0):
+    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "normal":
+        values = rng.standard_normal(shape)
+        values *= arguments[1]
+        values += arguments[0]
+        return values
+    if kind == "uniform":
+        values = rng.random(shape)
+        values *= arguments[1] - arguments[0]
+        values += arguments[0]
+        return values
+    if kind == "rademacher":
+        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+    if kind == "sphere":
+        values = rng.standard_normal(shape)
+        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
+        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
+        return arguments[0] * values / norm
+    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+
+def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = _node_counts(widths)
+    n = SIZES | nodes
+    values = {}
+    draw = edges == "draw"
+    # s.weight: normal(0, sqrt(4/10))
+    values["s.weight"] = _draw("normal", (0.0, 0.6324555320336759,), "s.weight", (n["s"], n["inputs"],), seed)
+    # inner_1.bias: normal(0, 0.3)
+    values["inner_1.bias"] = _draw("normal", (0.0, 0.3,), "inner_1.bias", (n["inner_1"],), seed)
+    # inner_1.weight: normal(0.5, 0.5)
+    values["inner_1.weight"] = (_draw("normal", (0.5, 0.5,), "inner_1.weight", (n["inner_1"], n["s"],), seed) if draw else _draw("constant", (0.5,), "inner_1.weight", (n["inner_1"], n["s"],), seed))
+    # add_1.weight: normal(0, 1)
+    values["add_1.weight"] = (_draw("normal", (0.0, 1.0,), "add_1.weight", (n["s"], n["inner_1"],), seed) if draw else _draw("constant", (0.0,), "add_1.weight", (n["s"], n["inner_1"],), seed))
+    # inner_2.bias: normal(0, 0.3)
+    values["inner_2.bias"] = _draw("normal", (0.0, 0.3,), "inner_2.bias", (n["inner_2"],), seed)
+    # inner_2.weight: normal(0.5, 0.5)
+    values["inner_2.weight"] = (_draw("normal", (0.5, 0.5,), "inner_2.weight", (n["inner_2"], n["s"],), seed) if draw else _draw("constant", (0.5,), "inner_2.weight", (n["inner_2"], n["s"],), seed))
+    # add_2.weight: normal(0, 1)
+    values["add_2.weight"] = (_draw("normal", (0.0, 1.0,), "add_2.weight", (n["s"], n["inner_2"],), seed) if draw else _draw("constant", (0.0,), "add_2.weight", (n["s"], n["inner_2"],), seed))
+    # inner_3.bias: normal(0, 0.3)
+    values["inner_3.bias"] = _draw("normal", (0.0, 0.3,), "inner_3.bias", (n["inner_3"],), seed)
+    # inner_3.weight: normal(0.5, 0.5)
+    values["inner_3.weight"] = (_draw("normal", (0.5, 0.5,), "inner_3.weight", (n["inner_3"], n["s"],), seed) if draw else _draw("constant", (0.5,), "inner_3.weight", (n["inner_3"], n["s"],), seed))
+    # add_3.weight: normal(0, 1)
+    values["add_3.weight"] = (_draw("normal", (0.0, 1.0,), "add_3.weight", (n["s"], n["inner_3"],), seed) if draw else _draw("constant", (0.0,), "add_3.weight", (n["s"], n["inner_3"],), seed))
+    # middle_1.bias: 0
+    values["middle_1.bias"] = _draw("constant", (0.0,), "middle_1.bias", (n["middle_1"],), seed)
+    # middle_1.weight: normal(0.5, 0.5)
+    values["middle_1.weight"] = (_draw("normal", (0.5, 0.5,), "middle_1.weight", (n["middle_1"], n["s"],), seed) if draw else _draw("constant", (0.5,), "middle_1.weight", (n["middle_1"], n["s"],), seed))
+    # sum_1.weight: normal(0.5, 1)
+    values["sum_1.weight"] = (_draw("normal", (0.5, 1.0,), "sum_1.weight", (n["s"], n["middle_1"],), seed) if draw else _draw("constant", (0.5,), "sum_1.weight", (n["s"], n["middle_1"],), seed))
+    # middle_2.bias: 0
+    values["middle_2.bias"] = _draw("constant", (0.0,), "middle_2.bias", (n["middle_2"],), seed)
+    # middle_2.weight: normal(0.5, 0.5)
+    values["middle_2.weight"] = (_draw("normal", (0.5, 0.5,), "middle_2.weight", (n["middle_2"], n["s"],), seed) if draw else _draw("constant", (0.5,), "middle_2.weight", (n["middle_2"], n["s"],), seed))
+    # sum_2.weight: normal(0.5, 1)
+    values["sum_2.weight"] = (_draw("normal", (0.5, 1.0,), "sum_2.weight", (n["s"], n["middle_2"],), seed) if draw else _draw("constant", (0.5,), "sum_2.weight", (n["s"], n["middle_2"],), seed))
+    # output.bias: 0
+    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(1, 0.5)
+    values["output.weight"] = _draw("normal", (1.0, 0.5,), "output.weight", (n["outputs"], n["s"],), seed)
+    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state
