@@ -77,14 +77,15 @@ class Run:
     def trajectory(self, state: State, start: int, resume: Trajectory | None, progress: bool) -> Trajectory:
         """Step from number ``start`` to the end; ``resume``: what went before."""
         observed = set(self.observed.tolist())
-        if resume is None:
-            self.observe(0, state)
         bar = tqdm(
             total=self.clock.steps, initial=start, desc="limit", disable=not progress, delay=2, leave=False
         )
         nodes = {name: len(weights) for name, weights in state["p"].items()}
         products = largest_product(draw_noise(self.problem.system), nodes, self.feed.samples)
-        with bar, fitting_threads(products):
+        # Values that overflow are found at the next observation, with a message; no warning is owed here.
+        with bar, fitting_threads(products), np.errstate(all="ignore"):
+            if resume is None:
+                self.observe(0, state)
             for number in range(start, self.clock.steps):
                 state = self.advance(state, number)
                 if number + 1 in observed:
@@ -97,12 +98,10 @@ class Run:
         x, y, weights = self.feed(number + 1)
         t = float(self.clock.times[number])
         width = float(self.clock.times[number + 1]) - t
-        # Values that overflow are found at the next observation, with a message; no warning is owed here.
-        with np.errstate(all="ignore"):
-            if self.options.method == "euler":
-                stepped: State = self.module.step(state, x, y, t, width, out=state, weights=weights)
-                return stepped
-            return runge_kutta(self.module, state, (x, y, weights), t, width, self.options.method)
+        if self.options.method == "euler":
+            stepped: State = self.module.step(state, x, y, t, width, out=state, weights=weights)
+            return stepped
+        return runge_kutta(self.module, state, (x, y, weights), t, width, self.options.method)
 
     def observe(self, number: int, state: State) -> None:
         """Measure loss and error on the evaluation sample; keep a checkpoint where one is due."""
@@ -122,10 +121,9 @@ class Run:
         if not _SMALLEST_PIECE <= size <= count:
             size = min(max(size, _SMALLEST_PIECE), _LARGEST_PIECE, count)
         starts = list(range(0, count - size, size))
-        with np.errstate(all="ignore"):
-            parts = [self.module.predict(state, self.x[k : k + size]) for k in starts]
-            # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
-            last = self.module.predict(state, self.x[count - size :])
+        parts = [self.module.predict(state, self.x[k : k + size]) for k in starts]
+        # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+        last = self.module.predict(state, self.x[count - size :])
         done = starts[-1] + size if starts else 0
         return np.concatenate([*parts, last[done - (count - size) :]])
 
@@ -133,8 +131,7 @@ class Run:
         """Where the numbers left the finite ones, and what to do."""
         broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
         if not broken:
-            with np.errstate(all="ignore"):
-                fields = self.module.forward(state, self.x[:_LARGEST_PIECE])
+            fields = self.module.forward(state, self.x[:_LARGEST_PIECE])
             broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
         where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
         last = f"; the last finite loss was {self.rows[-1][2]:.4g} at t = {self.rows[-1][0]:.4g}"
