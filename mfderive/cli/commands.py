@@ -121,12 +121,9 @@ def load_network(arguments: argparse.Namespace) -> Any:
 
 
 def _end(network: Any) -> dict[str, Any]:
-    """Where networks stop: where the limit does, if the spec says so, else where [check] does."""
-    for table in (dict(network.solver), dict(network.check)):
-        for key in _ENDS:
-            if key in table:
-                return {key: table[key]}
-    return {}
+    """Where networks stop: where the limit does. ([check] may end earlier, for itself.)"""
+    table = dict(network.solver)
+    return {key: table[key] for key in _ENDS if key in table}
 
 
 def _widths(network: Any) -> list[int]:
