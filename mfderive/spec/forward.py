@@ -12,7 +12,7 @@ from ..algebra.laws import End
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Access, Affine, Axis, AxisKind, Field, Index, Role, Slot, Term, canonical_indices
 from .declarations import Declarations, field_name
-from .kind import STEPS, Reading, Shape, Site
+from .kind import STEPS, Positions, Reading, Shape, Site
 from .kinds import KINDS
 from .names import INPUT, MAIN, OUTPUT
 from .network import AxisReduction, Connection, Layer, Network
@@ -29,8 +29,7 @@ def forward_system(network: Network) -> ForwardSystem:
     """
     builder = ForwardBuilder(network)
     builder.inputs()
-    for layer in network.layers:
-        builder.shape(layer)
+    builder.find_shapes()
     for layer in network.layers:
         for step in builder.steps(layer):
             builder.need(layer.name, step)
@@ -83,6 +82,25 @@ class ForwardBuilder(Declarations):
 
     # ------------------------------------------------------------------ shapes
 
+    def find_shapes(self) -> None:
+        """Find the axes of all layers, each if possible after everything that it reads.
+
+        Layers that read each other's steps before wait for what they read at their own step only.
+        """
+        waiting = list(self.network.layers)
+        while waiting:
+            ready = [layer for layer in waiting if self.is_ready(layer, before=False)]
+            layer = next((layer for layer in ready if self.is_ready(layer, before=True)), ready[0])
+            self.shape(layer)
+            waiting.remove(layer)
+
+    def is_ready(self, layer: Layer, before: bool) -> bool:
+        """Whether the axes are known of what a layer reads at its own step (and at steps ``before``)."""
+        needed = {layer.neurons} if layer.neurons is not None else set()
+        for connection in layer.connections:
+            needed |= connection.now | ({connection.source} if before else set())
+        return needed - {layer.name} <= self.shapes.keys()
+
     def shape(self, layer: Layer) -> None:
         """Find the axes of a layer: its neurons (own or shared) and its positions."""
         if layer.neurons is not None:
@@ -100,27 +118,44 @@ class ForwardBuilder(Declarations):
         """
         now = [connection for connection in layer.connections if not connection.delay]
         before = [c for c in layer.connections if c.delay and c.source in self.shapes]
-        found: tuple[Connection, tuple[int, ...]] | None = None
-        kept: tuple[str, ...] | None = None
-        for connection in now or before:
-            site = Site(self, connection, layer.name)
-            positions = KINDS[connection.kind].positions(site)
-            if positions is None:
+        for group in (now, before):
+            made = [(c, found) for c in group if (found := self.made(layer.name, c)) is not None]
+            if not made:
                 continue
-            sizes = tuple(self.size(p) if isinstance(p, str) else p for p in positions)
-            if found is not None and found[1] != sizes:
-                raise self.error(
-                    connection,
-                    f"this connection gives '{layer.name}' positions of shape {list(sizes)}, another "
-                    f"({found[0].source}) gives {list(found[1])}",
-                    remedy="Choose kernel, stride and padding so that they agree",
-                )
-            found = found or (connection, sizes)
-            if kept is None and all(isinstance(p, str) for p in positions):
-                kept = tuple(str(p) for p in positions)
-        if found is None:
-            return ()
-        return kept if kept is not None else self.finite_axes(f"{layer.name}.positions", found[1])
+            first, positions = made[0]
+            for connection, other in made[1:]:
+                self.check_positions(layer.name, connection, other, first.source, positions)
+            kept = [p for _, p in made if all(isinstance(axis, str) for axis in p)]
+            if kept:
+                return tuple(str(axis) for axis in kept[0])
+            return self.finite_axes(f"{layer.name}.positions", self.position_sizes(positions))
+        return ()
+
+    def made(self, layer: str, connection: Connection) -> Positions:
+        """The positions that a connection gives a layer: names or sizes of axes, or None."""
+        return KINDS[connection.kind].positions(Site(self, connection, layer))
+
+    def position_sizes(self, positions: tuple[int, ...] | tuple[str, ...]) -> tuple[int, ...]:
+        """The sizes of positions given as sizes or as names of axes."""
+        return tuple(self.size(each) if isinstance(each, str) else each for each in positions)
+
+    def check_positions(
+        self,
+        layer: str,
+        connection: Connection,
+        own: tuple[int, ...] | tuple[str, ...],
+        other: str,
+        wanted: tuple[int, ...] | tuple[str, ...],
+    ) -> None:
+        """Refuse a connection that gives a layer other positions than another one does."""
+        sizes, known = self.position_sizes(own), self.position_sizes(wanted)
+        if sizes != known:
+            raise self.error(
+                connection,
+                f"this connection gives '{layer}' positions of shape {list(sizes)}, another "
+                f"({other}) gives {list(known)}",
+                remedy="Choose kernel, stride and padding so that they agree",
+            )
 
     # ------------------------------------------------------------------ layers and steps
 
@@ -160,6 +195,9 @@ class ForwardBuilder(Declarations):
         # In the order of the file, whatever they go into: a weight's law stands at its first mention.
         terms: dict[str, list[Term]] = {}
         for connection in layer.connections:
+            made = self.made(layer.name, connection) if connection.delay else None
+            if made is not None:
+                self.check_positions(layer.name, connection, made, "at its own step", shape.positions)
             own = terms.setdefault(connection.into, [])
             own += self.terms(layer.name, target, connection, step)
         base = field_name(layer.name, step)

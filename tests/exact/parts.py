@@ -8,9 +8,11 @@ import numpy as np
 
 from .choices import Picker
 from .vocabulary import Vocabulary
+from .windows import pools, turned, windows
 
 Table = dict[str, Any]
 Shape = tuple[int, ...]
+WEIGHTLESS = ("skip", "max-pool", "average-pool")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Node:
     size: int | None
     positions: Shape = ()
     values: tuple[tuple[str, Shape], ...] = ()
+    steps: int = 0
 
     @property
     def end(self) -> str | int:
@@ -52,12 +55,28 @@ class Parts:
 
     def kind(self, node: Node, source: Node, positions: Shape | None) -> tuple[str, Table, Shape | None]:
         """A kind that fits the positions chosen so far, with its keys, and the positions after it."""
+        shares = source.root == node.root
         kinds = ["dense"]
-        if source.root == node.root and positions in (None, source.positions):
+        if shares and positions in (None, source.positions):
             kinds += ["skip", "skip"]
-        options = self.convolutions(source, positions)
-        if options:
-            kinds += ["convolution", "convolution"]
+        options = {
+            "convolution": windows(source.positions, positions, "kernel"),
+            "transposed-convolution": turned(source.positions, positions) if source.positions else [],
+        }
+        if shares and source.positions:
+            options["max-pool"] = pools(source.positions, positions, False)
+            options["average-pool"] = pools(source.positions, positions, self.coarse)
+            if positions in (None, ()):
+                options["max-pool"] += [({"window": "all"}, ())] * 40
+                if not self.coarse or int(np.prod(source.positions)) in (1, 2, 4, 8):
+                    options["average-pool"] += [({"window": "all"}, ())] * 40
+        for name, weight in (
+            ("convolution", 2),
+            ("transposed-convolution", 1),
+            ("max-pool", 5),
+            ("average-pool", 4),
+        ):
+            kinds += [name] * weight if options.get(name) else []
         kind = self.picker.pick(kinds)
         table: Table = {} if kind == "dense" else {"kind": kind}
         if kind == "skip":
@@ -65,47 +84,26 @@ class Parts:
         if kind == "dense":
             self.averages(table, kind, source)
             return kind, table, positions
-        keys, size = self.picker.pick(options)
+        keys, left = self.picker.pick(options[kind])
         table.update(keys)
-        self.features.update({"stride", "padding"} & set(keys))
-        self.averages(table, kind, source)
-        return kind, table, (size,)
-
-    def convolutions(self, source: Node, positions: Shape | None) -> list[tuple[Table, int]]:
-        """Convolutions of a source with one position axis that give the wanted positions."""
-        if len(source.positions) != 1:
-            return []
-        size = source.positions[0]
-        found = []
-        for taps in (2, 1, 3):
-            for stride in (1, 2):
-                for padding in (None, "same", [1], [[0, 2]]):
-                    margin = {None: 0, "same": None}.get(padding) if not isinstance(padding, list) else 2
-                    padded = size + (margin or 0)
-                    count = -(-size // stride) if padding == "same" else (padded - taps) // stride + 1
-                    if (
-                        count < 1
-                        or (padding != "same" and taps > padded)
-                        or positions not in (None, (count,))
-                    ):
-                        continue
-                    table: Table = {"kernel": [taps]}
-                    if stride > 1:
-                        table["stride"] = [stride]
-                    if padding is not None:
-                        table["padding"] = padding
-                    found.append((table, count))
-        return found
+        if keys.get("window") == "all":
+            self.features.add("pool-all")
+        elif kind in WEIGHTLESS:
+            self.features.update({"pool-padding"} if "padding" in keys else ())
+        else:
+            self.features.update({"stride", "padding"} & set(keys))
+            self.averages(table, kind, source)
+        return kind, table, left
 
     def averages(self, table: Table, kind: str, source: Node) -> None:
         """Divide finite sums too, where the quotient is exact if it must be."""
         counts = {}
         if source.size is not None:
             counts["inputs"] = source.size
-        if kind == "dense" and source.positions:
+        if kind in ("dense", "recurrent") and source.positions:
             counts["positions"] = int(np.prod(source.positions))
-        if kind == "convolution":
-            counts["taps"] = table["kernel"][0]
+        if "kernel" in table:
+            counts["taps"] = int(np.prod(table["kernel"]))
         allowed = [name for name, count in counts.items() if not self.coarse or count in (1, 2, 4, 8)]
         chosen = [name for name in allowed if self.picker.chance(20)]
         if chosen:
@@ -266,10 +264,11 @@ class Weights:
         self.picker, self.features, self.words = parts.picker, parts.features, parts.words
         # By identity of a connection's table: name and component sizes (None where tied) of a label weight.
         self.labels: dict[int, tuple[str | None, Shape | None]] = {}
+        self.tables: list[Table] = []  # kept alive, so that no two have one identity
 
     def read(self, table: Table, kind: str, node: Node, source: Node, must: bool = False) -> None:
         """Choose operation and weight of a connection; ``must``: it has a weight."""
-        weighted = kind != "skip" and (must or self.picker.chance(85))
+        weighted = kind not in WEIGHTLESS and (must or self.picker.chance(85))
         if not weighted or self.picker.chance(50):
             options = self.words.weighted if weighted else self.words.plain
             end = source if source.name != "x" else None
@@ -288,19 +287,20 @@ class Weights:
             table["weight"] = weight = self.weight(table, kind, node, source)
             if source.size is not None:
                 named = weight.get("name") if isinstance(weight, Mapping) else None
-                rest = tuple(table["kernel"]) if kind == "convolution" else source.positions
+                rest = tuple(table["kernel"]) if "kernel" in table else source.positions
                 tied = isinstance(weight, Mapping) and "law" not in weight
+                self.tables.append(table)
                 self.labels[id(table)] = (named, None if tied else (source.size, *rest))
 
     def weight(self, table: Table, kind: str, node: Node, source: Node) -> Any:
         """A tie with an earlier weight, or a new one."""
-        rest = tuple(table["kernel"]) if kind == "convolution" else source.positions
+        rest = tuple(table["kernel"]) if "kernel" in table else source.positions
         ends = (node.end, source.end)
         fitting = [
             (tie, transpose)
             for tie in self.ties
             for transpose in (False, True)
-            if (tie.kind, tie.rest) == (kind, rest) and not (transpose and kind == "convolution")
+            if (tie.kind, tie.rest) == (kind, rest)
             if tie.ends == (ends[::-1] if transpose else ends)
         ]
         if fitting and self.picker.chance(60):

@@ -16,6 +16,7 @@ from .vocabulary import COARSE, INEXACT, SMOOTH
 Document = dict[str, Any]
 
 _FEATURES = """
+max-pool average-pool pool-all pool-padding transposed-convolution steps recurrent delay average-steps repeat
 dense skip convolution stride padding average short-form long-form finite shared into neuron-parameter
 activation-expression mean-neurons mean-positions sum-positions max-positions softmax-positions
 nonlinear-weight end-in-operation end-in-law component named-tie transposed-tie several-weights
@@ -80,10 +81,15 @@ class _Author:
 
     def specimen(self) -> Specimen:
         """Choose data, layers, output and loss."""
+        # Layers that are evaluated at every step of a sequence: x is [steps, ...].
+        self.steps = (
+            self.picker.pick((0, 0, 0, 0, 2)) if self.coarse else self.picker.pick((0, 0, 0, 0, 2, 3))
+        )
         shape = self.shape()
         self.loss_kind = self.loss()
         self.outputs = self.output_count(shape)
-        self.input = Node("x", "x", shape[0], shape[1:])
+        self.input = Node("x", "x", shape[0], shape[1:], steps=self.steps)
+        shape = (self.steps, *shape) if self.steps else shape
         for number in range(self.picker.pick((2, 1, 2, 3, 4))):
             self.layer(f"h{number + 1}")
         output = self.output()
@@ -135,7 +141,7 @@ class _Author:
         """How many outputs; an autoencoder has as many as inputs."""
         if self.loss_kind == "squared" and self.picker.chance(25):
             size = 1
-            for part in shape:
+            for part in (*shape, self.steps or 1):
                 size *= part
             if size <= 6:
                 self.features.add("autoencoder")
@@ -164,6 +170,11 @@ class _Author:
         """One more layer."""
         table: Document = {"name": name}
         node = self.neurons(name, table)
+        # x is a sequence only if a layer with steps reads it: the first layer does.
+        if self.steps and (not self.nodes or self.picker.chance(80)):
+            table["steps"] = self.steps
+            node = replace(node, steps=self.steps)
+            self.features.add("steps")
         parameters, values = self.parts.parameters(node)
         node = replace(node, values=values)
         connections, node, pre = self.connections(node)
@@ -211,13 +222,30 @@ class _Author:
                 self.features.add("inner-dense")
             found.append({"from": source.name, **table})
             self.weights.read(found[-1], kind, node, source)
+            if number and node.steps and source.steps and self.picker.chance(30):
+                found[-1]["delay"] = 1
+                self.features.add("delay")
             if number and self.picker.chance(25):
                 found[-1]["into"] = "g"
                 self.features.add("into")
                 pre = ["h", "g"]
+        node = replace(node, positions=positions or ())
+        if node.steps and self.picker.chance(60):
+            found.append(self.recurrent(node))
         if sum("weight" in each for each in found) > 1:
             self.features.add("several-weights")
-        return found, replace(node, positions=positions or ()), pre
+        return found, node, pre
+
+    def recurrent(self, node: Node) -> Document:
+        """A connection from the step before, of the layer itself or of one before it."""
+        source = self.picker.pick([node, *(each for each in self.nodes if each.steps)])
+        self.features.add("recurrent")
+        same = (source.root, source.positions) == (node.root, node.positions)
+        if same and self.picker.chance(30):
+            return {"from": source.name, "kind": "skip", "delay": 1}
+        table: Document = {"from": source.name, "kind": "recurrent"}
+        self.weights.read(table, "recurrent", node, replace(source, values=()))
+        return table
 
     def activation(self, node: Node, pre: list[str], has_parameters: bool) -> Document:
         """A bare function with or without bias, the identity, or an expression."""
@@ -233,13 +261,33 @@ class _Author:
 
     def place(self, table: Document, connections: list[Document]) -> None:
         """Write the connections in the short form where they fit it."""
-        short = len(connections) == 1 and set(connections[0]) <= {"from", "weight"}
-        if short and self.picker.chance(70):
+        short = len(connections) == 1 and not {"operation", "into", "delay"} & set(connections[0])
+        if short and self.picker.chance(85):
             self.features.add("short-form")
             table.update(connections[0])
+            self.repeat(table)
         else:
             self.features.add("long-form")
             table["connections"] = connections
+
+    def repeat(self, table: Document) -> None:
+        """Write a chain of copies of a layer whose first copy reads what the others read: a population."""
+        weight = str(table.get("weight", ""))
+        source = next((node for node in self.nodes if node.name == table["from"]), None)
+        if (
+            "name" not in table
+            or source is None
+            or source.size is not None
+            or {"size", "steps", "kind"} & set(table)
+            or source.positions
+            or any(word in weight for word in ("source.", "name"))
+        ):
+            return
+        own = table.get("neurons")
+        if own is not None and next(node for node in self.nodes if node.name == own).size is not None:
+            return
+        table["repeat"] = self.picker.pick((2, 3))
+        self.features.add("repeat")
 
     # ------------------------------------------------------------------ output
 
@@ -269,6 +317,9 @@ class _Author:
                     connection["operation"] = "u"
             else:
                 self.parts.averages(connection, "dense", source)
+                if source.steps and self.picker.chance(50) and (not self.coarse or source.steps in (2, 4)):
+                    connection["average"] = [*connection.get("average", ()), "steps"]
+                    self.features.add("average-steps")
                 self.weights.read(connection, "dense", node, source, must=True)
             connections.append(connection)
         if self.picker.chance(40):
