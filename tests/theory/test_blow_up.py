@@ -18,7 +18,7 @@ import pytest
 
 import mfderive as mf
 from mfderive.codegen.interpreter import interpret
-from mfderive.solve.integrate import runge_kutta
+from mfderive.solve.run import runge_kutta
 
 from .common import EPSILON, Array, State, distance, flat, rounding_bound, taken
 from .kinks import has_kinks, sides
@@ -59,7 +59,7 @@ class Case:
     def rk4(self, state: State) -> State:
         """50 Runge-Kutta steps, which use ``velocity``."""
         for k, (x, y) in enumerate(self.batches):
-            state = runge_kutta(self.solver, state, x, y, k * self.step, self.step, "rk4")
+            state = runge_kutta(self.solver, state, (x, y, None), k * self.step, self.step, "rk4")
         return state
 
 
@@ -144,7 +144,7 @@ def follow_until_sides_differ(spec: str, relation: str, method: str) -> None:
             first, second = (known.solver.step(state, x, y, t, alpha) for state in (first, second))
         else:
             first, second = (
-                runge_kutta(known.solver, state, x, y, t, alpha, "rk4") for state in (first, second)
+                runge_kutta(known.solver, state, (x, y, None), t, alpha, "rk4") for state in (first, second)
             )
         assert distance(second, related(known, first, relation)) <= bound(spec)
         agreed += 1
