@@ -20,7 +20,7 @@ from ..algebra.laws import Law, LawKind, Parameter, Reference
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Axis, AxisKind
 from ..errors import MfError, SpecError, nearest
-from .draw import WEIGHTS, State, check_law, draw_law, draw_order, end_axis
+from .draw import WEIGHTS, State, check_law, check_memory, draw_law, draw_order, end_axis
 
 Array = Any
 
@@ -31,6 +31,8 @@ GAUSS_NODES = {0: 1, 1: 32, 2: 16, 3: 10}
 LARGEST_TENSOR = 4096
 SOBOL_NODES = 1024
 NOISE_NODES = 24
+_DOUBLE = 8  # bytes
+_FEW_NODES = 100  # what labels must leave room for, whatever the number of nodes will be
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,9 @@ def _entries(system: ForwardSystem, parameter: Parameter) -> int:
 def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[LawKind]:
     """The kind of law of every number of an axis' labels."""
     parameters = [system.parameter[label] for label in labels]
+    numbers = sum(_entries(system, p) for p in parameters)
+    needed = _DOUBLE * _FEW_NODES * numbers
+    check_memory(needed, f"Nodes with {numbers} numbers each ({', '.join(labels)})", "Take smaller layers")
     return [p.law.kind for p in parameters for _ in range(_entries(system, p))]
 
 
@@ -258,6 +263,9 @@ def ensemble_state(
     parameters; ``state["p"]`` has the weights of the nodes of every population and of every noise axis that
     is left.
     """
+    for plan in plans.values():
+        needed = 2 * _DOUBLE * plan.nodes * max(plan.dimension, 1)
+        check_memory(needed, f"An ensemble of {plan.nodes} nodes of '{plan.axis}'", "Take fewer nodes")
     key = seed if scramble is None else scramble
     nodes = {name: _standard(plan, _number_kinds(system, plan.labels), key) for name, plan in plans.items()}
     return _state(system, plans, nodes, {}, seed, dtype)
@@ -303,6 +311,8 @@ def _state(
     for axis in system.axes:
         if axis.kind is AxisKind.FINITE and axis.size is not None:
             sizes[axis.name] = axis.size
+    needed = _DOUBLE * sum(prod(sizes[axis] for axis in p.axes) for p in system.parameters)
+    check_memory(needed, f"The initial state (sizes {sizes})", "Take fewer nodes or smaller layers")
     values = dict(known)
     for drawn in draw_order(system):
         if drawn.name not in values:

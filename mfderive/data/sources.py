@@ -7,6 +7,7 @@ ever, or a fixed sample, whose empirical law is then the law of the data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from ..errors import DataError
+from .draw import check_memory
 
 if TYPE_CHECKING:
     from .quadrature import StandardLaw
@@ -105,6 +107,8 @@ class LawSource:
 
     def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
         """``samples`` fresh samples, the same at every call (a smaller number gives other ones)."""
+        needed = 3 * 8 * samples * math.prod(self.input_shape)
+        check_memory(needed, f"An evaluation sample of {samples}", "Evaluate on fewer")
         return self.draw(generator(self.seed, EVALUATION), samples)
 
 

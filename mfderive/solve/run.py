@@ -134,10 +134,15 @@ class Run:
             fields = self.module.forward(state, self.x[:_LARGEST_PIECE])
             broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
         where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
-        last = f"; the last finite loss was {self.rows[-1][2]:.4g} at t = {self.rows[-1][0]:.4g}"
+        if not self.rows:
+            return (
+                f"the limit of '{self.network.title}' is not finite where it starts: {where}. "
+                "Look at the initial laws, and at what activations and loss are at such values"
+            )
         return (
             f"the limit of '{self.network.title}' diverged by t = {self.clock.times[number]:.4g} "
-            f"(step {number}): {where}{last if self.rows else ''}. "
+            f"(step {number}): {where}; the last finite loss was {self.rows[-1][2]:.4g} "
+            f"at t = {self.rows[-1][0]:.4g}. "
             "Take a smaller learning rate (or time step), or initial values of smaller size"
         )
 

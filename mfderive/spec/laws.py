@@ -62,9 +62,9 @@ def read_rate(values: Mapping[str, Any], place: Place, key: str) -> sp.Expr:
     """The rate, an expression in t; 1 where nothing is written."""
     rate = values.get("rate", 1)
     expression = place.expression(rate if isinstance(rate, str) else repr(rate), key, _TIME)
-    value = constant_value(expression)
+    value = constant_value(expression.subs(sp.Symbol("t"), 0))
     if value is not None and not math.isfinite(value):
-        raise place.error("the rate is not a finite number", key=key)
+        raise place.error(f"the rate {rate} is {value} at t = 0", key=key, remedy="It must be finite")
     return expression
 
 

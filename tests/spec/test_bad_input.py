@@ -271,6 +271,7 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "parameter without law": (laws(a={"rate": 0}), ("layers[1] 'h2', parameters.a, key 'law'", "is missing")),
     "parameter of a number": (laws(a=1), ("key 'parameters.a'", 'a = "1"')),
     "rate in k": (laws(a={"law": "0", "rate": "1/k"}), ("key 'parameters.a.rate'", "unknown name 'k'")),
+    "rate without a start": (laws(a={"law": "0", "rate": "1/t"}), ("parameters.a.rate", "at t = 0")),
     "kernel missing": (second(DENSE | {"kind": "convolution"}), ("'kernel' is missing",)),
     "kernel 0": (second(DENSE | {"kind": "convolution", "kernel": [0]}), ("key 'kernel'",)),
     "stride of another length": (
