@@ -89,7 +89,8 @@ def solve(
         data_nodes=data_nodes,
         tolerance=tolerance,
     )
-    full = derive(network)
+    # Where the system is given the whole limit is only asked for the layout of given arrays.
+    full = system if system is not None and initial is None else derive(network)
     given = initial if resume is None else resume.at()
     held = held_edges(options, initial, resume, full)
     limit = system or _system(full, options, given, held)
