@@ -22,7 +22,7 @@ def check(
     horizon: float | None = None,
     evaluation: int | None = None,
     nodes: int | None = None,
-    dtype: str = "float32",
+    dtype: str | None = None,
     tolerance: float | None = None,
     system: LimitSystem | None = None,
     progress: bool = False,

@@ -22,7 +22,8 @@ class Effort:
     ensembles of the limit; ``random_ensembles``: ensembles of independent draws that they are held against;
     ``matched``: at most so many networks a width whose own labels the limit is solved on; ``steps``: at most
     so many SGD steps where the spec says nothing; ``tolerance``: 'agrees' means that limit and infinite
-    networks are at most this far apart, as a fraction of an observable's size, with the level's certainty.
+    networks are at most this far apart, as a fraction of an observable's size, with the level's certainty;
+    ``dtype``: the precision of the networks (rounding hides what is smaller than it).
     """
 
     name: str
@@ -33,14 +34,15 @@ class Effort:
     matched: int
     steps: int
     tolerance: float
+    dtype: str
 
 
 EFFORTS = {
     effort.name: effort
     for effort in (
-        Effort("quick", 0.5, 4, 2, 6, 4, 100, 0.2),
-        Effort("normal", 1.0, 6, 3, 12, 8, 300, 0.1),
-        Effort("thorough", 8.0, 64, 4, 16, 16, 300, 0.05),
+        Effort("quick", 0.5, 4, 4, 6, 4, 100, 0.2, "float32"),
+        Effort("normal", 1.0, 6, 8, 12, 8, 300, 0.1, "float32"),
+        Effort("thorough", 8.0, 64, 12, 32, 16, 300, 0.05, "float64"),
     )
 }
 
@@ -78,7 +80,7 @@ def resolve_settings(
     horizon: float | None = None,
     evaluation: int | None = None,
     nodes: int | None = None,
-    dtype: str = "float32",
+    dtype: str | None = None,
     tolerance: float | None = None,
 ) -> Settings:
     """Settings from arguments (None: not given), else from ``[check]`` as the effort reads it, else defaults.
@@ -105,7 +107,7 @@ def resolve_settings(
         horizon=horizon,
         evaluation=evaluation or table.get("evaluation", DEFAULT_EVALUATION),
         nodes=nodes or table.get("nodes"),
-        dtype=dtype,
+        dtype=dtype or chosen.dtype,
         tolerance=chosen.tolerance if tolerance is None else tolerance,
     )
     _require(settings.seeds >= 2, f"seeds is {settings.seeds}; a check needs at least 2 networks a width")

@@ -71,3 +71,24 @@ def test_a_verdict_is_saved_and_drawn(right, tmp_path):
 def test_two_widths_cannot_decide():
     verdict = mf.check(network(), "quick", widths=[8, 16], seeds=2, steps=4, nodes=32, evaluation=20)
     assert verdict.agrees is None and verdict.exit_code == 3 and "three widths" in verdict.reasons[0]
+
+
+def test_the_command_leaves_a_folder_and_the_verdicts_exit_code(tmp_path, monkeypatch, capsys):
+    """Two widths are undecided, exit code 3; wrong use is 2, before anything is trained."""
+    from mfderive.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(
+        'format = 1\n[data]\nkind = "isotropic-gaussians"\ndimension = 2\nseparation = 0.4\n'
+        '[loss]\nkind = "squared"\n[[layers]]\nname = "h1"\nfrom = "x"\nweight = "normal(0, 1)"\n'
+        'activation = "tanh"\n[output]\nfrom = "h1"\nweight = "normal(1, 0.5)"\n'
+        "[training]\nlearning_rate = 0.1\nsteps = 4\nbatch_size = 5\n"
+    )
+    words = ["check", "tiny.toml", "--effort", "quick", "--widths", "4,8", "--seeds", "2", "--quiet"]
+    assert main([*words, "--json"]) == 3
+    data = json.loads(capsys.readouterr().out)
+    assert data["status"] == "undecided" and data["settings"]["seeds"] == 2
+    files = {path.name for path in (tmp_path / "runs/tiny-check").iterdir()}
+    assert {"verdict.json", "verdict.csv", "verdict_distance.svg", "verdict_spread.png"} <= files
+    assert main(["check", "tiny.toml", "--effort", "great"]) == 2
+    assert "quick" in capsys.readouterr().err
