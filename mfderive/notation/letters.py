@@ -166,16 +166,19 @@ class Letters:
         """Every field and parameter with a letter of its own.
 
         Names leave room for clashes: a layer that reads another twice has two weights W_{h2,h1}, a weight may
-        be called H1. Those that would share a letter are numbered: W_{h2,h1,1}, W_{h2,h1,2}.
+        be called H1, a parameter c like the labels c_2 of its neurons. Those that would share a letter are
+        numbered: W_{h2,h1,1}, W_{h2,h1,2}.
         """
         derived = (Role.ADJOINT, Role.VELOCITY)
         same: dict[Letter, list[str]] = {}
         for field in self.system.fields:
             if field.role not in derived:
                 same.setdefault(self._first_choice(field.name), []).append(field.name)
-        found = {names[0]: letter for letter, names in same.items() if len(names) == 1}
+        indices = {self.index(axis.name) for axis in self.system.axes}
+        alone = {letter for letter, names in same.items() if len(names) == 1} - indices
+        found = {same[letter][0]: letter for letter in alone}
         for letter, names in same.items():
-            if len(names) == 1:
+            if letter in alone:
                 continue
             candidates = (replace(letter, subscript=(*letter.subscript, Letter(str(k)))) for k in count(1))
             for name in names:

@@ -184,6 +184,17 @@ def test_weights_between_the_same_layers_have_their_own_letters():
     assert len({line for line in shown.splitlines() if line.startswith("  ∂ₜ f_{h2,h1,")}) == 2
 
 
+def test_parameters_are_not_called_as_the_labels_of_their_neurons():
+    layers = [
+        {"name": "h1", "from": "x", "weight": systems.LAW, "activation": "tanh"},
+        {"name": "h2", "from": "h1", "weight": systems.LAW, "activation": "c * h"}
+        | {"parameters": {"c": systems.LAW}},
+    ]
+    shown = text(systems.derived(layers, {"from": "h2", "weight": systems.LAW}))
+    assert "∂ₜ c_{2,1}(c₂) = " in shown
+    assert "c₂(c₂)" not in shown
+
+
 def test_one_component_of_an_input_weight_keeps_the_index():
     """A vector w read at one component only cannot be written without its index."""
     layers = [{"name": "h1", "from": "x", "weight": systems.LAW, "activation": "tanh"}]
