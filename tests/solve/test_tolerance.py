@@ -89,9 +89,11 @@ def test_what_cannot_be_refined_is_refused(example):
 
 @pytest.mark.study
 @pytest.mark.parametrize(
-    "name", ["five_layer_gaussians", "five_layer_gaussians_wide_init", "five_layer_tanh"]
+    ("name", "points"),
+    # tanh costs ten times as much as relu, so its reference has fewer points.
+    [("five_layer_gaussians", 1024), ("five_layer_gaussians_wide_init", 1024), ("five_layer_tanh", 512)],
 )
-def test_five_layers_against_a_flow_without_symmetry(name):
+def test_five_layers_against_a_flow_without_symmetry(name, points):
     """The loss at five times is within 1e-2 of a reference, and the reported error covers the distance.
 
     The reference uses no symmetry: the gradient flow by rk4 on Sobol points for first types and for the
@@ -107,8 +109,8 @@ def test_five_layers_against_a_flow_without_symmetry(name):
             method="rk4",
             step=0.02 / factor,
             data="sobol",
-            data_nodes=1024 * factor,
-            nodes={"h1": 1024 * factor, "h4": 16 * factor},
+            data_nodes=points * factor,
+            nodes={"h1": points * factor, "h4": 16 * factor},
             seed=11 * factor,
         )
         return np.interp(TIMES, path.times, path.loss)
