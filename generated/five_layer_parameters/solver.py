@@ -556,18 +556,30 @@ def _begin(state, x, y=None, weights=None):
     """Fields that are given (parameters, x, y), in one precision, and the nodes."""
     dtype = _precision(state)
     fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    _check_shapes(fields, state["p"])  # compiled loops do not look where an array ends
     x = np.asarray(x, dtype, order="C")
     samples = len(x)
     expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
-    if x.shape[1:] != expected:
+    if x.shape[1:] != expected or not samples:
         raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
     fields["x"] = x
     if y is not None:
-        fields["y"] = np.asarray(y, dtype, order="C").reshape(samples, SIZES["outputs"])
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
     data = np.full(samples, 1 / samples) if weights is None else weights
     if len(data) != samples:
         raise ValueError(f"{len(data)} weights for {samples} samples")
     return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def _check_shapes(arrays, weights):
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}")
 
 
 def forward(state, x):
@@ -648,14 +660,10 @@ def check(state):
     missing = [name for name in PARAMETERS if name not in state]
     if unknown or missing:
         raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
-    size = SIZES | {axis: len(values) for axis, values in weights.items()}
     dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
     if len(dtypes) > 1:
         raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
-    for name, axes in PARAMETERS.items():
-        shape = tuple(size[axis] for axis in axes)
-        if np.shape(state[name]) != shape:
-            raise ValueError(f"state['{name}'] has shape {np.shape(state[name])}; expected {shape} for {axes}")
+    _check_shapes(state, weights)
     for axis, values in weights.items():
         total = float(np.sum(values, dtype=np.float64))
         if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:

@@ -1,5 +1,7 @@
 """Generated solvers against the plain interpreter, uncompiled, compiled, and in both precisions."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,23 @@ def test_wrong_data_is_refused(solver):
         module.forward(state, x[..., :-1])
     with pytest.raises(ValueError, match="weights"):
         module.velocity(state, x, y, weights=weights[:-1])
+    with pytest.raises(ValueError, match="y has shape"):
+        module.velocity(state, x, y[:-1], weights=weights)
+    with pytest.raises(ValueError, match="expected"):
+        module.forward(state, x[:0])
+
+
+def test_arrays_of_a_wrong_shape_are_refused(solver):
+    """Compiled loops would read, and write, past the end of an array that is too short."""
+    module = solver[1]
+    state, x, y, weights = weighted_case(module)
+    for name in module.PARAMETERS:
+        if np.ndim(state[name]):
+            short = state | {name: state[name][:-1]}
+            for call in (
+                lambda short=short: module.forward(short, x),
+                lambda short=short: module.velocity(short, x, y, weights=weights),
+                lambda short=short: module.step(short, x, y, 0.0, 0.1, weights=weights),
+            ):
+                with pytest.raises(ValueError, match=re.escape(f"state['{name}'] has shape")):
+                    call()
