@@ -290,3 +290,12 @@ def test_equations_are_valid_mathml(name):
             tag = element.tag.removeprefix(space)
             assert tag in MATHML_CORE, tag
             assert len(element) == CHILDREN.get(tag, len(element)), ElementTree.tostring(element)
+
+
+def test_boxes_that_scroll_sideways_do_not_scroll_down(tmp_path):
+    """Formulas stand out of their lines by a hair, and a browser would put a second bar beside the page's."""
+    write_run(tmp_path / "tiny", run_result(tmp_path / "solver"))
+    page = (tmp_path / "tiny" / "index.html").read_text(encoding="utf-8")
+    for box in (".equations {", 'math[display="block"] {'):
+        rule = page.split("\n" + box, 1)[1].split("}", 1)[0]
+        assert "overflow-x: auto" in rule and "overflow-y: hidden" in rule
