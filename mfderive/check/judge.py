@@ -23,6 +23,8 @@ MAIN = (OUTPUTS, LOSS)
 ROUNDING = {"float32": 2e-4, "float64": 1e-9}
 # The error of an extrapolation, as a fraction of its last term (one order more against one less).
 LAST_TERM = {1: 1.0, 2: 0.25}
+# Ensembles of labels are larger than networks, so their extrapolation goes less far.
+LAST_TERM_OF_LABELS = 0.5
 # An extrapolation by more than this part of an observable's size is not believed.
 FARTHEST = 0.5
 
@@ -229,7 +231,11 @@ def _labels(measured: Measurements, name: str, scale: float, level: float) -> Te
     precisions = [size * len(group) for size, group in zip(sizes, groups, strict=True)]
     coefficients = intercept_coefficients(sizes, precisions, 1 if len(set(sizes)) > 1 else 0)
     found = deviation([*groups, measured.ensembles[name]], [*coefficients, -1.0], level)
-    return Test(LABELS, found, 1e-9 * scale)
+    means = np.stack([group.mean(axis=0) for group in groups])
+    flat = intercept_coefficients(sizes, precisions, 0)
+    systematic = LAST_TERM_OF_LABELS * rms((coefficients - flat) @ means)
+    farthest = rms(means[-1] - coefficients @ means)
+    return Test(LABELS, found, systematic + 1e-9 * scale, farthest <= FARTHEST * scale)
 
 
 def _status(tests: Sequence[Test], bound: float, tolerance: float | None) -> tuple[str, str]:

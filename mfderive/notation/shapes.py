@@ -8,7 +8,7 @@ import sympy as sp
 
 from ..algebra.functions import ClosedFunction
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import Equation, Role, Term
+from ..algebra.terms import Affine, Equation, Role, Term
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,20 @@ def shape_of(system: ForwardSystem, equation: Equation) -> Shape | None:
         )
     )
     affine = all(sp.diff(expression, s, t) == 0 for s in symbols for t in symbols)
-    if affine and not expression.has(ClosedFunction):
+    if affine and not expression.has(ClosedFunction) and not _windowed(system, equation.field):
         return None  # the identity with a shift is written out
     if isinstance(expression, ClosedFunction) and len(expression.args) == 1:
         inner = expression.args[0]
         if sp.Add(*symbols) == inner:
             return Shape(equation, symbols, type(expression).__name__)
     return Shape(equation, symbols, None)
+
+
+def _windowed(system: ForwardSystem, name: str) -> bool:
+    """Whether a field is read through affine slots: outside it counts as 0, its shift included."""
+    return any(
+        access.field == name and any(isinstance(slot, Affine) and slot.parts for slot in access.slots)
+        for equation in system.forward
+        for term in equation.terms
+        for _, access in term.accesses
+    )

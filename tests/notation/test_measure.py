@@ -139,7 +139,7 @@ def test_random_networks_carry_f_along_the_path():
     Without transport the difference is of the order of the terms themselves.
     """
     kinds = set()
-    for seed in (0, 5, 6, 8, 9, 31, 57, 79, 91, 102):
+    for seed in (12, 19, 26, 34, 45, 63, 80, 99, 131, 132):
         case = case_of(seed)
         form = measure_form(case.limit)
         found, still = eulerian(form, case, seed)
@@ -153,9 +153,9 @@ def test_random_networks_carry_f_along_the_path():
 
 def test_a_lost_transport_term_is_noticed():
     """Each single transport term that is left out of a printed equation breaks the test above."""
-    case = case_of(0)
+    case = case_of(80)
     form = measure_form(case.limit)
-    values = EulerianValues(form, case.state, case.t, 0)
+    values = EulerianValues(form, case.state, case.t, 80)
     right = values.transport
     terms = []
     values.transport = lambda weight, term, *rest: terms.append((weight, term)) or right(weight, term, *rest)
