@@ -6,7 +6,7 @@ The rule, with its reasons and measured error rates, stands in docs/verdict.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,11 @@ LAST_TERM = {1: 1.0, 2: 0.25}
 LAST_TERM_OF_LABELS = 0.5
 # An extrapolation by more than this part of an observable's size is not believed.
 FARTHEST = 0.5
+
+UNSTABLE = (
+    "a shorter time or much wider networks: on their own labels networks agree with the limit, but the "
+    "labels' fluctuations have grown in training beyond what these widths can extrapolate"
+)
 
 PAIRS, LABELS, DIRECT = "own labels", "labels", "direct"
 
@@ -151,7 +156,24 @@ def judge_rows(measured: Measurements) -> tuple[Row, ...]:
         rows.append(
             Row(name, observable.words, scale, distances, tuple(tests), bound, tolerance, status, reason)
         )
-    return tuple(rows)
+    return _without_instability(rows)
+
+
+def _without_instability(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """What contradicts only by fluctuations that training made large is undecided.
+
+    Where networks agree with the limit on their own labels, and the labels and the outputs at t = 0 are the
+    limit's, a distance at the end is the work of an instability (a saddle that 1/sqrt(n) is enough to leave),
+    for which the widths are too small.
+    """
+    refused = any(test.rejects and test.kind == PAIRS for row in rows for test in row.tests)
+    begins = [row for row in rows if row.name == OUTPUTS_START or not row.distances]
+    if refused or any(row.status == "disagrees" for row in begins):
+        return tuple(rows)
+    return tuple(
+        replace(row, status="undecided", reason=UNSTABLE) if row.status == "disagrees" else row
+        for row in rows
+    )
 
 
 def _label_row(measured: Measurements, name: str, level: float) -> Row:
