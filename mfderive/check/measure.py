@@ -49,6 +49,8 @@ State = dict[str, Any]
 NODES, PAIR_NODES = 1024, 256
 # Points on a line fill it sooner.
 _LINE_NODES = 128
+# Gauss nodes of edge noise; the second ensemble has twice as many, so their error is in the scatter.
+_NOISE_NODES = 12
 # The laws of labels alone cost little: draws and ensembles of so many numbers, and how many of them.
 _LABEL_NUMBERS, _LABEL_DRAWS, _LABEL_ENSEMBLES = 8192, 32, 8
 # Ensembles of independent draws are smaller and more: how much they scatter must be known, too.
@@ -180,8 +182,8 @@ class _Limit:
             if plan.dimension and self.system.axis[name].kind is AxisKind.POPULATION:
                 rules[name] = "sobol"
                 nodes[name] = min(self.nodes, _LINE_NODES) if plan.dimension == 1 else self.nodes
-            elif plan.dimension and refinement > 1:
-                nodes[name] = refinement * plan.nodes
+            elif plan.dimension:
+                nodes[name] = refinement * min(plan.nodes, _NOISE_NODES**plan.dimension)
         return plan_ensembles(self.system, nodes, rules)
 
     def solve(self, state: State, network: Network | None = None) -> Trajectory:

@@ -95,7 +95,7 @@ def test_the_command_leaves_a_folder_and_the_verdicts_exit_code(tmp_path, monkey
 
 
 def test_a_saddle_that_fluctuations_leave_is_undecided():
-    """Zero-mean outputs behind a bottleneck start at a saddle: the widths are too small, not the limit wrong."""
+    """Zero-mean outputs behind a bottleneck start at a saddle: widths are too small, not the limit wrong."""
     net = mf.load("specs/bottleneck.toml")
     verdict = mf.check(net, "quick", widths=[16, 32, 64], seeds=6, steps=40, nodes=256, evaluation=40)
     assert verdict.agrees is None
