@@ -35,11 +35,11 @@ from .run import Problem, Run, check_run_memory
 from .start import full_state, reduced_state
 
 SAFETY = 2.0
-REPLICATES = 4
+REPLICATES = 6
 # Student's t for 99 % with REPLICATES - 1 degrees of freedom.
-STUDENT = 5.841
+STUDENT = 4.032
 # Doublings after which a resolution is given up, and where refinement begins if nothing else is said.
-DOUBLINGS = 7
+DOUBLINGS = 6
 COARSE_GAUSS, COARSE_SAMPLED = 8, 256
 COARSE_WIDTHS = 100
 _SAMPLED = ("sobol", "monte-carlo")
@@ -198,12 +198,14 @@ def refine(problem: Problem, tolerance: float, checkpoints: int, progress: bool)
     resolutions = work.resolutions()
     found: dict[str, dict[str, Any]] = {}
     levels = Levels()
-    for resolution in resolutions:
-        count, estimate = _level(work, resolution, tolerance / len(resolutions))
+    total = 0.0
+    for done, resolution in enumerate(resolutions):
+        # What one resolution leaves of its share goes to those that come after it.
+        count, estimate = _level(work, resolution, (tolerance - total) / (len(resolutions) - done))
+        total += estimate
         levels = levels.at(resolution.name, count)
         found[resolution.name] = {"level": resolution.words(count), "estimate": estimate}
     path = work.trajectory(levels, checkpoints=checkpoints)
-    total = sum(float(entry["estimate"]) for entry in found.values())
     met = total <= tolerance
     batches = None if fixed else work.batch_scatter()
     note = {"asked": tolerance, "estimate": total, "met": met, "resolutions": found, "batches": batches}

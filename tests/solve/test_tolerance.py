@@ -1,5 +1,6 @@
 """Resolutions chosen by a tolerance: the estimate covers the true error; what cannot be refined says so."""
 
+import dataclasses
 import importlib.util
 import itertools
 from pathlib import Path
@@ -89,38 +90,31 @@ def test_what_cannot_be_refined_is_refused(example):
 
 @pytest.mark.study
 @pytest.mark.parametrize(
-    ("name", "points"),
-    # tanh costs ten times as much as relu, so its reference has fewer points.
-    [("five_layer_gaussians", 1024), ("five_layer_gaussians_wide_init", 1024), ("five_layer_tanh", 512)],
+    "name", ["five_layer_gaussians", "five_layer_gaussians_wide_init", "five_layer_tanh"]
 )
-def test_five_layers_against_a_flow_without_symmetry(name, points):
+def test_five_layers_against_a_reference_without_symmetry(name):
     """The loss at five times is within 1e-2 of a reference, and the reported error covers the distance.
 
-    The reference uses no symmetry: the gradient flow by rk4 on Sobol points for first types and for the
-    data (not SGD's batches), twice as fine as itself at half of every resolution; their distance is its
-    own error and is allowed for. What other batches do counts as error of SGD's path.
+    The reference uses no symmetry: 2048 Sobol points for the first types, another scramble, and batches of
+    800 in place of 100, so that it is nearer to the gradient flow; the distance from itself at half of both
+    is its own error and is allowed for. What other batches do is reported beside the estimate and is not
+    needed to cover the distance.
     """
     net = mf.load(ROOT / "specs" / f"{name}.toml")
 
-    def flow(factor):
-        path = mf.solve(
-            net,
-            3.0,
-            method="rk4",
-            step=0.02 / factor,
-            data="sobol",
-            data_nodes=points * factor,
-            nodes={"h1": points * factor, "h4": 16 * factor},
-            seed=11 * factor,
-        )
+    def reference(factor):
+        training = dataclasses.replace(net.training, batch_size=400 * factor)
+        larger = dataclasses.replace(net, training=training)
+        nodes = {"h1": 1024 * factor, "h4": 32 * factor}
+        path = mf.solve(larger, 3.0, nodes=nodes, seed=11 * factor, checkpoints=2)
         return np.interp(TIMES, path.times, path.loss)
 
-    fine, coarse = flow(2), flow(1)
-    path = mf.solve(net, 3.0, tolerance=5e-3)
+    fine, coarse = reference(2), reference(1)
+    path = mf.solve(net, 3.0, tolerance=1e-2)
     reached, own = path.notes["tolerance"], np.abs(fine - coarse)
     error = np.abs(np.interp(TIMES, path.times, path.loss) - fine)
-    print(f"\n{name}: tolerance {reached}")
+    print(f"\n{name}: {reached}")
     for row in itertools.zip_longest(TIMES, fine, error, own):
         print("  t = {:.1f}: loss {:.4f}, distance {:.1e}, reference's own error {:.1e}".format(*row))
     assert (error < 1e-2).all()
-    assert (error <= reached["estimate"] + reached["batches"] + own).all()
+    assert reached["met"] and (error <= reached["estimate"] + own).all()
