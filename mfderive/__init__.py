@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .data.loading import from_networkx as from_networkx
     from .data.loading import load as load
     from .data.trajectory import Trajectory as Trajectory
+    from .errors import ArgumentError as ArgumentError
     from .errors import DataError as DataError
     from .errors import DivergenceError as DivergenceError
     from .errors import MfError as MfError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from .spec.schema import schema as schema
 
 _HOME = {
+    "ArgumentError": "errors",
     "ConnectionKind": "spec.kinds",
     "DataError": "errors",
     "DivergenceError": "errors",

@@ -64,7 +64,11 @@ class DataError(SpecError):
     """A data file is missing, truncated, not finite, or of the wrong shape."""
 
 
-class StateError(MfError):
+class ArgumentError(MfError):
+    """An argument of a public function has a wrong type or value, or two arguments exclude each other."""
+
+
+class StateError(ArgumentError):
     """Arrays given as a state do not fit the network (names, shapes, weights p, precision)."""
 
 

@@ -9,6 +9,7 @@ of the learning rates.
 """
 
 import math
+import os
 import threading
 import zlib
 
@@ -720,11 +721,27 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
 
 
 def _node_counts(widths):
-    if isinstance(widths, (int, np.integer)):
-        return {axis: max(1, round(relative * int(widths))) for axis, relative in MEASURES.items()}
+    if not isinstance(widths, dict):
+        base = _whole(widths)
+        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
     if set(widths) != set(MEASURES):
         raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
-    return {axis: int(widths[axis]) for axis in MEASURES}
+    return {axis: _whole(widths[axis]) for axis in MEASURES}
+
+
+def _whole(width):
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
+    return int(width)
+
+
+def _check_memory(size):
+    """Raise MemoryError where a state with these sizes is larger than the memory that the machine says it has."""
+    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > memory:
+            raise MemoryError(f"the state needs {needed / 1e9:.3g} GB, there are {memory / 1e9:.3g}; take smaller widths")
 
 
 def _draw(kind, arguments, name, shape, seed, neuron=0):
@@ -760,6 +777,7 @@ def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
         raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
     nodes = _node_counts(widths)
     n = SIZES | nodes
+    _check_memory(n)
     values = {}
     draw = edges == "draw"
     # h1.b: normal(0, 0.5)

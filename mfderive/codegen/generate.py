@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+from ..algebra.arguments import LIMIT, file_path, flag, instance
 from ..algebra.system import LimitSystem, draw_noise
 from ..errors import MfError
 from ..notation.document import latex_document
@@ -22,22 +23,57 @@ EQUATIONS = "equations.tex"
 MANIFEST = "manifest.json"
 
 
-def generate(system: LimitSystem, directory: Path | str | None = None) -> ModuleType:
+def generate(
+    system: LimitSystem, directory: Path | str | None = None, *, overwrite: bool = False
+) -> ModuleType:
     """Write the solver of a limit (``solver.py``, ``equations.tex``, ``manifest.json``) and import it.
 
     ``directory`` None: a folder of the user's cache, named by the system's digest (the environment variable
     MFDERIVE_CACHE moves the cache). The same system gives the same bytes; files that are already right are
-    not touched, so that compiled code on disk stays valid.
-    Raises MfError for a node that code cannot express.
+    not touched, so that compiled code on disk stays valid. The manifest holds digests of the files: one that
+    differs from what was written there was edited by hand, and is replaced only with ``overwrite``.
+    Raises MfError for a node that code cannot express, for a folder that cannot be written, and for a file
+    that was edited.
     """
+    instance(system, LimitSystem, "a limit", LIMIT)
+    flag("overwrite", overwrite)
     name = digest(system)
-    folder = Path(directory) if directory is not None else cache_directory() / name[:32]
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / SOLVER, solver_source(draw_noise(system), name))
-    manifest = {"digest": name, "generator": GENERATOR}
-    _write(folder / EQUATIONS, latex_document(system))
-    _write(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    files = {SOLVER: solver_source(draw_noise(system), name), EQUATIONS: latex_document(system)}
+    written = {file: _digest(text.encode()) for file, text in files.items()}
+    manifest = {"digest": name, "generator": GENERATOR, "files": written}
+    folder = cache_directory() / name[:32] if directory is None else file_path("directory", directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if directory is not None and not overwrite:
+            _check_unedited(folder, written)
+        for file, text in files.items():
+            _write(folder / file, text)
+        _write(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    except OSError as problem:
+        raise MfError(f"{folder}: the solver cannot be written there: {problem.strerror}") from problem
     return load_solver(folder)
+
+
+def _digest(content: bytes) -> str:
+    """A file's digest; line ends are those of the machine that checked it out."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _check_unedited(folder: Path, new: dict[str, str]) -> None:
+    """Raise MfError where a file that is to be replaced is not what the manifest says was written."""
+    try:
+        known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        recorded = {file: known.get(file) for file in new}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        recorded = {}
+    for file, digest_of_new in new.items():
+        path = folder / file
+        if path.is_file() and _digest(path.read_bytes()) not in (digest_of_new, recorded.get(file)):
+            raise MfError(
+                f"{path} was edited after it was generated (or not generated at all) and is left alone. "
+                "Choose another folder, or lose the edits: --overwrite on the command line, overwrite=True "
+                "in Python"
+            )
 
 
 def load_solver(directory: Path | str, compiled: bool = True) -> ModuleType:
@@ -45,7 +81,8 @@ def load_solver(directory: Path | str, compiled: bool = True) -> ModuleType:
 
     The module's name comes from the file's content, so that an edited file is imported anew.
     """
-    path = (Path(directory) / SOLVER).resolve()
+    path = (file_path("directory", directory) / SOLVER).resolve()
+    flag("compiled", compiled)
     if not path.is_file():
         raise MfError(f"there is no {SOLVER} in {directory}; generate the solver first")
     content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
@@ -61,6 +98,9 @@ def load_solver(directory: Path | str, compiled: bool = True) -> ModuleType:
     sys.modules[name] = module  # numba looks a cached function's module up by its name
     try:
         spec.loader.exec_module(module)
+    except SyntaxError as problem:
+        del sys.modules[name]
+        raise MfError(f"{path}, line {problem.lineno}: this is not Python ({problem.msg})") from problem
     except BaseException:
         del sys.modules[name]
         raise

@@ -139,6 +139,16 @@ def test_wrong_data_is_refused(solver):
         module.forward(state, x[:0])
 
 
+def test_widths_that_cannot_be_are_refused_at_once(solver):
+    """Neither nodes that are no numbers nor more than the machine could ever hold are drawn."""
+    module = solver[1]
+    for widths in (0, -1, 2.5, True, "8", dict.fromkeys(module.MEASURES, 0), {"other": 3}):
+        with pytest.raises(ValueError, match="width"):
+            module.sample(widths)
+    with pytest.raises(MemoryError, match="smaller widths"):
+        module.sample(10**12)
+
+
 def test_arrays_of_a_wrong_shape_are_refused(solver):
     """Compiled loops would read, and write, past the end of an array that is too short."""
     module = solver[1]

@@ -42,7 +42,7 @@ def test_bytes_do_not_depend_on_the_process():
 
 
 def test_files_and_manifest(tmp_path):
-    """Three files; the manifest holds digest and generator version alone; a second run touches nothing."""
+    """Three files; the manifest holds digests and the generator's version; a second run touches nothing."""
     system = limit("three_layer")
     module = generate(system, tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
@@ -106,3 +106,32 @@ def test_equal_layers_share_their_functions():
         re.findall(r"@compiled\ndef (\w+)", solver_source(mf.derive(deep(layers)))) for layers in (4, 40)
     ]
     assert functions[0] == functions[1]
+
+
+def test_an_edited_file_is_replaced_only_on_request(tmp_path):
+    """Edits by hand survive a second run, which names the file; other systems may follow unedited ones."""
+    generate(limit("two_layer"), tmp_path)
+    generate(limit("three_layer"), tmp_path)  # nothing was edited, so nothing is lost
+    for name in ("solver.py", "equations.tex"):
+        path = tmp_path / name
+        written = path.read_text()
+        path.write_text(written + "# mine\n")
+        with pytest.raises(mf.MfError, match=rf"{name} was edited .*overwrite=True"):
+            generate(limit("three_layer"), tmp_path)
+        assert path.read_text() == written + "# mine\n"
+        generate(limit("three_layer"), tmp_path, overwrite=True)
+        assert path.read_text() == written
+    (tmp_path / "manifest.json").unlink()
+    generate(limit("three_layer"), tmp_path)  # the bytes are right, whoever wrote them
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(mf.MfError, match="edited"):
+        generate(limit("two_layer"), tmp_path)
+
+
+def test_what_cannot_be_imported_or_written_says_so(tmp_path):
+    (tmp_path / "solver.py").write_text("def broken(:\n")
+    with pytest.raises(mf.MfError, match=r"line 1: this is not Python"):
+        load_solver(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(mf.MfError, match="cannot be written"):
+        generate(limit("two_layer"), tmp_path / "file")
