@@ -54,16 +54,26 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
 
 def number(name: str, value: Any) -> float:
     """A finite real number."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(float(value)):
+    if not math.isfinite(_real(value)):
         raise ArgumentError(f"{name} is {found(value)}; it must be a finite number")
     return float(value)
 
 
 def positive_number(name: str, value: Any) -> float:
     """A finite real number greater than 0."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+    if not 0 < _real(value) < math.inf:
         raise ArgumentError(f"{name} is {found(value)}; it must be a finite number greater than 0")
     return float(value)
+
+
+def _real(value: Any) -> float:
+    """A real number as a float; nan for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def flag(name: str, value: Any) -> bool:

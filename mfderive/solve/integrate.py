@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..algebra.arguments import LIMIT, exclusive, flag, instance, whole_number
 from ..algebra.system import LimitSystem
 from ..codegen.generate import generate
 from ..data.trajectory import Trajectory, register_forward
-from ..errors import MfError
+from ..errors import ArgumentError, MfError
 from ..limit.derive import derive
 from ..reduce.reduce import reduce as reduce_system
 from ..spec.network import Network
@@ -57,18 +58,19 @@ def solve(
     finite networks see; "rk4" follows the flow at equal time steps (``step``), batch k in its step k.
     Time is t = sum of alpha_k; it ends at ``horizon``, or after ``steps`` SGD steps. ``initial`` starts from
     given arrays (any weights ``p``) instead of a draw; ``resume`` continues a trajectory from its last
-    checkpoint. ``system`` and ``solver`` replace what :func:`derive` and :func:`generate` make.
+    checkpoint, on the nodes that it has. ``system`` and ``solver`` replace what :func:`derive` and :func:`generate` make.
 
     By default the limit is first reduced exactly (:func:`mfderive.reduce`) and its labels are integrated by
     ``rule`` ("gauss", "sobol", "monte-carlo") on ``nodes`` nodes, both for all populations or by name.
-    ``reduce=False`` solves the full system on ``widths`` nodes drawn from the laws.
+    ``reduce=False`` solves the full system on ``widths`` nodes drawn from the laws (times the populations'
+    relative widths, or by name; ``nodes`` then means the same). What would have no effect is refused.
 
     ``data`` replaces the batches by the same weighted samples at every step: "sample" (the data set itself,
     or ``data_nodes`` fixed draws), "sobol" or "quadrature" (Gauss nodes, laws of up to three numbers).
     ``tolerance`` chooses nodes and rk4's step so that the loss curve is that close to the limit's, and
     writes what it reached into the trajectory's ``notes["tolerance"]`` (see :mod:`mfderive.solve.tolerance`).
 
-    Raises SpecError or MfError for options that do not exist, StateError for arrays that do not fit,
+    Raises SpecError or ArgumentError for options that do not exist, StateError for arrays that do not fit,
     ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers.
     """
     options = resolve_options(
@@ -89,6 +91,8 @@ def solve(
         data_nodes=data_nodes,
         tolerance=tolerance,
     )
+    _check_start(initial, resume, nodes=nodes, widths=widths, rule=rule)
+    _check_parts(system, solver, checkpoints, progress)
     # Where the system is given the whole limit is only asked for the layout of given arrays.
     full = system if system is not None and initial is None else derive(network)
     given = initial if resume is None else resume.at()
@@ -108,6 +112,36 @@ def solve(
     feed = make_feed(network, options.data, options.data_nodes)
     check_run_memory(problem, state, feed.samples)
     return Run(problem, clock, feed, checkpoints).trajectory(state, start, resume, progress)
+
+
+def _check_start(initial: Any, resume: Any, **ensemble: Any) -> None:
+    """Raise ArgumentError for a start that is none, and for nodes that are chosen beside a given state."""
+    exclusive(initial=initial, resume=resume)
+    if initial is not None:
+        instance(initial, Mapping, "initial: a state, a dictionary of arrays,")
+    if resume is not None:
+        instance(resume, Trajectory, "resume: a trajectory", "Read one with Trajectory.load(path)")
+        if resume.kind != "limit":
+            raise ArgumentError("resume is the trajectory of a network; only a solution of the limit goes on")
+    for name, value in ensemble.items():
+        if value is not None and initial is not None:
+            raise ArgumentError(
+                f"{name} chooses the nodes of the start, but a state was given (initial), and it has its "
+                "nodes. Leave one of them out"
+            )
+
+
+def _check_parts(system: Any, solver: Any, checkpoints: Any, progress: Any) -> None:
+    """Raise ArgumentError for parts of a solution that have a wrong type."""
+    if system is not None:
+        instance(system, LimitSystem, "system: a limit", LIMIT)
+    if solver is not None and not all(hasattr(solver, name) for name in _SOLVER_NAMES):
+        raise ArgumentError("solver is no generated solver. Make one: mfderive.generate(limit)")
+    whole_number("checkpoints", checkpoints)
+    flag("progress", progress)
+
+
+_SOLVER_NAMES = ("step", "velocity", "predict", "forward", "memory_estimate")
 
 
 def _system(full: LimitSystem, options: Options, given: Mapping[str, Any] | None, held: str) -> LimitSystem:

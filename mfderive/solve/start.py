@@ -40,8 +40,6 @@ def start_state(
 ) -> tuple[int, State]:
     """The number of steps that are done already, and the state."""
     if resume is not None:
-        if initial is not None:
-            raise MfError("initial and resume cannot both be given: resume has its own state")
         point = resume.checkpoint()
         places = np.flatnonzero(np.isclose(clock.times, point.time, rtol=1e-9, atol=0.0))
         if not places.size:

@@ -71,7 +71,7 @@ class Limit:
             replace(self.network, training=training),
             horizon=horizon,
             method=method,
-            step=step,
+            step=None if method == "euler" else step,
             initial=state,
             system=self.system,
             solver=self.solver,
