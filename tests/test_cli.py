@@ -92,7 +92,7 @@ def processor_time():
         (["run", "x.toml", "--widths", "50,0"], "not '0'"),
         (["run", "x.toml", "--widths", "50", "100"], "written 50,100,200"),
         (["run", "x.toml", "--seed", "-1"], "not '-1'"),
-        (["solve", "x.toml", "--dtype", "float16"], "float32"),
+        (["solve", "x.toml", "--precision", "float16"], "float32"),
     ],
 )
 def test_wrong_use_is_one_line_with_the_way_out(capsys, words, says):
@@ -119,7 +119,7 @@ def test_help_leaves_with_zero(capsys):
     with pytest.raises(SystemExit) as leaving:
         main(["solve", "--help"])
     assert leaving.value.code == 0
-    assert "--particles" in capsys.readouterr().out
+    assert "--nodes" in capsys.readouterr().out
 
 
 def test_version(capsys):
@@ -356,7 +356,7 @@ def test_derive_reduced_prints_smaller_equations_and_keeps_a_log(capsys, spec):
 
 def test_flags_are_edits_of_the_spec(spec):
     """Every flag arrives where the spec has it, so the reader checks it and trajectories keep it."""
-    words = "--learning-rate 0.5 --batch-size 7 --seed 3 --dtype float32 --particles 9 --method rk4"
+    words = "--learning-rate 0.5 --batch-size 7 --seed 3 --precision float32 --nodes 9 --method rk4"
     words += " --no-reduce --widths 5,6 --seeds 4 --horizon 2.5"
     network = commands.load_network(build_parser().parse_args(["run", spec, *words.split()]))
     assert network.training.learning_rate == 0.5 and network.training.batch_size == 7

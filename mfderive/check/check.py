@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..algebra.arguments import LIMIT, flag, instance
 from ..algebra.system import LimitSystem
 from ..spec.network import Network
 from .measure import measure
@@ -22,7 +23,7 @@ def check(
     horizon: float | None = None,
     evaluation: int | None = None,
     nodes: int | None = None,
-    dtype: str | None = None,
+    precision: str | None = None,
     tolerance: float | None = None,
     system: LimitSystem | None = None,
     progress: bool = False,
@@ -34,11 +35,14 @@ def check(
     (t = sum of the learning rates), and extrapolated to infinite width on ``evaluation`` samples.
     ``effort`` "quick", "normal" or "thorough" sets what neither a caller nor ``[check]`` says;
     ``tolerance`` is how far apart, as a fraction of the size of outputs and loss, "agrees" allows.
-    ``nodes`` of every ensemble of the limit; ``dtype`` the precision of the networks; ``system`` a reduced
-    limit to be tested in place of the network's own.
+    ``nodes`` of every ensemble of the limit; ``precision`` that of the networks ("float32" or "float64");
+    ``system`` a reduced limit to be tested in place of the network's own.
 
-    Raises MfError for options that do not exist, DivergenceError where a run leaves the finite numbers.
+    Raises ArgumentError for options that do not exist, DivergenceError where a run leaves the finite numbers.
     """
+    flag("progress", progress)
+    if system is not None:
+        instance(system, LimitSystem, "system: a reduced limit", LIMIT)
     settings = resolve_settings(
         network,
         effort,
@@ -49,7 +53,7 @@ def check(
         horizon=horizon,
         evaluation=evaluation,
         nodes=nodes,
-        dtype=dtype,
+        precision=precision,
         tolerance=tolerance,
     )
     return judge(measure(network, settings, system, progress))

@@ -221,13 +221,13 @@ def _extrapolated(
     order = min(2, len(widths) - 2)
     if order < 1:
         found = deviation([*groups[-1:], *_minus(limit)], [1.0, *_coefficients(limit)], level)
-        return Test(kind, found, ROUNDING[measured.settings.dtype] * scale, credible=False)
+        return Test(kind, found, ROUNDING[measured.settings.precision] * scale, credible=False)
     coefficients = intercept_coefficients(widths, precisions, order)
     found = deviation([*groups, *_minus(limit)], [*coefficients, *_coefficients(limit)], level)
     lower = intercept_coefficients(widths, precisions, order - 1 if order == 2 else 2)
     means = np.stack([group.mean(axis=0) for group in groups])
     last = rms((coefficients - lower) @ means)
-    systematic = LAST_TERM[order] * last + ROUNDING[measured.settings.dtype] * scale
+    systematic = LAST_TERM[order] * last + ROUNDING[measured.settings.precision] * scale
     farthest = rms(means[-1] - coefficients @ means)
     contrast = contrast_coefficients(widths, order)
     follows = deviation(groups, contrast, level).lower <= systematic
@@ -314,7 +314,7 @@ def fit_rates(measured: Measurements) -> tuple[Slope, ...]:
     floor = ensemble_error(measured, OUTPUTS) ** 2
     rates = [fit_slope("outputs", widths, squares, floor, -measured.slope)]
     # Where no pair has noise, own labels leave nothing but rounding, which has no slope.
-    rounding = ROUNDING[measured.settings.dtype] * scale_of(measured, OUTPUTS)
+    rounding = ROUNDING[measured.settings.precision] * scale_of(measured, OUTPUTS)
     if np.sqrt(np.mean(pairs[-1])) > rounding:
         rates.append(fit_slope("outputs, limit on own labels", widths, pairs, 0.0, 1.0))
     floor = ensemble_error(measured, LOSS) ** 2

@@ -346,9 +346,9 @@ class _Networks:
                     width,
                     count,
                     steps=limit.steps,
-                    dtype=settings.dtype,
+                    precision=settings.precision,
                     progress=progress,
-                    evaluation_samples=len(limit.x),
+                    evaluation=len(limit.x),
                     first_seed=settings.first_seed + first,
                     checkpoints=2,
                 )

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import MfError, nearest
+from ..algebra.arguments import (
+    NETWORK,
+    choice,
+    exclusive,
+    found,
+    instance,
+    optional,
+    positive_number,
+    whole_number,
+)
+from ..errors import ArgumentError
 from ..spec.network import Network
 
 DEFAULT_WIDTHS = (50, 100, 200, 400)
 DEFAULT_SEEDS = 8
 DEFAULT_EVALUATION = 256
+PRECISIONS = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class Effort:
     ``matched``: at most so many networks a width whose own labels the limit is solved on; ``steps``: at most
     so many SGD steps where the spec says nothing; ``tolerance``: 'agrees' means that limit and infinite
     networks are at most this far apart, as a fraction of an observable's size, with the level's certainty;
-    ``dtype``: the precision of the networks (rounding hides what is smaller than it).
+    ``precision``: that of the networks (rounding hides what is smaller than it).
     """
 
     name: str
@@ -34,7 +45,7 @@ class Effort:
     matched: int
     steps: int
     tolerance: float
-    dtype: str
+    precision: str
 
 
 EFFORTS = {
@@ -52,7 +63,7 @@ class Settings:
     """One check, completely: ``widths`` ascending, ``seeds`` a width counted from ``first_seed``.
 
     ``nodes`` is the number of nodes of every ensemble of the limit (None: chosen by its structure);
-    ``level`` the probability of a false alarm of the whole family of tests; ``dtype`` the precision of the
+    ``level`` the probability of a false alarm of the whole family of tests; ``precision`` that of the
     networks; ``steps`` or ``horizon`` (time t = sum of the learning rates) end the training.
     """
 
@@ -64,7 +75,7 @@ class Settings:
     horizon: float | None
     evaluation: int
     nodes: int | None
-    dtype: str
+    precision: str
     tolerance: float
     level: float = 0.01
 
@@ -80,45 +91,54 @@ def resolve_settings(
     horizon: float | None = None,
     evaluation: int | None = None,
     nodes: int | None = None,
-    dtype: str | None = None,
+    precision: str | None = None,
     tolerance: float | None = None,
 ) -> Settings:
     """Settings from arguments (None: not given), else from ``[check]`` as the effort reads it, else defaults.
 
-    The effort scales the seeds of ``[check]``; what a caller gives is taken as it is. Raises MfError for an
-    effort that does not exist and for numbers that are too small.
+    The effort scales the seeds of ``[check]``; what a caller gives is taken as it is. Raises ArgumentError
+    for an effort that does not exist, and for numbers of a wrong type or too small.
     """
-    if effort not in EFFORTS:
-        raise MfError(f"the effort is '{effort}'. {nearest(effort, EFFORTS)}")
-    chosen, table = EFFORTS[effort], dict(network.check)
-    if steps is not None and horizon is not None:
-        raise MfError("steps and horizon cannot both be given")
+    instance(network, Network, "a network", NETWORK)
+    chosen, table = EFFORTS[choice("effort", effort, EFFORTS)], dict(network.check)
+    exclusive(steps=steps, horizon=horizon)
     if steps is None and horizon is None:
         steps, horizon = table.get("steps"), table.get("horizon")
         if horizon is None:
             steps = min(network.training.steps, chosen.steps) if steps is None else steps
     wanted = max(chosen.least_seeds, round(chosen.seeds_factor * table.get("seeds", DEFAULT_SEEDS)))
-    settings = Settings(
+    first = table.get("seed", 1) if first_seed is None else first_seed
+    samples = table.get("evaluation", DEFAULT_EVALUATION) if evaluation is None else evaluation
+    return Settings(
         effort=chosen,
-        widths=tuple(sorted({int(n) for n in (widths or table.get("widths", DEFAULT_WIDTHS))})),
-        seeds=seeds if seeds is not None else wanted,
-        first_seed=first_seed if first_seed is not None else table.get("seed", 1),
-        steps=steps,
-        horizon=horizon,
-        evaluation=evaluation or table.get("evaluation", DEFAULT_EVALUATION),
-        nodes=nodes or table.get("nodes"),
-        dtype=dtype or chosen.dtype,
-        tolerance=chosen.tolerance if tolerance is None else tolerance,
+        widths=_widths(table.get("widths", DEFAULT_WIDTHS) if widths is None else widths),
+        seeds=_seeds(wanted if seeds is None else seeds),
+        first_seed=whole_number("first_seed", first, 0),
+        steps=optional(whole_number, "steps", steps),
+        horizon=optional(positive_number, "horizon", horizon),
+        evaluation=whole_number("evaluation", samples),
+        nodes=optional(whole_number, "nodes", table.get("nodes") if nodes is None else nodes),
+        precision=choice("precision", chosen.precision if precision is None else precision, PRECISIONS),
+        tolerance=positive_number("tolerance", chosen.tolerance if tolerance is None else tolerance),
     )
-    _require(settings.seeds >= 2, f"seeds is {settings.seeds}; a check needs at least 2 networks a width")
-    _require(settings.widths[0] >= 1, f"a width is {settings.widths[0]}; it must be at least 1")
-    _require(settings.tolerance > 0, f"tolerance is {settings.tolerance}; it must be greater than 0")
-    return settings
 
 
-def _require(condition: bool, problem: str) -> None:
-    if not condition:
-        raise MfError(problem)
+def _widths(widths: Any) -> tuple[int, ...]:
+    """Widths in ascending order, each once."""
+    if not isinstance(widths, Iterable) or isinstance(widths, (str, bytes, Mapping)):
+        raise ArgumentError(f"widths is {found(widths)}; give a list of widths")
+    checked = {whole_number(f"widths[{place}]", width) for place, width in enumerate(widths)}
+    if not checked:
+        raise ArgumentError("widths is empty; give a list of widths")
+    return tuple(sorted(checked))
+
+
+def _seeds(seeds: Any) -> int:
+    """The networks a width."""
+    count = whole_number("seeds", seeds)
+    if count < 2:
+        raise ArgumentError(f"seeds is {count}; a check needs at least 2 networks a width")
+    return count
 
 
 def other_seeds(settings: Settings, factor: int) -> Settings:
@@ -137,7 +157,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "horizon": settings.horizon,
         "evaluation": settings.evaluation,
         "nodes": settings.nodes,
-        "dtype": settings.dtype,
+        "precision": settings.precision,
         "tolerance": settings.tolerance,
         "level": settings.level,
     }

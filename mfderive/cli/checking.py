@@ -33,6 +33,6 @@ def verdict_of(network: Any, arguments: argparse.Namespace, effort: str) -> Any:
         first_seed=arguments.seed,
         steps=arguments.steps,
         horizon=arguments.horizon,
-        dtype=arguments.dtype,
+        precision=arguments.precision,
         progress=not arguments.quiet,
     )

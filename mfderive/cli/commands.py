@@ -29,12 +29,12 @@ _PLACES = {
     "horizon": (("solver", "horizon"),),
     "method": (("solver", "method"),),
     # Nodes of the reduced system, or of the full one where it is not reduced.
-    "particles": (("solver", "nodes"), ("solver", "widths")),
+    "nodes": (("solver", "nodes"), ("solver", "widths")),
     "reduce": (("solver", "reduce"),),
     "data": (("solver", "data"),),
     "data_nodes": (("solver", "data_nodes"),),
     "tolerance": (("solver", "tolerance"),),
-    "dtype": (("solver", "precision"),),
+    "precision": (("solver", "precision"),),
     "seed": (("solver", "seed"),),
     "widths": (("check", "widths"),),
     "seeds": (("check", "seeds"),),
@@ -214,7 +214,7 @@ def generate(arguments: argparse.Namespace) -> Outcome:
     if arguments.reduced:
         limit = mfderive.reduce(limit)
     folder = arguments.output or Path("generated") / _stem(arguments)
-    mfderive.generate(limit, directory=folder)
+    mfderive.generate(limit, directory=folder, overwrite=arguments.overwrite)
     written = sorted(str(path) for path in folder.iterdir() if path.is_file())
     return Outcome({"folder": str(folder), "files": written}, "\n".join(written))
 
@@ -310,6 +310,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             settings=_settings(arguments, path, networks),
             timings=stages.timings,
             verdict=verdict,
+            reduced=reduced,
         )
         record = write_run(folder, result)
     return Outcome(record, _run_text(record))
@@ -328,7 +329,7 @@ def _trained(network: Any, arguments: argparse.Namespace, first_seed: int | None
     import mfderive
 
     seed = dict(network.check).get("seed") if first_seed is None else first_seed
-    options = {"dtype": arguments.dtype, "first_seed": seed}
+    options = {"precision": arguments.precision, "first_seed": seed}
     given = _end(network) | {name: value for name, value in options.items() if value is not None}
     paths: list[Any] = []
     for width in sorted(set(_widths(network))):

@@ -73,12 +73,12 @@ def _training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=_seed, metavar="S", help="seed of the initial values (of the first network)"
     )
-    group.add_argument("--dtype", choices=("float32", "float64"), help="precision of the arithmetic")
+    group.add_argument("--precision", choices=("float32", "float64"), help="precision of the arithmetic")
 
 
 def _limit_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limit")
-    group.add_argument("--particles", type=_positive, metavar="N", help="size of the ensemble a population")
+    group.add_argument("--nodes", type=_positive, metavar="N", help="nodes of the ensemble a population")
     group.add_argument(
         "--method", choices=("euler", "rk4"), help="euler follows SGD step by step; rk4 the flow"
     )
@@ -189,6 +189,9 @@ def _add_equations(shelf: Shelf) -> None:
         commands.generate,
         "Write the limit's solver as a readable Python module.",
         "folder to write (default generated/NAME)",
+    )
+    generate.add_argument(
+        "--overwrite", action="store_true", help="replace files that were edited after they were generated"
     )
     for added in (derive, generate):
         added.add_argument(

@@ -16,7 +16,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..errors import DataError, MfError
+from ..algebra.arguments import found, real_array
+from ..errors import ArgumentError, DataError, MfError
 from ..spec.network import Network
 from .resolve import data_digest, resolve
 from .trajectory import Checkpoint, Trajectory
@@ -170,6 +171,8 @@ def _damaged(file: Path, error: Exception) -> MfError:
 
 def load_trajectory(path: Path, data: tuple[Array, Array] | None) -> Trajectory:
     """Read a trajectory; see :meth:`Trajectory.load`."""
+    if data is not None and not (isinstance(data, (tuple, list)) and len(data) == 2):
+        raise ArgumentError(f"data is {found(data)}; it must be a pair of arrays (x, y)")
     file = _locate(path)
     document, arrays = _read(file)
     try:
@@ -192,6 +195,13 @@ def _checkpoint(number: int, entry: Mapping[str, Any], arrays: Mapping[str, Arra
     return Checkpoint(float(entry["time"]), int(entry["step"]), state)
 
 
+def _same_data(data: tuple[Array, Array], digest: str) -> bool:
+    x, y = (
+        None if values is None else real_array(name, values) for name, values in zip("xy", data, strict=True)
+    )
+    return data_digest(x, y) == digest
+
+
 def _rebuild(file: Path, document: Mapping[str, Any], data: tuple[Array, Array] | None) -> Network:
     """The resolved network out of the stored spec document and, where it needs them, the given arrays."""
     from ..spec.reader import parse_document
@@ -203,7 +213,7 @@ def _rebuild(file: Path, document: Mapping[str, Any], data: tuple[Array, Array] 
             file=str(file),
             remedy="Give them again: Trajectory.load(path, data=(x, y))",
         )
-    if given is not None and data is not None and data_digest(*data) != given["digest"]:
+    if given is not None and data is not None and not _same_data(data, given["digest"]):
         raise DataError(
             "the arrays are not those that this run was given", file=str(file), remedy="Check x and y"
         )

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import psutil
 
+from ..algebra.arguments import instance
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import End, Law, LawKind, Parameter, Reference
 from ..algebra.system import ForwardSystem, draw_noise
@@ -95,7 +96,8 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
         )
 
 
-def _check_draw_memory(shapes: Mapping[str, tuple[int, ...]], itemsize: int) -> None:
+def check_draw_memory(shapes: Mapping[str, tuple[int, ...]], itemsize: int) -> None:
+    """Raise ResourceError if parameters of these shapes are more than the memory that is free now."""
     counts = {name: _product(shape) for name, shape in shapes.items()}
     needed = itemsize * sum(counts.values()) + _TEMPORARIES * _DOUBLE * max(counts.values(), default=0)
     if counts:
@@ -103,7 +105,7 @@ def _check_draw_memory(shapes: Mapping[str, tuple[int, ...]], itemsize: int) -> 
         check_memory(
             needed,
             f"The initial state (largest array: {largest}, shape {shapes[largest]})",
-            "Take smaller widths or dtype float32",
+            "Take smaller widths or precision float32",
         )
 
 
@@ -298,7 +300,7 @@ def initial_state(
     sizes = population_sizes(system, widths)
     shapes = parameter_shapes(system, sizes)
     order = draw_order(system)
-    _check_draw_memory(shapes, precision.itemsize)
+    check_draw_memory(shapes, precision.itemsize)
     table = {parameter.name: parameter for parameter in order}
     referenced = {r.parameter for parameter in order for _, r in parameter.law.references}
     exact: dict[str, Array] = {}  # float64 values that other laws read
@@ -330,6 +332,7 @@ def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> State:
     (and of edge noise with nodes of its own) are those of their weights in ``state["p"]``, which must be
     nonnegative and sum to 1 (up to rounding). Weights of 0 are legal: such a node is a tracer.
     """
+    instance(state, Mapping, "a state (a dictionary of arrays)")
     names = [parameter.name for parameter in system.parameters]
     if WEIGHTS not in state or not isinstance(state[WEIGHTS], Mapping):
         populations = [axis.name for axis in system.node_axes]
@@ -362,7 +365,10 @@ def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> State:
 
 
 def _numeric(values: Any, what: str) -> Array:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as problem:
+        raise StateError(f"{what} is not an array: its rows differ in length") from problem
     if array.dtype.kind not in "iufb":
         raise StateError(f"{what} has type {array.dtype}; expected real numbers (float32 or float64)")
     if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..algebra.arguments import found
 from ..errors import SpecError
 from ..spec.forward import forward_system
 from ..spec.graph import from_networkx as parse_graph
@@ -29,9 +30,9 @@ def load(
     ``seed``: the data seed (default: ``data_seed`` of ``[solver]``, else 0). Raises SpecError or DataError,
     which name file, table and key, for anything that is wrong with the spec, its shapes or its data.
     """
-    if not isinstance(spec, (str, PathLike, Mapping)):
+    if not isinstance(spec, (str, PathLike, Mapping)) or spec == "":
         raise SpecError(
-            f"a spec is the path of a TOML file, or a mapping with its keys, not a {type(spec).__name__}",
+            f"a spec is the path of a TOML file, or a mapping with its keys, not {found(spec)}",
             remedy="Graphs are read by from_networkx",
         )
     parsed = parse_document(spec, None) if isinstance(spec, Mapping) else read(spec)
@@ -44,8 +45,7 @@ def from_networkx(graph: Any, data: tuple[Array, Array] | None = None, *, seed: 
 
 
 def _resolved(parsed: Network, data: tuple[Array, Array] | None, seed: int | None) -> Network:
-    chosen = dict(parsed.solver).get("data_seed", 0) if seed is None else seed
-    network = resolve(parsed, data, int(chosen))
+    network = resolve(parsed, data, seed)
     # Shapes that only the sizes decide (kernels, ties) are checked now rather than when they are used.
     forward_system(network)
     return network

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import StateError, nearest
+from ..algebra.arguments import file_path, found, number, real_array, whole_number
+from ..errors import ArgumentError, StateError, nearest
 from ..spec.network import Network
 from .draw import State
 
@@ -109,6 +110,7 @@ class Trajectory:
             raise StateError("this trajectory holds no checkpoints; run it again with checkpoints")
         if t is None:
             return self.checkpoints[-1]
+        t = number("t", t)
         first, last = self.checkpoints[0].time, self.checkpoints[-1].time
         # Times are sums of learning rates: a time that a person types may miss the end by rounding.
         slack = 1e-9 * max(abs(first), abs(last))
@@ -135,8 +137,8 @@ class Trajectory:
     def observe(self, field: str, x: Array, t: float | None = None) -> Array:
         """One field, for example "h2" [sample, neuron], at ``x``, from the stored state nearest to ``t``."""
         fields = self.fields(x, t)
-        if field not in fields:
-            raise StateError(f"there is no field '{field}'. {nearest(field, fields)}")
+        if not isinstance(field, str) or field not in fields:
+            raise StateError(f"there is no field {found(field)}. {nearest(str(field), fields)}")
         return fields[field]
 
     def predict(self, x: Array, t: float | None = None) -> Array:
@@ -161,7 +163,7 @@ class Trajectory:
             )
         if not _SAMPLERS:
             raise StateError("nothing can draw networks yet; import mfderive.solve (or mfderive) first")
-        return _SAMPLERS[-1](self, n, t, seed)
+        return _SAMPLERS[-1](self, n, t, whole_number("seed", seed, 0))
 
     @property
     def name(self) -> str:
@@ -175,7 +177,9 @@ class Trajectory:
         """
         from .archive import save_trajectory
 
-        return save_trajectory(self, Path(folder), name or self.name)
+        if name is not None and not (isinstance(name, str) and name and Path(name).name == name):
+            raise ArgumentError(f"name is {found(name)}; it must be the name of a file without its folder")
+        return save_trajectory(self, file_path("folder", folder), name or self.name)
 
     @staticmethod
     def load(path: str | Path, data: tuple[Array, Array] | None = None) -> Trajectory:
@@ -186,14 +190,16 @@ class Trajectory:
         """
         from .archive import load_trajectory
 
-        return load_trajectory(Path(path), data)
+        return load_trajectory(file_path("path", path), data)
 
 
 def _inputs(network: Network, x: Array) -> Array:
     """``x`` as float64 [sample, *input_shape]; a single input is not taken for a sample."""
-    inputs = np.asarray(x, dtype=np.float64)
+    inputs = real_array("x", x)
     shape = network.input_shape
     if shape is not None and inputs.shape[1:] != shape:
         wanted = ", ".join(["sample", *map(str, shape)])
         raise StateError(f"x has shape {inputs.shape}; expected [{wanted}]")
+    if not inputs.ndim or not len(inputs):
+        raise StateError(f"x has shape {inputs.shape}; there must be at least one sample")
     return inputs

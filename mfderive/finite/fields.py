@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.arguments import NETWORK, instance, real_array
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Role
 from ..data.trajectory import register_forward
 from ..errors import StateError
 from ..spec.forward import forward_system
+from ..spec.network import Network
 from .namespace import NUMPY
 from .network import FiniteNetwork
 
@@ -20,7 +22,9 @@ Array = Any
 
 def system_of(network: Any) -> ForwardSystem:
     """The forward system of a resolved Network; a ForwardSystem is returned as it is."""
-    return network if isinstance(network, ForwardSystem) else forward_system(network)
+    if isinstance(network, ForwardSystem):
+        return network
+    return forward_system(instance(network, Network, "a network", NETWORK))
 
 
 def parameter_arrays(
@@ -43,9 +47,10 @@ def shapes_of(parameters: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
 def data_array(finite: FiniteNetwork, name: str, values: Array, dtype: Any = np.float64) -> Array:
     """x [sample, inputs...] or y [sample, outputs] as an array of the network's sizes.
 
-    Where a sample has a single number, [sample] is accepted too. StateError for any other shape.
+    Where a sample has a single number, [sample] is accepted too. StateError for any other shape and for no
+    samples at all, ArgumentError for what is not finite.
     """
-    array = np.asarray(values, dtype=dtype)
+    array = real_array(name, values).astype(dtype)
     axes = [finite.system.axis[axis] for axis in finite.system.field[name].axes[1:]]
     expected = tuple(axis.size for axis in axes)
     if array.ndim == 1 and all(size == 1 for size in expected):
@@ -53,6 +58,8 @@ def data_array(finite: FiniteNetwork, name: str, values: Array, dtype: Any = np.
     if array.ndim != 1 + len(expected) or array.shape[1:] != expected:
         wanted = ", ".join(["sample", *(f"{axis.name} = {axis.size}" for axis in axes)])
         raise StateError(f"{name} has shape {array.shape}; expected [{wanted}]")
+    if not len(array):
+        raise StateError(f"{name} has no samples; there must be at least one")
     return array
 
 

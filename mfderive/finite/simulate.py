@@ -9,13 +9,23 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ..algebra.arguments import (
+    NETWORK,
+    choice,
+    exclusive,
+    flag,
+    found,
+    instance,
+    positive_number,
+    whole_number,
+)
 from ..algebra.laws import TIME, Parameter
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
 from ..data.clock import alphas, evaluate_loss_error, observation_steps, times
 from ..data.draw import check_memory, check_state, initial_state, parameter_shapes, population_sizes
 from ..data.trajectory import Checkpoint, Trajectory
-from ..errors import DivergenceError, MfError, StateError, nearest
+from ..errors import ArgumentError, DivergenceError, MfError, StateError
 from ..spec.network import Network
 from .fields import network_fields, system_of
 from .functions import NUMPY_FUNCTIONS, evaluate_expression
@@ -47,10 +57,10 @@ def simulate(
     *,
     steps: int | None = None,
     horizon: float | None = None,
-    dtype: str = "float32",
+    precision: str = "float32",
     initial: Mapping[str, Any] | None = None,
     progress: bool = False,
-    evaluation_samples: int | None = None,
+    evaluation: int | None = None,
     first_seed: int = FIRST_SEED,
     checkpoints: int = CHECKPOINTS,
 ) -> list[Trajectory]:
@@ -61,50 +71,47 @@ def simulate(
     alpha_k * xi(t_{k-1}) * (product of widths) * gradient of the batch-mean loss on batch k, the same batch
     for every width and for the limit. Time t = sum of alpha_k ends after ``steps`` steps or at the first
     step that reaches ``horizon``. ``initial``: a state from which every network starts (weights p equal;
-    then ``width`` may be None). The first argument must be resolved (:func:`mfderive.load` does it).
+    then ``width`` may be None). ``precision``: "float32" or "float64"; ``evaluation``: samples on which
+    loss and error are measured. The first argument must be resolved (:func:`mfderive.load` does it).
 
-    Raises MfError for options that do not exist, StateError for arrays that do not fit, ResourceError if
-    the memory does not suffice, DivergenceError when values leave the finite numbers.
+    Raises ArgumentError for options that do not exist, StateError for arrays that do not fit, ResourceError
+    if the memory does not suffice, DivergenceError when values leave the finite numbers.
     """
-    if dtype not in PRECISIONS:
-        raise MfError(f"dtype is '{dtype}'. {nearest(str(dtype), PRECISIONS)}")
+    instance(network, Network, "a network", NETWORK)
+    dtype = choice("precision", precision, PRECISIONS)
     labels = _seed_list(seeds, first_seed)
     count = _step_count(network, steps, horizon)
-    if evaluation_samples is None:
-        evaluation_samples = int(dict(network.solver).get("evaluation", EVALUATION))
-    if evaluation_samples < 1:
-        raise MfError(f"evaluation_samples is {evaluation_samples}; there must be at least 1")
+    if evaluation is None:
+        evaluation = dict(network.solver).get("evaluation", EVALUATION)
+    samples = whole_number("evaluation", evaluation)
+    whole_number("checkpoints", checkpoints)
+    flag("progress", progress)
     system = system_of(network)
     widths = _widths(system, width, initial)
     _check_run_memory(network, FiniteNetwork(system), widths, len(labels), dtype, checkpoints)
     states = _initial_states(system, widths, labels, dtype, initial)
-    base = width if isinstance(width, int) else max(widths.values(), default=1)
+    base = int(width) if isinstance(width, (int, np.integer)) else max(widths.values(), default=1)
     run = _Run(network, FiniteNetwork(system), states, labels, count, dtype)
-    run.watch(base, evaluation_samples, checkpoints)
+    run.watch(base, samples, checkpoints)
     return run.trajectories(progress)
 
 
 def _seed_list(seeds: int | Sequence[int], first_seed: int) -> list[int]:
-    if isinstance(seeds, (int, np.integer)):
-        if seeds < 1:
-            raise MfError(f"seeds is {seeds}; there must be at least 1")
-        return list(range(first_seed, first_seed + int(seeds)))
-    labels = [int(seed) for seed in seeds]
-    if not labels or min(labels) < 0:
-        raise MfError(f"seeds is {list(seeds)}; give at least one seed, none negative")
-    return labels
+    first = whole_number("first_seed", first_seed, 0)
+    if isinstance(seeds, (list, tuple, range, np.ndarray)):
+        labels = [whole_number(f"seeds[{place}]", seed, 0) for place, seed in enumerate(seeds)]
+        if not labels:
+            raise ArgumentError(f"seeds is {found(seeds)}; give at least one seed")
+        return labels
+    return list(range(first, first + whole_number("seeds", seeds)))
 
 
 def _step_count(network: Network, steps: int | None, horizon: float | None) -> int:
     """The number of steps; a horizon beyond the spec's steps continues the schedule."""
-    if steps is not None and steps < 1:
-        raise MfError(f"steps is {steps}; there must be at least 1")
+    exclusive(horizon=horizon, steps=steps)
     if horizon is None:
-        return network.training.steps if steps is None else steps
-    if steps is not None:
-        raise MfError("steps and horizon cannot both be given")
-    if not (math.isfinite(horizon) and horizon > 0):
-        raise MfError(f"horizon is {horizon}; it must be a finite number greater than 0")
+        return network.training.steps if steps is None else whole_number("steps", steps)
+    horizon = positive_number("horizon", horizon)
     goal = horizon * (1 - 1e-9)  # a horizon is typed, times are sums: rounding must not add a step
     count = network.training.steps
     while True:
@@ -182,7 +189,7 @@ def _check_run_memory(
     check_memory(
         entries * np.dtype(dtype).itemsize + _BATCH_BYTES,
         f"Training {seeds} networks of width {max(widths.values(), default=1)} on batches of {samples}",
-        "Take a smaller width, fewer seeds, smaller batches or dtype float32",
+        "Take a smaller width, fewer seeds, smaller batches or precision float32",
     )
 
 

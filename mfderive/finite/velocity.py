@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.arguments import instance, number
 from ..algebra.laws import TIME, Parameter
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
+from ..data.draw import WEIGHTS, check_state
 from ..errors import StateError, nearest
 from .fields import data_array, parameter_arrays, shapes_of, system_of
 from .functions import NUMPY_FUNCTIONS, evaluate_expression
@@ -47,14 +49,15 @@ def finite_velocity(
     ``x`` [sample, inputs...], ``y`` [sample, outputs] ([sample] where there is one output), ``t`` the time
     at which rates are taken. ``method``: "complex-step" or "jax".
 
-    Raises StateError for unequal weights, missing parameters, shapes that do not fit, an unknown method.
+    Raises StateError for unequal weights, missing parameters, shapes that do not fit, numbers that are not
+    finite, an empty batch, an unknown method; ArgumentError for a network or a time that is none.
     Source equation: d_t theta = -rate(t) * (product of widths) * d/dtheta (mean over the batch of the loss).
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise StateError(f"unknown method '{method}' of finite_velocity. {nearest(method, METHODS)}")
     finite = FiniteNetwork(system_of(network))
-    require_equal_weights(state)
-    parameters = parameter_arrays(finite, state)
+    parameters = parameter_arrays(finite, _checked_state(finite, state))
+    t = number("t", t)
     x, y = data_array(finite, "x", x), data_array(finite, "y", y)
     if len(x) != len(y):
         raise StateError(f"x has {len(x)} samples, y has {len(y)}")
@@ -71,6 +74,18 @@ def finite_velocity(
         factor = -rate_at(parameter, t) * width_factor(finite.system, parameter, array.shape)
         result[parameter.name] = factor * gradients[parameter.name]
     return result
+
+
+def _checked_state(finite: FiniteNetwork, state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state of equal neurons that fits the network; where it has no weights p, with those of its sizes."""
+    instance(state, Mapping, "a state (a dictionary of arrays)")
+    if WEIGHTS not in state:
+        sizes = finite.sizes({name: np.shape(values) for name, values in state.items()}, 1)
+        names = [axis.name for axis in finite.system.populations]
+        state = {**state, WEIGHTS: {name: np.full(sizes[name], 1 / sizes[name]) for name in names}}
+    checked = check_state(finite.system, state)
+    require_equal_weights(checked)
+    return checked
 
 
 def rate_at(parameter: Parameter, t: float) -> float:

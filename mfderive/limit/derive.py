@@ -16,6 +16,7 @@ from dataclasses import fields as dataclass_fields
 
 import sympy as sp
 
+from ..algebra.arguments import NETWORK, instance
 from ..algebra.system import ForwardSystem, LimitSystem, adjoint, velocity
 from ..algebra.terms import (
     Access,
@@ -37,7 +38,11 @@ LOSS = "loss"
 
 
 def derive(network: Network) -> LimitSystem:
-    """The mean-field limit of a resolved network (see :func:`derive_system`)."""
+    """The mean-field limit of a resolved network (see :func:`derive_system`).
+
+    Raises ArgumentError for anything that is not a network, SpecError where sizes are not known.
+    """
+    instance(network, Network, "a network", NETWORK)
     return derive_system(forward_system(network))
 
 

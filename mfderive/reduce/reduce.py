@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ..algebra.arguments import LIMIT, instance
 from ..algebra.system import LimitSystem
 from ..data.ensembles import plan_ensembles
 from .closure import close_noise
@@ -29,7 +30,9 @@ def reduce(system: LimitSystem) -> LimitSystem:
 
     ``log`` says in words, under the name of each pass, what it found and why, and what the system costs
     before and after: at 1000 nodes a population, and last on the nodes that ``solve`` takes by itself.
+    Raises ArgumentError for anything that is not a limit.
     """
+    instance(system, LimitSystem, "a limit", LIMIT)
     before = _cost(system)
     for step in PASSES:
         done = step.apply(system)

@@ -58,7 +58,8 @@ def solve(
     finite networks see; "rk4" follows the flow at equal time steps (``step``), batch k in its step k.
     Time is t = sum of alpha_k; it ends at ``horizon``, or after ``steps`` SGD steps. ``initial`` starts from
     given arrays (any weights ``p``) instead of a draw; ``resume`` continues a trajectory from its last
-    checkpoint, on the nodes that it has. ``system`` and ``solver`` replace what :func:`derive` and :func:`generate` make.
+    checkpoint, on the nodes that it has. ``system`` and ``solver`` replace what :func:`derive` and
+    :func:`generate` make.
 
     By default the limit is first reduced exactly (:func:`mfderive.reduce`) and its labels are integrated by
     ``rule`` ("gauss", "sobol", "monte-carlo") on ``nodes`` nodes, both for all populations or by name.

@@ -12,7 +12,17 @@ from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import Parameter
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
-from ..data.draw import WEIGHTS, State, check_law, draw_law, neuron_axis, population_sizes, referenced_values
+from ..data.draw import (
+    WEIGHTS,
+    State,
+    check_draw_memory,
+    check_law,
+    draw_law,
+    neuron_axis,
+    parameter_shapes,
+    population_sizes,
+    referenced_values,
+)
 from ..data.trajectory import Trajectory, register_sampler
 from ..errors import StateError
 from ..limit.derive import derive
@@ -37,6 +47,8 @@ def sample_network(path: Trajectory, n: int | Mapping[str, int], t: float | None
     limit, state = derive(path.network), path.at(t)
     full, system = draw_noise(limit), draw_noise(system_of_state(limit, state, means))
     sizes = population_sizes(full, n)
+    # Values and their noise in double precision, and for every pair the node of its noise.
+    check_draw_memory(parameter_shapes(full, sizes), np.dtype(np.float64).itemsize)
     draw = _Draw(full, system, sizes, seed)
     network: State = {p.name: draw.values(p, state) for p in full.parameters}
     closed = [p for p in full.parameters if means and draw.is_closed(p)]

@@ -11,7 +11,7 @@ from mfderive.data import trajectory as room
 from mfderive.data.archive import write_atomically
 from mfderive.data.resolve import resolve
 from mfderive.data.trajectory import Checkpoint, Trajectory, register_forward
-from mfderive.errors import DataError, MfError, StateError
+from mfderive.errors import ArgumentError, DataError, MfError, StateError
 from mfderive.spec.reader import parse_document
 
 DOCUMENT = {
@@ -60,8 +60,11 @@ def test_at_gives_the_stored_state_exactly_and_the_nearest_otherwise():
     assert run.checkpoint(0.8).step == 10
     assert run.checkpoint(0.75).step == 5  # of two equally near, the earlier
     assert run.at() is run.checkpoints[-1].state
-    for t in (-0.1, 1.1, float("nan")):
+    for t in (-0.1, 1.1):
         with pytest.raises(StateError, match=r"outside.*from 0\.0 to 1\.0"):
+            run.at(t)
+    for t in (float("nan"), "0.5", True, [0.5]):
+        with pytest.raises(ArgumentError, match=r"t is .*must be a finite number"):
             run.at(t)
     with pytest.raises(StateError, match="no checkpoints"):
         path(checkpoints=()).at()
@@ -73,7 +76,7 @@ def test_predict_and_observe_use_the_registered_function(forward):
     assert run.predict(x, 0.5) == 3.0
     assert run.predict(x) == 6.0
     assert np.array_equal(run.observe("h1", x), x)
-    with pytest.raises(StateError, match="no field 'h2'"):
+    with pytest.raises(StateError, match="no field 'h2' "):
         run.observe("h2", x)
     with pytest.raises(StateError, match=r"x has shape \(2,\); expected \[sample, 2\]"):
         run.predict(x[0])

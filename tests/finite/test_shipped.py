@@ -36,7 +36,7 @@ def test_complex_steps_agree_with_jax(spec: Path) -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_networks_train(spec: Path) -> None:
     network = resolve(read(spec))
-    first, second = simulate(network, 5, 2, steps=3, evaluation_samples=20)
+    first, second = simulate(network, 5, 2, steps=3, evaluation=20)
     assert np.isfinite(first.loss).all() and first.steps.tolist() == [0, 1, 2, 3]
     moved = [
         name for name, value in first.at().items() if name != "p" and (value != first.at(0.0)[name]).any()

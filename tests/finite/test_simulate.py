@@ -70,7 +70,7 @@ def trained_by_hand(net, seed: int, width: int, steps: int):
 def test_every_step_is_the_step_of_sgd() -> None:
     """Twelve steps in float64: errors are rounding of values of order one to ten, amplified little."""
     net = network()
-    for path, seed in zip(simulate(net, 4, [3, 8], dtype="float64"), (3, 8), strict=True):
+    for path, seed in zip(simulate(net, 4, [3, 8], precision="float64"), (3, 8), strict=True):
         expected, t = trained_by_hand(net, seed, 4, 12)
         assert path.kind == "network" and path.seed == seed and path.width == 4
         assert path.times[-1] == pytest.approx(t, rel=1e-14)
@@ -82,7 +82,7 @@ def test_every_step_is_the_step_of_sgd() -> None:
 
 def test_observations_are_those_of_the_evaluation_sample() -> None:
     net = network()
-    (path,) = simulate(net, 5, 1, evaluation_samples=30, dtype="float64")
+    (path,) = simulate(net, 5, 1, evaluation=30, precision="float64")
     x, y = net.source.evaluation(30)
     assert path.steps.tolist() == list(range(13)) and path.times[0] == 0.0
     for t, place in ((0.0, 0), (path.times[-1], -1)):
@@ -94,7 +94,7 @@ def test_observations_are_those_of_the_evaluation_sample() -> None:
 def test_single_precision_follows_double() -> None:
     """float32 has 6e-8 relative rounding; twelve steps of sums of ten terms stay within 1e-4."""
     net = network()
-    single, double = (simulate(net, 6, [2], dtype=dtype)[0] for dtype in ("float32", "float64"))
+    single, double = (simulate(net, 6, [2], precision=dtype)[0] for dtype in ("float32", "float64"))
     assert single.at()["h1.weight"].dtype == np.float32
     np.testing.assert_allclose(single.loss, double.loss, rtol=1e-4)
 
@@ -112,7 +112,7 @@ def test_same_seed_same_path_in_any_company() -> None:
 def test_initial_arrays_start_every_network() -> None:
     net = network()
     start = initial_state(forward_system(net), {"h1": 3, "h2": 7}, seed=11)
-    path = simulate(net, None, [0], initial=start, dtype="float64", steps=1)[0]
+    path = simulate(net, None, [0], initial=start, precision="float64", steps=1)[0]
     np.testing.assert_array_equal(path.at(0.0)["h1.weight"], start["h1.weight"])
     assert path.at()["h2.weight"].shape == (7, 3)
     with pytest.raises(StateError, match="the width is 4"):
@@ -135,7 +135,7 @@ def test_a_fixed_sample_can_be_the_batch() -> None:
     document["data"]["samples"] = 25
     document["training"]["batch_size"] = "all"
     net = resolve(parse_document(document))
-    (path,) = simulate(net, 4, [3], dtype="float64")
+    (path,) = simulate(net, 4, [3], precision="float64")
     expected, _ = trained_by_hand(net, 3, 4, 12)
     np.testing.assert_allclose(path.at()["h2.weight"], expected["h2.weight"], rtol=0, atol=1e-12)
 
@@ -150,13 +150,13 @@ def test_refusals() -> None:
     with pytest.raises(ResourceError, match="GB are free"):
         simulate(net, 10**7, 1)
     for arguments, match in (
-        ({"dtype": "float16"}, "float32"),
+        ({"precision": "float16"}, "float32"),
         ({"seeds": 0}, "at least 1"),
         ({"seeds": []}, "at least one seed"),
         ({"steps": 0}, "at least 1"),
         ({"steps": 3, "horizon": 1.0}, "both"),
         ({"horizon": -1.0}, "greater than 0"),
-        ({"evaluation_samples": 0}, "at least 1"),
+        ({"evaluation": 0}, "at least 1"),
     ):
         with pytest.raises(MfError, match=match):
             simulate(net, 4, **arguments)

@@ -60,7 +60,7 @@ def test_networks_approach_the_common_limit(deviation):
     assert np.isfinite(evaluate_loss_error(network, expected, targets)[0])
     widths, distances = (100, 200, 400, 800, 1600), []
     for width in widths:
-        runs = mf.simulate(network, width, 6, steps=30, evaluation_samples=200)
+        runs = mf.simulate(network, width, 6, steps=30, evaluation=200)
         distances.append(np.sqrt(np.mean([(run.predict(inputs) - expected) ** 2 for run in runs])))
     slope = np.polyfit(np.log(widths), np.log(distances), 1)[0]
     assert -0.75 < slope < -0.3 and distances[-1] < 0.4 * distances[0]

@@ -112,7 +112,7 @@ def test_the_witness_approaches_the_kernel():
         losses[name] = evaluate_loss_error(network(), limit_outputs(system)[:, None], y)[0]
     rows, values = [], []
     for width, seeds in ((64, 64), (128, 48), (256, 32)):
-        runs = mf.simulate(network(), width, seeds, dtype="float64", evaluation_samples=400)
+        runs = mf.simulate(network(), width, seeds, precision="float64", evaluation=400)
         final = np.array([run.loss[-1] for run in runs])
         deviation = final.std(ddof=1) / np.sqrt(seeds)
         rows.append([1 / deviation, 1 / width / deviation])
