@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .figures import RECIPES, inline_svg
+from .graph_svg import graph_svg
 from .summary import bytes_text
 from .verdict import verdict_section
 
@@ -82,7 +83,7 @@ def render_page(parts: PageParts) -> str:
 def _sections(parts: PageParts) -> list[Section]:
     """The sections, in the order in which a reader asks: what is it, what does it become, is it true, how."""
     return [
-        Section("network", "The network", _network(parts.record["network"])),
+        Section("network", "The network", _network(parts.record)),
         Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
         Section("reduction", "What collapses", _reduction(parts)),
         Section("warnings", "What to know of this limit", _warnings(parts)),
@@ -139,7 +140,8 @@ def _code(text: object) -> str:
     return f"<code>{escape(str(text))}</code>"
 
 
-def _network(summary: Mapping[str, Any]) -> str:
+def _network(record: Mapping[str, Any]) -> str:
+    summary = record["network"]
     data = dict(summary["data"])
     kind = data.pop("kind")
     options = ", ".join(f"{key} = {value}" for key, value in data.items())
@@ -154,6 +156,8 @@ def _network(summary: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             opening,
+            graph_figure(record.get("graph"), str(summary["title"])),
+            "<h3>Layers</h3>",
             _layers(summary["layers"]),
             "<h3>Populations</h3>",
             _populations(summary["populations"]),
@@ -161,6 +165,27 @@ def _network(summary: Mapping[str, Any]) -> str:
             _parameters(summary["parameters"]),
         ]
     )
+
+
+def graph_figure(graph: Mapping[str, Any] | None, title: str) -> str:
+    """The drawing of the network's graph as a figure that scrolls sideways where it is wide; HTML."""
+    if not graph:  # a run of an earlier version
+        return ""
+    svg = graph_svg(graph, f"Graph of {title}")
+    width = int(svg.split('viewBox="0 0 ', 1)[1].split(" ", 1)[0])
+    # It may shrink a little to fit a page, never so far that its words cannot be read.
+    svg = svg.replace("<svg ", f'<svg style="min-width:{_LEAST_SCALE * width:.0f}px;max-width:{width}px" ', 1)
+    return (
+        f'<figure class="graph"><div class="wide">{svg}</div>\n'
+        f"<figcaption>{_GRAPH_CAPTION}</figcaption></figure>"
+    )
+
+
+_LEAST_SCALE = 0.8
+_GRAPH_CAPTION = (
+    "<b>The graph.</b> Data flow from left to right. Letters on the lines are the weights of the equations; "
+    "a line without a letter carries values as they are."
+)
 
 
 def _codes(names: Sequence[str]) -> str:

@@ -31,6 +31,8 @@ from ..errors import MfError
 from ..spec.network import Network
 from .curves import Curve, curve_of, final_table, widths_of
 from .figures import write_figures
+from .graph import graph_data
+from .graph_svg import graph_svg
 from .page import PageParts, render_page
 from .summary import summarise
 from .verdict import write_verdict_figures
@@ -50,7 +52,8 @@ class RunResult:
     the printed equations, and "reduced" to the HTML of the reduced ones where these were solved;
     ``reduction`` is the log of the reduction, ``warnings`` what is to be known of the limit; ``spec`` is
     the text of the spec file; ``settings`` what the person chose (flags and defaults), ``timings`` seconds
-    by stage; ``verdict`` that of a check, if there was one.
+    by stage; ``verdict`` that of a check, if there was one; ``reduced`` the reduced limit, for the drawing of
+    the graph (it says which layers are one type).
     """
 
     network: Network
@@ -64,6 +67,7 @@ class RunResult:
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
+    reduced: LimitSystem | None = None
 
 
 def write_run(folder: Path, result: RunResult) -> dict[str, Any]:
@@ -139,6 +143,7 @@ def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
         "format": FORMAT,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "network": summarise(result.network, result.limit, widths_of(curves)),
+        "graph": graph_data(result.network, result.limit, result.reduced),
         "reduction": [str(line) for line in result.reduction],
         "warnings": [str(line) for line in result.warnings],
         "settings": dict(result.settings),
@@ -164,6 +169,9 @@ def _read_curve(folder: Path, entry: Mapping[str, Any]) -> Curve:
 def _draw(folder: Path, record: Mapping[str, Any], curves: Sequence[Curve]) -> None:
     """Figures and page of a folder that holds everything else."""
     drawn = write_figures(curves, folder / "figures")
+    if record.get("graph"):
+        drawing = graph_svg(record["graph"], record["network"]["title"])
+        (folder / "figures" / "graph.svg").write_text(drawing, encoding="utf-8")
     if record.get("verdict"):
         drawn += write_verdict_figures(record["verdict"], folder / "figures")
     reduced = folder / _REDUCED

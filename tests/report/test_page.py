@@ -97,8 +97,8 @@ def test_sections_equations_and_figures_are_there(page):
     text = "".join(page.text)
     assert all(heading in text for heading in HEADINGS)
     assert page.tags.count("math") == 2
-    assert page.tags.count("svg") == 4
-    assert page.tags.count("figure") == 4
+    assert page.tags.count("svg") == 5  # the graph and four curves
+    assert page.tags.count("figure") == 5
 
 
 def test_every_link_leads_somewhere(page, folder):
@@ -161,7 +161,7 @@ def test_rebuild_from_the_folder_alone_gives_the_same_bytes(tmp_path, folder):
 def test_page_without_error_shows_no_error(tmp_path):
     write_run(tmp_path / "tiny", run_result(tmp_path / "solver", with_error=False))
     reader = read_page((tmp_path / "tiny" / "index.html").read_text(encoding="utf-8"))
-    assert reader.tags.count("svg") == 2
+    assert reader.tags.count("svg") == 3  # the graph and two curves
     assert "Final error" not in "".join(reader.text)
 
 
