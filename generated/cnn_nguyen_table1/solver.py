@@ -1,6 +1,6 @@
 """Eight-layer convolutional network (paper, Table 1)
 
-Mean-field limit of the network above, written by mfderive (generator 1). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -213,9 +213,15 @@ class Nodes:
         self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
         self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
         self.dtype = dtype
+        self.known = {}
 
     def weighting(self, axes):
         """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        if axes not in self.known:
+            self.known[axes] = self._weighting(axes)
+        return self.known[axes]
+
+    def _weighting(self, axes):
         factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
         if all(axis in self.equal or axis not in self.weights for axis in axes):
             return factor, None
@@ -1079,21 +1085,26 @@ def _begin(state, x, y=None, weights=None):
     dtype = _precision(state)
     fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
     _check_shapes(fields, state["p"])  # compiled loops do not look where an array ends
-    x = np.asarray(x, dtype, order="C")
+    _give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
+
+
+def _give_samples(fields, dtype, x, y=None):
+    """x and y become fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
     samples = len(x)
     expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
     if x.shape[1:] != expected or not samples:
         raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
-    fields["x"] = x
     if y is not None:
         y = np.asarray(y, dtype, order="C")
         if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
             raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
         fields["y"] = y.reshape(samples, SIZES["outputs"])
-    data = np.full(samples, 1 / samples) if weights is None else weights
-    if len(data) != samples:
-        raise ValueError(f"{len(data)} weights for {samples} samples")
-    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
 
 
 def _check_shapes(arrays, weights):
@@ -1112,11 +1123,21 @@ def forward(state, x):
     return {name: array for name, array in fields.items() if name not in given}
 
 
-def predict(state, x):
-    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again."""
-    fields, nodes = _begin(state, x)
-    _forward(fields, nodes, WORKSPACE.maker(nodes))
-    return fields["yhat"].copy()
+def predict(state, x, piece=None):
+    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again.
+
+    ``piece``: so many samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = _begin(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        _give_samples(fields, nodes.dtype, x[start : start + size])
+        _forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
 
 
 def loss(state, x, y):
@@ -1132,9 +1153,13 @@ def _sweep(state, x, y, weights):
     """All fields that the evolution reads: forward, then backward."""
     fields, nodes = _begin(state, x, y, weights)
     make = WORKSPACE.maker(nodes)
+    _fill(fields, nodes, make)
+    return fields, nodes, make
+
+
+def _fill(fields, nodes, make):
     _forward(fields, nodes, make)
     _backward(fields, nodes, make)
-    return fields, nodes, make
 
 
 def velocity(state, x, y, t=0.0, weights=None):
@@ -1162,15 +1187,41 @@ def step(state, x, y, t, alpha, out=None, weights=None):
         out = {name: fields[name].copy() for name in PARAMETERS}
         out["p"] = dict(state["p"])
     else:
+        _check_target(out, fields, nodes)
         for name in PARAMETERS:
-            own = out[name]
-            if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
-                raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
-            if own is not fields[name]:
-                np.copyto(own, fields[name])
-    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
-    _evolution(fields, nodes, make, out, scale, True)
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    _evolution(fields, nodes, make, out, _scales(t, alpha), True)
     return out
+
+
+def march(state, moves):
+    """Move ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is looked at once: do not change the state between two moves.
+    """
+    fields, nodes, make, known = {}, None, None, None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = _begin(state, x, y, weights)
+            _check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            _give_samples(fields, nodes.dtype, x, y)
+        _fill(fields, nodes, make)
+        _evolution(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _check_target(out, fields, nodes):
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def _scales(t, alpha):
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def check(state):

@@ -24,6 +24,7 @@ OBSERVATIONS = 80
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST.
 _SMALLEST_PIECE, _LARGEST_PIECE = 64, 500
+_STRETCH = 100  # steps between two looks at the progress bar
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ class Run:
         self.observed = parts * observation_steps(clock.steps // parts, OBSERVATIONS)
         kept = observation_steps(clock.steps, max(min(checkpoints, clock.steps + 1), 2))
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
-        self.x, self.y = self.network.source.evaluation(self.options.evaluation)
+        x, self.y = self.network.source.evaluation(self.options.evaluation)
+        self.x = np.asarray(x, self.options.dtype)
         self.rows: list[tuple[float, int, float, float]] = []
         self.points: list[Checkpoint] = []
 
     def trajectory(self, state: State, start: int, resume: Trajectory | None, progress: bool) -> Trajectory:
         """Step from number ``start`` to the end; ``resume``: what went before."""
-        observed = set(self.observed.tolist())
         bar = tqdm(
             total=self.clock.steps, initial=start, desc="limit", disable=not progress, delay=2, leave=False
         )
@@ -86,22 +87,31 @@ class Run:
         with bar, fitting_threads(products), np.errstate(all="ignore"):
             if resume is None:
                 self.observe(0, state)
-            for number in range(start, self.clock.steps):
-                state = self.advance(state, number)
-                if number + 1 in observed:
-                    self.observe(number + 1, state)
-                bar.update()
+            for target in self.observed[self.observed > start].tolist():
+                while start < target:
+                    # Long stretches are cut, so that progress shows.
+                    goal = min(target, start + _STRETCH)
+                    state = self.advance(state, start, goal)
+                    bar.update(goal - start)
+                    start = goal
+                self.observe(target, state)
         return self.finished(state, resume)
 
-    def advance(self, state: State, number: int) -> State:
-        """The step from time t_number to t_(number+1) on batch number + 1."""
+    def advance(self, state: State, first: int, last: int) -> State:
+        """The steps from time t_first to t_last, on batches first + 1, ..., last."""
+        if self.options.method == "euler":
+            stepped: State = self.module.march(state, map(self.move, range(first, last)))
+            return stepped
+        for number in range(first, last):
+            x, y, t, width, weights = self.move(number)
+            state = runge_kutta(self.module, state, (x, y, weights), t, width, self.options.method)
+        return state
+
+    def move(self, number: int) -> tuple[Any, Any, float, float, Any]:
+        """x, y, time, width and weights of the samples of the step that begins at t_number."""
         x, y, weights = self.feed(number + 1)
         t = float(self.clock.times[number])
-        width = float(self.clock.times[number + 1]) - t
-        if self.options.method == "euler":
-            stepped: State = self.module.step(state, x, y, t, width, out=state, weights=weights)
-            return stepped
-        return runge_kutta(self.module, state, (x, y, weights), t, width, self.options.method)
+        return x, y, t, float(self.clock.times[number + 1]) - t, weights
 
     def observe(self, number: int, state: State) -> None:
         """Measure loss and error on the evaluation sample; keep a checkpoint where one is due."""
@@ -120,12 +130,7 @@ class Run:
         size = self.feed.samples
         if not _SMALLEST_PIECE <= size <= count:
             size = min(max(size, _SMALLEST_PIECE), _LARGEST_PIECE, count)
-        starts = list(range(0, count - size, size))
-        parts = [self.module.predict(state, self.x[k : k + size]) for k in starts]
-        # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
-        last = self.module.predict(state, self.x[count - size :])
-        done = starts[-1] + size if starts else 0
-        return np.concatenate([*parts, last[done - (count - size) :]])
+        return self.module.predict(state, self.x, size)
 
     def divergence(self, number: int, state: State) -> str:
         """Where the numbers left the finite ones, and what to do."""
