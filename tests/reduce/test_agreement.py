@@ -20,7 +20,6 @@ SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.toml"))
 # Some of everything; the seeds above 30 have kernels, populations that collapse, or both.
 RANDOM = (*range(24), 46, 48, 49, 57, 58, 60, 64, 73, 76, 78, 95, 99, 117)
 TOLERANCE = 1e-12
-HEAVY = ("cnn_nguyen_table1", "cnn_digits", "recurrent_elman", "attention_positions", "gated")
 
 
 def limits(spec, data=None):
@@ -31,23 +30,10 @@ def limits(spec, data=None):
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_shipped_specs(spec):
-    """A hundred Euler steps on small batches: only the order of sums differs, some 1e-16 a step.
-
-    Convolutions laid out index by index take long: they make fewer steps here, all of them in the study.
-    """
-    shipped(spec, 10 if spec.stem in HEAVY else STEPS)
-
-
-@pytest.mark.study
-@pytest.mark.parametrize("name", HEAVY)
-def test_heavy_shipped_specs(name):
-    shipped(SPECS[0].parent / f"{name}.toml", STEPS)
-
-
-def shipped(spec, steps):
+    """A hundred Euler steps on small batches: only the order of sums differs, some 1e-16 a step."""
     network, full, reduced = limits(spec)
     state = small_state(reduced, 2, seed=1)
-    batches = [network.source.batch(k + 1, 2) for k in range(steps)]
+    batches = [network.source.batch(k + 1, 2) for k in range(STEPS)]
     assert disagreement(full, reduced, state, batches, 0.01) < TOLERANCE
 
 

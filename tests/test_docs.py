@@ -1,0 +1,83 @@
+"""The documentation is true: its pieces of spec files derive and agree with networks, its code runs."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mfderive as mf
+from mfderive.data.ensembles import GAUSS_NODES, NOISE_NODES, SOBOL_NODES
+from mfderive.data.quadrature import DATA_RULES
+from mfderive.spec.kind import KINDS
+
+DOCS = Path(__file__).parent.parent / "docs"
+LAYERS = (DOCS / "layers.md").read_text(encoding="utf-8")
+PIECES = re.findall(r"^## ([^\n]*)\n(?:(?!^## ).)*?<!-- (.*?) -->\n```toml\n(.*?)```", LAYERS, re.M | re.S)
+
+
+def specification(data, piece):
+    """A whole spec around layers and output, on a teacher of the size or shape that the page names."""
+    given = tomllib.loads(data)
+    given.setdefault("dimension", int(np.prod(given.get("shape", 1))))
+    return {
+        "format": 1,
+        "data": {"kind": "teacher", "target": "x1 * x2", **given},
+        "loss": {"kind": "squared"},
+        "training": {"learning_rate": 0.1, "steps": 2, "batch_size": 4},
+        **tomllib.loads(piece),
+    }
+
+
+def test_every_section_has_its_piece():
+    assert len(PIECES) == 6 == LAYERS.count("```toml")
+
+
+@pytest.mark.parametrize(("section", "data", "piece"), PIECES, ids=[each[0] for each in PIECES])
+def test_pieces_of_specs(section, data, piece):
+    """The limit's velocity is the scaled gradient of a network of width 3, to rounding."""
+    network = mf.load(specification(data, piece))
+    limit = mf.derive(network)
+    solver = mf.generate(limit)
+    state = solver.sample(widths=3, seed=0)
+    x, y = network.source.batch(1, 4)
+    witness = mf.finite_velocity(network, state, x, y)
+    for name, found in solver.velocity(state, x, y).items():
+        np.testing.assert_allclose(found, witness[name], rtol=1e-10, atol=1e-12, err_msg=name)
+    assert mf.reduce(limit).log
+
+
+def test_the_kind_of_the_page():
+    """The code registers a kind; a spec that uses it is a convolution whose taps stand apart."""
+    (code,) = re.findall(r"```python\n(.*?)```", LAYERS, re.S)
+    dilated = {"kind": "dilated", "taps": 3, "dilation": 2}
+    layer = {"name": "h1", "from": "x", "weight": "normal(0, 1)", "activation": "tanh"}
+    document = specification("shape = [1, 6]", "") | {
+        "layers": [layer | dilated],
+        "output": {"from": "h1", "weight": "normal(0, 1)"},
+    }
+    try:
+        exec(code, {"__name__": "page"})
+        network = mf.load(document)
+        solver = mf.generate(mf.derive(network))
+    finally:
+        KINDS.pop("dilated", None)
+    state = solver.sample(widths=2, seed=0)
+    x, _ = network.source.batch(1, 3)
+    found = solver.forward(state, x)["h1"]
+    taps = np.stack([x[:, 0, k : k + 2] for k in (0, 2, 4)], axis=-1)
+    np.testing.assert_allclose(found, np.einsum("zpk,ck->zcp", taps, state["h1.weight"][:, 0]), rtol=1e-13)
+
+
+def test_the_rules_of_reductions():
+    """Numbers and names on the page are those of the program."""
+    page = (DOCS / "reductions.md").read_text(encoding="utf-8")
+    gauss = f"{GAUSS_NODES[1]}, {GAUSS_NODES[2]}², {GAUSS_NODES[3]}³"
+    for row in (
+        f"| {gauss} |",
+        f"scrambled Sobol points | {SOBOL_NODES} |",
+        f"Gauss nodes | {NOISE_NODES} |",
+    ):
+        assert row in page
+    assert all(f"`{rule}`" in page for rule in DATA_RULES)
