@@ -18,6 +18,7 @@ from ..errors import ArgumentError, nearest
 T = TypeVar("T")
 Array = Any
 
+LARGEST = 2**63 - 1  # as in spec files
 _LONGEST = 60  # characters of a value that a message repeats
 NETWORK = "Load one first: mfderive.load(path), or mfderive.from_networkx(graph)"
 LIMIT = "Derive one first: mfderive.derive(network)"
@@ -47,8 +48,10 @@ def instance(value: Any, kinds: type[T] | tuple[type[T], ...], what: str, remedy
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """An integer of at least ``least``; numpy's integers too, but neither 3.0 nor True."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise ArgumentError(f"{name} is {found(value)}; it must be a whole number of at least {least}")
+    if int(value) > LARGEST:
+        raise ArgumentError(f"{name} is {found(value)}; it must not be larger than {LARGEST}")
     return int(value)
 
 

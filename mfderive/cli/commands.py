@@ -6,6 +6,7 @@ Every function takes the parsed flags and returns an :class:`Outcome`; errors ar
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +76,8 @@ class Stages:
 
 def _spec_path(text: str) -> Path:
     """The spec file that was named. Raises SpecError, with the shipped spec of that name if there is one."""
+    if not text:
+        raise SpecError("no spec was named", remedy="Name a .toml file; `mfderive new NAME` writes one")
     path = Path(text)
     if path.is_file():
         return path
@@ -141,10 +144,7 @@ def new(arguments: argparse.Namespace) -> Outcome:
     """Write the starter spec under a new name."""
     from importlib.resources import files
 
-    path = Path(arguments.name)
-    path = path if path.suffix == ".toml" else path.with_name(path.name + ".toml")
-    if not path.stem or any(character in path.stem for character in '"\\\n\r\t'):
-        raise MfError(f"'{arguments.name}' cannot be the name of a network; use letters, digits and _")
+    path = _new_path(arguments.name)
     if path.exists():
         raise MfError(f"{path} exists already and is left alone. Give another name")
     starter = files("mfderive.cli").joinpath("starter.toml").read_text(encoding="utf-8")
@@ -153,6 +153,25 @@ def new(arguments: argparse.Namespace) -> Outcome:
     except OSError as problem:
         raise MfError(f"{path} cannot be written: {problem.strerror}") from problem
     return Outcome({"spec": str(path)}, f"{path} is written. Next: mfderive run {path}")
+
+
+def _new_path(text: str) -> Path:
+    """The file of a new spec. Raises MfError for a name that not every system can have, and for no folder."""
+    folder, _, last = text.replace("\\", "/").rpartition("/")
+    name = last.removesuffix(".toml")
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.split(".")[0].lower() in _DEVICES:
+        raise MfError(
+            f"{text[:100]!r} cannot be the name of a network. Begin with a letter or a digit, go on with "
+            "letters, digits, _ and - (at most 100); names of devices (con, nul, ...) are reserved"
+        )
+    place = Path(folder or ("/" if text.startswith("/") else "."))
+    if not place.is_dir():
+        raise MfError(f"there is no folder {place} to write {name}.toml to. Make it first")
+    return place / f"{name}.toml"
+
+
+# Files of these names cannot be made on every system.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
 def show(arguments: argparse.Namespace) -> Outcome:

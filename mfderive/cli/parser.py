@@ -47,6 +47,12 @@ def _positive_number(text: str) -> float:
     return number
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path, not ''")
+    return Path(text)
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not '{text}'")
@@ -131,7 +137,7 @@ class Shelf:
         added.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
         added.add_argument("--quiet", action="store_true", help="print neither text nor progress bars")
         if output:
-            added.add_argument("--output", type=Path, metavar="PATH", help=output)
+            added.add_argument("--output", type=_path, metavar="PATH", help=output)
         return added
 
     def spec_command(self, name: str, action: Action, words: str, output: str = "") -> Parser:
@@ -161,7 +167,7 @@ def build_parser() -> Parser:
     report = shelf.command(
         "report", commands.report, "Draw the figures and the page of a finished run again."
     )
-    report.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    report.add_argument("run", metavar="RUN", type=_path, help="the folder of a run")
     shelf.command("schema", commands.schema, "Print the JSON Schema of spec files: every key and its values.")
     return parser
 

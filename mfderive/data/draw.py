@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import psutil
 
-from ..algebra.arguments import instance
+from ..algebra.arguments import instance, whole_number
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import End, Law, LawKind, Parameter, Reference
 from ..algebra.system import ForwardSystem, draw_noise
@@ -43,7 +43,7 @@ def population_sizes(system: ForwardSystem, widths: int | Mapping[str, int]) -> 
     """The number of nodes of each population: round(relative width * widths), at least 1.
 
     A mapping gives the numbers themselves, one for each population. Raises StateError for a missing or
-    unknown population and for a width that is not a positive integer.
+    unknown population, ArgumentError for a width that is not a positive integer.
     """
     names = [axis.name for axis in system.populations]
     kept = [axis.name for axis in system.node_axes if axis.name not in names]
@@ -59,17 +59,11 @@ def population_sizes(system: ForwardSystem, widths: int | Mapping[str, int]) -> 
         missing = [name for name in names if name not in widths]
         if missing:
             raise StateError(f"widths: no width for population '{missing[0]}'; give one for each of {names}")
-        sizes = {name: _positive(widths[name], f"widths['{name}']") for name in names}
+        sizes = {name: whole_number(f"widths['{name}']", widths[name]) for name in names}
     else:
-        base = _positive(widths, "widths")
+        base = whole_number("widths", widths)
         sizes = {axis.name: max(1, round(axis.width * base)) for axis in system.populations}
     return sizes
-
-
-def _positive(value: Any, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise StateError(f"{what} is {value!r}; a width must be an integer of at least 1")
-    return int(value)
 
 
 def parameter_shapes(system: ForwardSystem, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -291,7 +285,7 @@ def initial_state(
     nodes. ``edges="mean"``: a weight between two populations gets its conditional mean given its ends,
     the state of the closed system (theory C.1). Laws are drawn in the order of their references.
 
-    Raises SpecError (circular or misplaced references, a deviation that is negative), StateError (widths,
+    Raises SpecError (circular or misplaced references, a deviation that is negative), ArgumentError (widths,
     edges, dtype) and, before anything is allocated, ResourceError.
     """
     if edges not in ("draw", "mean"):

@@ -48,6 +48,7 @@ PRECISIONS = ("float32", "float64")
 _STEPS_A_CALL = 64
 _BATCH_BYTES = 2**26
 _PIECE = 500
+_SEED_BYTES = 40  # of one entry of a list of seeds
 
 
 def simulate(
@@ -103,7 +104,9 @@ def _seed_list(seeds: int | Sequence[int], first_seed: int) -> list[int]:
         if not labels:
             raise ArgumentError(f"seeds is {found(seeds)}; give at least one seed")
         return labels
-    return list(range(first, first + whole_number("seeds", seeds)))
+    count = whole_number("seeds", seeds)
+    check_memory(_SEED_BYTES * count, f"A list of {count} seeds", "Take fewer seeds")
+    return list(range(first, first + count))
 
 
 def _step_count(network: Network, steps: int | None, horizon: float | None) -> int:

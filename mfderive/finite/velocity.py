@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.arguments import instance, number
+from ..algebra.arguments import choice, instance, number
 from ..algebra.laws import TIME, Parameter
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
 from ..data.draw import WEIGHTS, check_state
-from ..errors import StateError, nearest
+from ..errors import StateError
 from .fields import data_array, parameter_arrays, shapes_of, system_of
 from .functions import NUMPY_FUNCTIONS, evaluate_expression
 from .namespace import NUMPY, jax_namespace, precision
@@ -50,11 +50,10 @@ def finite_velocity(
     at which rates are taken. ``method``: "complex-step" or "jax".
 
     Raises StateError for unequal weights, missing parameters, shapes that do not fit, numbers that are not
-    finite, an empty batch, an unknown method; ArgumentError for a network or a time that is none.
+    finite, an empty batch; ArgumentError for a network, a time or a method that is none.
     Source equation: d_t theta = -rate(t) * (product of widths) * d/dtheta (mean over the batch of the loss).
     """
-    if not isinstance(method, str) or method not in METHODS:
-        raise StateError(f"unknown method '{method}' of finite_velocity. {nearest(method, METHODS)}")
+    choice("method", method, METHODS)
     finite = FiniteNetwork(system_of(network))
     parameters = parameter_arrays(finite, _checked_state(finite, state))
     t = number("t", t)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from ..algebra.arguments import NETWORK, instance
 from ..algebra.laws import End
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Access, Affine, Axis, AxisKind, Field, Index, Role, Slot, Term, canonical_indices
@@ -27,7 +28,7 @@ def forward_system(network: Network) -> ForwardSystem:
     Layers with steps are unrolled: one field a step, with the same parameters.
     Raises SpecError where shapes do not fit (ties, skips, kernels larger than what they read).
     """
-    builder = ForwardBuilder(network)
+    builder = ForwardBuilder(instance(network, Network, "a network", NETWORK))
     builder.inputs()
     builder.find_shapes()
     for layer in network.layers:

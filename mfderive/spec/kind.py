@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from ..algebra.arguments import instance
 from ..algebra.terms import Access, AxisKind, Index, Slot, canonical_indices
 from ..errors import MfError, SpecError
 from .network import Connection
@@ -249,6 +250,7 @@ def register_kind(kind: ConnectionKind) -> ConnectionKind:
     A kind that is entered twice with equal parts is entered once; another kind of a known name raises
     MfError. ``examples/own_layer_kind.py`` goes the whole way.
     """
+    instance(kind, ConnectionKind, "a ConnectionKind")
     known = KINDS.get(kind.name)
     if known is not None and known != kind:
         raise MfError(f"there is a layer kind '{kind.name}' already; choose another name")

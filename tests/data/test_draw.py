@@ -10,7 +10,7 @@ import pytest
 
 from mfderive.algebra.laws import End, LawKind, Reference
 from mfderive.data.draw import check_state, initial_state
-from mfderive.errors import ResourceError, SpecError, StateError
+from mfderive.errors import ArgumentError, ResourceError, SpecError, StateError
 
 from .networks import correlated, law, parameter, system
 
@@ -134,7 +134,7 @@ def test_memory_is_refused_before_anything_is_allocated():
 
 @pytest.mark.parametrize("widths", [0, -1, 1.5, True, {"h1": 3}, {"h1": 3, "h2": 3, "h3": 1}])
 def test_bad_widths(widths):
-    with pytest.raises(StateError, match="width"):
+    with pytest.raises(ArgumentError, match="width"):
         initial_state(correlated(), widths, 0)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mfderive.errors import StateError
+from mfderive.errors import ArgumentError, StateError
 from mfderive.finite import network as network_module
 from mfderive.finite import velocity as velocity_module
 from mfderive.finite.namespace import NUMPY
@@ -90,5 +90,5 @@ def test_refusals() -> None:
         finite_velocity(system, {**state, "h1.bias": np.zeros(7)}, x, y)
     with pytest.raises(StateError, match=r"has shape \(4, 1\), expected \(4,\)"):
         finite_velocity(system, {**state, "h1.bias": np.zeros((4, 1))}, x, y)
-    with pytest.raises(StateError, match="complex-step"):
+    with pytest.raises(ArgumentError, match="complex-step"):
         finite_velocity(system, state, x, y, method="complexstep")

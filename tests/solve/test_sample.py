@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.errors import StateError
+from mfderive.errors import ArgumentError, StateError
 from mfderive.spec.reader import parse_document
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
@@ -162,5 +162,5 @@ def test_what_cannot_be_sampled_says_so():
     late = dataclasses.replace(path, checkpoints=path.checkpoints[-1:])
     with pytest.raises(StateError, match="labels at t = 0"):
         late.sample(4)
-    with pytest.raises(StateError, match="width"):
+    with pytest.raises(ArgumentError, match="width"):
         path.sample(0)
