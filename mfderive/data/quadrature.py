@@ -15,6 +15,7 @@ import numpy as np
 
 from ..algebra.laws import Law, LawKind
 from ..errors import MfError, nearest
+from .draw import check_memory
 from .ensembles import standard_points, tensor_points, transform
 from .sources import FIXED_SAMPLE, LawSource, SampleSource, generator
 
@@ -72,12 +73,21 @@ def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int 
         return _data_set(source, rule, nodes)
     if not isinstance(source, LawSource):
         raise MfError(f"data of the type {type(source).__name__} has no fixed nodes; take data = 'batches'")
+    _check_memory(source, rule, nodes)
     if rule == "sample":
         x, y = source.draw(generator(source.seed, FIXED_SAMPLE), nodes or SAMPLE_NODES)
         return _equal(x, y)
     if source.law is None:
         raise MfError("this law of data has no standard variables; take data = 'batches' or 'sample'")
     return _law_nodes(source.law, rule, nodes, source.seed if seed is None else seed)
+
+
+def _check_memory(source: LawSource, rule: str, nodes: int | None) -> None:
+    """Raise ResourceError for more nodes than memory can hold."""
+    rounding, components = (2, len(source.law.odds)) if rule != "sample" and source.law else (1, 1)
+    count = rounding * components * (nodes or 1)
+    needed = 4 * 8 * count * prod(source.input_shape)
+    check_memory(needed, f"Data of {nodes} nodes ({rule})", "Take fewer data_nodes")
 
 
 def _data_set(source: SampleSource, rule: str, nodes: int | None) -> DataNodes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from ..algebra.arguments import choice, whole_number
 from ..errors import DataError
 from .draw import check_memory
 
@@ -69,13 +70,14 @@ def generator(seed: int, purpose: int, k: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, purpose, k])
 
 
-def _check_batch(k: int, size: int | str) -> None:
-    if k < 1:
-        raise ValueError(f"batches are numbered from 1, not {k}")
-    if isinstance(size, str) and size != "all":
-        raise ValueError(f"the size of a batch is a number or 'all', not {size!r}")
-    if not isinstance(size, str) and size < 1:
-        raise ValueError(f"the size of a batch is at least 1, not {size}")
+def _check_batch(k: int, size: int | str, input_shape: tuple[int, ...]) -> None:
+    """Raise ArgumentError for a number or size that no batch has, ResourceError for one beyond memory."""
+    whole_number("the number of a batch", k)
+    if isinstance(size, str):
+        choice("the size of a batch", size, ("all",))
+        return
+    whole_number("the size of a batch", size)
+    check_memory(3 * 8 * size * math.prod(input_shape), f"A batch of {size}", "Take a smaller batch_size")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class LawSource:
 
     def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
         """Batch k: ``size`` independent samples. Raises DataError for "all": a law has no end."""
-        _check_batch(k, size)
+        _check_batch(k, size, self.input_shape)
         if isinstance(size, str):
             raise DataError(
                 "batch_size = 'all' needs a fixed sample, but every batch of this data is fresh",
@@ -107,6 +109,7 @@ class LawSource:
 
     def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
         """``samples`` fresh samples, the same at every call (a smaller number gives other ones)."""
+        whole_number("samples", samples)
         needed = 3 * 8 * samples * math.prod(self.input_shape)
         check_memory(needed, f"An evaluation sample of {samples}", "Evaluate on fewer")
         return self.draw(generator(self.seed, EVALUATION), samples)
@@ -143,7 +146,7 @@ class SampleSource:
 
     def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
         """Batch k: ``size`` rows drawn with replacement, or "all" rows in their order (read-only)."""
-        _check_batch(k, size)
+        _check_batch(k, size, self.input_shape)
         if isinstance(size, str):
             return self.x, self.y
         chosen = generator(self.seed, BATCH, k).integers(0, self.rows, size)
@@ -156,8 +159,9 @@ class SampleSource:
 
         All rows in their order if there are no more than ``samples``, else a fixed random choice of them.
         """
-        if split not in (None, "train", "test"):
-            raise ValueError(f"split is {split!r}; allowed: 'train', 'test'")
+        whole_number("samples", samples)
+        if split is not None:
+            choice("split", split, ("train", "test"))
         if split == "test" and self.test is None:
             raise DataError("this data has no test split", table="data", key="test")
         x, y = self.test if self.test is not None and split != "train" else (self.x, self.y)
