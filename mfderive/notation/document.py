@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import html as html_module
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import latex2mathml.converter
 
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..errors import MfError, nearest
+from .breaking import CONTINUED, DOCUMENT_WIDTH, PAGE_WIDTH, broken, width
 from .embedding import Embedding, Line
 from .measure_form import measure_form
 from .measure_print import MeasurePage, theta_lines
@@ -27,8 +29,13 @@ _TEX_SPECIAL = {
     "^": r"\textasciicircum{}",
     **{sign: "\\" + sign for sign in "#$%&_{}"},
 }
+_EQUALS = 1.4  # ems
+_WIDE_LEFT = 0.35  # of the room
+_INDENT = r"\qquad"
 # What remarks say in unicode, as formulas.
 _REMARK_FORMULAS = {
+    "H⁽ˢ⁾": "H^{(s)}",
+    "x⁽ˢ⁾": "x^{(s)}",
     "D_F = ∂₂L Δ_F": r"D_F = \partial_2 L\, \Delta_F",
     "f = CE{ν}": r"f = \mathrm{CE}\{\nu\}",
     "E_P": r"\mathbb{E}_P",
@@ -119,8 +126,33 @@ def latex(system: ForwardSystem, notation: str = "embedding") -> str:
 
 
 def _aligned(lines: list[Line], environment: str) -> str:
-    rows = " \\\\\n".join(f"{line.left} &= {line.right}" for line in lines)
-    return f"\\begin{{{environment}}}\n{rows}\n\\end{{{environment}}}"
+    """Equations aligned at the equals sign; long right-hand sides go on in the next lines."""
+    rows = [
+        f"{left} &= {right}" if left else rf"&{'' if first else _INDENT} {right}"
+        for left, right, first in _rows(lines, DOCUMENT_WIDTH)
+    ]
+    joined = " \\\\\n".join(rows)
+    return f"\\begin{{{environment}}}\n{joined}\n\\end{{{environment}}}"
+
+
+def _rows(lines: list[Line], room: float) -> Iterator[tuple[str, str, bool]]:
+    """(left side, right side, whether an equation begins) of rows that fit beside the widest left side.
+
+    Later rows of an equation have no left side. A left side that is wide itself stands in the right column,
+    and its equals sign in a row of its own.
+    """
+    narrow = [wide for line in lines if (wide := width(line.left)) <= room * _WIDE_LEFT]
+    rest = room - max(narrow, default=0.0) - _EQUALS
+    for line in lines:
+        if width(line.left) <= room * _WIDE_LEFT:
+            pieces = broken(line.right, rest)
+            yield line.left, pieces[0], True
+            yield from (("", piece, False) for piece in pieces[1:])
+            continue
+        for number, piece in enumerate(broken(line.left, rest)):
+            yield "", piece, not number
+        for number, piece in enumerate(broken(line.right, rest - _EQUALS - CONTINUED)):
+            yield "", piece if number else f"{{}} = {piece}", False
 
 
 def latex_document(system: ForwardSystem, notation: str = "both") -> str:
@@ -192,13 +224,12 @@ def _remark_html(remark: str) -> str:
 
 
 def html_table(lines: list[Line]) -> str:
-    """Equations in a table, aligned at the equals sign."""
-    rows = [
-        '<tr><td style="text-align:right">'
-        + mathml(rf"\displaystyle {line.left}", "inline")
-        + '</td><td style="text-align:left">'
-        + mathml(rf"\displaystyle = {line.right}", "inline")
-        + "</td></tr>"
-        for line in lines
-    ]
+    """Equations in a table, aligned at the equals sign; long right-hand sides go on in the next rows."""
+    rows = []
+    for left, right, first in _rows(lines, PAGE_WIDTH):
+        shown = mathml(rf"\displaystyle {left}", "inline") if left else ""
+        formula = mathml(rf"\displaystyle = {right}" if left else rf"\displaystyle {right}", "inline")
+        indent = "" if first else ";padding-left:2.5em"
+        cells = f'<td style="text-align:right">{shown}</td><td style="text-align:left{indent}">{formula}</td>'
+        rows.append(f"<tr>{cells}</tr>")
     return "\n".join(["<table>", *rows, "</table>"])

@@ -11,7 +11,7 @@ import sympy as sp
 from ..algebra.functions import FUNCTIONS
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem, adjoint, velocity
 from ..algebra.terms import Affine, AxisKind, Equation, Role
-from .letters import Letter, letter_of, name_of, scalings
+from .letters import STEP_MARK, Letter, at_step, letter_of, name_of, scalings, without_step
 from .nodes import (
     ADJOINT_HEAD_PREFIX,
     DELTA_PREFIX,
@@ -59,6 +59,8 @@ class EmbeddingVocabulary:
         style = printer.style
         letter = self.letters.field(name)
         data, slots = self._slots(node, name)
+        if name == "x":
+            letter, slots = self._input_at_step(letter, slots)
         shown = printer.indices(slots)
         if name in ("x", "y"):
             return style.subscript(style.letter(letter), ",".join(shown)) if shown else style.letter(letter)
@@ -73,6 +75,13 @@ class EmbeddingVocabulary:
         if data:
             after = ["x", "y"] if self._reads_target(name) else ["x"]
         return style.call(style.letter(letter), shown, after=after)
+
+    def _input_at_step(self, letter: Letter, slots: list[Tree]) -> tuple[Letter, list[Tree]]:
+        """The input at a certain step carries it as everything else there does: x⁽¹⁾, not x_0."""
+        axes = [a for a in self.system.field["x"].axes[1:] if a not in self.builder.single]
+        if axes[:1] == ["steps"] and slots[0].is_Integer:
+            return Letter(letter.base + at_step(int(slots[0]) + 1)), slots[1:]
+        return letter, slots
 
     def _reads_target(self, name: str) -> bool:
         return name in self.letters.loss_path
@@ -103,7 +112,7 @@ class EmbeddingVocabulary:
         """The letters of an activation's arguments, in order."""
         shape = self.builder.activations[field]
         access = shape.term.access_of
-        return [self.letters.field(access[s].field) for s in shape.symbols]
+        return [without_step(self.letters.field(access[s].field)) for s in shape.symbols]
 
     def activation(self, node: Activation, printer: Printer) -> str:
         """σ(H + b), σ'(H + b), σ_1(gain, b, H) or ∂_H σ_1(gain, b, H)."""
@@ -247,6 +256,10 @@ class Embedding:
             )
         if any(axis.kind is AxisKind.NOISE for axis in self.system.axes):
             found.append("ζ is the randomness of one weight entry once the labels of its two ends are given.")
+        if any(STEP_MARK.search(self.builder.letters.field(f.name).base) for f in self.system.fields):
+            found.append(
+                "H⁽ˢ⁾ and x⁽ˢ⁾ belong to step s = 1, 2, ... of a sequence; parameters serve all steps."
+            )
         if getattr(self.system, "backward", ()):
             found.append(self._adjoint_remark())
         if self._reads_outside():

@@ -32,6 +32,20 @@ class Letter:
     subscript: tuple[Letter, ...] = ()
 
 
+_RAISED = str.maketrans("0123456789s", "⁰¹²³⁴⁵⁶⁷⁸⁹ˢ")
+STEP_MARK = re.compile("⁽([⁰¹²³⁴⁵⁶⁷⁸⁹ˢ]+)⁾$")
+
+
+def at_step(step: int | str) -> str:
+    """What a letter carries at a step (counted from 1): ``H⁽³⁾``."""
+    return f"⁽{str(step).translate(_RAISED)}⁾"
+
+
+def without_step(letter: Letter) -> Letter:
+    """The letter of a quantity whatever the step."""
+    return replace(letter, base=STEP_MARK.sub("", letter.base))
+
+
 def name_of(letter: Letter) -> str:
     """The name under which a letter stands in trees: ``H_2``, ``Δ_{H,2}``, ``Δ_{w_2}``."""
     if not letter.subscript:
@@ -198,9 +212,11 @@ class Letters:
         if "." not in name:
             return Letter("H", (self.layer(name),)) if name in self.layers else Letter(name)
         layer, rest = name.split(".", 1)
-        if rest == "out":
-            return Letter("a", (self.layer(layer),))
-        return Letter(rest, (self.layer(layer),))
+        step = re.fullmatch(r"step(\d+)(?:\.(.+))?", rest)
+        mark = at_step(int(step.group(1))) if step else ""
+        rest = (step.group(2) or "") if step else rest
+        base = {"": "H", "out": "a"}.get(rest, rest)
+        return Letter(base + mark, (self.layer(layer),))
 
     def _parameter(self, name: str) -> Letter:
         if "." not in name:

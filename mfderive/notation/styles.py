@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ..algebra.functions import FUNCTIONS
-from .letters import Letter
+from .letters import STEP_MARK, Letter
 
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹ˢ", "0123456789s")
 
 _LATEX = {
     "ζ": r"\zeta",
@@ -158,7 +159,10 @@ class LatexStyle(Style):
         return head + "'" * primes
 
     def base(self, name: str) -> str:
-        """A name without its subscripts."""
+        """A name without its subscripts; the step that it carries becomes a superscript."""
+        step = STEP_MARK.search(name)
+        if step:
+            return self.base(name[: step.start()]) + "^{(" + step.group(1).translate(_LOWERED) + ")}"
         if name in _LATEX:
             return _LATEX[name]
         if len(name) == 1 or name.isdigit():

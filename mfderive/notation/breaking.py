@@ -1,0 +1,260 @@
+"""Breaks long right-hand sides of LaTeX equations into lines that fit a page.
+
+Widths are estimated in ems from the metrics of Computer Modern, a little on the wide side. Lines end before
+a sum's sign or between the factors of a product, as far outside of brackets as a good line allows; never
+inside braces (fractions, subscripts, roots).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+# A4 landscape with margins of 12 mm at 10 pt is 77 em wide; the page of a run about 52.
+DOCUMENT_WIDTH = 75.0
+PAGE_WIDTH = 50.0
+CONTINUED = 2.0  # how far later lines stand in
+_DOT = 0.9  # a dot at the beginning of a line is so much wider than the space that it stands for
+_LEAST = 0.35  # no line is shorter than this share of the room, if others break better
+_TOKEN = re.compile(r"\\(?:left|right)\s*(?:\\[a-zA-Z]+|\\.|.)|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+_SCRIPT = 0.73
+_BRACKETS = {"(": 0.39, ")": 0.39, "[": 0.28, "]": 0.28, r"\{": 0.5, r"\}": 0.5, "|": 0.28}
+_ANGLES = {r"\langle": 0.39, r"\rangle": 0.39}
+_WIDTHS = {
+    **_BRACKETS, **_ANGLES, "m": 0.88, "w": 0.74,
+    "+": 1.22, "-": 1.22, "=": 1.34, "<": 1.34, ">": 1.34, ",": 0.45, ";": 0.45, ":": 0.6, ".": 0.28,
+    "'": 0.3, "/": 0.5, " ": 0.0, "~": 0.34, r"\,": 0.17, r"\;": 0.28, r"\quad": 1.0, r"\qquad": 2.0,
+    r"\ ": 0.34, r"\displaystyle": 0.0, r"\int": 1.0, r"\cdot": 0.72, r"\Delta": 0.84, r"\nabla": 0.84,
+    r"\partial": 0.6, r"\mid": 0.84, r"\mapsto": 1.56, r"\infty": 1.0, r"\to": 1.56, r"\in": 1.2,
+    r"\Bigl": 0.3, r"\Bigr": 0.3, r"\le": 1.34, r"\ge": 1.34,
+}  # fmt: skip
+# Signs under which their indices stand in displayed formulas.
+_LIMITS = {r"\sum": 1.6, r"\max": 1.9, r"\min": 1.8}
+# Commands with braces behind them: what they add to what stands inside.
+_WRAPPERS = {r"\mathrm": 0.0, r"\text": 0.0, r"\mathbb": 0.0, r"\mathbf": 0.1, r"\mathcal": 0.1}
+_WRAPPERS |= {r"\hat": 0.05, r"\bar": 0.05, r"\sqrt": 1.0, r"\operatorname": 0.2, r"\mathsf": 0.0}
+
+
+class _Kind(StrEnum):
+    PLAIN = "plain"
+    OPEN = "open"
+    CLOSE = "close"
+    SUM = "sum"
+    PRODUCT = "product"
+    COMMA = "comma"
+
+
+@dataclass(frozen=True)
+class _Atom:
+    """A piece of a formula that is never broken; brackets and signs are atoms of their own.
+
+    ``parts`` of a fraction: the atoms above the bar, and what stands below it.
+    """
+
+    text: str
+    width: float
+    kind: _Kind = _Kind.PLAIN
+    parts: tuple[tuple[_Atom, ...], _Atom] | None = None
+
+
+def width(formula: str) -> float:
+    """The width of a displayed formula in ems, an estimate on the wide side."""
+    return sum(atom.width for atom in _atoms(formula))
+
+
+def broken(formula: str, room: float) -> list[str]:
+    """The formula in lines of at most ``room`` ems where places to break allow it.
+
+    Later lines begin with their sign (``{} + ...``) or, inside a product, with a dot.
+    """
+    atoms = _merged_signs(_atoms(formula))
+    if sum(atom.width for atom in atoms) <= room:
+        return [formula]
+    lines, rest, limit = [], _without_wide_fractions(atoms, room - CONTINUED - _DOT), room
+    while sum(atom.width for atom in rest) > limit:
+        place = _best_place(rest, limit)
+        if place is None:
+            break
+        head, rest = rest[:place], rest[place:]
+        lines.append(head)
+        limit = room - CONTINUED - _DOT
+    lines.append(rest)
+    return [_joined(line, first=not number) for number, line in enumerate(_fixed_brackets(lines))]
+
+
+def _without_wide_fractions(atoms: Sequence[_Atom], room: float) -> list[_Atom]:
+    """Fractions that are too wide for any line become products, which can be broken."""
+    result: list[_Atom] = []
+    for atom in atoms:
+        if atom.parts is None or atom.width <= room:
+            result.append(atom)
+            continue
+        above, below = atom.parts
+        inverse = _Atom(r"\frac{1}" + below.text, below.width + 0.24)
+        result += [inverse, _Atom(r"\, ", 0.17, _Kind.PRODUCT)]
+        inside = _merged_signs(above)
+        if any(one.kind is _Kind.SUM or one.text.startswith((r"\sum", r"\int", r"\max")) for one in inside):
+            inside = [_single(r"\left("), *inside, _single(r"\right)")]
+        result += inside
+    return result
+
+
+def _best_place(atoms: Sequence[_Atom], limit: float) -> int | None:
+    """The number of atoms of the first line: few brackets open, a sum before a product, then the longest.
+
+    Arguments are parted only where nothing else helps.
+    """
+    best: tuple[tuple[bool, bool, int, bool, float], int] | None = None
+    used, depth, before = 0.0, 0, _Kind.PLAIN
+    for place, atom in enumerate(atoms):
+        comma = before is _Kind.COMMA and depth > 0
+        if place and (comma or atom.kind in (_Kind.SUM, _Kind.PRODUCT)) and _has_text(atoms[:place]):
+            late = used > limit
+            if late and best is not None and not best[0][0]:
+                break
+            short = late or used < _LEAST * limit
+            key = (short, comma, depth, atom.kind is _Kind.PRODUCT, used if late else -used)
+            if best is None or key < best[0]:
+                best = (key, place)
+        used += atom.width
+        depth += {_Kind.OPEN: 1, _Kind.CLOSE: -1}.get(atom.kind, 0)
+        before = atom.kind if atom.text.strip() else before
+    return None if best is None else best[1]
+
+
+def _has_text(atoms: Sequence[_Atom]) -> bool:
+    return any(atom.text.strip() for atom in atoms)
+
+
+def _joined(atoms: Sequence[_Atom], *, first: bool) -> str:
+    if first or atoms[0].kind not in (_Kind.SUM, _Kind.PRODUCT):
+        return "".join(atom.text for atom in atoms).strip()
+    head, rest = atoms[0], "".join(atom.text for atom in atoms[1:]).strip()
+    return f"{{}} {head.text.strip()} {rest}" if head.kind is _Kind.SUM else rf"{{}} \cdot {rest}"
+
+
+def _fixed_brackets(lines: Sequence[Sequence[_Atom]]) -> Iterator[list[_Atom]]:
+    r"""``\left`` and ``\right`` must meet on one line: pairs that are broken get a fixed size."""
+    places = [(number, k) for number, line in enumerate(lines) for k in range(len(line))]
+    result = [list(line) for line in lines]
+    open_places: list[tuple[int, int]] = []
+    for number, k in places:
+        atom = lines[number][k]
+        if atom.kind is _Kind.OPEN:
+            open_places.append((number, k))
+        elif atom.kind is _Kind.CLOSE and open_places:
+            start, other = open_places.pop()
+            if start != number:
+                for line, place, sign, size in (
+                    (start, other, r"\left", r"\Bigl"),
+                    (number, k, r"\right", r"\Bigr"),
+                ):
+                    one = result[line][place]
+                    result[line][place] = replace(one, text=one.text.replace(sign, size))
+    yield from result
+
+
+# ---------------------------------------------------------------------------------------- reading LaTeX
+
+
+def _atoms(formula: str) -> list[_Atom]:
+    return _read(_TOKEN.findall(formula), 0)[0]
+
+
+def _read(tokens: Sequence[str], place: int) -> tuple[list[_Atom], int]:
+    """The atoms up to the end or to a closing brace, and the place behind it."""
+    found: list[_Atom] = []
+    while place < len(tokens) and tokens[place] != "}":
+        token = tokens[place]
+        if token in ("_", "^"):
+            script, place = _argument(tokens, place + 1)
+            _attach(found, token + script.text, script.width * _SCRIPT)
+            continue
+        if token == r"\frac":
+            above, after = _argument(tokens, place + 1)
+            below, place = _argument(tokens, after)
+            wide = max(above.width, below.width) + 0.24
+            parts = (tuple(_atoms(above.text[1:-1])), below)
+            found.append(_Atom(token + above.text + below.text, wide, parts=parts))
+            continue
+        if token in _WRAPPERS or token == "{":
+            inside, place = _argument(tokens, place + (token != "{"))
+            more = _WRAPPERS.get(token, 0.0)
+            found.append(_Atom((token if token != "{" else "") + inside.text, inside.width + more))
+            continue
+        found.append(_single(token))
+        place += 1
+    return found, place + 1
+
+
+def _argument(tokens: Sequence[str], place: int) -> tuple[_Atom, int]:
+    """What stands behind a command: one token, or braces; as one atom."""
+    while place < len(tokens) and tokens[place] == " ":
+        place += 1
+    if place >= len(tokens):
+        return _Atom("", 0.0), place
+    if tokens[place] != "{":
+        return replace(_single(tokens[place]), kind=_Kind.PLAIN), place + 1
+    inside, after = _read(tokens, place + 1)
+    text = "{" + "".join(atom.text for atom in inside) + "}"
+    return _Atom(text, sum(atom.width for atom in inside)), after
+
+
+def _attach(found: list[_Atom], text: str, wide: float) -> None:
+    """A subscript or superscript belongs to the atom before it."""
+    if not found:
+        found.append(_Atom(text, wide))
+        return
+    base = found.pop()
+    sign = _LIMITS.get(base.text)
+    # Under a sum only what is wider than the sign takes room.
+    added = max(0.0, wide - sign) if sign is not None else wide
+    found.append(replace(base, text=base.text + text, width=base.width + added))
+
+
+def _single(token: str) -> _Atom:
+    if token.startswith((r"\left", r"\right")):
+        return _Atom(token, 0.76, _Kind.OPEN if token.startswith(r"\left") else _Kind.CLOSE)
+    if token in ("(", "[", r"\{", r"\langle"):
+        return _Atom(token, _WIDTHS[token], _Kind.OPEN)
+    if token in (")", "]", r"\}", r"\rangle"):
+        return _Atom(token, _WIDTHS[token], _Kind.CLOSE)
+    if token in ("+", "-"):
+        return _Atom(token, _WIDTHS[token], _Kind.SUM)
+    if token in (",", ";"):
+        return _Atom(token, _WIDTHS[token], _Kind.COMMA)
+    if token == r"\,":
+        return _Atom(token, _WIDTHS[token], _Kind.PRODUCT)
+    if token in _WIDTHS:
+        return _Atom(token, _WIDTHS[token])
+    if token in _LIMITS:
+        return _Atom(token, _LIMITS[token])
+    if token.startswith("\\"):
+        # Greek letters are about 0.6 wide, named functions (tanh) upright words.
+        return _Atom(
+            token, 0.65 if re.fullmatch(r"\\[a-z]{2,7}", token) and token not in _NAMED else _word(token)
+        )
+    return _Atom(token, 0.8 if token.isupper() else 0.57)
+
+
+_NAMED = {r"\tanh", r"\sinh", r"\cosh", r"\exp", r"\log", r"\sin", r"\cos", r"\tan", r"\arctan"}
+
+
+def _word(token: str) -> float:
+    return 0.17 + 0.52 * (len(token) - 1)
+
+
+def _merged_signs(atoms: Sequence[_Atom]) -> list[_Atom]:
+    """Signs of numbers (behind an opening bracket, at the beginning) are no places to break."""
+    result: list[_Atom] = []
+    before: _Atom | None = None
+    for atom in atoms:
+        leading = before is None or before.kind in (_Kind.OPEN, _Kind.SUM) or before.text in (",", ";", "=")
+        if leading and atom.kind in (_Kind.SUM, _Kind.PRODUCT):
+            atom = replace(atom, kind=_Kind.PLAIN)
+        result.append(atom)
+        if atom.text.strip():
+            before = atom
+    return result
