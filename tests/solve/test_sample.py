@@ -1,13 +1,17 @@
 """Networks drawn from a solution: their law at t = 0, their distance from the limit, training from them."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.errors import ArgumentError, StateError
+from mfderive.data.ensembles import plan_ensembles
+from mfderive.errors import ArgumentError, ResourceError, StateError
+from mfderive.finite.fields import network_fields
+from mfderive.solve.sample import _Draw
 from mfderive.spec.reader import parse_document
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
@@ -49,8 +53,6 @@ def distance(net, path, t, width, seeds):
     x = net.source.evaluation(40)[0]
     exact = path.predict(x, t)
     system = mf.forward_system(net)
-    from mfderive.finite.fields import network_fields
-
     found = [network_fields(system, path.sample(width, t, seed), x)["yhat"] for seed in range(seeds)]
     return float(np.sqrt(np.mean((np.array(found) - exact) ** 2)))
 
@@ -68,6 +70,111 @@ def test_samples_approach_the_limit_at_the_monte_carlo_rate(make, t):
     found = [distance(net, path, t, width, 24) for width in widths]
     slope = np.polyfit(np.log(widths), np.log(found), 1)[0]
     assert abs(slope + 0.5) < 0.2, (slope, found)
+
+
+def test_the_loss_of_samples_approaches_the_limits_at_one_over_n():
+    """At t = 7.5 the mean over samples of loss(n) - loss falls like 1/n.
+
+    One sample's loss differs by O(n^(-1/2)) in either direction; the mean over samples is second order in
+    the distance of the outputs, E |yhat_n - yhat|^2 and the curvature of yhat, both O(1/n). The slope of
+    its logarithm over ln n has the standard error that follows from those of the means (about 0.08 here);
+    4 of them are allowed. An offset of the samples' law would bend the slope towards 0.
+    """
+    net, seeds, widths = network(), 150, np.array([32, 64, 128])
+    path = mf.solve(net, nodes={"h1": 1024, "h3": 16}, steps=150, evaluation=100, checkpoints=2)
+    system, (x, y) = mf.forward_system(net), net.source.evaluation(100)
+    limit = np.mean((path.predict(x) - y) ** 2)
+    means, errors = [], []
+    for width in widths:
+        samples = [network_fields(system, path.sample(int(width), seed=s), x)["yhat"] for s in range(seeds)]
+        gaps = np.mean((np.array(samples) - y) ** 2, axis=(1, 2)) - limit
+        means.append(gaps.mean())
+        errors.append(gaps.std(ddof=1) / np.sqrt(seeds))
+    relative = np.array(errors) / means
+    assert path.checkpoints[-1].time > 7
+    (slope, _), covariance = np.polyfit(np.log(widths), np.log(means), 1, w=1 / relative, cov="unscaled")
+    assert abs(slope + 1) < 4 * np.sqrt(covariance[0, 0]), (slope, means, errors)
+    assert np.sqrt(covariance[0, 0]) < 0.15  # so that a slope of -1/2 would be seen
+
+
+class _EveryNodeOnce:
+    """Random numbers that choose every node exactly once, in random order, and noise at its mean."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def random(self, shape):
+        if len(shape) > 1:  # nodes of edge noise: there is one
+            return np.full(shape, 0.5)
+        return (self.rng.permutation(shape[0]) + 0.5) / shape[0]
+
+    def standard_normal(self, shape):
+        return np.zeros(shape)
+
+
+# Correlated laws and a kernel of two types; a stream of shared neurons; a transposed tie; channels of
+# convolutions; a finite layer inside; edge noise with nodes; several weights between two populations.
+SPEC_NAMES = [
+    "correlated_init",
+    "residual",
+    "autoencoder_tied",
+    "cnn_small",
+    "bottleneck",
+    "five_layer_parameters",
+    "bilinear",
+]
+
+
+@pytest.mark.parametrize("name", SPEC_NAMES)
+def test_a_network_of_all_nodes_is_the_limit(name, monkeypatch):
+    """If every node is one neuron and noise is at its mean, network and limit are equal, at t = 0 and later.
+
+    Neurons stand in random order, so incoming columns and outgoing rows fit only where the same nodes pick
+    both. Types that collapsed to one become 5 equal neurons. To rounding of sums of at most 1000 numbers.
+    """
+    net = mf.load(SPECS / f"{name}.toml")
+    reduced = mf.reduce(mf.derive(net))
+    populations = {axis.name for axis in reduced.populations}
+    axes = plan_ensembles(reduced)
+    path = mf.solve(
+        net,
+        steps=3,
+        nodes={axis: 12 if axis in populations else 1 for axis in axes},
+        rule={axis: "monte-carlo" if axis in populations else "gauss" for axis in axes},
+        evaluation=20,
+    )
+    own = _Draw.rng
+    monkeypatch.setattr(_Draw, "rng", lambda self, axis: _EveryNodeOnce(own(self, axis)))
+    system = mf.forward_system(net)
+    nodes = path.notes["nodes"]
+    widths = {axis.name: n if (n := nodes.get(axis.name, 1)) > 1 else 5 for axis in system.populations}
+    x = net.source.evaluation(20)[0]
+    for t in (0.0, None):
+        exact = path.predict(x, t)
+        found = network_fields(system, path.sample(widths, t, seed=3), x)["yhat"]
+        np.testing.assert_allclose(found, exact, rtol=0, atol=1000 * 2.2e-16 * max(1, np.abs(exact).max()))
+
+
+def test_training_from_a_network_of_all_nodes_is_the_limit(monkeypatch):
+    """From t > 0 on, SGD of such a network makes the limit's steps: float64, 5 steps, to rounding."""
+    net = network()
+    nodes = {"h1": 16, "h3": 16}
+    path = mf.solve(net, nodes=nodes, rule="monte-carlo", steps=10)
+    onward = mf.solve(net, initial=path.at(), steps=5)
+    own = _Draw.rng
+    monkeypatch.setattr(_Draw, "rng", lambda self, axis: _EveryNodeOnce(own(self, axis)))
+    start = path.sample({"h1": 16, "h2": 3, "h3": 16}, seed=1)
+    run = mf.simulate(net, None, 1, initial=start, steps=5, precision="float64")[0]
+    np.testing.assert_allclose(run.loss, onward.loss, rtol=1e-12)
+    assert abs(run.loss[-1] - run.loss[0]) > 1e-3
+
+
+def test_a_sample_that_memory_cannot_hold_is_refused_at_once():
+    path = mf.solve(network(), steps=1, nodes=8)
+    begin = time.perf_counter()
+    with pytest.raises(ResourceError, match="GB are free"):
+        path.sample(10**9)
+    assert time.perf_counter() - begin < 10  # drawing it would take minutes
 
 
 def test_a_full_solution_can_be_sampled_too():
