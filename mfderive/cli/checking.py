@@ -11,14 +11,14 @@ from .commands import Outcome, load_network
 
 def check(arguments: argparse.Namespace) -> Outcome:
     """Hold finite networks against the limit; the exit code is the verdict's."""
-    from ..report.verdict import write_verdict_figures
+    from ..report.verdict import write_verdict_page
 
     verdict = verdict_of(load_network(arguments), arguments, arguments.effort)
     folder = arguments.output or Path("runs") / f"{Path(arguments.spec).stem}-check"
     saved = verdict.save(folder)
-    write_verdict_figures(verdict.data, folder)
-    data = {**verdict.data, "file": str(saved)}
-    return Outcome(data, f"{verdict.text}\n\nTable, figures and JSON are in {folder}", verdict.exit_code)
+    page = write_verdict_page(verdict.data, folder)
+    data = {**verdict.data, "file": str(saved), "page": str(page)}
+    return Outcome(data, f"{verdict.text}\n\nThe page: {page}", verdict.exit_code)
 
 
 def verdict_of(network: Any, arguments: argparse.Namespace, effort: str) -> Any:

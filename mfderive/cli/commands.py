@@ -200,6 +200,8 @@ def derive(arguments: argparse.Namespace) -> Outcome:
         data["log"] = log
     equations = _printed(reduced if arguments.reduced else limit, arguments.format, arguments.notation)
     data["equations"] = equations
+    if arguments.format == "mathml":
+        equations = _graph(network, limit, reduced) + equations
     if arguments.format == "text":
         equations += _listed("What collapses, and why", log) + _listed("Warnings", warnings)
     if arguments.output is None:
@@ -209,6 +211,14 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     except OSError as problem:
         raise MfError(f"{arguments.output} cannot be written: {problem.strerror}") from problem
     return Outcome({**data, "file": str(arguments.output)}, f"The equations are in {arguments.output}")
+
+
+def _graph(network: Any, limit: Any, reduced: Any) -> str:
+    """The drawing of a network's graph as an HTML fragment."""
+    from ..report.graph import graph_data
+    from ..report.page import graph_figure
+
+    return graph_figure(graph_data(network, limit, reduced), network.title) + "\n"
 
 
 def _listed(title: str, lines: list[str]) -> str:

@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
 from .figures import RECIPES, inline_svg
 from .graph_svg import graph_svg
+from .html import Section, code, document, html_table, items
 from .summary import bytes_text
 from .verdict import verdict_section
 
@@ -36,48 +36,15 @@ class PageParts:
     files: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the page: its anchor, its heading and its body (HTML, already escaped)."""
-
-    anchor: str
-    heading: str
-    body: str
-
-
 def render_page(parts: PageParts) -> str:
     """The page as one string. Sections without content are left out."""
-    sections = [section for section in _sections(parts) if section.body]
-    title = escape(str(parts.record["network"]["title"]))
-    style = files("mfderive.report").joinpath("page.css").read_text(encoding="utf-8")
-    links = "".join(f'<li><a href="#{s.anchor}">{escape(s.heading)}</a></li>' for s in sections)
-    body = "\n".join(
-        f'<section id="{s.anchor}">\n<h2>{escape(s.heading)}</h2>\n{s.body}\n</section>' for s in sections
+    return document(
+        str(parts.record["network"]["title"]),
+        "Mean-field limit of a neural network",
+        _introduction(parts.record),
+        _sections(parts),
+        str(parts.record["versions"].get("mfderive", "")),
     )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="mfderive">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<p class="kind">Mean-field limit of a neural network</p>
-<h1>{title}</h1>
-{_introduction(parts.record)}
-<nav aria-label="Sections"><ul>{links}</ul></nav>
-</header>
-<main>
-{body}
-</main>
-<footer>Written by mfderive {escape(str(parts.record["versions"].get("mfderive", "")))}.</footer>
-</body>
-</html>
-"""
 
 
 def _sections(parts: PageParts) -> list[Section]:
@@ -87,9 +54,7 @@ def _sections(parts: PageParts) -> list[Section]:
         Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
         Section("reduction", "What collapses", _reduction(parts)),
         Section("warnings", "What to know of this limit", _warnings(parts)),
-        Section(
-            "verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures, html_table)
-        ),
+        Section("verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures)),
         Section("curves", "Training curves", _curves(parts.figures)),
         Section("final", "Where training ends", _final(parts.record["final"])),
         Section("made", "How this was made", _made(parts)),
@@ -112,32 +77,6 @@ def _introduction(record: Mapping[str, Any]) -> str:
         "trained by stochastic gradient descent: the equations of that limit, and their solution."
         f"{beside}</p>"
     )
-
-
-def html_table(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    numbers: Sequence[int] = (),
-    limit_row: int | None = None,
-) -> str:
-    """A table whose cells are HTML already; columns in ``numbers`` are right aligned."""
-
-    def cell(tag: str, place: int, content: str) -> str:
-        mark = ' class="number"' if place in numbers else ""
-        return f"<{tag}{mark}>{content}</{tag}>"
-
-    head = "".join(cell("th", place, escape(heading)) for place, heading in enumerate(headings))
-    body = "".join(
-        ('<tr class="limit">' if number == limit_row else "<tr>")
-        + "".join(cell("td", place, content) for place, content in enumerate(row))
-        + "</tr>\n"
-        for number, row in enumerate(rows)
-    )
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'
-
-
-def _code(text: object) -> str:
-    return f"<code>{escape(str(text))}</code>"
 
 
 def _network(record: Mapping[str, Any]) -> str:
@@ -189,20 +128,20 @@ _GRAPH_CAPTION = (
 
 
 def _codes(names: Sequence[str]) -> str:
-    return ", ".join(_code(name) for name in names)
+    return ", ".join(code(name) for name in names)
 
 
 def _layers(rows: Sequence[Mapping[str, Any]]) -> str:
     return html_table(
         ("Layer", "From", "Neurons", "Activation"),
-        [(_code(r["name"]), _codes(r["from"]), _code(r["neurons"]), _code(r["activation"])) for r in rows],
+        [(code(r["name"]), _codes(r["from"]), code(r["neurons"]), code(r["activation"])) for r in rows],
     )
 
 
 def _populations(rows: Sequence[Mapping[str, Any]]) -> str:
     return html_table(
         ("Population", "Layers that share it", "Relative width"),
-        [(_code(r["name"]), _codes(r["layers"]), f"{r['width']:g}") for r in rows],
+        [(code(r["name"]), _codes(r["layers"]), f"{r['width']:g}") for r in rows],
         numbers=(2,),
     )
 
@@ -212,11 +151,11 @@ def _parameters(rows: Sequence[Mapping[str, Any]]) -> str:
         ("Parameter", "Array", "Law at t = 0", "Rate", "Gradient scaled by widths of"),
         [
             (
-                _code(r["name"]),
-                _code(" × ".join(r["axes"]) or "one number"),
-                _code(r["law"]),
+                code(r["name"]),
+                code(" × ".join(r["axes"]) or "one number"),
+                code(r["law"]),
                 escape(r["rate"]),
-                _code(" × ".join(r["scaling"]) or "1"),
+                code(" × ".join(r["scaling"]) or "1"),
             )
             for r in rows
         ],
@@ -224,21 +163,34 @@ def _parameters(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _warnings(parts: PageParts) -> str:
-    lines = "".join(f"<li>{escape(line)}</li>" for line in parts.record.get("warnings", []))
-    return f"<ul>{lines}</ul>" if lines else ""
+    return items(parts.record.get("warnings", []))
+
+
+# What the passes of the reduction do, by the name under which the log has their lines.
+_PASSES = {
+    "closure": "Which randomness of single weights averages out",
+    "exchangeability": "Which neurons become equal, and what tells the others apart",
+    "ensembles": "The nodes that stand for the neurons",
+}
 
 
 def _reduction(parts: PageParts) -> str:
-    log = parts.record.get("reduction", [])
     if not parts.reduced:
         return ""
-    words = (
+    opening = (
         "<p>In the limit many neurons follow the same path, and much of the initial randomness averages out. "
         "The equations above therefore reduce exactly to smaller ones; these were solved.</p>"
     )
-    lines = "".join(f"<li>{escape(line)}</li>" for line in log)
+    passes: dict[str, list[str]] = {}
+    for line in parts.record.get("reduction", []):
+        name, _, rest = str(line).partition(": ")
+        known = name in _PASSES
+        passes.setdefault(name if known else "", []).append(rest if known else str(line))
+    log = "\n".join(
+        (f"<h3>{_PASSES[name]}</h3>" if name else "") + items(lines) for name, lines in passes.items()
+    )
     return (
-        f"{words}\n<ul>{lines}</ul>\n<details><summary>The reduced equations</summary>\n"
+        f"{opening}\n{log}\n<details><summary>The reduced equations</summary>\n"
         f'<div class="equations">{parts.reduced}</div></details>'
     )
 
@@ -252,11 +204,11 @@ def _curves(figures: Mapping[str, str]) -> str:
     ]
     if not items:
         return ""
-    words = (
+    opening = (
         "<p>The thick line is the limit; each thin line is one finite network, one seed a line. The wider "
         "the networks, the closer their lines lie to the limit.</p>"
     )
-    return f'{words}\n<div class="figures">\n' + "\n".join(items) + "\n</div>"
+    return f'{opening}\n<div class="figures">\n' + "\n".join(items) + "\n</div>"
 
 
 def _number(value: float | None) -> str:

@@ -6,7 +6,7 @@ the fitted and the expected slope, shows how fast it comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,10 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from ..check.words import distance, error_lines, estimate, headline
+from ..check.words import distance, estimate, headline
 from .figures import INK, figure_bytes, inline_svg, new_figure, style, width_colours
+from .html import Section, code, document, html_table, items, program_version, signed
 
 Data = Mapping[str, Any]
+
+
+# Dark enough on white and light enough on black.
+_SERIES = ("#2f6fb0", "#c2571a", "#3b8a5a", "#8a5aa8")
 
 
 @dataclass(frozen=True)
@@ -55,16 +60,16 @@ def draw_distance(data: Data) -> Any:
         return None
     with style():
         figure, axes = new_figure()
-        colours = width_colours(range(len(data["rates"])))
+        colours = _SERIES
         for place, rate in enumerate(data["rates"]):
             widths, distances = np.asarray(rate["widths"]), np.asarray(rate["distances"])
-            axes.plot(widths, distances, "o", color=colours[place], label=rate["name"])
+            axes.plot(widths, distances, "o", color=colours[place % len(colours)], label=rate["name"])
             fit = np.sqrt(rate["amplitude"] * widths ** (2 * rate["slope"]) + rate["floor"])
-            axes.plot(widths, fit, color=colours[place], linewidth=1.6)
+            axes.plot(widths, fit, color=colours[place % len(colours)], linewidth=1.6)
             if rate["expected"] is not None:
                 # Through the widest width's fit, so that a wrong slope shows at the narrow ones.
                 line = fit[-1] * (widths / widths[-1]) ** rate["expected"]
-                axes.plot(widths, line, color=colours[place], linewidth=1.2, linestyle="--")
+                axes.plot(widths, line, color=colours[place % len(colours)], linewidth=1.2, linestyle="--")
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(widths, [str(width) for width in widths])
@@ -106,59 +111,120 @@ def write_verdict_figures(data: Data, folder: Path) -> list[str]:
     return drawn
 
 
-def verdict_section(
-    data: Data | None,
-    figures: Mapping[str, str],
-    table: Callable[[Sequence[str], Sequence[Sequence[str]]], str],
-) -> str:
-    """The body of the page's section, HTML; empty where there is no verdict. ``table`` makes HTML tables."""
+def verdict_section(data: Data | None, figures: Mapping[str, str]) -> str:
+    """The body of the page's section, HTML; empty where there is no verdict."""
     if not data:
         return ""
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in data["reasons"])
-    items = [
+    drawn = [
         f"<figure>\n{inline_svg(figures[one.name], one.name, escape(one.title))}\n"
         f"<figcaption><b>{escape(one.title)}.</b> {escape(one.caption)}</figcaption>\n</figure>"
         for one in FIGURES
         if one.name in figures
     ]
+    status = str(data["status"])
+    verdict = escape(headline(data)).removeprefix(status)
     parts = [
-        f"<p><b>{escape(headline(data))}.</b></p>",
-        f"<ul>{reasons}</ul>" if reasons else "",
-        '<div class="figures">\n' + "\n".join(items) + "\n</div>" if items else "",
-        _rows(data, table),
-        _rates(data, table),
-        "".join(f"<p>{escape(line)}</p>" for line in error_lines(data)),
+        f'<p class="verdict {escape(status)}"><b>{escape(status.capitalize())}</b>{verdict}.</p>',
+        items(data["reasons"]),
+        '<div class="figures">\n' + "\n".join(drawn) + "\n</div>" if drawn else "",
+        "<h3>Networks against the limit</h3>",
+        _rows(data),
+        _rates(data),
+        "<h3>Where the distance comes from</h3>",
+        _errors(data),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _rows(data: Data, table: Callable[[Sequence[str], Sequence[Sequence[str]]], str]) -> str:
+_TABLE_NOTE = (
+    "Root mean square distances of the networks from the limit, width by width; what is left at infinite "
+    "width by the best estimate, and what it is below with certainty. Size: that of the observable itself."
+)
+
+
+def _rows(data: Data) -> str:
     widths = data["settings"]["widths"]
     heads = ["Observable", "Size", *(f"n = {n}" for n in widths), "At n = ∞", "Surely below", "Verdict"]
     rows = [
         [
-            f"<code>{escape(row['observable'])}</code>",
+            code(row["observable"]),
             f"{row['scale']:.3g}",
-            *(distance(row, n) for n in widths),
+            *(distance(row, n) or "–" for n in widths),
             f"{estimate(row):.2g}",
             f"{row['bound']:.2g}",
             escape(row["status"] or "shown only"),
         ]
         for row in data["table"]
     ]
-    return table(heads, rows)
+    meanings = [f"`{row['observable']}`: {row['meaning']}" for row in data["table"] if row.get("meaning")]
+    explained = f"<details><summary>What the observables are</summary>{items(meanings)}</details>"
+    table = html_table(heads, rows, range(1, len(heads) - 1))
+    return f'<p class="soft">{_TABLE_NOTE}</p>{table}{explained if meanings else ""}'
 
 
-def _rates(data: Data, table: Callable[[Sequence[str], Sequence[Sequence[str]]], str]) -> str:
+def _rates(data: Data) -> str:
     if not data["rates"]:
         return ""
+    fits = {True: "as expected", False: "not as expected"}
     rows = [
         [
             escape(rate["name"]),
-            f"{rate['slope']:.2f}",
-            f"{rate['low']:.2f} to {rate['high']:.2f}",
-            f"{rate['expected']:g}",
+            f"n<sup>{signed(rate['slope'])}</sup>",
+            f"{signed(rate['low'])} to {signed(rate['high'])}",
+            "–" if rate["expected"] is None else f"n<sup>{signed(rate['expected'], 'g')}</sup>",
+            fits.get(rate["as_expected"], "–"),
         ]
         for rate in data["rates"]
     ]
-    return table(["Distance of", "Slope", "95 % interval", "Expected"], rows)
+    heads = ["Distance of", "Goes as", "Exponent, 95 % interval", "Theory", ""]
+    return "<h3>How fast networks approach it</h3>" + html_table(heads, rows)
+
+
+def _errors(data: Data) -> str:
+    """The sources of error, each varied alone, the greatest first."""
+    errors, widest = data["errors"], data["settings"]["widths"][-1]
+    meaning = {
+        "width": f"a network of width {widest} instead of infinitely many neurons",
+        "step size": "steps of this learning rate instead of infinitely small ones",
+        "data": "these batches instead of others",
+        "ensemble": "the nodes with which the limit is computed",
+    }
+    named = sorted(meaning, key=lambda name: -errors[name])
+    rows = [
+        [
+            f"<b>{name}</b>" if name == errors["dominating"] else name,
+            meaning[name],
+            f"{errors[name]:.2g}",
+            f"{100 * errors[name] / errors['size']:.2g} %",
+        ]
+        for name in named
+    ]
+    flow, size = errors["gradient flow"], errors["size"]
+    return (
+        f'<p class="soft">How far each source alone moves the outputs (their size: {size:.3g}). The limit of '
+        f"SGD is {flow:.2g} ({100 * flow / size:.2g} %) away from the gradient flow.</p>"
+        + html_table(["Source", "What it is", "Error", "Share of the size"], rows, (2, 3))
+    )
+
+
+def render_verdict(data: Data, figures: Mapping[str, str]) -> str:
+    """The page of a check by itself: one HTML file that needs no other."""
+    section = Section("verdict", "Is it true?", verdict_section(data, figures))
+    introduction = (
+        "<p>This page holds networks of finite width, trained by stochastic gradient descent, against their "
+        "mean-field limit on the same batches.</p>"
+    )
+    return document(
+        str(data["title"]), "Check of a mean-field limit", introduction, [section], program_version()
+    )
+
+
+def write_verdict_page(data: Data, folder: Path) -> Path:
+    """Draw the figures and the page of a check into its folder; the page."""
+    figures = {
+        name: (folder / f"{name}.svg").read_text(encoding="utf-8")
+        for name in write_verdict_figures(data, folder)
+    }
+    page = folder / "index.html"
+    page.write_text(render_verdict(data, figures), encoding="utf-8")
+    return page

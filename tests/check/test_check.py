@@ -63,9 +63,9 @@ def test_a_verdict_is_saved_and_drawn(right, tmp_path):
     drawn = write_verdict_figures(data, tmp_path)
     assert drawn == ["verdict_spread", "verdict_distance"]
     figures = {name: (tmp_path / f"{name}.svg").read_text(encoding="utf-8") for name in drawn}
-    section = verdict_section(data, figures, lambda heads, rows: f"<table>{len(rows)}</table>")
-    assert section.count("<svg") == 2 and "agrees" in section
-    assert verdict_section(None, {}, lambda heads, rows: "") == ""
+    section = verdict_section(data, figures)
+    assert section.count("<svg") == 2 and "Agrees" in section
+    assert verdict_section(None, {}) == ""
 
 
 def test_two_widths_cannot_decide():
@@ -89,7 +89,13 @@ def test_the_command_leaves_a_folder_and_the_verdicts_exit_code(tmp_path, monkey
     data = json.loads(capsys.readouterr().out)
     assert data["status"] == "undecided" and data["settings"]["seeds"] == 2
     files = {path.name for path in (tmp_path / "runs/tiny-check").iterdir()}
-    assert {"verdict.json", "verdict.csv", "verdict_distance.svg", "verdict_spread.png"} <= files
+    assert {
+        "verdict.json",
+        "verdict.csv",
+        "verdict_distance.svg",
+        "verdict_spread.png",
+        "index.html",
+    } <= files
     assert main(["check", "tiny.toml", "--effort", "great"]) == 2
     assert "quick" in capsys.readouterr().err
 

@@ -271,3 +271,13 @@ def test_titles_are_escaped_and_drawings_repeat_to_the_byte():
     assert "<script" not in svg
     assert svg == graph_svg(data, NASTY)
     assert ' id="' not in svg
+
+
+def test_derive_as_html_begins_with_the_drawing(capsys):
+    from mfderive.cli import main
+
+    assert main(["derive", str(SPECS[0].parent / "two_layer.toml"), "--format", "mathml"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith('<figure class="graph">')
+    assert shown.count("<svg") == 1
+    assert shown.index("<svg") < shown.index("<math")

@@ -1,0 +1,107 @@
+"""The frame of pages and what they are put together from; everything that comes in as words is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a page: its anchor, its heading and its body (HTML, already escaped)."""
+
+    anchor: str
+    heading: str
+    body: str
+
+
+def document(title: str, kind: str, introduction: str, sections: Sequence[Section], program: str) -> str:
+    """A page as one string that needs no other file; sections without content are left out.
+
+    ``title`` and ``kind`` (the line above it) are words, ``introduction`` is HTML, ``program`` a version.
+    """
+    shown = [section for section in sections if section.body]
+    style = files("mfderive.report").joinpath("page.css").read_text(encoding="utf-8")
+    links = "".join(f'<li><a href="#{s.anchor}">{escape(s.heading)}</a></li>' for s in shown)
+    body = "\n".join(
+        f'<section id="{s.anchor}">\n<h2>{escape(s.heading)}</h2>\n{s.body}\n</section>' for s in shown
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="mfderive">
+<title>{escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<p class="kind">{escape(kind)}</p>
+<h1>{escape(title)}</h1>
+{introduction}
+<nav aria-label="Sections"><ul>{links}</ul></nav>
+</header>
+<main>
+{body}
+</main>
+<footer>Written by mfderive {escape(program)}.</footer>
+</body>
+</html>
+"""
+
+
+def program_version() -> str:
+    """The version of mfderive, empty where it is not installed."""
+    try:
+        return version("mfderive")
+    except PackageNotFoundError:
+        return ""
+
+
+def html_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Sequence[int] = (),
+    limit_row: int | None = None,
+) -> str:
+    """A table whose cells are HTML already; columns in ``numbers`` are right aligned."""
+
+    def cell(tag: str, place: int, content: str) -> str:
+        mark = ' class="number"' if place in numbers else ""
+        return f"<{tag}{mark}>{content}</{tag}>"
+
+    head = "".join(cell("th", place, escape(heading)) for place, heading in enumerate(headings))
+    body = "".join(
+        ('<tr class="limit">' if number == limit_row else "<tr>")
+        + "".join(cell("td", place, content) for place, content in enumerate(row))
+        + "</tr>\n"
+        for number, row in enumerate(rows)
+    )
+    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'
+
+
+def code(text: object) -> str:
+    """Words of a program or a spec."""
+    return f"<code>{escape(str(text))}</code>"
+
+
+def words(text: object) -> str:
+    """Words for people, in which what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(str(text)))
+
+
+def items(lines: Sequence[object]) -> str:
+    """A list of sentences; empty where there are none."""
+    inside = "".join(f"<li>{words(line)}</li>" for line in lines)
+    return f"<ul>{inside}</ul>" if inside else ""
+
+
+def signed(value: float, form: str = ".2f") -> str:
+    """A number with a proper minus sign."""
+    return format(value, form).replace("-", "−")
