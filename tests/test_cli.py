@@ -87,6 +87,22 @@ def processor_time():
         (["solve", "x.toml", "--steps", "-3"], "whole number of at least 1, not '-3'"),
         (["solve", "x.toml", "--steps", "1.5"], "not '1.5'"),
         (["solve", "x.toml", "--steps", "5", "--horizon", "1"], "not allowed with"),
+        (["simulate", "x.toml", "--horizon", "1", "--steps", "5"], "not allowed with"),
+        (["run", "x.toml", "--horizon", "1", "--steps", "5"], "not allowed with"),
+        (["check", "x.toml", "--horizon", "1", "--steps", "5"], "not allowed with"),
+        (["solve", "x.toml", "--particles", "5"], "--nodes"),
+        (["solve", "x.toml", "--dtype", "float32"], "--precision"),
+        (["simulate", "x.toml", "--nodes", "5"], "no flag --nodes"),
+        (["solve", "x.toml", "--nodes", "0"], "not '0'"),
+        (["solve", "x.toml", "--tolerance", "inf"], "not 'inf'"),
+        (["solve", "x.toml", "--steps"], "expected one argument"),
+        (["solve", "x.toml", "--output", ""], "must be a path"),
+        (["show", "x.toml", "--widths", "5,,6"], "not ''"),
+        (["show", ""], "no spec was named"),
+        (["report", ""], "must be a path"),
+        (["report", "nothing"], "not the folder of a run"),
+        (["schema", "x"], "one word too many"),
+        ([""], "no command ''"),
         (["solve", "x.toml", "--learning-rate", "nan"], "greater than 0, not 'nan'"),
         (["solve", "x.toml", "--batch-size", "some"], "not 'some'"),
         (["run", "x.toml", "--widths", "50,0"], "not '0'"),
@@ -314,6 +330,62 @@ def test_new_writes_a_spec_that_loads_and_overwrites_nothing(capsys, tmp_path, m
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "a/", "/", ".hidden", "nul", "COM1.toml", "a b", "a\nb", "*", "é" * 101, 'a"b', "x\0y"],
+)
+def test_names_that_no_spec_can_have(capsys, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", name]) == 2
+    message = capsys.readouterr().err
+    assert "cannot be the name of a network" in message and message.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_writes_into_a_folder_that_exists(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "a/b"]) == 2
+    assert "no folder a" in capsys.readouterr().err
+    (tmp_path / "a").mkdir()
+    assert json_of(capsys, "new", "a/b.toml") == {"spec": "a/b.toml"}
+    assert json_of(capsys, "new", "réseau-2") == {"spec": "réseau-2.toml"}
+    (tmp_path / "taken.toml").mkdir()
+    assert main(["new", "taken"]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (np.random.default_rng(0).bytes(2000), "UTF-8"),
+        (b"\xff\xfea\x00", "UTF-8"),
+        (b"", "'format' is missing"),
+        (b"   \n\n", "'format' is missing"),
+        (b"a\0b", "not TOML"),
+        (b"format = 1\n" * 2, "not TOML"),
+    ],
+    ids=["random", "utf-16", "empty", "blank", "nul", "twice"],
+)
+def test_files_that_are_no_specs(capsys, tmp_path, content, says):
+    (tmp_path / "bad.toml").write_bytes(content)
+    for command in ("show", "derive", "generate", "solve", "simulate", "check", "run"):
+        assert main([command, str(tmp_path / "bad.toml")]) == 2
+        message = capsys.readouterr().err
+        assert says in message and "bad.toml" in message and message.count("\n") == 1
+
+
+def test_a_file_without_permission_is_one_line(capsys, monkeypatch, spec):
+    def closed(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", closed)
+    monkeypatch.setattr("pathlib.Path.read_bytes", closed)
+    monkeypatch.setattr("pathlib.Path.read_text", closed)
+    assert main(["show", spec]) == 2
+    message = capsys.readouterr().err
+    assert spec in message and "ermission denied" in message and message.count("\n") == 1
+
+
 def test_show_prints_a_table(capsys, spec):
     assert main(["show", spec, "--widths", "10"]) == 0
     text = capsys.readouterr().out
@@ -418,13 +490,46 @@ def test_generate_writes_the_solver(capsys, spec, tmp_path):
     }
 
 
+def test_generate_leaves_an_edited_solver_alone(capsys, spec, tmp_path):
+    assert main(["generate", spec]) == 0
+    solver = tmp_path / "generated/tiny/solver.py"
+    written = solver.read_text()
+    solver.write_text(written + "\n# mine\n")
+    capsys.readouterr()
+    assert main(["generate", spec]) == 2
+    message = capsys.readouterr().err
+    assert "generated/tiny/solver.py" in message and "--overwrite" in message and message.count("\n") == 1
+    assert solver.read_text().endswith("# mine\n")
+    assert main(["generate", spec, "--output", "other"]) == 0
+    assert main(["generate", spec, "--overwrite"]) == 0
+    assert solver.read_text() == written
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["solve", "--nodes", "99999999999"], "fewer nodes"),
+        (["solve", "--no-reduce", "--nodes", "99999999999"], "smaller widths"),
+        (["solve", "--data", "sobol", "--data-nodes", "99999999999"], "fewer data_nodes"),
+        (["solve", "--steps", "999999999999999"], "fewer steps"),
+        (["solve", "--batch-size", "99999999999999"], "fewer samples"),
+        (["simulate", "--widths", "9999999999"], "smaller width"),
+        (["simulate", "--seeds", "999999999999999"], "fewer seeds"),
+    ],
+)
+def test_more_than_the_memory_is_refused_with_the_way_out(capsys, spec, words, says):
+    assert main([words[0], spec, *words[1:], "--quiet"]) == 2
+    message = capsys.readouterr().err
+    assert "GB are free" in message and says in message and message.count("\n") == 1
+
+
 def test_run_leaves_one_folder_and_report_draws_it_again(capsys, spec, tmp_path):
     assert main(["run", spec]) == 0
     captured = capsys.readouterr()
     assert "runs/tiny/index.html" in captured.out
     assert "[1/6] derive and reduce the limit" in captured.err
     page = (tmp_path / "runs/tiny/index.html").read_text(encoding="utf-8")
-    assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 6
+    assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 7
     (tmp_path / "tiny.toml").unlink()
     (tmp_path / "runs/tiny/index.html").unlink()
     record = json_of(capsys, "report", "runs/tiny")

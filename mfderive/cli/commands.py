@@ -6,10 +6,9 @@ Every function takes the parsed flags and returns an :class:`Outcome`; errors ar
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,10 @@ from textwrap import fill
 from typing import Any
 
 from ..errors import MfError, SpecError, nearest
+from .words import curve, curve_text, final_text, run_text, tolerance_text
 
 DEFAULT_WIDTHS = (50, 100, 200, 400)
 RUN_SEEDS = 2  # networks a width that `run` trains
-_ROWS = 9  # moments of a curve that a terminal shows
 
 # Where each flag belongs in a spec: flags are edits of the spec, so they are checked and stored like it.
 _PLACES = {
@@ -137,41 +136,7 @@ def _stem(arguments: argparse.Namespace) -> str:
     return Path(arguments.spec).stem
 
 
-# --- new, show, derive, generate, schema -----------------------------------------------------------------
-
-
-def new(arguments: argparse.Namespace) -> Outcome:
-    """Write the starter spec under a new name."""
-    from importlib.resources import files
-
-    path = _new_path(arguments.name)
-    if path.exists():
-        raise MfError(f"{path} exists already and is left alone. Give another name")
-    starter = files("mfderive.cli").joinpath("starter.toml").read_text(encoding="utf-8")
-    try:
-        path.write_text(starter.replace("NAME", path.stem), encoding="utf-8")
-    except OSError as problem:
-        raise MfError(f"{path} cannot be written: {problem.strerror}") from problem
-    return Outcome({"spec": str(path)}, f"{path} is written. Next: mfderive run {path}")
-
-
-def _new_path(text: str) -> Path:
-    """The file of a new spec. Raises MfError for a name that not every system can have, and for no folder."""
-    folder, _, last = text.replace("\\", "/").rpartition("/")
-    name = last.removesuffix(".toml")
-    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.split(".")[0].lower() in _DEVICES:
-        raise MfError(
-            f"{text[:100]!r} cannot be the name of a network. Begin with a letter or a digit, go on with "
-            "letters, digits, _ and - (at most 100); names of devices (con, nul, ...) are reserved"
-        )
-    place = Path(folder or ("/" if text.startswith("/") else "."))
-    if not place.is_dir():
-        raise MfError(f"there is no folder {place} to write {name}.toml to. Make it first")
-    return place / f"{name}.toml"
-
-
-# Files of these names cannot be made on every system.
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+# --- show, derive, generate, schema ----------------------------------------------------------------------
 
 
 def show(arguments: argparse.Namespace) -> Outcome:
@@ -269,12 +234,12 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     path = mfderive.solve(network, progress=not arguments.quiet)
     folder = arguments.output or Path("runs") / f"{_stem(arguments)}-limit"
     saved = path.save(folder)
-    data = {"trajectory": str(saved), "curve": _curve(path)}
-    text = f"{_curve_text(path)}\n\n"
+    data = {"trajectory": str(saved), "curve": curve(path)}
+    text = f"{curve_text(path)}\n\n"
     reached = path.notes.get("tolerance")
     if reached is not None:
         data["tolerance"] = reached
-        text += f"{_tolerance_text(reached)}\n\n"
+        text += f"{tolerance_text(reached)}\n\n"
     code = 0 if reached is None or reached["met"] else 3
     return Outcome(data, f"{text}The trajectory is in {saved}", code)
 
@@ -342,7 +307,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             reduced=reduced,
         )
         record = write_run(folder, result)
-    return Outcome(record, _run_text(record))
+    return Outcome(record, run_text(record))
 
 
 def report(arguments: argparse.Namespace) -> Outcome:
@@ -350,7 +315,7 @@ def report(arguments: argparse.Namespace) -> Outcome:
     from ..report.run import rebuild
 
     record = rebuild(arguments.run)
-    return Outcome(record, _run_text(record))
+    return Outcome(record, run_text(record))
 
 
 def _trained(network: Any, arguments: argparse.Namespace, first_seed: int | None) -> list[Any]:
@@ -386,76 +351,3 @@ def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any])
         "network widths": sorted({network.width for network in networks}),
         "network seeds": sorted({network.seed for network in networks}),
     }
-
-
-# --- text ------------------------------------------------------------------------------------------------
-
-
-def _curve(path: Any) -> list[dict[str, float | None]]:
-    """A trajectory as plain data; what is not finite becomes None."""
-    import math
-
-    rows = zip(path.times, path.steps, path.loss, path.error, strict=True)
-    return [
-        {
-            "t": float(time),
-            "step": int(step),
-            "loss": float(loss) if math.isfinite(loss) else None,
-            "error": float(error) if math.isfinite(error) else None,
-        }
-        for time, step, loss, error in rows
-    ]
-
-
-def _tolerance_text(reached: Mapping[str, Any]) -> str:
-    """What a tolerance led to: the estimate of the error, and the resolutions that give it."""
-    from ..report.summary import text_table
-
-    parts = reached["resolutions"].items()
-    cells = [[name, part["level"], _number(part["estimate"])] for name, part in parts]
-    verdict = "met" if reached["met"] else "not met"
-    batches = reached["batches"]
-    other = "" if batches is None else f"; other batches would move it by up to {_number(batches)}"
-    return (
-        f"{text_table(('resolution', 'level', 'error'), cells)}\n"
-        f"the loss curve is within {_number(reached['estimate'])} of the limit's (tolerance "
-        f"{_number(reached['asked'])}: {verdict}){other}"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _curve_text(path: Any) -> str:
-    from ..report.summary import text_table
-
-    rows = _curve(path)
-    places = sorted({round(place * (len(rows) - 1) / (_ROWS - 1)) for place in range(_ROWS)})
-    cells = [[_number(rows[place][key]) for key in ("t", "step", "loss", "error")] for place in places]
-    return text_table(("t", "step", "loss", "error"), cells)
-
-
-def final_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table of final losses by width for a terminal."""
-    from ..report.summary import text_table
-
-    cells = [
-        [
-            "limit" if row["width"] is None else row["width"],
-            row["seeds"],
-            _number(row["loss"]),
-            _number(row["error"]),
-            _number(row["distance"]),
-        ]
-        for row in rows
-    ]
-    return text_table(("width", "seeds", "final loss", "final error", "farthest from limit"), cells)
-
-
-def _run_text(record: Mapping[str, Any]) -> str:
-    from ..check.words import headline
-
-    seconds = sum(record["timings"].values())
-    verdict = f"\n\n{headline(record['verdict'])}" if record.get("verdict") else ""
-    return f"{final_text(record['final'])}{verdict}\n\n{seconds:.0f} seconds. The page: {record['page']}"

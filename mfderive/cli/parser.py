@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import MfError, nearest
-from . import checking, commands
+from . import checking, commands, starting
 from .commands import Outcome
 
 EFFORTS = ("quick", "normal", "thorough")
@@ -160,7 +160,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     shelf = Shelf(parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser))
-    new = shelf.command("new", commands.new, "Write a commented spec file that runs, to start from.")
+    new = shelf.command("new", starting.new, "Write a commented spec file that runs, to start from.")
     new.add_argument("name", metavar="NAME", help="name of the network; NAME.toml is written")
     _add_equations(shelf)
     _add_runs(shelf)

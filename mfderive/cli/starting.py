@@ -1,0 +1,43 @@
+"""The command `new`: a commented spec file to start from."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from ..errors import MfError
+from .commands import Outcome
+
+# Files of these names cannot be made on every system.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+
+
+def new(arguments: argparse.Namespace) -> Outcome:
+    """Write the starter spec under a new name."""
+    from importlib.resources import files
+
+    path = _new_path(arguments.name)
+    if path.exists():
+        raise MfError(f"{path} exists already and is left alone. Give another name")
+    starter = files("mfderive.cli").joinpath("starter.toml").read_text(encoding="utf-8")
+    try:
+        path.write_text(starter.replace("NAME", path.stem), encoding="utf-8")
+    except OSError as problem:
+        raise MfError(f"{path} cannot be written: {problem.strerror}") from problem
+    return Outcome({"spec": str(path)}, f"{path} is written. Next: mfderive run {path}")
+
+
+def _new_path(text: str) -> Path:
+    """The file of a new spec. Raises MfError for a name that not every system can have, and for no folder."""
+    folder, _, last = text.replace("\\", "/").rpartition("/")
+    name = last.removesuffix(".toml")
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.split(".")[0].lower() in _DEVICES:
+        raise MfError(
+            f"{text[:100]!r} cannot be the name of a network. Begin with a letter or a digit, go on with "
+            "letters, digits, _ and - (at most 100); names of devices (con, nul, ...) are reserved"
+        )
+    place = Path(folder or ("/" if text.startswith("/") else "."))
+    if not place.is_dir():
+        raise MfError(f"there is no folder {place} to write {name}.toml to. Make it first")
+    return place / f"{name}.toml"
