@@ -25,6 +25,7 @@ from ..finite.simulate import simulate
 from ..limit.derive import derive
 from ..reduce.reduce import reduce as reduce_system
 from ..solve.integrate import solve
+from ..solve.run import OBSERVATIONS
 from ..solve.threads import fitting_threads, largest_product
 from ..spec.network import Network
 from .observables import (
@@ -186,8 +187,8 @@ class _Limit:
                 nodes[name] = refinement * min(plan.nodes, _NOISE_NODES**plan.dimension)
         return plan_ensembles(self.system, nodes, rules)
 
-    def solve(self, state: State, network: Network | None = None) -> Trajectory:
-        """SGD's own steps from a state."""
+    def solve(self, state: State, network: Network | None = None, observations: int = 2) -> Trajectory:
+        """SGD's own steps from a state; the loss is measured at both ends, where nothing else is asked for."""
         ends: dict[str, Any] = {"horizon": self.settings.horizon, "steps": self.settings.steps}
         return solve(
             network or self.network,
@@ -198,6 +199,7 @@ class _Limit:
             system=self.system,
             solver=self.module,
             checkpoints=2,
+            observations=observations,
         )
 
     def values(self, path: Trajectory) -> Values:
@@ -216,7 +218,9 @@ class _Limit:
         found = []
         for number in range(count):
             plans = self.plan(2) if number == 1 else self.plans
-            path = self.solve(ensemble_state(self.system, plans, 0, scramble=number))
+            # The first is the one that is drawn.
+            start = ensemble_state(self.system, plans, 0, scramble=number)
+            path = self.solve(start, observations=2 if number else OBSERVATIONS)
             if not number:
                 self.path, self.steps = path, int(path.steps[-1])
             found.append(self.values(path))

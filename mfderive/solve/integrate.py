@@ -16,7 +16,7 @@ from ..spec.network import Network
 from .clock import make_clock
 from .feed import make_feed
 from .options import Options, resolve_options
-from .run import Problem, Run, check_run_memory
+from .run import OBSERVATIONS, Problem, Run, check_run_memory
 from .sample import sample_network
 from .start import held_edges, start_state
 from .systems import system_of_state
@@ -50,6 +50,7 @@ def solve(
     system: LimitSystem | None = None,
     solver: Any = None,
     checkpoints: int = CHECKPOINTS,
+    observations: int = OBSERVATIONS,
     progress: bool = False,
 ) -> Trajectory:
     """Solve the mean-field limit of a network (theory A.2-A.4) on weighted nodes.
@@ -70,6 +71,9 @@ def solve(
     or ``data_nodes`` fixed draws), "sobol" or "quadrature" (Gauss nodes, laws of up to three numbers).
     ``tolerance`` chooses nodes and rk4's step so that the loss curve is that close to the limit's, and
     writes what it reached into the trajectory's ``notes["tolerance"]`` (see :mod:`mfderive.solve.tolerance`).
+
+    Loss and error are measured at ``observations`` times (the start and the end are two of them), evenly
+    spaced in log(t); a state is kept at ``checkpoints`` of these.
 
     Raises SpecError or ArgumentError for options that do not exist, StateError for arrays that do not fit,
     ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers.
@@ -94,6 +98,7 @@ def solve(
     )
     _check_start(initial, resume, nodes=nodes, widths=widths, rule=rule)
     _check_parts(system, solver, checkpoints, progress)
+    whole_number("observations", observations)
     # Where the system is given the whole limit is only asked for the layout of given arrays.
     full = system if system is not None and initial is None else derive(network)
     given = initial if resume is None else resume.at()
@@ -112,7 +117,8 @@ def solve(
     start, state = start_state(limit, options, initial, resume, clock)
     feed = make_feed(network, options.data, options.data_nodes)
     check_run_memory(problem, state, feed.samples)
-    return Run(problem, clock, feed, checkpoints).trajectory(state, start, resume, progress)
+    run = Run(problem, clock, feed, checkpoints, observations=observations)
+    return run.trajectory(state, start, resume, progress)
 
 
 def _check_start(initial: Any, resume: Any, **ensemble: Any) -> None:

@@ -64,11 +64,19 @@ def run_memory(problem: Problem, state: State, samples: int) -> int:
 class Run:
     """One solution: steps, observations and checkpoints."""
 
-    def __init__(self, problem: Problem, clock: Clock, feed: Feed, checkpoints: int, parts: int = 1) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        clock: Clock,
+        feed: Feed,
+        checkpoints: int,
+        parts: int = 1,
+        observations: int = OBSERVATIONS,
+    ) -> None:
         self.problem, self.clock, self.feed = problem, clock, feed
         self.network, self.module, self.options = problem.network, problem.module, problem.options
         # A clock whose steps are cut into parts is observed when the uncut one is.
-        self.observed = parts * observation_steps(clock.steps // parts, OBSERVATIONS)
+        self.observed = parts * observation_steps(clock.steps // parts, observations)
         kept = observation_steps(clock.steps, max(min(checkpoints, clock.steps + 1), 2))
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
         x, self.y = self.network.source.evaluation(self.options.evaluation)
