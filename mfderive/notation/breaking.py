@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-# A4 landscape with margins of 12 mm at 10 pt is 77 em wide; the page of a run about 52.
+# A4 landscape with margins of 12 mm at 10 pt is 77 em wide; the page of a run about 60.
 DOCUMENT_WIDTH = 75.0
-PAGE_WIDTH = 50.0
+PAGE_WIDTH = 56.0
 CONTINUED = 2.0  # how far later lines stand in
 _DOT = 0.9  # a dot at the beginning of a line is so much wider than the space that it stands for
 _LEAST = 0.35  # no line is shorter than this share of the room, if others break better

@@ -112,15 +112,17 @@ def graph_figure(graph: Mapping[str, Any] | None, title: str) -> str:
         return ""
     svg = graph_svg(graph, f"Graph of {title}")
     width = int(svg.split('viewBox="0 0 ', 1)[1].split(" ", 1)[0])
+    scroll = " It goes on to the right: scroll sideways." if _LEAST_SCALE * width > _PAGE else ""
     # It may shrink a little to fit a page, never so far that its words cannot be read.
     svg = svg.replace("<svg ", f'<svg style="min-width:{_LEAST_SCALE * width:.0f}px;max-width:{width}px" ', 1)
     return (
         f'<figure class="graph"><div class="wide">{svg}</div>\n'
-        f"<figcaption>{_GRAPH_CAPTION}</figcaption></figure>"
+        f"<figcaption>{_GRAPH_CAPTION}{scroll}</figcaption></figure>"
     )
 
 
 _LEAST_SCALE = 0.8
+_PAGE = 984  # the width of the page's text at its widest, in pixels
 _GRAPH_CAPTION = (
     "<b>The graph.</b> Data flow from left to right. Letters on the lines are the weights of the equations; "
     "a line without a letter carries values as they are."

@@ -9,6 +9,7 @@ from typing import Any
 from ..algebra.laws import Parameter
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
+from ..spec.names import MAIN
 from ..spec.network import Connection, Layer, Network
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -80,8 +81,12 @@ def _layer_row(network: Network, layer: Layer) -> dict[str, Any]:
         "name": layer.name,
         "from": [_connection_text(connection) for connection in layer.connections],
         "neurons": f"{layer.size} (finite)" if layer.size is not None else _population_text(layer),
-        "activation": _written(network, layer.name, "activation") or str(layer.activation),
+        "activation": _written(network, layer.name, "activation") or _activation(layer),
     }
+
+
+def _activation(layer: Layer) -> str:
+    return "identity" if str(layer.activation) == MAIN else str(layer.activation)
 
 
 def _population_text(layer: Layer) -> str:
