@@ -90,7 +90,9 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
         )
 
 
-def check_draw_memory(shapes: Mapping[str, tuple[int, ...]], itemsize: int) -> None:
+def check_draw_memory(
+    shapes: Mapping[str, tuple[int, ...]], itemsize: int, what: str = "The initial state"
+) -> None:
     """Raise ResourceError if parameters of these shapes are more than the memory that is free now."""
     counts = {name: _product(shape) for name, shape in shapes.items()}
     needed = itemsize * sum(counts.values()) + _TEMPORARIES * _DOUBLE * max(counts.values(), default=0)
@@ -98,7 +100,7 @@ def check_draw_memory(shapes: Mapping[str, tuple[int, ...]], itemsize: int) -> N
         largest = max(counts, key=lambda name: counts[name])
         check_memory(
             needed,
-            f"The initial state (largest array: {largest}, shape {shapes[largest]})",
+            f"{what} (largest array: {largest}, shape {shapes[largest]})",
             "Take smaller widths or precision float32",
         )
 

@@ -155,7 +155,8 @@ class Trajectory:
         entries, which training does not change, is put back (theory C.1), except where the solution
         started from given arrays of the whole network: those are then what the weights are.
 
-        Raises StateError for a trajectory of a network, and for times and widths that do not fit.
+        Raises StateError for a trajectory of a network and for times outside of it, ArgumentError for widths
+        and seeds that are none, ResourceError (before anything is drawn) for more than memory can hold.
         """
         if self.kind != "limit":
             raise StateError(

@@ -48,7 +48,7 @@ def sample_network(path: Trajectory, n: int | Mapping[str, int], t: float | None
     full, system = draw_noise(limit), draw_noise(system_of_state(limit, state, means))
     sizes = population_sizes(full, n)
     # Values and their noise in double precision, and for every pair the node of its noise.
-    check_draw_memory(parameter_shapes(full, sizes), np.dtype(np.float64).itemsize)
+    check_draw_memory(parameter_shapes(full, sizes), np.dtype(np.float64).itemsize, "A sampled network")
     draw = _Draw(full, system, sizes, seed)
     network: State = {p.name: draw.values(p, state) for p in full.parameters}
     closed = [p for p in full.parameters if means and draw.is_closed(p)]
