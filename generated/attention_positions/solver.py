@@ -1,6 +1,6 @@
 """Attention over positions
 
-Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -11,7 +11,9 @@ of the learning rates.
 import math
 import os
 import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy.linalg import blas
@@ -28,6 +30,9 @@ else:
         """The function itself."""
         return function
 
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Attention over positions"
 DIGEST = "85e5b11c3d0358fcfed8396997aeeb567c9793ffae0a27c251b72761d6fd7385"
@@ -108,21 +113,22 @@ FIELDS = {
     "adj e.mean1": ("data", "e"),
     "adj e": ("data", "e", "e.positions"),
 }
-# Axes of the temporaries, for the memory estimate.
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
     ("e",),
     ("e",),
     ("f",),
     ("outputs",),
-    ("a.positions", "e", "a.taps"),
     ("data", "e"),
+    ("data", "e"),
+]
+SCRATCH = [
+    ("channels", "e.taps", "e.positions"),
     ("e", "a.taps", "a.positions"),
-    ("e.positions", "channels", "e.taps"),
     ("channels", "a.taps", "a.positions"),
     ("channels", "e.taps", "e.positions"),
-    ("data", "e"),
     ("e", "a.taps", "a.positions"),
-    ("a.positions", "channels", "a.taps"),
+    ("channels", "a.taps", "a.positions"),
 ]
 
 
@@ -223,6 +229,131 @@ def fresh(nodes):
 
 
 
+if COMPILED:
+    import numba.experimental.function_type  # from then on numba knows functions by their address
+    from numba import types
+    from numba.extending import get_cython_function_address
+
+    class Blas(types.WrapperAddressProtocol):
+        """A routine of BLAS by its address, with 13 addresses as arguments."""
+
+        def __init__(self, name):
+            self.address = get_cython_function_address("scipy.linalg.cython_blas", name)
+
+        def __wrapper_address__(self):
+            return self.address
+
+        def signature(self):
+            return types.void(*[types.uintp] * 13)
+
+    GEMM = {np.dtype(np.float32): Blas("sgemm"), np.dtype(np.float64): Blas("dgemm")}
+
+    @compiled
+    def small_arguments(array):
+        """Memory for the small arguments of BLAS: letters, sizes and factors."""
+        return np.array([78, 84], np.uint8), np.empty(6, np.int32), np.empty(2, array.dtype)
+
+    @compiled
+    def product(gemm, small, out, left, right, factor, weights, add):
+        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` lies by rows."""
+        if weights is None:
+            return _product(gemm, small, out, left, right, factor, add)
+        if left.size <= right.size:
+            return _product(gemm, small, out, left * weights, right, factor, add)
+        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+
+    @compiled
+    def _product(gemm, small, out, left, right, factor, add):
+        """BLAS reads matrices by columns: it computes the transposed product, right.T @ left.T."""
+        letters, sizes, factors = small
+        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
+        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
+        sizes[3] = right.shape[1] if columns else right.shape[0]
+        sizes[4] = left.shape[1] if rows else left.shape[0]
+        sizes[5] = out.shape[1]
+        factors[0], factors[1] = factor, add
+        gemm(
+            letters[0 if columns else 1 :].ctypes.data,
+            letters[0 if rows else 1 :].ctypes.data,
+            sizes.ctypes.data,
+            sizes[1:].ctypes.data,
+            sizes[2:].ctypes.data,
+            factors.ctypes.data,
+            right.ctypes.data,
+            sizes[3:].ctypes.data,
+            left.ctypes.data,
+            sizes[4:].ctypes.data,
+            factors[1:].ctypes.data,
+            out.ctypes.data,
+            sizes[5:].ctypes.data,
+        )
+        return left.size + right.size  # they are still needed here: nobody may have freed them
+
+else:
+    GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
+
+    def small_arguments(array):
+        """Nothing: numpy needs no memory for arguments."""
+
+    def product(gemm, small, out, left, right, factor, weights, add):
+        """out = factor * left @ diag(weights) @ right, or out += that."""
+        left = left if weights is None else left * weights
+        out[...] = factor * (left @ right) + (out if add else 0)
+
+
+PIECES = 4 * THREADS  # so many a loop: a thread that other work holds up keeps the others waiting for little
+WORTH = 5e-4  # seconds of work for which other threads are asked to help
+POOLS = {}  # the helping threads of this process: those of a parent do not live on in its copies
+
+
+def pieces(function, count, scratch, *arguments):
+    """A loop as tasks (make, dtype) for several threads; ``scratch``: names and shapes of arrays for each."""
+    ends = [k * count // PIECES for k in range(PIECES + 1)]
+    return [
+        task(function, first, last, scratch, arguments) for first, last in zip(ends, ends[1:]) if first < last
+    ]
+
+
+def whole(function, count, scratch, *arguments):
+    """A loop as one task, because all of its values add to the same array."""
+    return task(function, 0, count, scratch, arguments)
+
+
+def task(function, first, last, scratch, arguments):
+    """One call of a compiled loop; the arrays of its own are made by the thread that runs it."""
+
+    def run(make, dtype):
+        function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
+
+    return run
+
+
+def together(tasks, nodes, make):
+    """Run tasks that touch nothing in common; other threads help where the first one took long."""
+    begin = time.perf_counter()
+    tasks[0](make, nodes.dtype)
+    left = iter(tasks[1:])
+    helpers = []
+    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
+        pool = POOLS.get(os.getpid())
+        if pool is None:
+            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+    try:
+        for run in left:
+            run(make, nodes.dtype)
+    finally:
+        for helper in helpers:
+            if not helper.cancel():  # who has not begun by now is not waited for
+                helper.result()
+
+
+def _help(left, nodes):
+    make = WORKSPACE.maker(nodes)
+    for run in left:
+        run(make, nodes.dtype)
+
+
 @compiled
 def first_maximum(rows):
     """Replace every row by 1 at its first maximum and 0 elsewhere."""
@@ -238,14 +369,25 @@ def first_maximum(rows):
 
 @compiled
 def gather(out, a):
-    """out(i, j, k) = a(j, i + k - 1)"""
+    """out(i, j, k) = a(i, k + j - 1)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                place1 = i + k - 1
-                v1 = a[j, place1] if 0 <= place1 < a.shape[1] else real(0)
+                place1 = k + j - 1
+                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
                 out[i, j, k] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        c_s = c[s]
+        gather(t1, b_s)
+        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), number3 * share3, weights3, False)
 
 
 @compiled
@@ -297,14 +439,36 @@ def pointwise_sqrt_tanh(out, a, b, c, d, e):
 
 @compiled
 def gather_2(out, a):
-    """out(i, j, k) = a(j, i + k)"""
+    """out(i, j, k) = a(i, k + j)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                place1 = i + k
-                v1 = a[j, place1] if 0 <= place1 < a.shape[1] else real(0)
+                place1 = k + j
+                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
                 out[i, j, k] = v1
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, b, c, d, number3, share3, weights3):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        c_s = c[s]
+        gather_2(t1, b_s)
+        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), number3 * share3, weights3, False)
+
+
+@compiled
+def repeat_3(gemm, first, last, t1, b, c, d, number3, share3, weights3):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        c_s = c[s]
+        gather_2(t1, b_s)
+        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), number3 * share3, weights3, True)
 
 
 @compiled
@@ -528,6 +692,17 @@ def scatter(out, a):
 
 
 @compiled
+def repeat_4(gemm, first, last, t1, b, c, number2, share2, weights2, d):
+    """For every s from first to last - 1: a product and a loop nest."""
+    small = small_arguments(c)
+    for s in range(first, last):
+        c_s = c[s]
+        d_s = d[s]
+        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), b.reshape(b.shape[0], b.shape[1] * b.shape[2]).T, c_s, number2 * share2, weights2, False)
+        scatter(d_s, t1)
+
+
+@compiled
 def reduce_6(out, a, b, c, d):
     """out(i, j) = Sum_{k}[ c(i, j, k)*(1 - b(i, j, k)**2)*(a(i, j, k) - d(i, j)) ]"""
     real = out.dtype.type
@@ -677,27 +852,25 @@ def reduce_10(out, a, b):
 
 
 @compiled
-def gather_3(out, a):
-    """out(i, j, k) = a(i, k + j - 1)"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                place1 = k + j - 1
-                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
-                out[i, j, k] = v1
+def repeat_5(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        d_s = d[s]
+        gather(t1, b_s)
+        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2]), d_s, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]).T, p[s] * number4 * share4, weights4, True)
 
 
 @compiled
-def gather_4(out, a):
-    """out(i, j, k) = a(i, k + j)"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                place1 = k + j
-                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
-                out[i, j, k] = v1
+def repeat_6(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        d_s = d[s]
+        gather_2(t1, b_s)
+        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2]), d_s, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]).T, p[s] * number4 * share4, weights4, True)
 
 
 # ---------------------------------------------------------------- equations
@@ -709,13 +882,7 @@ def _forward(f, nodes, make):
     # e(data, e, e.positions) = Sum_{channels, e.taps}[ x(data, channels, e.positions + e.taps -
     #     1)*e.weight(e, channels, e.taps) ]
     f["e"] = make("e", (n["data"], n["e"], n["e.positions"]))
-    temporary_1 = make("temporary 1", (n["e.positions"], n["channels"], n["e.taps"]))
-    weighting_channels_e_taps = nodes.weighting(("channels", "e.taps"))
-    for sample in range(n["data"]):
-        x_at_data = f["x"][sample]
-        e_at_data = f["e"][sample]
-        gather(temporary_1, x_at_data)
-        matrix_product(e_at_data, matrix(f["e.weight"], 1), matrix(temporary_1, 1).T, 1.0, weighting_channels_e_taps)
+    together(pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["e.taps"], n["e.positions"])),), f["x"], f["e"], f["e.weight"], 1.0, *nodes.weighting(("channels", "e.taps"))), nodes, make)
     # e.mean1(data, e) = Sum_{e.positions}[ 0.2*e(data, e, e.positions) ]
     f["e.mean1"] = make("e.mean1", (n["data"], n["e"]))
     reduce(f["e.mean1"], f["e"])
@@ -730,31 +897,13 @@ def _forward(f, nodes, make):
     # a(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e(a, e, a.taps)*e.out(data, e, a.positions +
     #     a.taps) ] ]
     f["a"] = make("a", (n["data"], n["a"], n["a.positions"]))
-    temporary_1 = make("temporary 1", (n["a.positions"], n["e"], n["a.taps"]))
-    weighting_e_a_taps = nodes.weighting(("e", "a.taps"))
-    for sample in range(n["data"]):
-        e_out_at_data = f["e.out"][sample]
-        a_at_data = f["a"][sample]
-        gather_2(temporary_1, e_out_at_data)
-        matrix_product(a_at_data, matrix(f["a.weight.e"], 1), matrix(temporary_1, 1).T, 1.0, weighting_e_a_taps)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a"], f["a.weight.e"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
     # a.g(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e.g(a, e, a.taps)*e.out(data, e,
     #     a.positions + a.taps) ] ] + Sum_{channels, a.taps}[ a.weight.x(a, channels, a.taps)*x(data,
     #     channels, a.positions + a.taps) ]
     f["a.g"] = make("a.g", (n["data"], n["a"], n["a.positions"]))
-    temporary_1 = make("temporary 1", (n["a.positions"], n["e"], n["a.taps"]))
-    weighting_e_a_taps = nodes.weighting(("e", "a.taps"))
-    for sample in range(n["data"]):
-        e_out_at_data = f["e.out"][sample]
-        a_g_at_data = f["a.g"][sample]
-        gather_2(temporary_1, e_out_at_data)
-        matrix_product(a_g_at_data, matrix(f["a.weight.e.g"], 1), matrix(temporary_1, 1).T, 1.0, weighting_e_a_taps)
-    temporary_3 = make("temporary 3", (n["a.positions"], n["channels"], n["a.taps"]))
-    weighting_channels_a_taps = nodes.weighting(("channels", "a.taps"))
-    for sample in range(n["data"]):
-        x_at_data = f["x"][sample]
-        a_g_at_data = f["a.g"][sample]
-        gather_2(temporary_3, x_at_data)
-        matrix_product(a_g_at_data, matrix(f["a.weight.x"], 1), matrix(temporary_3, 1).T, 1.0, weighting_channels_a_taps, add=True)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a.g"], f["a.weight.e.g"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
+    together(pieces(repeat_3, n["data"], (("temporary 3", (n["channels"], n["a.taps"], n["a.positions"])),), f["x"], f["a.g"], f["a.weight.x"], 1.0, *nodes.weighting(("channels", "a.taps"))), nodes, make)
     # a.select1(data, a, a.positions) = first maximum over the last 1 indices of a.g(data, a, a.positions)
     f["a.select1"] = make("a.select1", (n["data"], n["a"], n["a.positions"]))
     pointwise(f["a.select1"], f["a.g"])
@@ -843,20 +992,8 @@ def _backward(f, nodes, make):
     #     a.positions) ]
     f["adj e.out"] = make("adj e.out", (n["data"], n["e"], n["e.positions"]))
     matrix_product(matrix(f["adj e.out"], 1), f["adj yhat"], matrix(f["output.weight.e"], 1), 0.2, nodes.weighting(("outputs",)))
-    temporary_1 = make("temporary 1", (n["e"], n["a.taps"], n["a.positions"]))
-    weighting_a = nodes.weighting(("a",))
-    for sample in range(n["data"]):
-        adj_a_g_at_data = f["adj a.g"][sample]
-        adj_e_out_at_data = f["adj e.out"][sample]
-        matrix_product(matrix(temporary_1, 2), matrix(f["a.weight.e.g"], 1).T, adj_a_g_at_data, 1.0, weighting_a)
-        scatter(adj_e_out_at_data, temporary_1)
-    temporary_2 = make("temporary 2", (n["e"], n["a.taps"], n["a.positions"]))
-    weighting_a = nodes.weighting(("a",))
-    for sample in range(n["data"]):
-        adj_a_at_data = f["adj a"][sample]
-        adj_e_out_at_data = f["adj e.out"][sample]
-        matrix_product(matrix(temporary_2, 2), matrix(f["a.weight.e"], 1).T, adj_a_at_data, 1.0, weighting_a)
-        scatter(adj_e_out_at_data, temporary_2)
+    together(pieces(repeat_4, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e.g"], f["adj a.g"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
+    together(pieces(repeat_4, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e"], f["adj a"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
     # adj e.mean2(data, e) = Sum_{e.positions}[ (-0.5)*adj e.out(data, e, e.positions)*e.gain(e)*(1 -
     #     e.out(data, e, e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*sqrt(0.1 +
     #     e.mean2(data, e))**(-3) ]
@@ -883,6 +1020,7 @@ def _backward(f, nodes, make):
 def _evolution(f, nodes, make, out, scale, add):
     """out = scale * G for every trained parameter, or out += that (add)."""
     n, p = nodes.size, nodes.weights
+    updates = []
     speeds = {}
     # d e.gain(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
     #     e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*(1/sqrt(0.1 + e.mean2(data, e))) ] ]
@@ -902,48 +1040,24 @@ def _evolution(f, nodes, make, out, scale, add):
     reduce_10(speed, f["adj yhat"], p["data"])
     # d e.weight(e, channels, e.taps) = Mean_{data}[ Sum_{e.positions}[ -x(data, channels, e.positions +
     #     e.taps - 1)*adj e(data, e, e.positions) ] ]
-    temporary_2 = make("temporary 2", (n["channels"], n["e.taps"], n["e.positions"]))
     if not add:
         out["e.weight"].fill(0.0)
-    weighting_e_positions = nodes.weighting(("e.positions",))
-    for sample in range(n["data"]):
-        x_at_data = f["x"][sample]
-        adj_e_at_data = f["adj e"][sample]
-        gather_3(temporary_2, x_at_data)
-        matrix_product(matrix(out["e.weight"], 1), adj_e_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["e.weight"], weighting_e_positions, add=True)
+    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], -scale["e.weight"], *nodes.weighting(("e.positions",))))
     # d a.weight.e(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a(data, a, a.positions)*e.out(data, e,
     #     a.positions + a.taps) ] ]
-    temporary_2 = make("temporary 2", (n["e"], n["a.taps"], n["a.positions"]))
     if not add:
         out["a.weight.e"].fill(0.0)
-    weighting_a_positions = nodes.weighting(("a.positions",))
-    for sample in range(n["data"]):
-        e_out_at_data = f["e.out"][sample]
-        adj_a_at_data = f["adj a"][sample]
-        gather_4(temporary_2, e_out_at_data)
-        matrix_product(matrix(out["a.weight.e"], 1), adj_a_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["a.weight.e"], weighting_a_positions, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e"], f["adj a"], -scale["a.weight.e"], *nodes.weighting(("a.positions",))))
     # d a.weight.e.g(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*e.out(data, e, a.positions + a.taps) ] ]
-    temporary_2 = make("temporary 2", (n["e"], n["a.taps"], n["a.positions"]))
     if not add:
         out["a.weight.e.g"].fill(0.0)
-    weighting_a_positions = nodes.weighting(("a.positions",))
-    for sample in range(n["data"]):
-        e_out_at_data = f["e.out"][sample]
-        adj_a_g_at_data = f["adj a.g"][sample]
-        gather_4(temporary_2, e_out_at_data)
-        matrix_product(matrix(out["a.weight.e.g"], 1), adj_a_g_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["a.weight.e.g"], weighting_a_positions, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e.g"], f["adj a.g"], -scale["a.weight.e.g"], *nodes.weighting(("a.positions",))))
     # d a.weight.x(a, channels, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*x(data, channels, a.positions + a.taps) ] ]
-    temporary_2 = make("temporary 2", (n["channels"], n["a.taps"], n["a.positions"]))
     if not add:
         out["a.weight.x"].fill(0.0)
-    weighting_a_positions = nodes.weighting(("a.positions",))
-    for sample in range(n["data"]):
-        x_at_data = f["x"][sample]
-        adj_a_g_at_data = f["adj a.g"][sample]
-        gather_4(temporary_2, x_at_data)
-        matrix_product(matrix(out["a.weight.x"], 1), adj_a_g_at_data, matrix(temporary_2, 2).T, -p["data"][sample] * scale["a.weight.x"], weighting_a_positions, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
     # d f.weight(f, a) = Mean_{data}[ -pooled(data, a)*adj f(data, f) ]
     matrix_product(out["f.weight"], f["adj f"].T, f["pooled"], -scale["f.weight"], nodes.weighting(("data",)), add=add)
     # d output.weight.f(outputs, f) = Mean_{data}[ -f.out(data, f)*adj yhat(data, outputs) ]
@@ -951,6 +1065,7 @@ def _evolution(f, nodes, make, out, scale, add):
     # d output.weight.e(outputs, e, e.positions) = Mean_{data}[ (-0.2)*e.out(data, e, e.positions)*adj
     #     yhat(data, outputs) ]
     matrix_product(matrix(out["output.weight.e"], 1), f["adj yhat"].T, matrix(f["e.out"], 1), -0.2 * scale["output.weight.e"], nodes.weighting(("data",)), add=add)
+    together(updates, nodes, make)
     for name, speed in speeds.items():
         speed *= scale[name]
         if add:
@@ -1155,6 +1270,7 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
     count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
     count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
     count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
     return count * np.dtype(dtype).itemsize
 
 

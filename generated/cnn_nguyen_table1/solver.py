@@ -1,6 +1,6 @@
 """Eight-layer convolutional network (paper, Table 1)
 
-Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -11,7 +11,9 @@ of the learning rates.
 import math
 import os
 import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy.linalg import blas
@@ -28,6 +30,9 @@ else:
         """The function itself."""
         return function
 
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Eight-layer convolutional network (paper, Table 1)"
 DIGEST = "15d2af8343d976eda65e0aa9dfc99fbdcd9b8500e2f51748cb04eb814a855e73"
@@ -169,7 +174,7 @@ FIELDS = {
     "adj c1.out": ("data", "c1", "c1.positions1", "c1.positions2"),
     "adj c1": ("data", "c1", "c1.positions1", "c1.positions2"),
 }
-# Axes of the temporaries, for the memory estimate.
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
     ("c1",),
     ("c2",),
@@ -179,19 +184,15 @@ TEMPORARIES = [
     ("c6",),
     ("c7",),
     ("outputs",),
+]
+SCRATCH = [
     ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
-    ("c1.positions1", "c1.positions2", "channels", "c1.taps1", "c1.taps2"),
     ("c2", "c3.taps1", "c3.taps2", "c3.positions1", "c3.positions2"),
-    ("c2.positions1", "c2.positions2", "c1", "c2.taps1", "c2.taps2"),
     ("c3", "c4.taps1", "c4.taps2", "c4.positions1", "c4.positions2"),
-    ("c3.positions1", "c3.positions2", "c2", "c3.taps1", "c3.taps2"),
     ("c4", "c5.taps1", "c5.taps2", "c5.positions1", "c5.positions2"),
-    ("c4.positions1", "c4.positions2", "c3", "c4.taps1", "c4.taps2"),
     ("c5", "c6.taps1", "c6.taps2", "c6.positions1", "c6.positions2"),
-    ("c5.positions1", "c5.positions2", "c4", "c5.taps1", "c5.taps2"),
     ("c6", "c7.taps1", "c7.taps2", "c7.positions1", "c7.positions2"),
-    ("c6.positions1", "c6.positions2", "c5", "c6.taps1", "c6.taps2"),
-    ("c7.positions1", "c7.positions2", "c6", "c7.taps1", "c7.taps2"),
+    ("channels", "c1.taps1", "c1.taps2", "c1.positions1", "c1.positions2"),
     ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
     ("c2", "c3.taps1", "c3.taps2", "c3.positions1", "c3.positions2"),
     ("c3", "c4.taps1", "c4.taps2", "c4.positions1", "c4.positions2"),
@@ -299,6 +300,131 @@ def fresh(nodes):
 
 
 
+if COMPILED:
+    import numba.experimental.function_type  # from then on numba knows functions by their address
+    from numba import types
+    from numba.extending import get_cython_function_address
+
+    class Blas(types.WrapperAddressProtocol):
+        """A routine of BLAS by its address, with 13 addresses as arguments."""
+
+        def __init__(self, name):
+            self.address = get_cython_function_address("scipy.linalg.cython_blas", name)
+
+        def __wrapper_address__(self):
+            return self.address
+
+        def signature(self):
+            return types.void(*[types.uintp] * 13)
+
+    GEMM = {np.dtype(np.float32): Blas("sgemm"), np.dtype(np.float64): Blas("dgemm")}
+
+    @compiled
+    def small_arguments(array):
+        """Memory for the small arguments of BLAS: letters, sizes and factors."""
+        return np.array([78, 84], np.uint8), np.empty(6, np.int32), np.empty(2, array.dtype)
+
+    @compiled
+    def product(gemm, small, out, left, right, factor, weights, add):
+        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` lies by rows."""
+        if weights is None:
+            return _product(gemm, small, out, left, right, factor, add)
+        if left.size <= right.size:
+            return _product(gemm, small, out, left * weights, right, factor, add)
+        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+
+    @compiled
+    def _product(gemm, small, out, left, right, factor, add):
+        """BLAS reads matrices by columns: it computes the transposed product, right.T @ left.T."""
+        letters, sizes, factors = small
+        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
+        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
+        sizes[3] = right.shape[1] if columns else right.shape[0]
+        sizes[4] = left.shape[1] if rows else left.shape[0]
+        sizes[5] = out.shape[1]
+        factors[0], factors[1] = factor, add
+        gemm(
+            letters[0 if columns else 1 :].ctypes.data,
+            letters[0 if rows else 1 :].ctypes.data,
+            sizes.ctypes.data,
+            sizes[1:].ctypes.data,
+            sizes[2:].ctypes.data,
+            factors.ctypes.data,
+            right.ctypes.data,
+            sizes[3:].ctypes.data,
+            left.ctypes.data,
+            sizes[4:].ctypes.data,
+            factors[1:].ctypes.data,
+            out.ctypes.data,
+            sizes[5:].ctypes.data,
+        )
+        return left.size + right.size  # they are still needed here: nobody may have freed them
+
+else:
+    GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
+
+    def small_arguments(array):
+        """Nothing: numpy needs no memory for arguments."""
+
+    def product(gemm, small, out, left, right, factor, weights, add):
+        """out = factor * left @ diag(weights) @ right, or out += that."""
+        left = left if weights is None else left * weights
+        out[...] = factor * (left @ right) + (out if add else 0)
+
+
+PIECES = 4 * THREADS  # so many a loop: a thread that other work holds up keeps the others waiting for little
+WORTH = 5e-4  # seconds of work for which other threads are asked to help
+POOLS = {}  # the helping threads of this process: those of a parent do not live on in its copies
+
+
+def pieces(function, count, scratch, *arguments):
+    """A loop as tasks (make, dtype) for several threads; ``scratch``: names and shapes of arrays for each."""
+    ends = [k * count // PIECES for k in range(PIECES + 1)]
+    return [
+        task(function, first, last, scratch, arguments) for first, last in zip(ends, ends[1:]) if first < last
+    ]
+
+
+def whole(function, count, scratch, *arguments):
+    """A loop as one task, because all of its values add to the same array."""
+    return task(function, 0, count, scratch, arguments)
+
+
+def task(function, first, last, scratch, arguments):
+    """One call of a compiled loop; the arrays of its own are made by the thread that runs it."""
+
+    def run(make, dtype):
+        function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
+
+    return run
+
+
+def together(tasks, nodes, make):
+    """Run tasks that touch nothing in common; other threads help where the first one took long."""
+    begin = time.perf_counter()
+    tasks[0](make, nodes.dtype)
+    left = iter(tasks[1:])
+    helpers = []
+    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
+        pool = POOLS.get(os.getpid())
+        if pool is None:
+            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+    try:
+        for run in left:
+            run(make, nodes.dtype)
+    finally:
+        for helper in helpers:
+            if not helper.cancel():  # who has not begun by now is not waited for
+                helper.result()
+
+
+def _help(left, nodes):
+    make = WORKSPACE.maker(nodes)
+    for run in left:
+        run(make, nodes.dtype)
+
+
 @compiled
 def first_maximum(rows):
     """Replace every row by 1 at its first maximum and 0 elsewhere."""
@@ -332,17 +458,28 @@ def smaller(a, b):
 
 @compiled
 def gather(out, a):
-    """out(i, j, k, l, m) = a(k, 2 * i + l, 2 * j + m)"""
+    """out(i, j, k, l, m) = a(i, 2 * l + j, 2 * m + k)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
                 for l in range(out.shape[3]):
-                    place1 = 2 * i + l
+                    place1 = 2 * l + j
                     for m in range(out.shape[4]):
-                        place2 = 2 * j + m
-                        v1 = a[k, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        place2 = 2 * m + k
+                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
                         out[i, j, k, l, m] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        c_s = c[s]
+        gather(t1, b_s)
+        product(gemm, small, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), d.reshape(d.shape[0], d.shape[1] * d.shape[2] * d.shape[3]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), number3 * share3, weights3, False)
 
 
 @compiled
@@ -360,17 +497,28 @@ def pointwise_relu(out, a, b):
 
 @compiled
 def gather_2(out, a):
-    """out(i, j, k, l, m) = a(k, i + l - 1, j + m - 1)"""
+    """out(i, j, k, l, m) = a(i, l + j - 1, m + k - 1)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
                 for l in range(out.shape[3]):
-                    place1 = i + l - 1
+                    place1 = l + j - 1
                     for m in range(out.shape[4]):
-                        place2 = j + m - 1
-                        v1 = a[k, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        place2 = m + k - 1
+                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
                         out[i, j, k, l, m] = v1
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, b, c, d, number3, share3, weights3):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        c_s = c[s]
+        gather_2(t1, b_s)
+        product(gemm, small, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), d.reshape(d.shape[0], d.shape[1] * d.shape[2] * d.shape[3]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), number3 * share3, weights3, False)
 
 
 @compiled
@@ -554,6 +702,17 @@ def scatter_2(out, a):
 
 
 @compiled
+def repeat_3(gemm, first, last, t1, b, c, number2, share2, weights2, d):
+    """For every s from first to last - 1: a product and a loop nest."""
+    small = small_arguments(c)
+    for s in range(first, last):
+        c_s = c[s]
+        d_s = d[s]
+        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), b.reshape(b.shape[0], b.shape[1] * b.shape[2] * b.shape[3]).T, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), number2 * share2, weights2, False)
+        scatter_2(d_s, t1)
+
+
+@compiled
 def scatter_3(out, a):
     """out(i, 2 * j + k, 2 * l + m) += 0.1111111111111111*a(i, k, m, j, l)"""
     real = out.dtype.type
@@ -567,6 +726,17 @@ def scatter_3(out, a):
                         place2 = 2 * l + m
                         if 0 <= place1 < out.shape[1] and 0 <= place2 < out.shape[2]:
                             out[i, place1, place2] += real(0.1111111111111111) * a_ikmjl
+
+
+@compiled
+def repeat_4(gemm, first, last, t1, b, c, number2, share2, weights2, d):
+    """For every s from first to last - 1: a product and a loop nest."""
+    small = small_arguments(c)
+    for s in range(first, last):
+        c_s = c[s]
+        d_s = d[s]
+        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), b.reshape(b.shape[0], b.shape[1] * b.shape[2] * b.shape[3]).T, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), number2 * share2, weights2, False)
+        scatter_3(d_s, t1)
 
 
 @compiled
@@ -597,33 +767,25 @@ def reduce_5(out, a, b):
 
 
 @compiled
-def gather_3(out, a):
-    """out(i, j, k, l, m) = a(i, 2 * l + j, 2 * m + k)"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    place1 = 2 * l + j
-                    for m in range(out.shape[4]):
-                        place2 = 2 * m + k
-                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
-                        out[i, j, k, l, m] = v1
+def repeat_5(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        d_s = d[s]
+        gather(t1, b_s)
+        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s.reshape(d_s.shape[0], d_s.shape[1] * d_s.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]).T, p[s] * number4 * share4, weights4, True)
 
 
 @compiled
-def gather_4(out, a):
-    """out(i, j, k, l, m) = a(i, l + j - 1, m + k - 1)"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    place1 = l + j - 1
-                    for m in range(out.shape[4]):
-                        place2 = m + k - 1
-                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
-                        out[i, j, k, l, m] = v1
+def repeat_6(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        d_s = d[s]
+        gather_2(t1, b_s)
+        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s.reshape(d_s.shape[0], d_s.shape[1] * d_s.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]).T, p[s] * number4 * share4, weights4, True)
 
 
 # ---------------------------------------------------------------- equations
@@ -635,13 +797,7 @@ def _forward(f, nodes, make):
     # c1(data, c1, c1.positions1, c1.positions2) = Sum_{channels, c1.taps1, c1.taps2}[ c1.weight(c1, channels,
     #     c1.taps1, c1.taps2)*x(data, channels, 2*c1.positions1 + c1.taps1, 2*c1.positions2 + c1.taps2) ]
     f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    temporary_1 = make("temporary 1", (n["c1.positions1"], n["c1.positions2"], n["channels"], n["c1.taps1"], n["c1.taps2"]))
-    weighting_channels_c1_taps1_c1_taps2 = nodes.weighting(("channels", "c1.taps1", "c1.taps2"))
-    for sample in range(n["data"]):
-        x_at_data = f["x"][sample]
-        c1_at_data = f["c1"][sample]
-        gather(temporary_1, x_at_data)
-        matrix_product(matrix(c1_at_data, 1), matrix(f["c1.weight"], 1), matrix(temporary_1, 2).T, 1.0, weighting_channels_c1_taps1_c1_taps2)
+    together(pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2"))), nodes, make)
     # c1.out(data, c1, c1.positions1, c1.positions2) = relu(c1.bias(c1) + c1(data, c1, c1.positions1,
     #     c1.positions2))
     f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
@@ -650,13 +806,7 @@ def _forward(f, nodes, make):
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*c1.out(data, c1, 2*c2.positions1 +
     #     c2.taps1, 2*c2.positions2 + c2.taps2) ] ]
     f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    temporary_1 = make("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c1"], n["c2.taps1"], n["c2.taps2"]))
-    weighting_c1_c2_taps1_c2_taps2 = nodes.weighting(("c1", "c2.taps1", "c2.taps2"))
-    for sample in range(n["data"]):
-        c1_out_at_data = f["c1.out"][sample]
-        c2_at_data = f["c2"][sample]
-        gather(temporary_1, c1_out_at_data)
-        matrix_product(matrix(c2_at_data, 1), matrix(f["c2.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c1_c2_taps1_c2_taps2)
+    together(pieces(repeat, n["data"], (("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), f["c1.out"], f["c2"], f["c2.weight"], 0.1111111111111111, *nodes.weighting(("c1", "c2.taps1", "c2.taps2"))), nodes, make)
     # c2.out(data, c2, c2.positions1, c2.positions2) = relu(c2.bias(c2) + c2(data, c2, c2.positions1,
     #     c2.positions2))
     f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
@@ -665,13 +815,7 @@ def _forward(f, nodes, make):
     #     0.1111111111111111*c3.weight(c3, c2, c3.taps1, c3.taps2)*c2.out(data, c2, c3.positions1 + c3.taps1 -
     #     1, c3.positions2 + c3.taps2 - 1) ] ]
     f["c3"] = make("c3", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
-    temporary_1 = make("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c2"], n["c3.taps1"], n["c3.taps2"]))
-    weighting_c2_c3_taps1_c3_taps2 = nodes.weighting(("c2", "c3.taps1", "c3.taps2"))
-    for sample in range(n["data"]):
-        c2_out_at_data = f["c2.out"][sample]
-        c3_at_data = f["c3"][sample]
-        gather_2(temporary_1, c2_out_at_data)
-        matrix_product(matrix(c3_at_data, 1), matrix(f["c3.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c2_c3_taps1_c3_taps2)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"])),), f["c2.out"], f["c3"], f["c3.weight"], 0.1111111111111111, *nodes.weighting(("c2", "c3.taps1", "c3.taps2"))), nodes, make)
     # c3.out(data, c3, c3.positions1, c3.positions2) = relu(c3.bias(c3) + c3(data, c3, c3.positions1,
     #     c3.positions2))
     f["c3.out"] = make("c3.out", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
@@ -680,13 +824,7 @@ def _forward(f, nodes, make):
     #     0.1111111111111111*c4.weight(c4, c3, c4.taps1, c4.taps2)*c3.out(data, c3, c4.positions1 + c4.taps1 -
     #     1, c4.positions2 + c4.taps2 - 1) ] ]
     f["c4"] = make("c4", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
-    temporary_1 = make("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c3"], n["c4.taps1"], n["c4.taps2"]))
-    weighting_c3_c4_taps1_c4_taps2 = nodes.weighting(("c3", "c4.taps1", "c4.taps2"))
-    for sample in range(n["data"]):
-        c3_out_at_data = f["c3.out"][sample]
-        c4_at_data = f["c4"][sample]
-        gather_2(temporary_1, c3_out_at_data)
-        matrix_product(matrix(c4_at_data, 1), matrix(f["c4.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c3_c4_taps1_c4_taps2)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"])),), f["c3.out"], f["c4"], f["c4.weight"], 0.1111111111111111, *nodes.weighting(("c3", "c4.taps1", "c4.taps2"))), nodes, make)
     # c4.out(data, c4, c4.positions1, c4.positions2) = relu(c4.bias(c4) + c4(data, c4, c4.positions1,
     #     c4.positions2))
     f["c4.out"] = make("c4.out", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
@@ -695,13 +833,7 @@ def _forward(f, nodes, make):
     #     0.1111111111111111*c5.weight(c5, c4, c5.taps1, c5.taps2)*c4.out(data, c4, c5.positions1 + c5.taps1 -
     #     1, c5.positions2 + c5.taps2 - 1) ] ]
     f["c5"] = make("c5", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
-    temporary_1 = make("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c4"], n["c5.taps1"], n["c5.taps2"]))
-    weighting_c4_c5_taps1_c5_taps2 = nodes.weighting(("c4", "c5.taps1", "c5.taps2"))
-    for sample in range(n["data"]):
-        c4_out_at_data = f["c4.out"][sample]
-        c5_at_data = f["c5"][sample]
-        gather_2(temporary_1, c4_out_at_data)
-        matrix_product(matrix(c5_at_data, 1), matrix(f["c5.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c4_c5_taps1_c5_taps2)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"])),), f["c4.out"], f["c5"], f["c5.weight"], 0.1111111111111111, *nodes.weighting(("c4", "c5.taps1", "c5.taps2"))), nodes, make)
     # c5.out(data, c5, c5.positions1, c5.positions2) = relu(c5.bias(c5) + c5(data, c5, c5.positions1,
     #     c5.positions2))
     f["c5.out"] = make("c5.out", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
@@ -725,13 +857,7 @@ def _forward(f, nodes, make):
     #     0.1111111111111111*c6.weight(c6, c5, c6.taps1, c6.taps2)*p5(data, c5, c6.positions1 + c6.taps1 - 1,
     #     c6.positions2 + c6.taps2 - 1) ] ]
     f["c6"] = make("c6", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
-    temporary_1 = make("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c5"], n["c6.taps1"], n["c6.taps2"]))
-    weighting_c5_c6_taps1_c6_taps2 = nodes.weighting(("c5", "c6.taps1", "c6.taps2"))
-    for sample in range(n["data"]):
-        p5_at_data = f["p5"][sample]
-        c6_at_data = f["c6"][sample]
-        gather_2(temporary_1, p5_at_data)
-        matrix_product(matrix(c6_at_data, 1), matrix(f["c6.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c5_c6_taps1_c6_taps2)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"])),), f["p5"], f["c6"], f["c6.weight"], 0.1111111111111111, *nodes.weighting(("c5", "c6.taps1", "c6.taps2"))), nodes, make)
     # c6.out(data, c6, c6.positions1, c6.positions2) = relu(c6.bias(c6) + c6(data, c6, c6.positions1,
     #     c6.positions2))
     f["c6.out"] = make("c6.out", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
@@ -740,13 +866,7 @@ def _forward(f, nodes, make):
     #     0.1111111111111111*c7.weight(c7, c6, c7.taps1, c7.taps2)*c6.out(data, c6, c7.positions1 + c7.taps1 -
     #     1, c7.positions2 + c7.taps2 - 1) ] ]
     f["c7"] = make("c7", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
-    temporary_1 = make("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c6"], n["c7.taps1"], n["c7.taps2"]))
-    weighting_c6_c7_taps1_c7_taps2 = nodes.weighting(("c6", "c7.taps1", "c7.taps2"))
-    for sample in range(n["data"]):
-        c6_out_at_data = f["c6.out"][sample]
-        c7_at_data = f["c7"][sample]
-        gather_2(temporary_1, c6_out_at_data)
-        matrix_product(matrix(c7_at_data, 1), matrix(f["c7.weight"], 1), matrix(temporary_1, 2).T, 0.1111111111111111, weighting_c6_c7_taps1_c7_taps2)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"])),), f["c6.out"], f["c7"], f["c7.weight"], 0.1111111111111111, *nodes.weighting(("c6", "c7.taps1", "c7.taps2"))), nodes, make)
     # c7.out(data, c7, c7.positions1, c7.positions2) = relu(c7.bias(c7) + c7(data, c7, c7.positions1,
     #     c7.positions2))
     f["c7.out"] = make("c7.out", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
@@ -822,13 +942,7 @@ def _backward(f, nodes, make):
     #     c7.positions2) ]
     f["adj c6.out"] = make("adj c6.out", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
     f["adj c6.out"].fill(0.0)
-    temporary_1 = make("temporary 1", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"]))
-    weighting_c7 = nodes.weighting(("c7",))
-    for sample in range(n["data"]):
-        adj_c7_at_data = f["adj c7"][sample]
-        adj_c6_out_at_data = f["adj c6.out"][sample]
-        matrix_product(matrix(temporary_1, 3), matrix(f["c7.weight"], 1).T, matrix(adj_c7_at_data, 1), 1.0, weighting_c7)
-        scatter_2(adj_c6_out_at_data, temporary_1)
+    together(pieces(repeat_3, n["data"], (("temporary 1", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"])),), f["c7.weight"], f["adj c7"], 1.0, *nodes.weighting(("c7",)), f["adj c6.out"]), nodes, make)
     # adj c6(data, c6, c6.positions1, c6.positions2) = adj c6.out(data, c6, c6.positions1,
     #     c6.positions2)*step(c6.bias(c6) + c6(data, c6, c6.positions1, c6.positions2))
     f["adj c6"] = make("adj c6", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
@@ -838,13 +952,7 @@ def _backward(f, nodes, make):
     #     c6.positions2) ]
     f["adj p5"] = make("adj p5", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"]))
     f["adj p5"].fill(0.0)
-    temporary_1 = make("temporary 1", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"]))
-    weighting_c6 = nodes.weighting(("c6",))
-    for sample in range(n["data"]):
-        adj_c6_at_data = f["adj c6"][sample]
-        adj_p5_at_data = f["adj p5"][sample]
-        matrix_product(matrix(temporary_1, 3), matrix(f["c6.weight"], 1).T, matrix(adj_c6_at_data, 1), 1.0, weighting_c6)
-        scatter_2(adj_p5_at_data, temporary_1)
+    together(pieces(repeat_3, n["data"], (("temporary 1", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"])),), f["c6.weight"], f["adj c6"], 1.0, *nodes.weighting(("c6",)), f["adj p5"]), nodes, make)
     # adj c5.out(data, c5, 2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) += adj p5(data, c5,
     #     p5.positions1, p5.positions2)*p5.select1(data, c5, p5.positions1, p5.positions2, p5.taps1, p5.taps2)
     f["adj c5.out"] = make("adj c5.out", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
@@ -859,13 +967,7 @@ def _backward(f, nodes, make):
     #     c5.positions2) ]
     f["adj c4.out"] = make("adj c4.out", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
     f["adj c4.out"].fill(0.0)
-    temporary_1 = make("temporary 1", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"]))
-    weighting_c5 = nodes.weighting(("c5",))
-    for sample in range(n["data"]):
-        adj_c5_at_data = f["adj c5"][sample]
-        adj_c4_out_at_data = f["adj c4.out"][sample]
-        matrix_product(matrix(temporary_1, 3), matrix(f["c5.weight"], 1).T, matrix(adj_c5_at_data, 1), 1.0, weighting_c5)
-        scatter_2(adj_c4_out_at_data, temporary_1)
+    together(pieces(repeat_3, n["data"], (("temporary 1", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"])),), f["c5.weight"], f["adj c5"], 1.0, *nodes.weighting(("c5",)), f["adj c4.out"]), nodes, make)
     # adj c4(data, c4, c4.positions1, c4.positions2) = adj c4.out(data, c4, c4.positions1,
     #     c4.positions2)*step(c4.bias(c4) + c4(data, c4, c4.positions1, c4.positions2))
     f["adj c4"] = make("adj c4", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
@@ -875,13 +977,7 @@ def _backward(f, nodes, make):
     #     c4.positions2) ]
     f["adj c3.out"] = make("adj c3.out", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
     f["adj c3.out"].fill(0.0)
-    temporary_1 = make("temporary 1", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"]))
-    weighting_c4 = nodes.weighting(("c4",))
-    for sample in range(n["data"]):
-        adj_c4_at_data = f["adj c4"][sample]
-        adj_c3_out_at_data = f["adj c3.out"][sample]
-        matrix_product(matrix(temporary_1, 3), matrix(f["c4.weight"], 1).T, matrix(adj_c4_at_data, 1), 1.0, weighting_c4)
-        scatter_2(adj_c3_out_at_data, temporary_1)
+    together(pieces(repeat_3, n["data"], (("temporary 1", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"])),), f["c4.weight"], f["adj c4"], 1.0, *nodes.weighting(("c4",)), f["adj c3.out"]), nodes, make)
     # adj c3(data, c3, c3.positions1, c3.positions2) = adj c3.out(data, c3, c3.positions1,
     #     c3.positions2)*step(c3.bias(c3) + c3(data, c3, c3.positions1, c3.positions2))
     f["adj c3"] = make("adj c3", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
@@ -891,13 +987,7 @@ def _backward(f, nodes, make):
     #     c3.positions2) ]
     f["adj c2.out"] = make("adj c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
     f["adj c2.out"].fill(0.0)
-    temporary_1 = make("temporary 1", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"]))
-    weighting_c3 = nodes.weighting(("c3",))
-    for sample in range(n["data"]):
-        adj_c3_at_data = f["adj c3"][sample]
-        adj_c2_out_at_data = f["adj c2.out"][sample]
-        matrix_product(matrix(temporary_1, 3), matrix(f["c3.weight"], 1).T, matrix(adj_c3_at_data, 1), 1.0, weighting_c3)
-        scatter_2(adj_c2_out_at_data, temporary_1)
+    together(pieces(repeat_3, n["data"], (("temporary 1", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"])),), f["c3.weight"], f["adj c3"], 1.0, *nodes.weighting(("c3",)), f["adj c2.out"]), nodes, make)
     # adj c2(data, c2, c2.positions1, c2.positions2) = adj c2.out(data, c2, c2.positions1,
     #     c2.positions2)*step(c2.bias(c2) + c2(data, c2, c2.positions1, c2.positions2))
     f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
@@ -907,13 +997,7 @@ def _backward(f, nodes, make):
     #     c2.positions2) ]
     f["adj c1.out"] = make("adj c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
     f["adj c1.out"].fill(0.0)
-    temporary_1 = make("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"]))
-    weighting_c2 = nodes.weighting(("c2",))
-    for sample in range(n["data"]):
-        adj_c2_at_data = f["adj c2"][sample]
-        adj_c1_out_at_data = f["adj c1.out"][sample]
-        matrix_product(matrix(temporary_1, 3), matrix(f["c2.weight"], 1).T, matrix(adj_c2_at_data, 1), 1.0, weighting_c2)
-        scatter_3(adj_c1_out_at_data, temporary_1)
+    together(pieces(repeat_4, n["data"], (("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), f["c2.weight"], f["adj c2"], 1.0, *nodes.weighting(("c2",)), f["adj c1.out"]), nodes, make)
     # adj c1(data, c1, c1.positions1, c1.positions2) = adj c1.out(data, c1, c1.positions1,
     #     c1.positions2)*step(c1.bias(c1) + c1(data, c1, c1.positions1, c1.positions2))
     f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
@@ -923,6 +1007,7 @@ def _backward(f, nodes, make):
 def _evolution(f, nodes, make, out, scale, add):
     """out = scale * G for every trained parameter, or out += that (add)."""
     n, p = nodes.size, nodes.weights
+    updates = []
     speeds = {}
     # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj c1(data, c1, c1.positions1,
     #     c1.positions2) ] ]
@@ -959,90 +1044,49 @@ def _evolution(f, nodes, make, out, scale, add):
     # d c1.weight(c1, channels, c1.taps1, c1.taps2) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj
     #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, 2*c1.positions1 + c1.taps1,
     #     2*c1.positions2 + c1.taps2) ] ]
-    temporary_2 = make("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"]))
     if not add:
         out["c1.weight"].fill(0.0)
-    weighting_c1_positions1_c1_positions2 = nodes.weighting(("c1.positions1", "c1.positions2"))
-    for sample in range(n["data"]):
-        x_at_data = f["x"][sample]
-        adj_c1_at_data = f["adj c1"][sample]
-        gather_3(temporary_2, x_at_data)
-        matrix_product(matrix(out["c1.weight"], 1), matrix(adj_c1_at_data, 1), matrix(temporary_2, 3).T, -p["data"][sample] * scale["c1.weight"], weighting_c1_positions1_c1_positions2, add=True)
+    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
     # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
     #     (-0.1111111111111111)*c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2)*adj
     #     c2(data, c2, c2.positions1, c2.positions2) ] ]
-    temporary_2 = make("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"]))
     if not add:
         out["c2.weight"].fill(0.0)
-    weighting_c2_positions1_c2_positions2 = nodes.weighting(("c2.positions1", "c2.positions2"))
-    for sample in range(n["data"]):
-        c1_out_at_data = f["c1.out"][sample]
-        adj_c2_at_data = f["adj c2"][sample]
-        gather_3(temporary_2, c1_out_at_data)
-        matrix_product(matrix(out["c2.weight"], 1), matrix(adj_c2_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c2.weight"], weighting_c2_positions1_c2_positions2, add=True)
+    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), p["data"], f["c1.out"], out["c2.weight"], f["adj c2"], -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2"))))
     # d c3.weight(c3, c2, c3.taps1, c3.taps2) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[
     #     (-0.1111111111111111)*c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 -
     #     1)*adj c3(data, c3, c3.positions1, c3.positions2) ] ]
-    temporary_2 = make("temporary 2", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"]))
     if not add:
         out["c3.weight"].fill(0.0)
-    weighting_c3_positions1_c3_positions2 = nodes.weighting(("c3.positions1", "c3.positions2"))
-    for sample in range(n["data"]):
-        c2_out_at_data = f["c2.out"][sample]
-        adj_c3_at_data = f["adj c3"][sample]
-        gather_4(temporary_2, c2_out_at_data)
-        matrix_product(matrix(out["c3.weight"], 1), matrix(adj_c3_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c3.weight"], weighting_c3_positions1_c3_positions2, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"])),), p["data"], f["c2.out"], out["c3.weight"], f["adj c3"], -0.1111111111111111 * scale["c3.weight"], *nodes.weighting(("c3.positions1", "c3.positions2"))))
     # d c4.weight(c4, c3, c4.taps1, c4.taps2) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[
     #     (-0.1111111111111111)*c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 -
     #     1)*adj c4(data, c4, c4.positions1, c4.positions2) ] ]
-    temporary_2 = make("temporary 2", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"]))
     if not add:
         out["c4.weight"].fill(0.0)
-    weighting_c4_positions1_c4_positions2 = nodes.weighting(("c4.positions1", "c4.positions2"))
-    for sample in range(n["data"]):
-        c3_out_at_data = f["c3.out"][sample]
-        adj_c4_at_data = f["adj c4"][sample]
-        gather_4(temporary_2, c3_out_at_data)
-        matrix_product(matrix(out["c4.weight"], 1), matrix(adj_c4_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c4.weight"], weighting_c4_positions1_c4_positions2, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"])),), p["data"], f["c3.out"], out["c4.weight"], f["adj c4"], -0.1111111111111111 * scale["c4.weight"], *nodes.weighting(("c4.positions1", "c4.positions2"))))
     # d c5.weight(c5, c4, c5.taps1, c5.taps2) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[
     #     (-0.1111111111111111)*c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 -
     #     1)*adj c5(data, c5, c5.positions1, c5.positions2) ] ]
-    temporary_2 = make("temporary 2", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"]))
     if not add:
         out["c5.weight"].fill(0.0)
-    weighting_c5_positions1_c5_positions2 = nodes.weighting(("c5.positions1", "c5.positions2"))
-    for sample in range(n["data"]):
-        c4_out_at_data = f["c4.out"][sample]
-        adj_c5_at_data = f["adj c5"][sample]
-        gather_4(temporary_2, c4_out_at_data)
-        matrix_product(matrix(out["c5.weight"], 1), matrix(adj_c5_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c5.weight"], weighting_c5_positions1_c5_positions2, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"])),), p["data"], f["c4.out"], out["c5.weight"], f["adj c5"], -0.1111111111111111 * scale["c5.weight"], *nodes.weighting(("c5.positions1", "c5.positions2"))))
     # d c6.weight(c6, c5, c6.taps1, c6.taps2) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[
     #     (-0.1111111111111111)*p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1)*adj
     #     c6(data, c6, c6.positions1, c6.positions2) ] ]
-    temporary_2 = make("temporary 2", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"]))
     if not add:
         out["c6.weight"].fill(0.0)
-    weighting_c6_positions1_c6_positions2 = nodes.weighting(("c6.positions1", "c6.positions2"))
-    for sample in range(n["data"]):
-        p5_at_data = f["p5"][sample]
-        adj_c6_at_data = f["adj c6"][sample]
-        gather_4(temporary_2, p5_at_data)
-        matrix_product(matrix(out["c6.weight"], 1), matrix(adj_c6_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c6.weight"], weighting_c6_positions1_c6_positions2, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"])),), p["data"], f["p5"], out["c6.weight"], f["adj c6"], -0.1111111111111111 * scale["c6.weight"], *nodes.weighting(("c6.positions1", "c6.positions2"))))
     # d c7.weight(c7, c6, c7.taps1, c7.taps2) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[
     #     (-0.1111111111111111)*c6.out(data, c6, c7.positions1 + c7.taps1 - 1, c7.positions2 + c7.taps2 -
     #     1)*adj c7(data, c7, c7.positions1, c7.positions2) ] ]
-    temporary_2 = make("temporary 2", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"]))
     if not add:
         out["c7.weight"].fill(0.0)
-    weighting_c7_positions1_c7_positions2 = nodes.weighting(("c7.positions1", "c7.positions2"))
-    for sample in range(n["data"]):
-        c6_out_at_data = f["c6.out"][sample]
-        adj_c7_at_data = f["adj c7"][sample]
-        gather_4(temporary_2, c6_out_at_data)
-        matrix_product(matrix(out["c7.weight"], 1), matrix(adj_c7_at_data, 1), matrix(temporary_2, 3).T, -0.1111111111111111 * p["data"][sample] * scale["c7.weight"], weighting_c7_positions1_c7_positions2, add=True)
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"])),), p["data"], f["c6.out"], out["c7.weight"], f["adj c7"], -0.1111111111111111 * scale["c7.weight"], *nodes.weighting(("c7.positions1", "c7.positions2"))))
     # d output.weight(outputs, c7, p7.positions1, p7.positions2) = Mean_{data}[ (-0.25)*p7(data, c7,
     #     p7.positions1, p7.positions2)*adj yhat(data, outputs) ]
     matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p7"], 1), -0.25 * scale["output.weight"], nodes.weighting(("data",)), add=add)
+    together(updates, nodes, make)
     for name, speed in speeds.items():
         speed *= scale[name]
         if add:
@@ -1252,6 +1296,7 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
     count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
     count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
     count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
     return count * np.dtype(dtype).itemsize
 
 

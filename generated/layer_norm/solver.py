@@ -1,6 +1,6 @@
 """Layer normalisation
 
-Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -28,6 +28,9 @@ else:
         """The function itself."""
         return function
 
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Layer normalisation"
 DIGEST = "684c0f4c24f8109071be2850989ab34a4ed0836f7faa32a9e0d6d63a53f9680b"
@@ -80,7 +83,7 @@ FIELDS = {
     "adj h1.mean1": ("data",),
     "adj h1": ("data", "h1"),
 }
-# Axes of the temporaries, for the memory estimate.
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
     ("h1",),
     ("h1",),
@@ -89,6 +92,7 @@ TEMPORARIES = [
     ("data",),
     ("data",),
 ]
+SCRATCH = []
 
 
 # ---------------------------------------------------------------- helpers
@@ -736,6 +740,7 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
     count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
     count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
     count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
     return count * np.dtype(dtype).itemsize
 
 

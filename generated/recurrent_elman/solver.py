@@ -1,6 +1,6 @@
 """Elman network on sequences
 
-Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -28,6 +28,9 @@ else:
         """The function itself."""
         return function
 
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Elman network on sequences"
 DIGEST = "38aa3f3ed3f0371d91759c49cc554f3d6f0e99f2b9f6fa4268003997c6e444f1"
@@ -88,7 +91,7 @@ FIELDS = {
     "adj r.step1.out": ("data", "r"),
     "adj r.step1": ("data", "r"),
 }
-# Axes of the temporaries, for the memory estimate.
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
     ("outputs",),
     ("r",),
@@ -99,6 +102,7 @@ TEMPORARIES = [
     ("data", "inputs"),
     ("data", "inputs"),
 ]
+SCRATCH = []
 
 
 # ---------------------------------------------------------------- helpers
@@ -742,6 +746,7 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
     count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
     count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
     count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
     return count * np.dtype(dtype).itemsize
 
 

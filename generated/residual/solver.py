@@ -1,6 +1,6 @@
 """Residual stream with a gate
 
-Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -28,6 +28,9 @@ else:
         """The function itself."""
         return function
 
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Residual stream with a gate"
 DIGEST = "8c76a1e22562aa9857fc86257b108c03cec7b86e6b4ef3c1297835ddf21f1d35"
@@ -79,12 +82,13 @@ FIELDS = {
     "adj s0.out": ("data", "s0"),
     "adj s0": ("data", "s0"),
 }
-# Axes of the temporaries, for the memory estimate.
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
     ("outputs",),
     ("s0",),
     ("s0",),
 ]
+SCRATCH = []
 
 
 # ---------------------------------------------------------------- helpers
@@ -586,6 +590,7 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
     count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
     count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
     count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
     return count * np.dtype(dtype).itemsize
 
 

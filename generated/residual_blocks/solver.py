@@ -1,6 +1,6 @@
 """Residual blocks, pre- and post-activation
 
-Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -28,6 +28,9 @@ else:
         """The function itself."""
         return function
 
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Residual blocks, pre- and post-activation"
 DIGEST = "365aca3a4532f129b9372cf9fa08e5332a317a0fdc6a96716651e6ca5ca4a962"
@@ -130,7 +133,7 @@ FIELDS = {
     "adj inner_1": ("data", "inner_1"),
     "adj s": ("data", "s"),
 }
-# Axes of the temporaries, for the memory estimate.
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
     ("inner_1",),
     ("inner_2",),
@@ -140,6 +143,7 @@ TEMPORARIES = [
     ("outputs",),
     ("data", "s"),
 ]
+SCRATCH = []
 
 
 # ---------------------------------------------------------------- helpers
@@ -769,6 +773,7 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
     count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
     count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
     count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
     return count * np.dtype(dtype).itemsize
 
 

@@ -1,6 +1,6 @@
 """Three-layer network
 
-Mean-field limit of the network above, written by mfderive (generator 2). This file needs numpy, numba and scipy alone;
+Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
 it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -28,6 +28,9 @@ else:
         """The function itself."""
         return function
 
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Three-layer network"
 DIGEST = "108591996a8dc630310f00c212641362bf82e954a19102a1f0e39115b58898fa"
@@ -68,8 +71,9 @@ FIELDS = {
     "adj h1.out": ("data", "h1"),
     "adj h1": ("data", "h1"),
 }
-# Axes of the temporaries, for the memory estimate.
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = []
+SCRATCH = []
 
 
 # ---------------------------------------------------------------- helpers
@@ -489,6 +493,7 @@ def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
     count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
     count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
     count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
     return count * np.dtype(dtype).itemsize
 
 

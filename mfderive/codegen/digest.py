@@ -11,7 +11,7 @@ from ..algebra.terms import Equation, Index, Slot
 from .printer import serial
 
 # Counted up whenever the generator writes other code for the same system.
-GENERATOR = "2"
+GENERATOR = "3"
 
 
 def _slot(slot: Slot) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..algebra.system import LimitSystem
-from ..algebra.terms import AxisKind, Equation
+from ..algebra.terms import Equation
 from .comments import equation_text
 from .kernels import Kernels
 from .plan import plan_equation
-from .printer import is_number, number_value
+from .printer import number_value
+from .repeated import Repeated, coefficient
 from .steps import Allocate, Each, Loop, Product, Select, Step, View, Zero, weights_of
 
 _PAD = "    "
@@ -27,6 +27,8 @@ class Sweep:
     names: dict[str, str] = field(default_factory=dict)
     temporaries: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     selects: bool = False
+    repeats: bool = False
+    scratch: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
 
     # ------------------------------------------------------------------ names
 
@@ -88,7 +90,7 @@ class Sweep:
         elif isinstance(step, Product):
             self.product(step, pad, factor, add)
         else:
-            self.each(step, depth, factor)
+            self.each(step, pad, factor)
 
     def loop(self, loop: Loop, pad: str) -> None:
         """A call of a compiled function."""
@@ -99,12 +101,8 @@ class Sweep:
 
     def product(self, product: Product, pad: str, factor: str, add: str) -> None:
         """A call of BLAS."""
-        number = repr(number_value(product.coefficient)) if is_number(product.coefficient) else "1.0"
-        if factor:
-            number = (
-                factor if number == "1.0" else f"-{factor}" if number == "-1.0" else f"{number} * {factor}"
-            )
-        arguments = [self.view(product.out), self.view(product.left), self.view(product.right), number]
+        arguments = [self.view(product.out), self.view(product.left), self.view(product.right)]
+        arguments.append(coefficient(product, factor))
         arguments.append(self.weighting(product.shared))
         if product.add or add:
             arguments.append(f"add={'True' if product.add else add}")
@@ -112,9 +110,6 @@ class Sweep:
 
     def weighting(self, axes: tuple[str, ...]) -> str:
         """Code for the weights of the shared axes of a product."""
-        known = f"weighting_{'_'.join(axes)}"
-        if known in self.names:
-            return self.names[known]
         return f"nodes.weighting({axes!r})".replace("'", '"')
 
     def select(self, step: Select, pad: str) -> None:
@@ -123,31 +118,25 @@ class Sweep:
         axes = len(self.system.field[step.out].axes)
         self.lines.append(f"{pad}first_maximum(matrix({self.array(step.out)}, {axes - step.trailing}))")
 
-    def each(self, step: Each, depth: int, factor: str) -> None:
-        """A loop over the values of one index."""
-        pad = _PAD * depth
-        axis = step.index.axis
-        counter = "sample" if self.system.axis[axis].kind is AxisKind.DATA else "place"
-        shared = [inner.shared for inner in step.body if isinstance(inner, Product)]
-        for axes in dict.fromkeys(shared):
-            code = self.weighting(axes)
-            variable = "weighting_" + re.sub(r"\W", "_", "_".join(axes))
-            self.lines.append(f"{pad}{variable} = {code}")
-            self.names[f"weighting_{'_'.join(axes)}"] = variable
-        self.lines.append(f'{pad}for {counter} in range(n["{axis}"]):')
-        inner_pad = pad + _PAD
-        for local, array in step.slices:
-            variable = re.sub(r"\W", "_", local)
-            self.lines.append(f"{inner_pad}{variable} = {self.array(array)}[{counter}]")
-            self.names[local] = variable
-        if step.weighted:
-            weight = f'p["{axis}"][{counter}]'
-            factor = f"{weight} * {factor}" if factor else weight
-        self.steps(step.body, depth + 1, factor)
-        for axes in dict.fromkeys(shared):
-            del self.names[f"weighting_{'_'.join(axes)}"]
-        for local, _ in step.slices:
-            del self.names[local]
+    def each(self, step: Each, pad: str, factor: str) -> None:
+        """A compiled loop over the values of one index."""
+        self.repeats = True
+        task = self.task(step, factor)
+        if step.is_independent:
+            self.lines.append(f"{pad}together(pieces({task}), nodes, make)")
+        else:
+            self.lines.append(f"{pad}together([whole({task})], nodes, make)")
+
+    def task(self, step: Each, factor: str) -> str:
+        """Arguments of ``pieces`` or ``whole``: function, number of values, temporaries, arguments."""
+        self.repeats = True
+        self.scratch |= {(array.name, array.axes) for array in step.scratch}
+        repeated = Repeated(
+            step, self.kernels, self.array, self.weighting, lambda product: coefficient(product, factor)
+        )
+        name, arguments = repeated.call(f'p["{step.index.axis}"]' if step.weighted else None)
+        shapes = "".join(f'("{array.name}", {self.shape(array.axes)}), ' for array in step.scratch)
+        return ", ".join([name, f'n["{step.index.axis}"]', f"({shapes.rstrip()})", *arguments])
 
 
 def reads(equation: Equation) -> set[str]:

@@ -38,6 +38,7 @@ def write_evolution(sweep: Sweep) -> None:
     system = sweep.system
     table = {equation.field: equation for equation in system.evolution}
     direct: list[tuple[str, Equation, tuple[Step, ...]]] = []
+    first = len(sweep.lines)
     sweep.lines.append("    speeds = {}")
     for parameter in system.parameters:
         if parameter.is_frozen:
@@ -48,8 +49,11 @@ def write_evolution(sweep: Sweep) -> None:
             direct.append((parameter.name, equation, steps))
         else:
             _write_speed(sweep, parameter.name, equation)
-    for name, equation, steps in direct:
-        _write_update(sweep, name, equation, steps)
+    deferred = [_write_update(sweep, name, equation, steps) for name, equation, steps in direct]
+    if any(deferred):
+        # Updates of several parameters touch nothing in common: they run side by side.
+        sweep.lines.insert(first, "    updates = []")
+        sweep.lines.append("    together(updates, nodes, make)")
     sweep.lines += [
         "    for name, speed in speeds.items():",
         "        speed *= scale[name]",
@@ -70,15 +74,22 @@ def _write_speed(sweep: Sweep, name: str, equation: Equation) -> None:
     sweep.steps(plan_equation(sweep.system, equation, SPEED))
 
 
-def _write_update(sweep: Sweep, name: str, equation: Equation, steps: tuple[Step, ...]) -> None:
+def _write_update(sweep: Sweep, name: str, equation: Equation, steps: tuple[Step, ...]) -> bool:
+    """Code of an update in place; whether it is put off, to run beside others."""
     sweep.comment(equation)
+    alone = sum(isinstance(step, Each) for step in steps) == 1
+    deferred = False
     sweep.names[TARGET] = f'out["{name}"]'
     factor, add = f'scale["{name}"]', "add"
     for step in steps:
         if isinstance(step, Zero) and step.out == TARGET:
             sweep.lines += ["    if not add:", f'        out["{name}"].fill(0.0)']
             add = ""
+        elif isinstance(step, Each) and alone and not step.is_independent:
+            sweep.lines.append(f"    updates.append(whole({sweep.task(step, factor)}))")
+            deferred, add = True, ""
         else:
             sweep.steps((step,), 1, factor, add)
             if isinstance(step, (Product, Each)):
                 add = ""
+    return deferred

@@ -34,11 +34,15 @@ class Kernels:
         nest = _Nest(loop)
         body = nest.source()
         self.functions |= nest.functions
+        return self.named(nest.title(), body), nest.arrays, nest.extents
+
+    def named(self, base: str, body: str) -> str:
+        """The name of the function with this source (called KERNEL in it), which is added once."""
         if body not in self._names:
-            name = self._unused(nest.title())
+            name = self._unused(base)
             self._names[body] = name
             self.sources[name] = body.replace("KERNEL", name, 1)
-        return self._names[body], nest.arrays, nest.extents
+        return self._names[body]
 
     def _unused(self, base: str) -> str:
         name, number = base, 2

@@ -13,6 +13,7 @@ from .evolution import write_evolution
 from .functions import helpers
 from .kernels import Kernels
 from .laws import law_lines, rate_lines
+from .repeated import PRODUCT
 
 _FIRST_MAXIMUM = '''@compiled
 def first_maximum(rows):
@@ -37,7 +38,8 @@ class _Body:
     def __init__(self, system: LimitSystem) -> None:
         self.kernels = Kernels()
         self.temporaries: Temporaries = set()
-        self.selects = False
+        self.scratch: Temporaries = set()
+        self.selects = self.repeats = False
         self.blocks: list[str] = []
         objective = _dependent(system)
         backward = needed(system.backward, {field for e in system.evolution for field in reads(e)})
@@ -66,12 +68,14 @@ class _Body:
     def add(self, sweep: Sweep, block: str) -> None:
         self.blocks.append(block)
         self.temporaries |= sweep.temporaries
+        self.scratch |= sweep.scratch
         self.selects = self.selects or sweep.selects
+        self.repeats = self.repeats or sweep.repeats
 
     @property
     def functions(self) -> list[str]:
         """Sources of compiled functions, callees first."""
-        first = [_FIRST_MAXIMUM] if self.selects else []
+        first = [*([PRODUCT] if self.repeats else []), *([_FIRST_MAXIMUM] if self.selects else [])]
         return [*first, *helpers(self.kernels.functions), *self.kernels.sources.values()]
 
 
@@ -81,8 +85,10 @@ def solver_source(system: LimitSystem, name: str | None = None) -> str:
     return _fill(
         {
             "TITLE": _plain(system.title),
+            "TIME": "import time\n" if body.repeats else "",
+            "POOL": "from concurrent.futures import ThreadPoolExecutor\n" if body.repeats else "",
             "VERSION": f"(generator {GENERATOR})",
-            "CONSTANTS": _constants(system, name or digest(system), body.temporaries),
+            "CONSTANTS": _constants(system, name or digest(system), body.temporaries, body.scratch),
             "FUNCTIONS": "".join(f"\n{source}\n" for source in body.functions),
             "EQUATIONS": "\n\n".join(body.blocks) + "\n",
             "LOSSCALL": "    _loss(fields, nodes, make)\n" if body.needs_loss else "",
@@ -128,15 +134,19 @@ def _table(name: str, rows: Iterable[tuple[str, object]]) -> str:
     return "\n".join([f"{name} = {{", *lines, "}"]) if lines else f"{name} = {{}}"
 
 
+def _list(name: str, arrays: Temporaries) -> str:
+    lines = [f"    {axes!r},".replace("'", '"') for _, axes in sorted(arrays)]
+    return "\n".join([f"{name} = [", *lines, "]"]) if lines else f"{name} = []"
+
+
 def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _constants(system: LimitSystem, name: str, temporaries: Temporaries) -> str:
+def _constants(system: LimitSystem, name: str, temporaries: Temporaries, scratch: Temporaries) -> str:
     populations = tuple(axis.name for axis in system.populations)
     measures = [a for a in system.axes if a.is_measure and a.kind is not AxisKind.DATA]
     frozen = tuple(p.name for p in system.parameters if p.is_frozen)
-    shapes = sorted(temporaries)
     tables = [
         f"TITLE = {_quoted(_plain(system.title))}",
         f"DIGEST = {_quoted(name)}",
@@ -150,9 +160,8 @@ def _constants(system: LimitSystem, name: str, temporaries: Temporaries) -> str:
         _table("SIZES", ((a.name, a.size) for a in system.axes if not a.is_measure)),
         "# Axes of every field.",
         _table("FIELDS", ((f.name, f.axes) for f in system.fields if f.role is not Role.VELOCITY)),
-        "# Axes of the temporaries, for the memory estimate.",
-        "TEMPORARIES = ["
-        + "".join(f"\n    {axes!r},".replace("'", '"') for _, axes in shapes)
-        + ("\n]" if shapes else "]"),
+        "# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.",
+        _list("TEMPORARIES", temporaries),
+        _list("SCRATCH", scratch),
     ]
     return "\n".join(tables)

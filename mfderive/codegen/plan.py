@@ -209,11 +209,10 @@ class _Planner:
             slices = (*slices, (local, out))
         measure = self.system.axis[index.axis].is_measure
         body = plan.steps(local, rest, number, add or reduces)
-        before: list[Step] = [s for s in body if isinstance(s, Allocate)]
-        if reduces and not add:
-            before.append(Zero(out))
+        before: tuple[Step, ...] = (Zero(out),) if reduces and not add else ()
+        scratch = tuple(s for s in body if isinstance(s, Allocate))
         kept = tuple(s for s in body if not isinstance(s, Allocate))
-        return (*before, Each(index, reduces and measure, slices, kept))
+        return (*before, Each(index, reduces and measure, slices, kept, scratch))
 
     def sliced(
         self, index: Index, reduction: Reduction, piece: Piece
@@ -269,9 +268,9 @@ class _Planner:
             *plan.steps(name, own, sp.Integer(1), False),
             Loop(local, Term(piece.target[1:], (), expression, tuple(read.items())), add=True),
         ]
-        before = [Allocate(name, tuple(i.axis for i in own)), *(s for s in body if isinstance(s, Allocate))]
+        before = (Allocate(name, tuple(i.axis for i in own)), *(s for s in body if isinstance(s, Allocate)))
         kept = tuple(s for s in body if not isinstance(s, Allocate))
-        return [*before, Each(index, False, (*slices, (local, self.out)), kept)]
+        return [Each(index, False, (*slices, (local, self.out)), kept, before)]
 
 
 def _in_outer(symbol: sp.Symbol, piece: Piece) -> bool:

@@ -193,7 +193,15 @@ class _Grouping:
             )
             for order in (own + shared, shared + own)
         ]
+        if score[0] == score[1] and own and shared:
+            # Both run through memory: the longer one last, which starts fewer runs.
+            lengths = (self.length(shared[-1]), self.length(own[-1]))
+            return shared + own if lengths[1] > lengths[0] else own + shared
         return shared + own if score[1] > score[0] else own + shared
+
+    def length(self, index: Index) -> float:
+        """How many values an index has (many, where that is only known later)."""
+        return self.system.axis[index.axis].size or float("inf")
 
     def compute(self, name: str, group: list[sp.Expr], order: tuple[Index, ...]) -> list[Step]:
         expression = sp.Mul(*group)

@@ -80,13 +80,26 @@ class Select:
 class Each:
     """Repeat ``body`` for every value of an index; ``slices`` are (local name, array) pairs.
 
-    ``weighted``: the index is reduced by Mean, so the products in the body carry its node's weight.
+    ``scratch``: temporaries of the body, which nothing else reads. ``weighted``: the index is reduced by
+    Mean, so the products in the body carry its node's weight.
     """
 
     index: Index
     weighted: bool
     slices: tuple[tuple[str, str], ...]
     body: tuple[Step, ...]
+    scratch: tuple[Allocate, ...] = ()
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether nothing that one value of the index writes is written by another."""
+        own = {local for local, _ in self.slices} | {array.name for array in self.scratch}
+        written = {
+            s.out.array if isinstance(s, Product) else s.out
+            for s in self.body
+            if not isinstance(s, Allocate | Each)
+        }
+        return written <= own
 
 
 Step = Allocate | Zero | Loop | Product | Select | Each

@@ -9,7 +9,7 @@ from math import prod
 from threadpoolctl import ThreadpoolController
 
 from ..algebra.system import LimitSystem
-from ..algebra.terms import AxisKind
+from ..algebra.terms import Affine, AxisKind, Term
 
 # A product of fewer multiplications than this takes under two milliseconds on one thread. A second thread
 # saves at most half of that; on a machine that does other work it waits for its turn, which costs tens of
@@ -20,7 +20,8 @@ THREADED_PRODUCT = 5 * 10**7
 def largest_product(system: LimitSystem, sizes: Mapping[str, int], samples: int) -> int:
     """Multiplications of the largest matrix product that a step on ``samples`` samples can have.
 
-    ``sizes``: the nodes of populations and noise axes. A term that reduces nothing is no product.
+    ``sizes``: the nodes of populations and noise axes. A term that reduces nothing is no product, and one
+    with affine slots (patches) is a product for each sample; solvers share out the samples themselves.
     """
     known = dict(sizes)
     for axis in system.axes:
@@ -28,15 +29,21 @@ def largest_product(system: LimitSystem, sizes: Mapping[str, int], samples: int)
             known[axis.name] = samples
         elif axis.kind is AxisKind.FINITE:
             known[axis.name] = axis.size or 1
+    single = known | {axis.name: 1 for axis in system.axes if axis.kind is AxisKind.DATA}
     return max(
         (
-            prod(known.get(index.axis, 1) for index in term.indices)
+            prod((single if _has_patches(term) else known).get(index.axis, 1) for index in term.indices)
             for equation in system.equations
             for term in equation.terms
             if not term.is_pointwise
         ),
         default=0,
     )
+
+
+def _has_patches(term: Term) -> bool:
+    slots = [*term.target, *(slot for _, access in term.accesses for slot in access.slots)]
+    return any(isinstance(slot, Affine) and slot.parts for slot in slots)
 
 
 @contextmanager

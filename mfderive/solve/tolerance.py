@@ -38,9 +38,10 @@ SAFETY = 2.0
 REPLICATES = 6
 # Student's t for 99 % with REPLICATES - 1 degrees of freedom.
 STUDENT = 4.032
-# Doublings after which a resolution is given up, and where refinement begins if nothing else is said.
+# Doublings after which a resolution is given up, and where refinement begins if nothing else is said. Sampled
+# nodes begin where the first check of a loose tolerance costs little, and are doubled more often for it.
 DOUBLINGS = 6
-COARSE_GAUSS, COARSE_SAMPLED = 8, 256
+COARSE_GAUSS, COARSE_SAMPLED, SAMPLED_DOUBLINGS = 8, 64, 2
 COARSE_WIDTHS = 100
 _SAMPLED = ("sobol", "monte-carlo")
 
@@ -62,11 +63,15 @@ class Levels:
 
 @dataclass(frozen=True)
 class Resolution:
-    """One resolution: its name, whether it is sampled, and in words how fine it is at some doublings."""
+    """One resolution: its name, whether it is sampled, and in words how fine it is at some doublings.
+
+    ``more``: doublings beyond the usual ones, for what begins coarser.
+    """
 
     name: str
     sampled: bool
     words: Callable[[int], str]
+    more: int = 0
 
 
 class Refinement:
@@ -89,10 +94,14 @@ class Refinement:
             found.append(Resolution("time", False, lambda k: f"{self.clock.steps * 2**k} steps"))
         if self.options.data in ("sobol", "quadrature"):
             sampled = self.options.data == "sobol"
-            found.append(Resolution("data", sampled, lambda k: f"{self.feed(k).samples} samples a step"))
+            more = SAMPLED_DOUBLINGS if sampled else 0
+            found.append(
+                Resolution("data", sampled, lambda k: f"{self.feed(k).samples} samples a step", more)
+            )
         drawn = [plan for plan in self.plans.values() if plan.dimension and plan.rule in _SAMPLED]
         if drawn or not self.options.reduce:
-            found.append(Resolution("sampled nodes", True, lambda k: self.sampled_words(drawn, k)))
+            more = SAMPLED_DOUBLINGS if self.options.reduce else 0
+            found.append(Resolution("sampled nodes", True, lambda k: self.sampled_words(drawn, k), more))
         return found
 
     def sampled_words(self, drawn: list[Ensemble], doublings: int) -> str:
@@ -225,7 +234,7 @@ def _level(work: Refinement, resolution: Resolution, share: float) -> tuple[int,
     Other resolutions stay coarse meanwhile. It stays where it is when doublings or memory come to an end.
     """
     reached, estimate = 0, float("inf")
-    for count in range(1, DOUBLINGS + 1):
+    for count in range(1, DOUBLINGS + resolution.more + 1):
         try:
             estimate = work.estimate(resolution, Levels({resolution.name: count}))
         except ResourceError:
@@ -258,6 +267,10 @@ def _coarse_plans(problem: Problem) -> dict[str, Ensemble]:
             exact = sum(plan.exact)
             nodes[name] = min(plan.nodes, COARSE_GAUSS ** (plan.dimension - exact) * 2**exact)
     return plan_ensembles(problem.system, nodes, {name: plan.rule for name, plan in chosen.items()})
+
+
+def _samples(work: Refinement, doublings: int) -> str:
+    return f"{work.feed(doublings).samples} samples a step"
 
 
 def _words(plan: Ensemble, doublings: int) -> str:
