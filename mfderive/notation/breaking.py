@@ -61,7 +61,7 @@ class _Atom:
 
 def width(formula: str) -> float:
     """The width of a displayed formula in ems, an estimate on the wide side."""
-    return sum(atom.width for atom in _atoms(formula))
+    return _width(_atoms(formula))
 
 
 def broken(formula: str, room: float) -> list[str]:
@@ -70,35 +70,50 @@ def broken(formula: str, room: float) -> list[str]:
     Later lines begin with their sign (``{} + ...``) or, inside a product, with a dot.
     """
     atoms = _merged_signs(_atoms(formula))
-    if sum(atom.width for atom in atoms) <= room:
+    if _width(atoms) <= room:
         return [formula]
-    lines, rest, limit = [], _without_wide_fractions(atoms, room - CONTINUED - _DOT), room
-    while sum(atom.width for atom in rest) > limit:
-        place = _best_place(rest, limit)
-        if place is None:
+    while True:
+        lines = _lines(atoms, room)
+        wide = [k for k, line in enumerate(lines) if _width(line) > _limit(room, k)]
+        fractions = [atom for k in wide for atom in lines[k] if atom.parts is not None]
+        if not fractions:
             break
-        head, rest = rest[:place], rest[place:]
-        lines.append(head)
-        limit = room - CONTINUED - _DOT
-    lines.append(rest)
+        # A fraction that is too wide for its line becomes a product, which can be broken.
+        widest = max(fractions, key=lambda atom: atom.width)
+        place = next(k for k, atom in enumerate(atoms) if atom is widest)
+        atoms = [*atoms[:place], *_product(widest), *atoms[place + 1 :]]
     return [_joined(line, first=not number) for number, line in enumerate(_fixed_brackets(lines))]
 
 
-def _without_wide_fractions(atoms: Sequence[_Atom], room: float) -> list[_Atom]:
-    """Fractions that are too wide for any line become products, which can be broken."""
-    result: list[_Atom] = []
-    for atom in atoms:
-        if atom.parts is None or atom.width <= room:
-            result.append(atom)
-            continue
-        above, below = atom.parts
-        inverse = _Atom(r"\frac{1}" + below.text, below.width + 0.24)
-        result += [inverse, _Atom(r"\, ", 0.17, _Kind.PRODUCT)]
-        inside = _merged_signs(above)
-        if any(one.kind is _Kind.SUM or one.text.startswith((r"\sum", r"\int", r"\max")) for one in inside):
-            inside = [_single(r"\left("), *inside, _single(r"\right)")]
-        result += inside
-    return result
+def _width(atoms: Sequence[_Atom]) -> float:
+    return sum(atom.width for atom in atoms)
+
+
+def _limit(room: float, number: int) -> float:
+    """The room of a line: later ones are indented, and may begin with a dot."""
+    return room - CONTINUED - _DOT if number else room
+
+
+def _lines(atoms: Sequence[_Atom], room: float) -> list[Sequence[_Atom]]:
+    """The atoms in lines; a line that cannot be broken may be too wide."""
+    lines: list[Sequence[_Atom]] = []
+    while _width(atoms) > _limit(room, len(lines)):
+        place = _best_place(atoms, _limit(room, len(lines)))
+        if place is None:
+            break
+        lines.append(atoms[:place])
+        atoms = atoms[place:]
+    return [*lines, atoms]
+
+
+def _product(fraction: _Atom) -> list[_Atom]:
+    """A fraction as 1 over what stands below, times what stands above."""
+    above, below = fraction.parts or ((), fraction)
+    inside = _merged_signs(above)
+    if any(atom.kind is _Kind.SUM or atom.text.startswith((r"\sum", r"\int", r"\max")) for atom in inside):
+        inside = [_single(r"\left("), *inside, _single(r"\right)")]
+    inverse = _Atom(r"\frac{1}" + below.text, below.width + 0.24)
+    return [inverse, _Atom(r"\, ", 0.17, _Kind.PRODUCT), *inside]
 
 
 def _best_place(atoms: Sequence[_Atom], limit: float) -> int | None:

@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from exact.strategies import seeded
 
 import mfderive as mf
 from mfderive.data.resolve import resolve
@@ -87,14 +88,18 @@ def pyramid():
 
 
 MADE = {"fifty": fifty_blocks, "feedback": feedback, "pyramid": pyramid}
-NAMES = [path.stem for path in SPECS] + list(MADE)
+RANDOM = [f"random {seed}" for seed in range(8)]
+NAMES = [path.stem for path in SPECS] + list(MADE) + RANDOM
 
 
 @cache
 def example(name):
-    """(network, graph data, drawn groups, page) of a shipped spec or of one of the networks above."""
+    """(network, graph data, drawn groups, page) of a shipped spec, a network above or a random one."""
     if name in MADE:
         net = resolve(parse_document(MADE[name](), None))
+    elif name in RANDOM:
+        specimen = seeded(int(name.split()[1]))
+        net = mf.load(specimen.document, data=specimen.arrays)
     else:
         net = mf.load(SPECS[0].parent / f"{name}.toml")
     limit = mf.derive(net)
