@@ -31,7 +31,10 @@ _CURVES = ("times", "steps", "loss", "error")
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """Call ``write`` with an open file; ``path`` then appears, or is replaced, all at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise MfError(f"{path.parent}: this folder cannot be made: {problem.strerror}") from problem
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -281,6 +281,10 @@ def test_questions_to_a_trajectory_that_have_no_answer(path, tmp_path):
             path.sample(width)
     with pytest.raises(StateError, match="outside"):
         path.at(1e9)
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(MfError, match="folder cannot be made"):
+            path.save(folder)
 
 
 def test_data_and_seeds_of_load(net):
