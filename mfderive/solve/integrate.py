@@ -104,6 +104,7 @@ def solve(
     given = initial if resume is None else resume.at()
     held = held_edges(options, initial, resume, full)
     limit = system or _system(full, options, given, held)
+    _check_fit(network, limit, solver)
     clock = make_clock(network, options)
     if options.tolerance is not None and given is not None:
         raise MfError(
@@ -148,7 +149,23 @@ def _check_parts(system: Any, solver: Any, checkpoints: Any, progress: Any) -> N
     flag("progress", progress)
 
 
-_SOLVER_NAMES = ("step", "velocity", "predict", "forward", "memory_estimate")
+def _check_fit(network: Network, limit: LimitSystem, solver: Any) -> None:
+    """Raise ArgumentError where a system or a solver that was given is another network's."""
+    shape = tuple(limit.axis[axis].size for axis in limit.field["x"].axes[1:])
+    if shape != network.input_shape:
+        raise ArgumentError(
+            f"system is the limit of another network: its x has shape {shape}, and this one's "
+            f"{network.input_shape}"
+        )
+    names = {parameter.name for parameter in limit.parameters}
+    if solver is not None and set(solver.PARAMETERS) != names:
+        raise ArgumentError(
+            "solver was generated from another limit: its parameters differ. Make one from the limit that is "
+            "solved: generate(reduce(derive(network))), or generate(derive(network)) with reduce=False"
+        )
+
+
+_SOLVER_NAMES = ("PARAMETERS", "step", "velocity", "predict", "forward", "memory_estimate")
 
 
 def _system(full: LimitSystem, options: Options, given: Mapping[str, Any] | None, held: str) -> LimitSystem:

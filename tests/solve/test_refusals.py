@@ -167,6 +167,15 @@ def test_what_is_no_network_no_limit_and_no_path(limit):
         mf.register_kind("dense")
 
 
+def test_systems_and_solvers_of_other_networks(net):
+    other = mf.reduce(mf.derive(network_with(data={"kind": "teacher", "dimension": 2, "target": "x1"})))
+    deeper = mf.generate(mf.derive(network(bias="0")))
+    with pytest.raises(ArgumentError, match="limit of another network"):
+        mf.solve(net, system=other)
+    with pytest.raises(ArgumentError, match="generated from another limit"):
+        mf.solve(net, solver=deeper)
+
+
 def test_a_network_whose_data_is_not_read_yet(net):
     with pytest.raises(SpecError):
         mf.derive(parse_document(net.document))
