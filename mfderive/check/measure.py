@@ -42,6 +42,7 @@ from .observables import (
     weight_laws,
 )
 from .settings import Settings
+from .together import together
 
 Array = Any
 State = dict[str, Any]
@@ -188,7 +189,7 @@ class _Limit:
         return plan_ensembles(self.system, nodes, rules)
 
     def solve(self, state: State, network: Network | None = None, observations: int = 2) -> Trajectory:
-        """SGD's own steps from a state; the loss is measured at both ends, where nothing else is asked for."""
+        """SGD's own steps from a state; ``observations``: how often the loss is measured (at both ends)."""
         ends: dict[str, Any] = {"horizon": self.settings.horizon, "steps": self.settings.steps}
         return solve(
             network or self.network,
@@ -215,16 +216,17 @@ class _Limit:
     def ensembles(self) -> list[Values]:
         """The limit on independent ensembles: other scrambles, the second with refined edge noise."""
         count = self.settings.effort.ensembles if any(p.dimension for p in self.plans.values()) else 1
-        found = []
-        for number in range(count):
-            plans = self.plan(2) if number == 1 else self.plans
-            # The first is the one that is drawn.
-            start = ensemble_state(self.system, plans, 0, scramble=number)
-            path = self.solve(start, observations=2 if number else OBSERVATIONS)
-            if not number:
-                self.path, self.steps = path, int(path.steps[-1])
-            found.append(self.values(path))
-        return found
+        # The first is the one that is drawn; it also says how many steps the others make.
+        self.path = self.solve(self.ensemble(0), observations=OBSERVATIONS)
+        self.steps = int(self.path.steps[-1])
+
+        others = together(lambda number: self.values(self.solve(self.ensemble(number))), range(1, count))
+        return [self.values(self.path), *others]
+
+    def ensemble(self, number: int) -> State:
+        """The initial state on one of the independent ensembles."""
+        plans = self.plan(2) if number == 1 else self.plans
+        return ensemble_state(self.system, plans, 0, scramble=number)
 
     def random(self) -> list[Values]:
         """The limit on many labels drawn independently, as a very wide network draws them."""
@@ -232,16 +234,16 @@ class _Limit:
             return []
         first = self.settings.first_seed + self.settings.seeds + 10_000
         count = self.settings.effort.random_ensembles
-        return [
-            self.values(self.solve(self.labelled(self.random_nodes, first + number)))
-            for number in range(count)
-        ]
+        return together(
+            lambda number: self.values(self.solve(self.labelled(self.random_nodes, first + number))),
+            range(count),
+        )
 
     def matched(self, width: int) -> list[Values]:
         """The limit on the labels of networks of one width: what is left is the noise of pairs."""
         count = min(self.settings.seeds, self.settings.effort.matched)
         seeds = range(self.settings.first_seed, self.settings.first_seed + count)
-        return [self.values(self.solve(self.labelled(width, seed))) for seed in seeds]
+        return together(lambda seed: self.values(self.solve(self.labelled(width, seed))), seeds)
 
     def labelled(self, width: int, seed: int) -> State:
         """The limit's initial state on the labels that a network of this width and seed draws."""
@@ -277,14 +279,14 @@ class _Limit:
         """The first ensemble with half the step size on the same batches, and on other batches."""
         other = replace(self.network, source=replace(self.network.source, seed=self.network.source.seed + 1))
         start = self.path.checkpoints[0].state
-        return self.values_from(start, self.halved(start)), self.values(self.solve(start, other))
+        halved, moved = together(
+            lambda data: self.halved(start) if data is None else self.values(self.solve(start, data)),
+            (None, other),
+        )
+        return halved, moved
 
-    def values_from(self, start: State, end: State) -> Values:
-        """The observables of a solution given by its ends."""
-        return {OUTPUTS_START: flat(self.module.forward(start, self.x)["yhat"]), **self.state_values(end)}
-
-    def halved(self, start: State) -> State:
-        """The end of Euler's steps of half the size, two on every batch."""
+    def halved(self, start: State) -> Values:
+        """The observables after Euler's steps of half the size, two on every batch."""
         state: State = {name: np.array(value) for name, value in start.items() if name != "p"}
         state["p"] = start["p"]
         time, size = 0.0, self.network.training.batch_size
@@ -294,7 +296,7 @@ class _Limit:
                 for _ in range(2):
                     state = self.module.step(state, x, y, time, rate / 2, out=state)
                     time += rate / 2
-        return state
+        return {OUTPUTS_START: flat(self.module.forward(start, self.x)["yhat"]), **self.state_values(state)}
 
     def sizes(self, state: State) -> dict[str, int]:
         """The nodes of every measure axis of a state."""

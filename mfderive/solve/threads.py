@@ -52,5 +52,12 @@ def fitting_threads(products: int) -> Iterator[None]:
     if products >= THREADED_PRODUCT:
         yield
         return
+    with single_threads():
+        yield
+
+
+@contextmanager
+def single_threads() -> Iterator[None]:
+    """Run the body with one thread a matrix product."""
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         yield
