@@ -247,7 +247,7 @@ def _labels(measured: Measurements, name: str, scale: float, level: float) -> Te
 
     Ensembles of many nodes and of the widest networks' labels, whose bias of order 1/n is taken out.
     """
-    widths = [n for n in measured.settings.widths if 2 * n >= max(measured.settings.widths)]
+    widths = [n for n in measured.settings.widths if 4 * n >= max(measured.settings.widths)]
     groups = [*measured.matched[name][-len(widths) :], measured.random[name]]
     sizes = [*widths, measured.random_nodes]
     precisions = [size * len(group) for size, group in zip(sizes, groups, strict=True)]

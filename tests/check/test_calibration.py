@@ -70,10 +70,10 @@ def test_false_alarms(monkeypatch):
     count = Counter()
     for data_seed in range(4):
         net = network(data_seed)
-        made = settings(net, seeds=200, matched=200, ensembles=200, random_ensembles=300)
+        made = settings(net, seeds=200, matched=200, ensembles=200, random_ensembles=500)
         measured = measure(net, replace(made, first_seed=1 + 1000 * data_seed))
         for number in range(25):
-            verdict = judge(part(measured, number, 8, 8, 8, 12))
+            verdict = judge(part(measured, number, 8, 8, 8, 20))
             count[verdict.status] += 1
             if verdict.status != "agrees":
                 print(data_seed, number, verdict.status, verdict.reasons, flush=True)
