@@ -7,8 +7,10 @@ times, on the evaluation sample) comes from solutions alone:
   covers convergence of first order and anything faster; a change may be small by luck, so an eighth of
   the change before it counts as well (third order);
 * sampled nodes (scrambled Sobol points, random draws): the scatter of ``REPLICATES`` independent scrambles,
-  as the half-width of the 99 % interval for one of them (Student's t), and the change of their mean from
-  the level before, because the loss is not linear in the weights of nodes, so that its mean moves too.
+  as the half-width of the 99 % interval for one of them (Student's t), and what is left of the shift of
+  their mean, because the loss is not linear in the weights of nodes: the change from the level before where
+  the shift halves with each doubling (first order, which random draws have), down to a third of it where
+  the change before was four times as large (second order, which Sobol points come near).
 
 The estimates of all resolutions add up. Each is made with the others at their coarse levels, where it is
 cheap; the solution that is returned has them all at their final levels. Steps and batches of SGD (euler) are
@@ -22,6 +24,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -167,12 +170,15 @@ class Refinement:
             change = self.change(resolution, levels)
             before = self.change(resolution, levels.at(resolution.name, count - 1)) if count > 1 else 0.0
             return SAFETY * max(change, before / 8)
-        here, coarser = (
-            np.array([self.loss(at, replicate) for replicate in range(REPLICATES)])
-            for at in (levels, levels.at(resolution.name, count - 1))
+        here, *coarser = (
+            np.array([self.loss(levels.at(resolution.name, level), k) for k in range(REPLICATES)])
+            for level in range(count, max(count - 3, -1), -1)
         )
         scatter = STUDENT * here.std(axis=0, ddof=1)
-        return float((scatter + np.abs(here.mean(axis=0) - coarser.mean(axis=0))).max())
+        means = [curves.mean(axis=0) for curves in (here, *coarser)]
+        changes = [np.abs(after - before) for after, before in pairwise(means)]
+        order = changes[1].max() / max(changes[0].max(), 1e-300) if len(changes) > 1 else 2.0
+        return float((scatter + changes[0] / (min(max(order, 2.0), 4.0) - 1)).max())
 
     def batch_scatter(self) -> float:
         """How far other batches of the same size move the loss curve (99 %), at the coarse levels."""
