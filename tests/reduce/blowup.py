@@ -110,6 +110,22 @@ def disagreement(
     return worst
 
 
+def rounding_grows_to(reduced: LimitSystem, state: State, batches: list[Any], alpha: float) -> float:
+    """The largest difference of two reduced solutions whose starts differ by rounding, over each size."""
+    rng = np.random.default_rng(3)
+    near = {
+        name: value if name == "p" else value * (1 + 1e-15 * rng.standard_normal(np.shape(value)))
+        for name, value in state.items()
+    }
+    first, second = (euler(reduced, start, batches, alpha) for start in (state, near))
+    with np.errstate(invalid="ignore"):
+        return max(
+            float(np.abs(value - second[name]).max(initial=0.0) / max(np.abs(value).max(initial=0.0), 1e-3))
+            for name, value in first.items()
+            if name != "p"
+        )
+
+
 def without_log(system: LimitSystem) -> LimitSystem:
     """The system alone, for comparisons."""
     return replace(system, log=())

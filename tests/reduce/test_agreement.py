@@ -12,7 +12,7 @@ from mfderive.data.ensembles import network_axes
 from mfderive.reduce.closure import close_weights
 from mfderive.reduce.exchangeability import collapse
 
-from .blowup import STEPS, blown_up, disagreement, euler, small_state
+from .blowup import STEPS, blown_up, disagreement, euler, rounding_grows_to, small_state
 from .smooth import smooth_specimen
 from .specs import chain, document, layer
 
@@ -49,10 +49,16 @@ def test_random_graphs(seed):
 @pytest.mark.study
 @pytest.mark.parametrize("seed", range(1000, 1300))
 def test_many_random_graphs(seed):
+    """A hundred steps, a tenth as long where rounding alone throws two solutions of one system apart.
+
+    (That happens where steps of a quartic loss are too long to be stable, in 2 of these 300.)
+    """
     specimen = smooth_specimen(seed)
     _, full, reduced = limits(specimen.document, specimen.arrays)
     state = small_state(reduced, 2, seed)
-    assert disagreement(full, reduced, state, [specimen.batch] * STEPS, 0.001) < TOLERANCE
+    batches = [specimen.batch] * STEPS
+    rate = next(a for a in (1e-3, 1e-4) if rounding_grows_to(reduced, state, batches, a) < TOLERANCE / 10)
+    assert disagreement(full, reduced, state, batches, rate) < TOLERANCE
 
 
 def test_random_graphs_reduce():
