@@ -111,7 +111,7 @@ def timed_solve(network: Any, prepared: Any, nodes: dict[str, int], dtype: Any) 
 def test_the_limit_costs_a_fraction_of_a_wide_network(dtype: Any) -> None:
     """Asserts that the curves keep to the accuracy, and the allowed fraction for the nodes that it takes.
 
-    Those are the ones that ``solve(tolerance=1e-2)`` chooses; solve's own are four times as many, and printed.
+    Those are the ones that ``solve(tolerance=1e-2)`` chooses; solve's own are four times as many.
     """
     import jax
 

@@ -1,5 +1,7 @@
 """Solutions: resumed ones equal unbroken ones, given states are taken as they are, notes say what ran."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,20 @@ def test_resume_and_initial_exclude_each_other():
     path = mf.solve(network(), steps=2, nodes=16)
     with pytest.raises(MfError, match="both"):
         mf.solve(network(), steps=4, resume=path, initial=path.at())
+
+
+def test_a_march_is_its_steps_one_after_the_other(tmp_path):
+    """Bit for bit, with batches of several sizes and weights of samples that come and go."""
+    net = mf.load(Path(__file__).resolve().parents[2] / "specs" / "cnn_small.toml")
+    solver = mf.generate(mf.derive(net), tmp_path)
+    rng = np.random.default_rng(5)
+    moves = []
+    for k, size in enumerate((4, 4, 3, 4, 4), 1):
+        weights = rng.dirichlet(np.ones(size)) if k > 3 else None
+        moves.append((*net.source.batch(k, size), 0.1 * k, 0.01 * k, weights))
+    marched, stepped = solver.sample(5, seed=1), solver.sample(5, seed=1)
+    assert solver.march(marched, iter(moves)) is marched
+    for x, y, t, alpha, weights in moves:
+        stepped = solver.step(stepped, x, y, t, alpha, weights=weights)
+    for name in solver.PARAMETERS:
+        assert np.array_equal(marched[name], stepped[name]), name

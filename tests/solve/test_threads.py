@@ -45,3 +45,25 @@ def test_pieces_of_the_evaluation_sample_cover_it_once(batch, evaluation):
     x, y = net.source.evaluation(evaluation)
     yhat = path.predict(x, t=0.0)
     assert path.loss[0] == pytest.approx(np.mean((yhat - y) ** 2), rel=1e-12)
+
+
+def test_patches_are_multiplied_sample_by_sample():
+    """The largest product of the Table 1 network is one sample's: 50 * 50 * 9 taps * 64 positions."""
+    limit = mf.derive(mf.load(SPEC.parent / "cnn_nguyen_table1.toml"))
+    sizes = {f"c{k}": 50 for k in range(1, 8)}
+    assert largest_product(draw_noise(limit), sizes, 50) == 50 * 50 * 9 * 64
+
+
+def test_threads_share_samples_without_changing_a_bit(tmp_path, monkeypatch):
+    """A step with four helping threads against one on this thread alone."""
+    net = mf.load(SPEC.parent / "cnn_small.toml")
+    solver = mf.generate(mf.derive(net), tmp_path)
+    state = solver.sample(8, seed=3)
+    x, y = net.source.batch(1, 37)
+    alone = solver.step(state, x, y, 0.0, 0.1)
+    monkeypatch.setattr(solver, "THREADS", 5)
+    monkeypatch.setattr(solver, "WORTH", 0.0)
+    monkeypatch.setattr(solver, "POOLS", {})
+    shared = solver.step(state, x, y, 0.0, 0.1)
+    assert solver.POOLS  # threads were asked
+    assert all(np.array_equal(alone[name], shared[name]) for name in solver.PARAMETERS)
