@@ -441,7 +441,7 @@ def first_maximum(rows):
 @compiled
 def relu(x):
     """x where x > 0, else 0."""
-    return x if x > 0 else type(x)(0)
+    return type(x)(0) if x <= 0 else x
 
 
 @compiled

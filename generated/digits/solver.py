@@ -33,7 +33,7 @@ else:
 THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Four-layer network on handwritten digits"
-DIGEST = "201247a157e12de9bd1602b41890cd1690134a568ee4bcdd2c8588c6091b492a"
+DIGEST = "963d46bfcbcc2978c5952221514670b25c6a8bf79d2ce2f86514657140ba7857"
 # Axes of every parameter's array.
 PARAMETERS = {
     "h1.bias": ("h1",),
@@ -213,7 +213,7 @@ def first_maximum(rows):
 @compiled
 def relu(x):
     """x where x > 0, else 0."""
-    return x if x > 0 else type(x)(0)
+    return type(x)(0) if x <= 0 else x
 
 
 @compiled
@@ -733,8 +733,8 @@ def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
     values["h1.bias"] = _draw("constant", (0.0,), "h1.bias", (n["h1"],), seed)
     # h1.weight: normal(0, sqrt(2/64))
     values["h1.weight"] = _draw("normal", (0.0, 0.1767766952966369,), "h1.weight", (n["h1"], n["inputs"],), seed)
-    # h2.bias: 0
-    values["h2.bias"] = _draw("constant", (0.0,), "h2.bias", (n["h2"],), seed)
+    # h2.bias: normal(0, 0.5)
+    values["h2.bias"] = _draw("normal", (0.0, 0.5,), "h2.bias", (n["h2"],), seed)
     # h2.weight: normal(1, 0.1)
     values["h2.weight"] = (_draw("normal", (1.0, 0.1,), "h2.weight", (n["h2"], n["h1"],), seed) if draw else _draw("constant", (1.0,), "h2.weight", (n["h2"], n["h1"],), seed))
     # h3.bias: 0
@@ -743,8 +743,8 @@ def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
     values["h3.weight"] = (_draw("normal", (1.0, 0.1,), "h3.weight", (n["h3"], n["h2"],), seed) if draw else _draw("constant", (1.0,), "h3.weight", (n["h3"], n["h2"],), seed))
     # output.bias: 0
     values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
-    # output.weight: normal(1, 0.1)
-    values["output.weight"] = _draw("normal", (1.0, 0.1,), "output.weight", (n["outputs"], n["h3"],), seed)
+    # output.weight: normal(0, 1)
+    values["output.weight"] = _draw("normal", (0.0, 1.0,), "output.weight", (n["outputs"], n["h3"],), seed)
     state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
     state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
     return state

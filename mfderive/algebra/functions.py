@@ -111,7 +111,7 @@ _ROWS = (
         r"\operatorname{silu}",
     ),
     FunctionEntry(
-        "relu", 1, (lambda x: _call("step", x),), lambda x: np.where(x > 0, x, 0.0), r"\operatorname{relu}"
+        "relu", 1, (lambda x: _call("step", x),), lambda x: np.where(x <= 0, 0.0, x), r"\operatorname{relu}"
     ),
     FunctionEntry(
         "step",

@@ -103,9 +103,9 @@ CODE: dict[str, FunctionCode] = {
     "relu": _helper(
         "relu",
         "x",
-        "np.where(({0}) > 0, {0}, 0.0)",
+        "np.where(({0}) <= 0, 0.0, {0})",
         "x where x > 0, else 0.",
-        "return x if x > 0 else type(x)(0)",
+        "return type(x)(0) if x <= 0 else x",
     ),
     "step": _helper(
         "unit_step",

@@ -14,6 +14,7 @@ from math import ceil, log2, prod
 from typing import Any
 
 import numpy as np
+from scipy.special import roots_hermitenorm, roots_legendre
 
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import Law, LawKind, Parameter, Reference
@@ -176,12 +177,13 @@ def _default_rule(kinds: list[LawKind]) -> str:
 def _gauss(kind: LawKind, count: int) -> tuple[Array, Array]:
     """Nodes and weights of the standard variable of a law: normal, or uniform on (0, 1)."""
     if kind is LawKind.NORMAL:
-        nodes, weights = np.polynomial.hermite_e.hermegauss(count)
+        # numpy's rule overflows at about 400 nodes; scipy turns to asymptotic formulas in time.
+        nodes, weights = roots_hermitenorm(count)
         return nodes, weights / weights.sum()
     if kind is LawKind.RADEMACHER:
         return np.array([0.25, 0.75]), np.array([0.5, 0.5])
     if kind is LawKind.UNIFORM:
-        nodes, weights = np.polynomial.legendre.leggauss(count)
+        nodes, weights = roots_legendre(count)
         return (nodes + 1) / 2, weights / 2
     raise MfError(f"there are no Gauss nodes for a law of kind '{kind.value}'; use the rule sobol")
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..algebra.arguments import file_path, found, number, real_array, whole_number
 from ..errors import ArgumentError, StateError, nearest
 from ..spec.network import Network
-from .draw import State
+from .draw import WEIGHTS, State
 
 Array = Any
 Forward = Callable[[Network, State, Array], Mapping[str, Array]]
@@ -192,6 +192,11 @@ class Trajectory:
         from .archive import load_trajectory
 
         return load_trajectory(file_path("path", path), data)
+
+
+def is_finite(state: State) -> bool:
+    """Whether all parameters of a state are finite numbers."""
+    return all(np.isfinite(value).all() for name, value in state.items() if name != WEIGHTS)
 
 
 def _inputs(network: Network, x: Array) -> Array:

@@ -88,7 +88,7 @@ JAX_FUNCTIONS: dict[str, Callable[..., Array]] = {
     "normal_cdf": _normal_cdf,
     "normal_pdf": lambda x: jnp.exp(-0.5 * x * x) / _ROOT_TWO_PI,
     "silu": lambda x: x * jax.nn.sigmoid(x),
-    "relu": lambda x: jnp.where(x > 0, x, 0.0),
+    "relu": lambda x: jnp.where(x <= 0, 0.0, x),
     "step": _step,
     "leaky_relu": lambda x: jnp.where(x > 0, x, 0.01 * x),
     "elu": _elu,

@@ -24,7 +24,7 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
 from ..data.clock import alphas, evaluate_loss_error, observation_steps, times
 from ..data.draw import check_memory, check_state, initial_state, parameter_shapes, population_sizes
-from ..data.trajectory import Checkpoint, Trajectory
+from ..data.trajectory import Checkpoint, Trajectory, is_finite
 from ..errors import ArgumentError, DivergenceError, MfError, StateError
 from ..spec.network import Network
 from .fields import network_fields, system_of
@@ -288,8 +288,10 @@ class _Run:
         yhat = trainer.outputs(moving, fixed, self.x, _PIECE)
         curves = [evaluate_loss_error(self.network, own, self.y) for own in yhat]
         for place, (loss, _) in enumerate(curves):
-            if not math.isfinite(loss):
-                raise DivergenceError(self.divergence(step, place, self.state(place, moving)))
+            state = self.state(place, moving)
+            # Some functions swallow nan (a step, a maximum), so a finite loss proves nothing.
+            if not math.isfinite(loss) or not is_finite(state):
+                raise DivergenceError(self.divergence(step, place, state))
         self.rows.append((step, curves))
         if step in self.kept:
             for place in range(len(self.seeds)):

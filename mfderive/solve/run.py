@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..algebra.system import LimitSystem, draw_noise
 from ..data.clock import evaluate_loss_error, observation_steps
 from ..data.draw import check_memory
-from ..data.trajectory import Checkpoint, Trajectory
+from ..data.trajectory import Checkpoint, Trajectory, is_finite
 from ..errors import DivergenceError
 from ..spec.network import Network
 from .clock import TABLEAUS, Clock
@@ -126,7 +126,8 @@ class Run:
         yhat = self.predict(state)
         time = float(self.clock.times[number])
         loss, error = evaluate_loss_error(self.network, yhat, self.y)
-        if not np.isfinite(loss):
+        # Some functions swallow nan (a step, a maximum), so a finite loss proves nothing.
+        if not np.isfinite(loss) or not is_finite(state):
             raise DivergenceError(self.divergence(number, state))
         self.rows.append((time, int(self.clock.sgd_steps[number]), loss, error))
         if number in self.kept:

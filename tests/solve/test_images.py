@@ -61,11 +61,11 @@ def test_mnist_sized_network_in_the_memory_that_is_stated():
 
 
 def test_digits_train_in_the_limit():
-    """200 steps of the shipped spec: the training loss falls from that of equal odds, ln 10."""
+    """500 steps of the shipped spec: the loss falls from that of equal odds, ln 10."""
     net = mf.load(DIGITS)
-    path = mf.solve(net, steps=200, nodes=256)
+    path = mf.solve(net, steps=500)
     assert path.loss[0] == pytest.approx(np.log(10), abs=1e-2)
-    assert path.loss[-1] < path.loss[0] - 0.1
+    assert path.loss[-1] < path.loss[0] - 0.3
 
 
 def training_loss(path, x, y):
@@ -92,22 +92,16 @@ def extrapolated(widths, losses):
 def test_digits_networks_extrapolate_to_the_limit():
     """The limit's training loss at the end lies within the 99 % interval of widths 100, 200, 400, n -> oo.
 
-    Eight networks a width, all on the same batches. The limit's own error comes from four scrambles.
-
-    The end is t = 20, where the loss has left its first plateau: in the limit the second layer is one neuron
-    (theory C.1), small differences between its neurons grow exponentially in a network, and at t = 400 the
-    networks of these widths have left that state for a loss of 0.04, which the limit never reaches.
+    Eight networks a width, all on the same batches, to the end of the shipped spec (t = 150, where all have
+    learnt the images). The limit's own error comes from four scrambles.
     """
-    net, widths, seeds, horizon = mf.load(DIGITS), (100, 200, 400), 8, 20.0
+    net, widths, seeds = mf.load(DIGITS), (100, 200, 400), 8
     x, y = net.source.evaluation(net.source.rows, "train")
-    limits = [mf.solve(net, horizon, nodes=4096, seed=seed, checkpoints=2) for seed in range(4)]
+    limits = [mf.solve(net, seed=seed, checkpoints=2) for seed in range(4)]
     found = np.array([training_loss(path, x, y) for path in limits])
     own = 5.841 * found.std(ddof=1) / 2
     losses = {
-        width: [
-            training_loss(path, x, y)
-            for path in mf.simulate(net, width, seeds, horizon=horizon, checkpoints=2)
-        ]
+        width: [training_loss(path, x, y) for path in mf.simulate(net, width, seeds, checkpoints=2)]
         for width in widths
     }
     intercept, slope, half = extrapolated(widths, losses)
@@ -117,5 +111,5 @@ def test_digits_networks_extrapolate_to_the_limit():
     print(f"  extrapolated in 1/n: {intercept:.5f} +- {half:.5f} (99 %), slope {slope:.3f}")
     print(f"  limit: {found.mean():.5f} +- {own:.1e} (own error, 99 %), {limits[0].notes['nodes']} nodes")
     print(f"  memory of the limit: {limits[0].notes['memory_bytes'] / 1e6:.1f} MB")
-    assert found.mean() < np.log(10) - 0.2  # it has learnt something
+    assert found.mean() < 0.1  # it has learnt the images
     assert abs(found.mean() - intercept) < half

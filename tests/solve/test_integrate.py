@@ -7,7 +7,7 @@ import pytest
 
 import mfderive as mf
 from mfderive.data.resolve import resolve
-from mfderive.errors import MfError
+from mfderive.errors import DivergenceError, MfError
 from mfderive.spec.reader import parse_document
 
 
@@ -83,3 +83,21 @@ def test_a_march_is_its_steps_one_after_the_other(tmp_path):
         stepped = solver.step(stepped, x, y, t, alpha, weights=weights)
     for name in solver.PARAMETERS:
         assert np.array_equal(marched[name], stepped[name]), name
+
+
+@pytest.mark.parametrize("kind", ["limit", "network"])
+def test_infinite_weights_behind_a_finite_loss_are_seen(kind):
+    """tanh of an infinite weight is finite, and so is the loss: the state itself is looked at."""
+    document = {
+        "format": 1,
+        "data": {"kind": "isotropic-gaussians", "dimension": 2, "separation": 0.4},
+        "loss": {"kind": "squared"},
+        "layers": [
+            {"name": "h1", "from": "x", "weight": {"law": "normal(0, 1)", "rate": 1e39}, "activation": "tanh"}
+        ],
+        "output": {"from": "h1", "weight": {"law": "1", "rate": 0}},
+        "training": {"learning_rate": 1e270, "steps": 3, "batch_size": 10},
+    }
+    net = mf.load(document)
+    with pytest.raises(DivergenceError, match=r"'h1.weight' is not finite"):
+        mf.solve(net, nodes=8) if kind == "limit" else mf.simulate(net, 8, precision="float64")
