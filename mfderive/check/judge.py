@@ -6,7 +6,7 @@ The rule, with its reasons and measured error rates, stands in docs/verdict.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from .measure import Measurements
 from .observables import ERROR, LOSS, OUTPUTS, OUTPUTS_START
 from .statistics import Deviation, Slope, contrast_coefficients, deviation, fit_slope, intercept_coefficients
+from .words import without_noise
 
 Array = Any
 
@@ -27,11 +28,6 @@ LAST_TERM = {1: 1.0, 2: 0.25}
 LAST_TERM_OF_LABELS = 0.5
 # An extrapolation by more than this part of an observable's size is not believed.
 FARTHEST = 0.5
-
-UNSTABLE = (
-    "a shorter time or much wider networks: on their own labels networks agree with the limit, but the "
-    "labels' fluctuations have grown in training beyond what these widths can extrapolate"
-)
 
 PAIRS, LABELS, DIRECT = "own labels", "labels", "direct"
 
@@ -79,6 +75,12 @@ class Row:
     tolerance: float | None
     status: str
     reason: str = ""
+
+    @property
+    def estimate(self) -> float:
+        """The distance at infinite width that was found, by the sharpest test."""
+        found = self.tests[0].deviation
+        return without_noise(found.size, found.noise)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def scale_of(measured: Measurements, name: str) -> float:
 
 
 def judge_rows(measured: Measurements) -> tuple[Row, ...]:
-    """All observables with their tests, at the level of the whole family."""
+    """All observables with their tests, at the level of the whole family; instabilities not yet told."""
     deciding = [o for o in measured.observables if o.decides]
     kinds = 3 if measured.random else 2
     level = measured.settings.level / (kinds * len(deciding) + len(measured.label_laws))
@@ -156,24 +158,7 @@ def judge_rows(measured: Measurements) -> tuple[Row, ...]:
         rows.append(
             Row(name, observable.words, scale, distances, tuple(tests), bound, tolerance, status, reason)
         )
-    return _without_instability(rows)
-
-
-def _without_instability(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """What contradicts only by fluctuations that training made large is undecided.
-
-    Where networks agree with the limit on their own labels, and the labels and the outputs at t = 0 are the
-    limit's, a distance at the end is the work of an instability (a saddle that 1/sqrt(n) is enough to leave),
-    for which the widths are too small.
-    """
-    refused = any(test.rejects and test.kind == PAIRS for row in rows for test in row.tests)
-    begins = [row for row in rows if row.name == OUTPUTS_START or not row.distances]
-    if refused or any(row.status == "disagrees" for row in begins):
-        return tuple(rows)
-    return tuple(
-        replace(row, status="undecided", reason=UNSTABLE) if row.status == "disagrees" else row
-        for row in rows
-    )
+    return tuple(rows)
 
 
 def _label_row(measured: Measurements, name: str, level: float) -> Row:

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..algebra.laws import Parameter
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind
+from ..algebra.terms import AxisKind, Role
 from ..data.clock import evaluate_loss_error
+from ..spec.declarations import field_name
 from ..spec.network import Network
 
 Array = Any
@@ -46,16 +47,41 @@ def observables(network: Network, system: ForwardSystem) -> tuple[Observable, ..
     if network.loss.error is not None:
         # A step function of the outputs: it has no expansion in 1/n, and says nothing that they do not.
         found.append(Observable(ERROR, "fraction of the evaluation sample misclassified", decides=False))
-    for name in _layers(network, system):
-        found.append(Observable(f"{name} mean", f"mean of {name} over neurons, input by input"))
-        found.append(Observable(f"{name} square", f"second moment of {name} over neurons, input by input"))
+    for name, fields in layer_fields(network, system).items():
+        of = name if fields == (name,) else f"{name} at every step"
+        found.append(Observable(f"{name} mean", f"mean of {of} over neurons, input by input"))
+        found.append(Observable(f"{name} square", f"second moment of {of} over neurons, input by input"))
     for name in weight_laws(system):
         found.append(Observable(f"{name} law", f"quantiles of the values of {name} over neurons"))
     return tuple(found)
 
 
-def _layers(network: Network, system: ForwardSystem) -> tuple[str, ...]:
-    return tuple(layer.name for layer in network.layers if layer.name in system.field)
+def layer_fields(network: Network, system: ForwardSystem) -> dict[str, tuple[str, ...]]:
+    """What is observed of the layers: names of observables, and the fields whose moments they hold.
+
+    These are all fields before ``yhat`` that belong to samples and neurons, as the equations of ``system``
+    (the full one) say: pre-activations of every kind, at every step, and statistics over positions; not
+    activation outputs, which follow from them, nor indicators. The steps of a layer are one observable, so
+    that the tests do not become more with them.
+    """
+    plain = {
+        field_name(layer.name, step): layer.name
+        for layer in network.layers
+        for step in range(1, layer.steps + 1)
+    }
+    found: dict[str, list[str]] = {}
+    for equation in system.forward:
+        if equation.field == "yhat":
+            break
+        field = system.field[equation.field]
+        kinds = [system.axis[axis].kind for axis in field.axes]
+        if field.role is Role.FORWARD and not field.hidden and AxisKind.DATA in kinds and len(kinds) > 1:
+            own = next(
+                (step for step in plain if field.name == step or field.name.startswith(step + ".")), ""
+            )
+            name = plain[own] + field.name.removeprefix(own) if own else field.name
+            found.setdefault(name, []).append(field.name)
+    return {name: tuple(fields) for name, fields in found.items()}
 
 
 def weight_laws(system: ForwardSystem) -> tuple[str, ...]:
@@ -88,11 +114,11 @@ def final_values(
     values: Values = {OUTPUTS: flat(fields["yhat"]), LOSS: np.array([loss])}
     if network.loss.error is not None:
         values[ERROR] = np.array([error])
-    for name in _layers(network, full):
-        field = np.asarray(fields[name], dtype=np.float64)
-        axes = system.field[name].axes
-        values[f"{name} mean"] = flat(_neuron_mean(system, axes, field, state))
-        values[f"{name} square"] = flat(_neuron_mean(system, axes, field**2, state))
+    for name, parts in layer_fields(network, full).items():
+        arrays = [(system.field[part].axes, np.asarray(fields[part], dtype=np.float64)) for part in parts]
+        for moment, power in (("mean", 1), ("square", 2)):
+            means = [flat(_neuron_mean(system, axes, array**power, state)) for axes, array in arrays]
+            values[f"{name} {moment}"] = np.concatenate(means)
     for name in weight_laws(full):
         points, weights = law_points(system, system.parameter[name], state)
         values[f"{name} law"] = flat(quantile_means(points, weights, BINS))

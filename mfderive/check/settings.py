@@ -53,7 +53,7 @@ EFFORTS = {
     for effort in (
         Effort("quick", 0.5, 4, 4, 6, 4, 100, 0.2, "float32"),
         Effort("normal", 1.0, 6, 8, 20, 8, 300, 0.1, "float32"),
-        Effort("thorough", 8.0, 64, 12, 32, 16, 300, 0.05, "float64"),
+        Effort("thorough", 8.0, 64, 12, 64, 16, 300, 0.05, "float64"),
     )
 }
 

@@ -22,6 +22,8 @@ BOOTSTRAPS = 999
 # groups all might have less: then the largest counts.)
 _TENTH = 0.1
 SLOPE_LEVEL = 0.95
+# An interval wider than this holds slopes as different as "does not fall" and "falls as 1/n".
+WIDEST_INTERVAL = 1.0
 
 
 def intercept_coefficients(widths: Sequence[float], precisions: Sequence[float], order: int) -> Array:
@@ -172,9 +174,17 @@ class Slope:
         return (self.high - self.low) / 2
 
     @property
+    def is_told(self) -> bool:
+        """Whether the networks tell the slope: its interval is at most 1 wide, and within the search."""
+        inside = _SLOPES[0] < self.low and self.high < _SLOPES[-1]
+        return bool(inside and self.high - self.low <= WIDEST_INTERVAL)
+
+    @property
     def as_expected(self) -> bool | None:
-        """Whether the interval holds the expected slope; None where none is expected."""
-        return None if self.expected is None else self.low <= self.expected <= self.high
+        """Whether the interval holds the expected slope; None where none is expected, or none is told."""
+        if self.expected is None or not self.is_told:
+            return None
+        return self.low <= self.expected <= self.high
 
 
 def fit_slope(

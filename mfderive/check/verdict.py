@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .instability import without_instability
 from .judge import Errors, Row, fit_rates, judge_rows, separate_errors
 from .measure import Measurements
 from .settings import summary
@@ -109,18 +110,22 @@ class Verdict:
         return json.dumps(self.data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:
-        """Distances as CSV text: observable, width, distance, scale, bound at infinite width, status."""
+        """Distances as CSV text: observable, width, distance, scale, "at infinity", bound, status.
+
+        "at infinity" is the distance at infinite width that was found, "bound" what it is surely below.
+        Observables without a distance at each width (initial laws of labels) have one line, with no width.
+        """
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("observable", "width", "distance", "scale", "bound", "status"))
+        writer.writerow(("observable", "width", "distance", "scale", "at infinity", "bound", "status"))
+        widths = self.measured.settings.widths
         for row in self.rows:
-            for width, distance in zip(
-                self.measured.settings.widths, row.distances, strict=bool(row.distances)
-            ):
-                writer.writerow((row.name, width, distance, row.scale, row.bound, row.status))
+            own = (row.scale, row.estimate, row.bound, row.status)
+            for width, distance in zip(widths, row.distances, strict=True) if row.distances else [("", "")]:
+                writer.writerow((row.name, width, distance, *own))
         for name, by_width in self.measured.distances.items():
-            for width, values in zip(self.measured.settings.widths, by_width, strict=True):
-                writer.writerow((f"{name} Wasserstein", width, float(values.mean()), "", "", ""))
+            for width, values in zip(widths, by_width, strict=True):
+                writer.writerow((f"{name} Wasserstein", width, float(values.mean()), "", "", "", ""))
         return stream.getvalue()
 
     def save(self, folder: str | Path) -> Path:
@@ -136,8 +141,10 @@ class Verdict:
 
 def judge(measured: Measurements) -> Verdict:
     """The verdict on measurements: the rule of docs/verdict.md, and nothing else."""
-    rows = judge_rows(measured)
+    rows, warnings = without_instability(judge_rows(measured), measured)
     status, reasons = _overall(rows)
+    if status == "undecided":
+        reasons = (*reasons, *warnings)
     if len(measured.settings.widths) < 3 and status != "disagrees":
         status, reasons = "undecided", ("needs: at least three widths",)
     return Verdict(
@@ -178,6 +185,7 @@ def _row_data(row: Row, widths: Sequence[int]) -> dict[str, Any]:
         "meaning": row.words,
         "scale": row.scale,
         "distances": {str(n): d for n, d in zip(widths, row.distances, strict=bool(row.distances))},
+        "at_infinity": row.estimate,
         "bound": row.bound,
         "tolerance": row.tolerance,
         "status": row.status,
@@ -194,6 +202,7 @@ def _rate_data(rate: Slope) -> dict[str, Any]:
         "high": -rate.low,
         "half_width": rate.half_width,
         "expected": None if rate.expected is None else -rate.expected,
+        "told": rate.is_told,
         "as_expected": rate.as_expected,
         "amplitude": rate.amplitude,
         "floor": rate.floor,

@@ -60,7 +60,12 @@ def distance(row: Mapping[str, Any], width: int) -> str:
 def estimate(row: Mapping[str, Any]) -> float:
     """The distance at infinite width that was found: size with the expected noise taken out."""
     test = row["tests"].get("own labels") or row["tests"]["labels"]
-    return float(max(test["size"] ** 2 - test["noise"] ** 2, 0.0) ** 0.5)
+    return without_noise(test["size"], test["noise"])
+
+
+def without_noise(size: float, noise: float) -> float:
+    """What is left of a root mean square size when the expected noise is taken out."""
+    return float(max(size**2 - noise**2, 0.0) ** 0.5)
 
 
 def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -73,15 +78,25 @@ def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * span for span in spans), *lines[1:]])
 
 
+NOT_TOLD = "cannot be told from these networks"
+
+
+def is_told(rate: Mapping[str, Any]) -> bool:
+    """Whether networks tell a slope (verdicts saved by earlier versions do not say that they do not)."""
+    return bool(rate.get("told", True))
+
+
 def rate_lines(data: Mapping[str, Any]) -> list[str]:
-    """One line a fitted slope."""
+    """One line a fitted slope; where networks do not tell it, the interval and no number."""
+    fits = {True: ": as expected", False: ": not as expected", None: ""}
     lines = []
     for rate in data["rates"]:
-        fits = {True: "as expected", False: "not as expected", None: ""}[rate["as_expected"]]
-        lines.append(
-            f"{rate['name']}: n^{rate['slope']:.2f}  (95 % from {rate['low']:.2f} to {rate['high']:.2f}; "
-            f"expected {rate['expected']:g}: {fits})"
-        )
+        found = f"n^{rate['slope']:.2f} " if is_told(rate) else NOT_TOLD
+        expected = ""
+        if rate["expected"] is not None:
+            expected = f"; expected {rate['expected']:g}{fits[rate['as_expected']] if is_told(rate) else ''}"
+        interval = f"95 % from {rate['low']:.2f} to {rate['high']:.2f}"
+        lines.append(f"{rate['name']}: {found} ({interval}{expected})")
     return lines
 
 

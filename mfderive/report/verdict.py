@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..check.words import distance, estimate, headline
+from ..check.words import NOT_TOLD, distance, estimate, headline, is_told
 from .figures import INK, figure_bytes, inline_svg, new_figure, style, width_colours
 from .html import Section, code, document, html_table, items, program_version, signed
 
@@ -64,11 +64,14 @@ def draw_distance(data: Data) -> Any:
         for place, rate in enumerate(data["rates"]):
             widths, distances = np.asarray(rate["widths"]), np.asarray(rate["distances"])
             axes.plot(widths, distances, "o", color=colours[place % len(colours)], label=rate["name"])
-            fit = np.sqrt(rate["amplitude"] * widths ** (2 * rate["slope"]) + rate["floor"])
-            axes.plot(widths, fit, color=colours[place % len(colours)], linewidth=1.6)
+            last = distances[-1]
+            if is_told(rate):
+                fit = np.sqrt(rate["amplitude"] * widths ** (2 * rate["slope"]) + rate["floor"])
+                axes.plot(widths, fit, color=colours[place % len(colours)], linewidth=1.6)
+                last = fit[-1]
             if rate["expected"] is not None:
                 # Through the widest width's fit, so that a wrong slope shows at the narrow ones.
-                line = fit[-1] * (widths / widths[-1]) ** rate["expected"]
+                line = last * (widths / widths[-1]) ** rate["expected"]
                 axes.plot(widths, line, color=colours[place % len(colours)], linewidth=1.2, linestyle="--")
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -90,8 +93,8 @@ FIGURES = (
     VerdictFigure(
         "verdict_distance",
         "Distance against width",
-        "Root mean square distance from the limit (points), the fitted law (solid) and the slope that the "
-        "theory expects (dashed).",
+        "Root mean square distance from the limit (points), the fitted law (solid, where the networks tell "
+        "it) and the slope that the theory expects (dashed).",
         draw_distance,
     ),
 )
@@ -169,10 +172,10 @@ def _rates(data: Data) -> str:
     rows = [
         [
             escape(rate["name"]),
-            f"n<sup>{signed(rate['slope'])}</sup>",
+            f"n<sup>{signed(rate['slope'])}</sup>" if is_told(rate) else NOT_TOLD,
             f"{signed(rate['low'])} to {signed(rate['high'])}",
             "–" if rate["expected"] is None else f"n<sup>{signed(rate['expected'], 'g')}</sup>",
-            fits.get(rate["as_expected"], "–"),
+            fits.get(rate["as_expected"], "–") if is_told(rate) else "–",
         ]
         for rate in data["rates"]
     ]
