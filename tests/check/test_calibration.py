@@ -88,7 +88,7 @@ def test_power(monkeypatch, kinds):
     monkeypatch.setattr(measure_module, "_SEEDS_A_RUN", 80)
     seeds, repetitions = 64, 10
     # Edge noise on quadrature nodes is dear: fewer ensembles and own labels where it is kept.
-    matched, ensembles, random = (16, 12, 32) if kinds == "wrong" else (12, 6, 16)
+    matched, ensembles, random = (16, 12, 64) if kinds == "wrong" else (12, 6, 16)
     matched_seeds(monkeypatch, 1, repetitions, seeds, matched)
     changes = {} if kinds == "wrong" else KERNEL_NETWORK
     net = network(11, **changes)
