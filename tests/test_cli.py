@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import subprocess
 import sys
 import time
 import tomllib
+import warnings
 
 import numpy as np
 import pytest
 
-from mfderive.cli import INTERRUPTED, commands, main
+from mfderive.cli import FAULT, INTERRUPTED, commands, main
 from mfderive.cli.parser import build_parser
+from mfderive.cli.places import output_folder
+from mfderive.errors import MfError
 
 COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "check", "report", "schema"]
 
@@ -172,6 +176,64 @@ def test_a_folder_that_cannot_be_made_is_one_line(capsys, spec, words):
     assert main([*words, "--quiet", "--output", f"{spec}/folder"]) == 2
     captured = capsys.readouterr()
     assert spec in captured.err and captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["generate", "solve", "simulate", "check", "run"])
+def test_an_output_that_cannot_be_made_is_said_before_the_work(capsys, spec, monkeypatch, tmp_path, command):
+    """The folder and what to do; no work is lost, and no folder is left."""
+    monkeypatch.setattr("mfderive.derive", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("mfderive.simulate", lambda *arguments: 1 / 0)
+    assert main([command, spec, "--quiet", "--output", f"{spec}/deep/folder"]) == 2
+    message = capsys.readouterr().err
+    assert f"the folder {spec}/deep/folder cannot be written: " in message and "--output" in message
+    assert main([command, spec, "--quiet", "--output", spec]) == 2
+    assert f"the folder {spec} cannot be written: it is a file. " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [spec]
+
+
+def test_a_trial_of_a_folder_leaves_nothing(tmp_path):
+    wanted = argparse.Namespace(output=tmp_path / "a" / "b")
+    assert output_folder(wanted, tmp_path) == tmp_path / "a" / "b"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equations_that_cannot_be_written(capsys, spec):
+    assert main(["derive", spec, "--output", "no/such/folder"]) == 2
+    message = capsys.readouterr().err
+    assert "no/such/folder cannot be written" in message and "Name with --output a file" in message
+
+
+def test_a_fault_of_the_program_has_a_code_of_its_own(capsys, monkeypatch, spec):
+    """Exit code 1 means that a check disagrees, and nothing else; one line asks for a report."""
+
+    def broken(*arguments):
+        raise KeyError("r.weight.r")
+
+    monkeypatch.setattr("mfderive.data.resolve.resolve", broken)
+    assert main(["show", spec]) == FAULT == 4
+    message = capsys.readouterr().err
+    assert message.startswith("mfderive: a fault of the program (KeyError: 'r.weight.r', test_cli.py:")
+    assert "Please report it" in message and message.count("\n") == 1
+    monkeypatch.setenv("MFDERIVE_TRACEBACK", "1")
+    assert main(["check", spec]) == FAULT
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_warnings_of_the_package_are_one_line(capsys, monkeypatch, spec):
+    """Those of other packages stay as they are."""
+
+    def warned(*arguments):
+        # As warnings.warn in a file of the package does, and in another one.
+        warnings.warn_explicit("two\nlines", UserWarning, commands.__file__, 1, registry={})
+        warnings.warn_explicit("foreign", UserWarning, "/elsewhere/file.py", 7, registry={})
+        raise MfError("the end")
+
+    monkeypatch.setattr("mfderive.data.resolve.resolve", warned)
+    seen = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *rest: seen.append(str(message)))
+    assert main(["show", spec]) == 2
+    assert capsys.readouterr().err == "mfderive: warning: two lines\nmfderive: the end\n"
+    assert seen == ["foreign"]
 
 
 def test_a_name_too_long_is_one_line(capsys):
@@ -384,6 +446,37 @@ def test_a_file_without_permission_is_one_line(capsys, monkeypatch, spec):
     assert main(["show", spec]) == 2
     message = capsys.readouterr().err
     assert spec in message and "ermission denied" in message and message.count("\n") == 1
+
+
+RECURRENT = """
+[[layers]]
+name = "r"
+steps = 3
+activation = "tanh"
+bias = "0"
+[[layers.connections]]
+from = "x"
+weight = "normal(0, 1)"
+[[layers.connections]]
+from = "r"
+kind = "recurrent"
+weight = "normal(0, 1)"
+[[layers.connections]]
+from = "r"
+delay = 2
+weight = "normal(0, 1)"
+"""
+
+
+def test_show_prints_delays_and_activations_as_written(capsys, spec, tmp_path):
+    """The same activation reads the same in every layer, also in copies."""
+    layers = SPEC[SPEC.index("[[layers]]") : SPEC.index("[output]")]
+    copies = layers.replace('from = "x"', 'from = "r"\nrepeat = 2')
+    text = SPEC.replace(layers, RECURRENT + copies).replace("dimension = 3", "dimension = 3\nshape = [3, 1]")
+    (tmp_path / spec).write_text(text)
+    rows = {row["name"]: row for row in json_of(capsys, "show", spec)["layers"]}
+    assert rows["r"]["from"] == ["x", "r (recurrent, 1 step before)", "r (2 steps before)"]
+    assert {rows[name]["activation"] for name in ("r", "h1_1", "h1_2", "h2")} == {"tanh"}
 
 
 def test_show_prints_a_table(capsys, spec):

@@ -1,7 +1,7 @@
 """The command line: thin. It reads flags, calls the package and prints; nothing is computed here.
 
 Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, 3 not finished, diverged
-or undecided, 130 interrupted. Anything heavy is
+or undecided, 4 a fault of the program, 130 interrupted. Anything heavy is
 imported inside the command that needs it, so that help and errors come at once.
 """
 
@@ -10,13 +10,21 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
 
 from ..errors import MfError
 from .commands import Outcome
 from .parser import parse
 
+FAULT = 4
 INTERRUPTED = 130
+# Set in the environment, a fault of the program prints where it happened, for a report.
+TRACEBACK = "MFDERIVE_TRACEBACK"
+_PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -24,32 +32,72 @@ def main(words: Sequence[str] | None = None) -> int:
     if not sys.stderr.isatty():
         # In a file every update of a bar is kept, so they come seldom. tqdm reads this when it is imported.
         os.environ.setdefault("TQDM_MININTERVAL", "10")
-    try:
-        arguments = parse(list(sys.argv[1:] if words is None else words))
-        if arguments is None:
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            """Warnings of the package are for the person who runs the command: one line, no source code."""
+            if str(Path(filename).resolve()).startswith(_PACKAGE):
+                print(f"mfderive: warning: {' '.join(str(message).split())}", file=sys.stderr)
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        try:
+            return _run(list(sys.argv[1:] if words is None else words))
+        except KeyboardInterrupt:
+            print("\nmfderive: interrupted; nothing was written", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:
+            # The reader of our output has gone (a pager, head): nothing is wrong, and nobody listens.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        outcome: Outcome = arguments.action(arguments)
-        if arguments.json:
-            print(json.dumps(outcome.data, indent=2, ensure_ascii=False, allow_nan=False))
-        elif outcome.text and not arguments.quiet:
-            print(outcome.text)
-        sys.stdout.flush()
-        return outcome.code
-    except MfError as problem:
-        print(f"mfderive: {problem}", file=sys.stderr)
-        return problem.exit_code
-    except KeyboardInterrupt:
-        print("\nmfderive: interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (a pager, head): nothing is wrong, and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as problem:
-        if problem.filename is None:
-            raise
-        print(f"mfderive: {str(problem.filename)[:200]}: {problem.strerror}", file=sys.stderr)
-        return MfError.exit_code
-    except MemoryError as problem:
-        print(f"mfderive: the memory does not suffice ({problem}). Take smaller sizes", file=sys.stderr)
-        return MfError.exit_code
-    return 0
+        except Exception as problem:
+            text, code = _said(problem)
+            print(f"mfderive: {text}", file=sys.stderr)
+            return code
+
+
+def _run(words: list[str]) -> int:
+    """Run one command and print what came out."""
+    arguments = parse(words)
+    if arguments is None:
+        return 0
+    outcome: Outcome = arguments.action(arguments)
+    if arguments.json:
+        print(json.dumps(outcome.data, indent=2, ensure_ascii=False, allow_nan=False))
+    elif outcome.text and not arguments.quiet:
+        print(outcome.text)
+    sys.stdout.flush()
+    return outcome.code
+
+
+def _said(problem: Exception) -> tuple[str, int]:
+    """What is said about an error, and the exit code."""
+    if isinstance(problem, MfError):
+        return str(problem), problem.exit_code
+    if isinstance(problem, OSError) and problem.filename is not None:
+        return (
+            f"{str(problem.filename)[:200]}: {problem.strerror}. Look whether it is there and may be read or "
+            "written; --output names another place to write to",
+            MfError.exit_code,
+        )
+    if isinstance(problem, MemoryError):
+        return f"the memory does not suffice ({problem}). Take smaller sizes", MfError.exit_code
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(problem)
+    last = traceback.extract_tb(problem.__traceback__)[-1:]
+    where = "".join(f", {Path(frame.filename).name}:{frame.lineno}" for frame in last)
+    told = " ".join(str(problem).split())[:200]
+    return (
+        f"a fault of the program ({type(problem).__name__}: {told}{where}). Please report it "
+        f"with the spec and what the same command prints after {TRACEBACK}=1 is set",
+        FAULT,
+    )

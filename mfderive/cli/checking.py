@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from .commands import Outcome, load_network
+from .places import output_folder
 
 
 def check(arguments: argparse.Namespace) -> Outcome:
     """Hold finite networks against the limit; the exit code is the verdict's."""
     from ..report.verdict import write_verdict_page
 
-    verdict = verdict_of(load_network(arguments), arguments, arguments.effort)
-    folder = arguments.output or Path("runs") / f"{Path(arguments.spec).stem}-check"
+    network = load_network(arguments)
+    folder = output_folder(arguments, Path("runs") / f"{Path(arguments.spec).stem}-check")
+    verdict = verdict_of(network, arguments, arguments.effort)
     saved = verdict.save(folder)
     page = write_verdict_page(verdict.data, folder)
     data = {**verdict.data, "file": str(saved), "page": str(page)}

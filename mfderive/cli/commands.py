@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from textwrap import fill
 from typing import Any
 
 from ..errors import MfError, SpecError, nearest
+from .places import output_folder
 from .words import curve, curve_text, final_text, run_text, tolerance_text
 
 DEFAULT_WIDTHS = (50, 100, 200, 400)
@@ -28,8 +29,8 @@ _PLACES = {
     "batch_size": (("training", "batch_size"),),
     "horizon": (("solver", "horizon"),),
     "method": (("solver", "method"),),
-    # Nodes of the reduced system, or of the full one where it is not reduced.
-    "nodes": (("solver", "nodes"), ("solver", "widths")),
+    "nodes": (("solver", "nodes"),),
+    "rule": (("solver", "rule"),),
     "reduce": (("solver", "reduce"),),
     "data": (("solver", "data"),),
     "data_nodes": (("solver", "data_nodes"),),
@@ -117,9 +118,24 @@ def load_network(arguments: argparse.Namespace) -> Any:
         if value is not None:
             for name, key in places:
                 document[name] = {**document.get(name, {}), key: value}
+    _full_ensemble(arguments, document)
     if document != parsed.document:
         parsed = parse_document(document, parsed.file)
     return resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
+
+
+def _full_ensemble(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
+    """Where the limit is not reduced, --nodes are those of the full ensemble, and no rule chooses them."""
+    solver = document.get("solver", {})
+    if not isinstance(solver, Mapping) or solver.get("reduce") is not False:
+        return
+    if getattr(arguments, "rule", None) is not None:
+        raise MfError(
+            "--rule chooses the nodes of the reduced system, but the full ensemble (--no-reduce, or reduce = "
+            "false in [solver]) is drawn from the laws. Leave one of them out"
+        )
+    if getattr(arguments, "nodes", None) is not None:
+        document["solver"] = {**solver, "widths": arguments.nodes}
 
 
 def _end(network: Any) -> dict[str, Any]:
@@ -174,7 +190,10 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     try:
         arguments.output.write_text(equations.rstrip("\n") + "\n", encoding="utf-8")
     except OSError as problem:
-        raise MfError(f"{arguments.output} cannot be written: {problem.strerror}") from problem
+        raise MfError(
+            f"{arguments.output} cannot be written: {problem.strerror}. Name with --output a file in a "
+            "folder that exists and that you may write to"
+        ) from problem
     return Outcome({**data, "file": str(arguments.output)}, f"The equations are in {arguments.output}")
 
 
@@ -204,10 +223,11 @@ def generate(arguments: argparse.Namespace) -> Outcome:
     """Write the solver of the limit."""
     import mfderive
 
-    limit = mfderive.derive(load_network(arguments))
+    network = load_network(arguments)
+    folder = output_folder(arguments, Path("generated") / _stem(arguments))
+    limit = mfderive.derive(network)
     if arguments.reduced:
         limit = mfderive.reduce(limit)
-    folder = arguments.output or Path("generated") / _stem(arguments)
     mfderive.generate(limit, directory=folder, overwrite=arguments.overwrite)
     written = sorted(str(path) for path in folder.iterdir() if path.is_file())
     return Outcome({"folder": str(folder), "files": written}, "\n".join(written))
@@ -231,8 +251,8 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     import mfderive
 
     network = load_network(arguments)
+    folder = output_folder(arguments, Path("runs") / f"{_stem(arguments)}-limit")
     path = mfderive.solve(network, progress=not arguments.quiet)
-    folder = arguments.output or Path("runs") / f"{_stem(arguments)}-limit"
     saved = path.save(folder)
     data = {"trajectory": str(saved), "curve": curve(path)}
     text = f"{curve_text(path)}\n\n"
@@ -249,8 +269,8 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
     from ..report.curves import curve_of, final_table
 
     network = load_network(arguments)
+    folder = output_folder(arguments, Path("runs") / f"{_stem(arguments)}-networks")
     paths = _trained(network, arguments, arguments.seed)
-    folder = arguments.output or Path("runs") / f"{_stem(arguments)}-networks"
     saved = [str(path.save(folder)) for path in paths]
     rows = final_table([curve_of(path) for path in paths])
     return Outcome(
@@ -266,7 +286,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ..report.run import RunResult, check_replaceable, write_run
     from ..solve.options import resolve_options
 
-    folder = arguments.output or Path("runs") / _stem(arguments)
+    folder = output_folder(arguments, Path("runs") / _stem(arguments))
     check_replaceable(folder)
     network = load_network(arguments)
     # Read now: the person may edit the file while this run goes on.

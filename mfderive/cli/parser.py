@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import MfError, nearest
+from ..spec.tables import RULES
 from . import checking, commands, starting
 from .commands import Outcome
 
@@ -67,6 +68,33 @@ def _widths(text: str) -> list[int]:
     return [_positive(part) for part in text.split(",")]
 
 
+def _rule(text: str) -> str:
+    if text not in RULES:
+        raise argparse.ArgumentTypeError(f"must be {', '.join(RULES[:-1])} or {RULES[-1]}, not '{text}'")
+    return text
+
+
+def _by_name(one: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A value for all, or NAME=VALUE[,NAME=VALUE...]: a value for each of some names."""
+
+    def read(text: str) -> Any:
+        if "=" not in text:
+            return one(text)
+        found: dict[str, Any] = {}
+        for part in text.split(","):
+            name, sign, value = (piece.strip() for piece in part.partition("="))
+            if not (name and sign):
+                raise argparse.ArgumentTypeError(
+                    f"must be one value for all, or NAME=VALUE,NAME=VALUE with a name for each, not '{text}'"
+                )
+            if name in found:
+                raise argparse.ArgumentTypeError(f"names '{name}' twice")
+            found[name] = one(value)
+        return found
+
+    return read
+
+
 def _training_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training (each flag replaces what the spec says)")
     end = group.add_mutually_exclusive_group()
@@ -84,7 +112,19 @@ def _training_flags(parser: argparse.ArgumentParser) -> None:
 
 def _limit_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limit")
-    group.add_argument("--nodes", type=_positive, metavar="N", help="nodes of the ensemble a population")
+    group.add_argument(
+        "--nodes",
+        type=_by_name(_positive),
+        metavar="N|NAME=N[,NAME=N...]",
+        help="nodes of the ensembles: one number for all populations, or by name, for example h1=64,h3=7",
+    )
+    group.add_argument(
+        "--rule",
+        type=_by_name(_rule),
+        metavar="RULE|NAME=RULE[,...]",
+        help=f"how the nodes of the reduced system are chosen, for all or by name: {', '.join(RULES)}; "
+        "default by the labels of each population",
+    )
     group.add_argument(
         "--method", choices=("euler", "rk4"), help="euler follows SGD step by step; rk4 the flow"
     )
@@ -156,7 +196,7 @@ def build_parser() -> Parser:
         "a small file describes, solve it, and compare it with finite networks.",
         epilog="Start with `mfderive new my_network`, then `mfderive run my_network.toml`. "
         "Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, "
-        "3 undecided, not finished or diverged.",
+        "3 undecided, not finished or diverged, 4 a fault of the program.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     shelf = Shelf(parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser))

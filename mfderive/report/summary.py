@@ -34,7 +34,7 @@ def summarise(network: Network, system: ForwardSystem, widths: Sequence[int] = (
             "batch_size": network.training.batch_size,
             "steps": network.training.steps,
         },
-        "layers": [_layer_row(network, layer) for layer in network.layers] + [_output_row(network)],
+        "layers": [_layer_row(layer) for layer in network.layers] + [_output_row(network)],
         "populations": _population_rows(network, system),
         "parameters": [_parameter_row(system, parameter) for parameter in system.parameters],
         "sizes": [_size_row(system, width) for width in widths],
@@ -60,33 +60,30 @@ def _loss(network: Network) -> str:
     return f"{loss.kind}, delta {loss.delta:g}" if loss.kind == "huber" else loss.kind
 
 
-def _written(network: Network, layer: str, key: str) -> Any:
-    """A key of a layer as the file has it, or None."""
-    for table in network.document.get("layers", ()):
-        if table.get("name") == layer:
-            return table.get(key)
-    return None
-
-
 def _connection_text(connection: Connection) -> str:
-    text = connection.source if connection.kind == "dense" else f"{connection.source} ({connection.kind})"
+    how = [] if connection.kind == "dense" else [connection.kind]
+    if connection.delay:
+        how.append(f"{connection.delay} step{'s' * (connection.delay > 1)} before")
+    text = f"{connection.source} ({', '.join(how)})" if how else connection.source
     if connection.weight is not None and connection.weight.name:
         tied = "ᵀ" if connection.weight.transpose else ""
         text += f" by {connection.weight.name}{tied}"
     return text if connection.into == "h" else f"{text} into {connection.into}"
 
 
-def _layer_row(network: Network, layer: Layer) -> dict[str, Any]:
+def _layer_row(layer: Layer) -> dict[str, Any]:
     return {
         "name": layer.name,
         "from": [_connection_text(connection) for connection in layer.connections],
         "neurons": f"{layer.size} (finite)" if layer.size is not None else _population_text(layer),
-        "activation": _written(network, layer.name, "activation") or _activation(layer),
+        "activation": _activation(layer),
     }
 
 
 def _activation(layer: Layer) -> str:
-    return "identity" if str(layer.activation) == MAIN else str(layer.activation)
+    """The activation as the file has it; a layer that no file has shows its expression."""
+    text = layer.written or str(layer.activation)
+    return "identity" if text == MAIN else text
 
 
 def _population_text(layer: Layer) -> str:

@@ -22,6 +22,7 @@ from ..data.ensembles import RULES
 from ..data.quadrature import DATA_RULES
 from ..errors import ArgumentError, MfError, SpecError, nearest
 from ..spec.network import Network
+from ..spec.tables import BY_AXIS
 
 # Nodes of every population where nothing else is said: enough that the sampling error of the limit,
 # of order 1/sqrt(nodes), is below that of the networks that it is usually held against.
@@ -77,7 +78,12 @@ def resolve_options(network: Network, **given: Any) -> Options:
             raise MfError(f"solve has no option '{name}'. {nearest(name, known)}")
     chosen = {name: _checked(name, value) for name, value in given.items() if value is not None}
     exclusive(**{name: chosen.get(name) for name in _ENDS})
-    stated = {name: value for name, value in network.solver if name in known}
+    # Frozen as it is in a network, a table by name is a tuple of pairs.
+    stated = {
+        name: dict(value) if name in BY_AXIS and isinstance(value, tuple) else value
+        for name, value in network.solver
+        if name in known
+    }
     if set(_ENDS) <= set(stated):
         raise SpecError(
             "horizon and steps both say when to stop",

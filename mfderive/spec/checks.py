@@ -7,10 +7,20 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
 from ..algebra.laws import End
-from ..errors import SpecError
+from ..errors import SpecError, nearest
 from .data_table import known_inputs
-from .names import INPUT, OUTPUT, attributes, connection_weights, parts_of, population_of, split_name
+from .names import (
+    INPUT,
+    OUTPUT,
+    attributes,
+    connection_weights,
+    is_finite,
+    parts_of,
+    population_of,
+    split_name,
+)
 from .network import Connection, LawSpec, Layer, Network, Output
+from .tables import BY_AXIS
 
 
 def evaluation_order(layers: tuple[Layer, ...], file: str | None) -> tuple[Layer, ...]:
@@ -178,6 +188,37 @@ def _words(ends: tuple[Axis, Axis]) -> str:
 
 def _tie_error(network: Network, connection: Connection, problem: str, remedy: str) -> SpecError:
     return SpecError(problem, file=network.file, table=connection.table, key="weight", remedy=remedy)
+
+
+# --- axes that [solver] names ---------------------------------------------------------------------------
+
+
+def check_axes(network: Network) -> None:
+    """What [solver] gives by name is given for populations, or for the noise of weights between two."""
+    populations = [layer.name for layer in network.layers if layer.neurons is None and layer.size is None]
+    noises = [
+        f"noise {weight}"
+        for part in network.layers
+        for weight, connection in zip(connection_weights(part), part.connections, strict=True)
+        if weight is not None
+        and not is_finite(network, connection.source)
+        and not is_finite(network, part.name)
+    ]
+    for key, value in network.solver:
+        if key not in BY_AXIS or not isinstance(value, tuple):
+            continue
+        known = populations if key == "widths" else [*populations, *noises]
+        for name, _ in value:
+            if name not in known:
+                shared = name in network.layer and network.layer[name].neurons
+                why = f"the layer '{name}' has the neurons of '{shared}'" if shared else ""
+                raise SpecError(
+                    why or f"there is no population '{name}' to give {key} for",
+                    file=network.file,
+                    table="solver",
+                    key=f"{key}.{name}",
+                    remedy=nearest(name, known),
+                )
 
 
 # --- laws that name other parameters ------------------------------------------------------------------

@@ -10,11 +10,15 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.parser import Names, constant_value
-from ..errors import nearest
+from ..errors import SpecError, nearest
 from .laws import read_law
 from .network import DataSpec, LawSpec
-from .place import Place
+from .place import Place, shown
 from .tables import DATA_KINDS, DATA_REFUSED, data_keys
+
+# A coordinate of x in the target of a teacher; up to so many are listed in errors.
+_INPUT = re.compile(r"\bx[1-9]\d*\b", re.ASCII)
+_FEW = 12
 
 
 def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
@@ -53,15 +57,26 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
     written = data.get["target"]
     texts = written if isinstance(written, tuple) else (written,)
     where = place or Place(table="data")
+    few = dimension <= _FEW
+    inputs = ", ".join(f"x{k + 1}" for k in range(dimension)) if few else f"x1 ... x{dimension}"
     found = []
     for text in texts:
-        used = {
-            word
-            for word in re.findall(r"x\d+", text)
-            if word[1] != "0" and len(word) <= 10 and 1 <= int(word[1:]) <= dimension
-        }
-        hint = {"x": f"coordinates are x1 ... x{dimension}"}
-        target = where.expression(text, "target", Names(plain=frozenset(used or {"x1"}), unavailable=hint))
+        used = {word for word in _INPUT.findall(text) if len(word) <= 10}
+        for word in sorted(used):
+            if int(word[1:]) > dimension:
+                raise where.error(
+                    f"unknown name '{word}' in {shown(text)}: the data have {dimension} coordinates",
+                    key="target",
+                    remedy=f"Allowed: {inputs}",
+                )
+        known = {f"x{k + 1}" for k in range(dimension)} if few else used
+        names = Names(plain=frozenset(known), unavailable={"x": f"coordinates are {inputs}"})
+        try:
+            target = where.expression(text, "target", names)
+        except SpecError as error:
+            if few or not error.problem.startswith("unknown name"):
+                raise
+            raise where.error(error.problem, key="target", remedy=f"Allowed: {inputs}") from None
         value = constant_value(target)
         if value is not None and not math.isfinite(value):
             raise where.error(f"the target '{text}' is not a finite number", key="target")
@@ -70,7 +85,9 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
 
 
 def frozen(value: Any) -> Any:
-    """Plain data with lists as tuples, so that it can be hashed and compared."""
+    """Plain data with lists as tuples, tables as tuples of pairs, so that it can be hashed and compared."""
+    if isinstance(value, Mapping):
+        return tuple((name, frozen(each)) for name, each in value.items())
     return tuple(frozen(each) for each in value) if isinstance(value, list | tuple) else value
 
 

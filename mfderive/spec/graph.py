@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SpecError, nearest
-from .kinds import DEFAULT_KIND, KINDS, short_keys
+from .kinds import DEFAULT_KIND, KINDS, connection_keys
 from .names import INPUT, OUTPUT
 from .network import Network
 from .reader import parse_document
@@ -91,7 +91,7 @@ def _short(layer: Mapping[str, Any]) -> dict[str, Any]:
     if "connections" in layer:
         return {}
     kind = KINDS[layer.get("kind", DEFAULT_KIND)]
-    return {key: layer[key] for key in short_keys(kind) if key in layer and key != "from"}
+    return {key: layer[key] for key in connection_keys(kind) if key in layer and key != "from"}
 
 
 def _add_edges(graph: Any, name: str, layer: Mapping[str, Any]) -> None:

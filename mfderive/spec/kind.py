@@ -203,8 +203,6 @@ COMMON: Table = table(
         "for kind recurrent 1",
     ),
 )
-# Keys that a connection has in long form only, as a table of its own.
-LONG_ONLY = ("operation", "into", "delay")
 STEPS = "steps"
 
 KINDS: dict[str, ConnectionKind] = {}
@@ -278,11 +276,6 @@ def own_keys(kind: ConnectionKind) -> dict[str, Key]:
 
 
 def connection_keys(kind: ConnectionKind) -> dict[str, Key]:
-    """Every key that a connection of a kind may have."""
+    """Every key that a connection of a kind may have, in its own table or in that of its layer."""
     common = {name: key for name, key in COMMON.items() if name != "weight" or kind.has_weight}
     return {**common, **own_keys(kind)}
-
-
-def short_keys(kind: ConnectionKind) -> dict[str, Key]:
-    """The keys of a connection that may stand in the layer's own table, in place of [[connections]]."""
-    return {name: key for name, key in connection_keys(kind).items() if name not in LONG_ONLY}

@@ -9,7 +9,6 @@ from .kind import (
     COMMON,
     DEFAULT_KIND,
     KINDS,
-    LONG_ONLY,
     STEPS,
     ConnectionKind,
     Positions,
@@ -19,7 +18,6 @@ from .kind import (
     connection_keys,
     own_keys,
     register_kind,
-    short_keys,
 )
 from .windows import WINDOW_KINDS
 
@@ -27,7 +25,6 @@ __all__ = [
     "COMMON",
     "DEFAULT_KIND",
     "KINDS",
-    "LONG_ONLY",
     "STEPS",
     "ConnectionKind",
     "Positions",
@@ -37,7 +34,6 @@ __all__ = [
     "connection_keys",
     "own_keys",
     "register_kind",
-    "short_keys",
 ]
 
 

@@ -65,6 +65,12 @@ def read_rate(values: Mapping[str, Any], place: Place, key: str) -> sp.Expr:
     value = constant_value(expression.subs(sp.Symbol("t"), 0))
     if value is not None and not math.isfinite(value):
         raise place.error(f"the rate {rate} is {value} at t = 0", key=key, remedy="It must be finite")
+    if value is not None and value < 0:
+        raise place.error(
+            f"the rate {rate} is {value:g} at t = 0, which would climb the loss",
+            key=key,
+            remedy="It must be at least 0; 0 freezes",
+        )
     return expression
 
 

@@ -40,6 +40,7 @@ def read_layer(layer: LayerOutline, outline: Outline) -> Layer:
         size=values.get("size"),
         steps=layer.steps,
         table=layer.place.table,
+        written=" ".join(values.get("activation", MAIN).split()),
     )
 
 

@@ -98,7 +98,8 @@ class Layer:
     ``steps`` (0: none) is the number T of steps of a layer that is evaluated at each of them.
 
     ``activation`` is an expression in h, the named pre-activations, the declared parameters and ``bias``
-    (a bare function name f is stored as f(h + bias) or f(h)); identity is the symbol h (+ bias).
+    (a bare function name f is stored as f(h + bias) or f(h)); identity is the symbol h (+ bias). ``written``
+    is the activation as the file has it.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Layer:
     size: int | None = None
     steps: int = 0
     table: str = ""
+    written: str = ""
 
 
 @dataclass(frozen=True)

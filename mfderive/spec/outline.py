@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import nearest
 from .groups import Written, write_out
-from .kinds import COMMON, DEFAULT_KIND, KINDS, STEPS, ConnectionKind, connection_keys, short_keys
+from .kinds import COMMON, DEFAULT_KIND, KINDS, STEPS, ConnectionKind, connection_keys
 from .names import BIAS, INPUT, MAIN, OUTPUT, WEIGHT, is_reserved
 from .place import Place
 from .tables import LAYER, WEIGHT_KEYS
@@ -196,14 +196,14 @@ def _connections(values: Raw, place: Place, keys: Table) -> tuple[ConnectionOutl
     """The connections in long form, whichever form they are written in; checks the keys of the table."""
     if "connections" not in values:
         kind = _kind(values, place)
-        own = short_keys(kind)
+        own = connection_keys(kind)
         place.check(values, {**keys, **_optional(own)}, refused=_foreign(kind, {**keys, **own}))
         if "from" not in values:
             return ()
         short = {key: value for key, value in values.items() if key in own}
         _check_weight(values, place)
         return (ConnectionOutline(values["from"], kind, short, place, short=True),)
-    for key in ("from", "weight", "kind"):
+    for key in (*COMMON, "average"):
         if key in values:
             raise place.error(
                 f"'{key}' stands beside [[connections]]",
@@ -286,12 +286,21 @@ def _check_steps(connection: ConnectionOutline, part: LayerOutline, known: Outli
             key="from",
             remedy="Layers that read each other step by step have equal numbers of steps",
         )
+    key = "kind" if "delay" not in connection.values else "delay"
     if connection.delay and not (part.steps and (theirs or source == INPUT)):
         lacking = f"'{part.name}'" if not part.steps else f"'{source}'"
         raise place.error(
             f"the connection reads {connection.delay} step(s) back, but {lacking} has no steps",
-            key="kind" if "delay" not in connection.values else "delay",
+            key=key,
             remedy="Give both layers the key steps = T",
+        )
+    if connection.delay and connection.delay >= part.steps:
+        raise place.error(
+            f"the connection reads {connection.delay} step(s) back, but '{part.name}' has only {part.steps}: "
+            "what it reads would be 0 at all of them",
+            key=key,
+            remedy=f"Give the layers more than {connection.delay} steps (and the data with them), or remove "
+            "the connection",
         )
 
 

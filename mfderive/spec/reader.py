@@ -13,7 +13,7 @@ import sympy as sp
 
 from ..algebra.parser import Names, constant_value
 from ..errors import nearest
-from .checks import check_laws, check_ties, evaluation_order
+from .checks import check_axes, check_laws, check_ties, evaluation_order
 from .data_table import frozen, read_data
 from .layers import read_layer, read_output
 from .network import DataSpec, Loss, Network, Training
@@ -60,6 +60,7 @@ def parse_document(document: Document, file: str | None = None) -> Network:
     )
     check_ties(network)
     check_laws(network)
+    check_axes(network)
     return network
 
 

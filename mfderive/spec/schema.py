@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys, short_keys
+from .kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys
 from .tables import (
     CHECK,
     DATA_KINDS,
@@ -121,7 +121,7 @@ def _variants(keys: Table, item: str, kinds: list[ConnectionKind]) -> list[Schem
 
 def _short(keys: Table, kind: ConnectionKind) -> Schema:
     """The short form of one kind: the keys of its connection stand among the layer's own."""
-    found = _object({**keys, **short_keys(kind)})
+    found = _object({**keys, **connection_keys(kind)})
     found["properties"]["kind"] = {"const": kind.name}
     if kind.name != DEFAULT_KIND:
         found["required"].append("kind")
@@ -145,9 +145,9 @@ def _layer() -> Schema:
     for variant in short:
         variant["properties"][REPEAT.name] = _described(REPEAT)
     for kind, variant in zip(KINDS.values(), short, strict=True):
-        # The short form has the default operation, which needs its weight.
+        # The default operation needs its weight.
         if kind.has_weight and re.search(r"\bw\b", kind.operation):
-            variant["required"].append("weight")
+            variant["anyOf"] = [{"required": ["weight"]}, {"required": ["operation"]}]
     for variant in (long, *short):
         variant["properties"]["parameters"] = {
             "description": LAYER["parameters"].meaning,

@@ -20,6 +20,8 @@ from .values import (
     Key,
     Table,
     ValueType,
+    by_name,
+    each_once,
     either,
     is_number,
     list_of,
@@ -57,7 +59,7 @@ WEIGHT = ValueType(
     LAW.accepts,
     {"anyOf": [EXPRESSION.schema, {"$ref": "#/$defs/weight"}]},
 )
-RATE = either(NUMBER, EXPRESSION)
+RATE = either(NOT_NEGATIVE, EXPRESSION)
 
 DOCUMENT: Table = table(
     Key("format", _FORMAT, "version of the spec format", required=True),
@@ -262,21 +264,30 @@ TRAINING: Table = table(
     Key("batch_size", either(COUNT, _ALL), "samples a step; 'all': the whole fixed sample; default 100"),
     Key("schedule", EXPRESSION, "an expression in the step k = 1, 2, ...; default 1"),
 )
+# The rules of mfderive.data.ensembles, a room above this one.
+RULES = ("gauss", "sobol", "monte-carlo")
+# Keys whose value may be given for each population by its name.
+BY_AXIS = ("widths", "nodes", "rule")
 TRAINING_LATER = dict.fromkeys(("weight_decay", "momentum", "noise"), "reserved")
 SOLVER: Table = table(
     Key("horizon", POSITIVE, "time t at which to stop; default that of the training"),
     Key("steps", COUNT, "SGD steps after which to stop; default that of the training"),
     Key("method", one_of("euler", "rk4"), "time stepping"),
     Key("step", POSITIVE, "time step of rk4"),
-    Key("widths", COUNT, "nodes of every population"),
+    Key("widths", by_name(COUNT), "nodes of every population of the full system, or a table by population"),
     Key("seed", WHOLE, "seed of the initial values"),
     Key("data_seed", WHOLE, "seed of the data"),
     Key("precision", one_of("float64", "float32"), "of the arithmetic"),
     Key("edges", one_of("draw", "mean"), "draw the weights between populations, or start at their mean"),
     Key("evaluation", COUNT, "samples on which loss and error are measured"),
     Key("reduce", FLAG, "solve the exact reduction; default true"),
-    Key("nodes", COUNT, "nodes of every population of the reduced system; default chosen from its labels"),
-    Key("rule", TEXT, "how these nodes are chosen"),
+    Key(
+        "nodes",
+        by_name(COUNT),
+        "nodes of every population of the reduced system, or a table by population (or noise of a weight, "
+        "'noise h2.weight'); default chosen from its labels",
+    ),
+    Key("rule", by_name(one_of(*RULES)), "how these nodes are chosen, for all or by name as for nodes"),
     Key(
         "data",
         one_of("batches", "sample", "sobol", "quadrature"),
@@ -287,7 +298,7 @@ SOLVER: Table = table(
     Key("tolerance", POSITIVE, "of the loss curve: chooses nodes and time step by self-refinement"),
 )
 CHECK: Table = table(
-    Key("widths", _COUNTS, "widths of the finite networks"),
+    Key("widths", each_once(_COUNTS), "widths of the finite networks, each once"),
     Key("seeds", COUNT, "networks a width"),
     Key("seed", WHOLE, "seed of the first network"),
     Key("horizon", POSITIVE, "time t at which to stop"),

@@ -87,6 +87,29 @@ def either(*types: ValueType) -> ValueType:
     )
 
 
+def by_name(item: ValueType) -> ValueType:
+    """One value for all, or a table with a value for each of some names."""
+    named: Schema = {"type": "object", "additionalProperties": item.schema, "minProperties": 1}
+    return ValueType(
+        f"{item.words}, for all or as a table by name",
+        lambda value: (
+            bool(value) and all(item.accepts(each) for each in value.values())
+            if isinstance(value, Mapping)
+            else item.accepts(value)
+        ),
+        {"anyOf": [item.schema, named]},
+    )
+
+
+def each_once(items: ValueType) -> ValueType:
+    """A list of which no entry comes twice."""
+    return ValueType(
+        f"{items.words}, each once",
+        lambda value: items.accepts(value) and len(set(value)) == len(value),
+        {**items.schema, "uniqueItems": True},
+    )
+
+
 TEXT = ValueType(
     "a string that is not empty",
     lambda value: isinstance(value, str) and bool(value.strip()),

@@ -73,6 +73,8 @@ def documents(draw: st.DrawFn) -> Document:
             layer |= draw(st.sampled_from([{"size": 3}, {"width": 2.0}, {"width": 1}]))
         if draw(st.booleans()):
             layer |= {"from": draw(st.sampled_from(names)), "weight": _weight(draw, f"W{number}")}
+            if draw(st.booleans()):
+                layer["operation"] = "tanh(w * u)"
         else:
             layer["connections"] = _connections(draw, names, owners, layer)
         _activation(draw, layer)

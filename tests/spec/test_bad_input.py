@@ -371,9 +371,78 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         second(DENSE, kind="dense"),
         ("'kind' stands beside [[connections]]",),
     ),
-    "operation in the short form": (
-        changed("layers.1.operation", "w * u"),
-        ("unknown key 'operation'|not allowed",),
+    "operation beside connections": (
+        second(DENSE, operation="w * u"),
+        ("key 'operation'", "'operation' stands beside [[connections]]"),
+    ),
+    "operation in the short form without its weight": (
+        changed("layers.1", {"name": "h2", "from": "h1", "operation": "tanh(w * u)"}),
+        ("needs a weight", "'weight' is missing"),
+    ),
+    "into in the short form of the output": (
+        changed("output.into", "g"),
+        ("output, key 'into'", "only one pre-activation"),
+    ),
+    "delay as long as the steps": (
+        with_layers({"steps": 2}, {"steps": 2, "delay": 2}),
+        ("layers[1] 'h2', key 'delay'", "reads 2 step(s) back", "'h2' has only 2", "more than 2 steps"),
+    ),
+    "recurrence with one step": (
+        with_layers({"steps": 1}, {"steps": 1, "kind": "recurrent"}),
+        ("layers[1] 'h2', key 'kind'", "reads 1 step(s) back", "'h2' has only 1"),
+    ),
+    "negative rate": (
+        laws(a={"law": "0", "rate": -0.5}),
+        ("parameters.a, key 'rate'", "found -0.5", "number of at least 0"),
+    ),
+    "negative rate of a weight": (
+        changed("layers.1.weight", {"law": "0", "rate": -1}),
+        ("layers[1] 'h2', weight, key 'rate'", "found -1", "number of at least 0"),
+    ),
+    "rate that starts negative": (
+        laws(a={"law": "0", "rate": "t - 2"}),
+        ("key 'parameters.a.rate'", "t - 2 is -2 at t = 0", "at least 0"),
+    ),
+    "widths of a check twice": (
+        changed("check", {"widths": [8, 8, 16]}),
+        ("check, key 'widths'", "found [8, 8, 16]", "each once"),
+    ),
+    "nodes of no population": (
+        changed("solver", {"nodes": {"h1": 8, "h3": 8}}),
+        ("solver, key 'nodes.h3'", "no population 'h3'", "h1, h2, noise h2.weight"),
+    ),
+    "nodes below 1 by name": (
+        changed("solver", {"nodes": {"h1": 0}}),
+        ("solver, key 'nodes'", "found {'h1': 0}", "at least 1, for all or as a table by name"),
+    ),
+    "nodes of no names": (changed("solver", {"nodes": {}}), ("solver, key 'nodes'", "found {}")),
+    "widths of edge noise": (
+        changed("solver", {"widths": {"noise h2.weight": 8}}),
+        ("solver, key 'widths.noise h2.weight'", "Allowed: h1, h2"),
+    ),
+    "unknown rule": (
+        changed("solver", {"rule": "sobl"}),
+        ("solver, key 'rule'", "'gauss' or 'sobol' or 'monte-carlo'"),
+    ),
+    "unknown rule by name": (
+        changed("solver", {"rule": {"h1": "sobl"}}),
+        ("solver, key 'rule'", "found {'h1': 'sobl'}", "'sobol'"),
+    ),
+    "nodes of shared neurons": (
+        with_layers({}, {"neurons": "h1"}) | {"solver": {"nodes": {"h2": 8}}},
+        ("solver, key 'nodes.h2'", "'h2' has the neurons of 'h1'"),
+    ),
+    "teacher with an unknown coordinate": (
+        changed("data", {"kind": "teacher", "dimension": 4, "target": "x9"}),
+        ("key 'target'", "unknown name 'x9'", "4 coordinates", "Allowed: x1, x2, x3, x4"),
+    ),
+    "teacher with an unknown name": (
+        changed("data", {"kind": "teacher", "dimension": 3, "target": "x1 + z"}),
+        ("unknown name 'z'", "x1, x2, x3"),
+    ),
+    "teacher with an unknown name among many": (
+        changed("data", {"kind": "teacher", "dimension": 784, "target": ["x1", "x2 + z"]}),
+        ("unknown name 'z'", "Allowed: x1 ... x784"),
     ),
     "repeat of a long form": (second(DENSE, repeat=3), ("key 'repeat'", "[[layers.layers]]")),
     "repeat 0": (changed("layers.1.repeat", 0), ("key 'repeat'", "at least 1")),

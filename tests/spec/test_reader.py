@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -13,9 +15,13 @@ from hypothesis import given, settings
 from mfderive.algebra.functions import call
 from mfderive.algebra.laws import End, LawKind
 from mfderive.algebra.parser import AxisReduction
+from mfderive.data import ensembles
+from mfderive.solve.options import resolve_options
 from mfderive.spec.data_table import teacher_inputs, teacher_targets
 from mfderive.spec.names import NameParts, attributes, connection_weights, split_name
 from mfderive.spec.reader import parse_document, read
+from mfderive.spec.schema import schema
+from mfderive.spec.tables import RULES
 
 from .documents import SPECS, Document, changed, documents, long_form, small
 
@@ -252,6 +258,50 @@ def test_teacher() -> None:
     x1, x2, x3 = sp.symbols("x1 x2 x3")
     assert teacher_targets(spec) == (x1 * x3, call("tanh", x2))
     assert teacher_inputs(spec).kind is LawKind.UNIFORM
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"weight": "normal(0, 1)", "operation": "tanh(w * u)"},
+        {"operation": "sin(u)"},
+        {"weight": "normal(0, 1)", "into": "g", "activation": "tanh(g)"},
+        {"weight": "normal(0, 1)", "steps": 3, "delay": 2, "average": ["positions"]},
+        {"kind": "skip", "operation": "u * target.a", "parameters": {"a": "0"}, "neurons": "h1"},
+    ],
+    ids=["operation", "without weight", "into", "delay", "skip"],
+)
+def test_short_form_has_the_keys_of_its_connection(keys: Document) -> None:
+    """A layer with one connection means the same in both forms; the schema accepts both."""
+    own = {"weight", "operation", "into", "delay", "average", "kind"}
+    rest = {key: value for key, value in keys.items() if key not in own}
+    connection = {"from": "h1"} | {key: value for key, value in keys.items() if key in own}
+    written = []
+    for layer in ({"name": "h2", "from": "h1", **keys}, long_form(connection, **rest)):
+        document = changed("layers.1", layer)
+        document["layers"][0]["steps"] = keys.get("steps", 1)
+        jsonschema.validate(document, schema())
+        found = parse_document(document).layer["h2"]
+        places = {"table": "", "activation": found.activation}
+        written.append(
+            replace(found, **places, connections=tuple(replace(c, table="") for c in found.connections))
+        )
+    assert written[0] == written[1]
+
+
+def test_solver_by_name() -> None:
+    """Tables of [solver] are kept, so that a network can be hashed; a finite source brings no noise."""
+    solver = {
+        "nodes": {"h1": 64, "noise h2.weight": 7},
+        "rule": {"h1": "sobol"},
+        "widths": {"h1": 3, "h2": 4},
+    }
+    network = parse_document(small() | {"solver": solver})
+    options = resolve_options(network)
+    assert options.nodes == solver["nodes"] and options.rule == solver["rule"]
+    assert options.widths == solver["widths"]
+    assert hash(network) == hash(parse_document(small() | {"solver": solver}))
+    assert RULES == ensembles.RULES
 
 
 def test_a_network_can_be_hashed_and_keeps_its_document() -> None:

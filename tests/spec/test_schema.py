@@ -76,6 +76,14 @@ BOTH = {
     ),
     "skip into the output": changed("output", {"connections": [{"from": "h2", "kind": "skip"}]}),
     "unknown kind": changed("layers.1", {"name": "h2", "connections": [{"from": "h1", "kind": "tight"}]}),
+    "widths twice": changed("check", {"widths": [8, 8]}),
+    "nodes of no names": changed("solver", {"nodes": {}}),
+    "nodes of a word": changed("solver", {"nodes": {"h1": "many"}}),
+    "unknown rule": changed("solver", {"rule": {"h1": "sobl"}}),
+    "negative rate": changed("layers.1.weight", {"law": "0", "rate": -1}),
+    "operation beside connections": changed(
+        "layers.1", {"name": "h2", "connections": [{"from": "h1", "weight": "0"}], "operation": "w * u"}
+    ),
     "bad name": changed("layers.1.name", "2h"),
 }
 
