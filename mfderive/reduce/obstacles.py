@@ -47,12 +47,18 @@ def noise_obstacles(system: LimitSystem) -> tuple[Obstacle, ...]:
         for term in equation.terms:
             table = term.access_of
             noisy = {symbol for symbol, access in table.items() if noise_slot(system, access)}
-            for one, other in entangled(term.expression, noisy):
+            for one, other in _remaining(term.expression, noisy):
                 if pair_of(system, table[one]) == pair_of(system, table[other]):
                     obstacle = Obstacle(equation.field, term, table[one], table[other])
                     key = (equation.field, obstacle.weights[0], obstacle.weights[-1])
                     found.setdefault(key, obstacle)
     return tuple(found.values())
+
+
+def _remaining(expression: sp.Expr, noisy: set[sp.Symbol]) -> set[Pair]:
+    """The entangled pairs of an expression, powers and products multiplied out where they seem to matter."""
+    found = entangled(expression, noisy)
+    return entangled(sp.expand(expression), noisy) if found else found
 
 
 def noise_slot(system: LimitSystem, access: Access) -> Index | None:

@@ -29,7 +29,8 @@ def reduce(system: LimitSystem) -> LimitSystem:
     """The exact reduction of a limit (theory C.1, C.2, C.5).
 
     ``log`` says in words, under the name of each pass, what it found and why, and what the system costs
-    before and after: at 1000 nodes a population, and last on the nodes that ``solve`` takes by itself.
+    before and after: at 1000 nodes a population, and last on the nodes that ``solve`` takes unless
+    ``[solver]``, arguments or flags say otherwise.
     Raises ArgumentError for anything that is not a limit.
     """
     instance(system, LimitSystem, "a limit", LIMIT)
@@ -57,4 +58,5 @@ def _change(before: Cost, after: Cost) -> str:
 def _ensemble_lines(system: LimitSystem) -> list[str]:
     plans = plan_ensembles(system)
     total = cost(system, {name: plan.nodes for name, plan in plans.items()})
-    return [*(f"ensembles: {plan}" for plan in plans.values()), f"ensembles: on these nodes {total}"]
+    lines = [f"ensembles: by default {plan}" for plan in plans.values()]
+    return [*lines, f"ensembles: on these nodes {total}"]

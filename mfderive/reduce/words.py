@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from ..algebra.laws import Parameter
 from ..algebra.system import LimitSystem, adjoint
 from ..algebra.terms import AxisKind, Field, Index, Role
+from ..data.ensembles import plan_ensembles
 from .dependencies import Dependencies, field_words, reason
 
 
@@ -165,15 +166,27 @@ def _weight_lines(system: LimitSystem, found: Dependencies) -> Iterator[str]:
         if len(places) != 2 or not lost:
             continue
         count = label_dimension(system, parameter.name)
-        values = "1 value" if count == 1 else f"{count} values"
-        if len(lost) == 2:
-            words.setdefault(f"{values} for all pairs, moving together", []).append(parameter.name)
-        else:
+        values = f"{count} value{'s' * (count != 1)}"
+        noise = _noise_nodes(system, parameter)
+        frozen = ", frozen" if parameter.is_frozen else ""
+        if len(lost) == 1:
             axis = places[1 - lost[0]][1]
             end = "target" if lost[0] else "source"
-            words.setdefault(f"{values} for each {end} neuron in '{axis}'", []).append(parameter.name)
+            text = f"{values} for each {end} neuron in '{axis}'{f' and {noise}' * bool(noise)}{frozen}"
+        elif noise:
+            text = f"{values} for {noise}, the same for all pairs{frozen}"
+        else:
+            text = f"{values} for all pairs{frozen or ', moving together'}"
+        words.setdefault(text, []).append(parameter.name)
     for text, names in words.items():
         yield f"{', '.join(names)}: {text}"
+
+
+def _noise_nodes(system: LimitSystem, parameter: Parameter) -> str:
+    """The nodes of the noise that a weight keeps, empty where it has none."""
+    if parameter.noise is None:
+        return ""
+    return f"each of the {plan_ensembles(system)[parameter.noise].nodes} noise nodes (by default)"
 
 
 def _listed(parts: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Warnings that teach: each appears where it must, and not where it must not."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,10 @@ def test_centred_hidden_weights_are_stationary():
     layers += [layer(f"h{k}", f"h{k - 1}", "normal(0, 1)") for k in (2, 3)]
     text = advice(document(layers, {"from": "h3", "weight": "normal(1, 0.5)"}))
     assert "h1.weight, h2.weight, h3.weight and output.weight never move" in text
-    assert "h2.weight and h3.weight start with mean 0" in text and "nothing is learned" in text
+    # A mean of h2.weight alone would not help: h1 is symmetric, so that h2 would be 0 all the same.
+    assert "Why: h3.weight starts with mean 0" in text and "nothing is learned" in text
+    assert 'give h3.weight a mean, as in weight = "normal(1, 0.1)", which moves all of them' in text
+    assert "Wide networks leave this state through fluctuations" in text
 
 
 def test_biases_of_the_last_layers_alone_move():
@@ -38,6 +42,7 @@ def test_biases_of_the_last_layers_alone_move():
     still = text.split("never move")[0]
     assert "h2.weight" in still and "h3.weight" in still and "h1.weight" in still
     assert "output.bias" not in still and "h4.bias" not in still
+    assert "partly stationary" in still
 
 
 def test_two_hidden_layers_are_not_stationary():
@@ -123,14 +128,120 @@ def _yhat(reduced, state, batch):
     return interpret(reduced, state, *batch)[0]["yhat"]
 
 
+def test_rare_motion_is_motion():
+    """A slope that is 0 nearly everywhere is not 0: relu(h - 4) on normal h. What is rarer is said to be."""
+    layers = [
+        layer("h1", "x", "normal(0, 1)", activation="relu", bias="-4"),
+        layer("h2", "h1", "normal(1, 1)"),
+    ]
+    output = {"from": "h2", "weight": "normal(1, 1)"}
+    assert "stationary" not in advice(document(layers, output))
+    reduced, start, batches = _started(document(layers, output))
+    end = euler(reduced, start, batches, 0.05)
+    assert np.abs(end["h2.weight"] - start["h2.weight"]).max() > 1e-6
+    layers[0]["bias"] = "-50"
+    text = advice(document(layers, output))
+    assert "seems to be stationary" in text and "cannot be excluded" in text and "never move" not in text
+    assert "Why: h1.bias starts at -50" in text and "Wide networks" not in text
+
+
+def _started(spec, nodes=None):
+    """The reduced limit of a spec, its start and twenty batches of forty samples."""
+    network = mf.load(spec)
+    reduced = mf.reduce(mf.derive(network))
+    start = ensemble_state(reduced, plan_ensembles(reduced, nodes=nodes), 0)
+    return reduced, start, [network.source.batch(k + 1, 40) for k in range(20)]
+
+
+@pytest.mark.parametrize("dimension", [3, 10])
+def test_symmetry_holds_still(dimension):
+    """h2 is an average of an odd function over a symmetric law, and the output starts at 0."""
+    data = {"kind": "teacher", "dimension": dimension, "target": "tanh(x1 + x2)"}
+    layers = [layer("h1", "x", "normal(0, 1)"), layer("h2", "h1", "normal(1, 1)")]
+    text = advice(document(layers, {"from": "h2", "weight": "0"}, data=data))
+    assert "h1.weight, h2.weight and output.weight never move" in text
+    assert "output.weight starts at 0" in text and "h2 is 0, because positive and negative" in text
+    assert "Wide networks leave this state" in text
+    # Ten dimensions are sampled, and a sample is not symmetric.
+    assert ("sampling error" in text) is (dimension == 10)
+    layers[0]["weight"] = "normal(0.2, 1)"
+    assert "stationary" not in advice(document(layers, {"from": "h2", "weight": "0"}, data=data))
+
+
+def test_the_symmetric_state_stays():
+    """On symmetric Gauss nodes twenty steps move nothing beyond rounding, and elsewhere they do."""
+    layers = [layer("h1", "x", "normal(0, 1)"), layer("h2", "h1", "normal(1, 1)")]
+    for weight, moves in (("0", False), ("0.7", True)):
+        reduced, start, batches = _started(document(layers, {"from": "h2", "weight": weight}), nodes=64)
+        end = euler(reduced, start, batches, 0.05)
+        for name in ("h1.weight", "h2.weight", "output.weight"):
+            change = np.abs(end[name] - start[name]).max()
+            assert change > 1e-6 if moves else change < 1e-13
+
+
+def test_only_what_wakes_something_is_blamed():
+    """Centred weights beside another cause: changing them would change nothing."""
+    layers = [layer("h1", "x", "normal(0, 1)"), layer("h2", "h1", "normal(0, 1)")]
+    text = advice(document(layers, {"from": "h2", "weight": {"law": "0", "rate": 0}}))
+    assert "Why: output.weight starts at 0 and is frozen. So" in text
+    assert "with mean 0" not in text and "Wide networks" not in text
+    layers[1] |= {"activation": "relu", "bias": "-1"}
+    text = advice(document(layers, {"from": "h2", "weight": "normal(1, 1)"}))
+    assert "Why: h2.bias starts at -1. So" in text and "with mean 0" not in text
+
+
+def test_causes_that_hold_together_are_named_together():
+    layers = [layer("h1", "x", "normal(0, 1)")]
+    layers += [layer(f"h{k}", f"h{k - 1}", "normal(0, 1)") for k in (2, 3)]
+    text = advice(document(layers, {"from": "h3", "weight": {"law": "0", "rate": 0}}))
+    assert "h3.weight starts with mean 0, and" in text and "output.weight starts at 0 and is frozen" in text
+
+
+def test_frozen_networks_are_said_to_be():
+    text = advice(several_outputs({"law": "1", "rate": 0}, {"law": "1", "rate": 0}))
+    assert "nothing is trained" not in text  # h1 is
+    spec = several_outputs({"law": "1", "rate": 0}, {"law": "1", "rate": 0})
+    spec["layers"][0]["weight"] = {"law": "normal(0, 1)", "rate": 0}
+    text = advice(spec)
+    assert "All outputs are equal in the limit, and nothing is trained" in text and "for ever" not in text
+
+
+def normalised(activation: str, **keys):
+    """Four layers, the third normalised; its neurons are equal unless ``keys`` say otherwise."""
+    layers = [layer("h1", "x", "normal(0, 1)", bias="0.5"), layer("h2", "h1", "normal(1, 0.1)", bias="0")]
+    layers.append(layer("h3", "h2", "normal(1, 0.3)", activation=activation, **keys))
+    layers.append(layer("h4", "h3", "normal(1, 0.3)"))
+    return document(layers, {"from": "h4", "weight": "normal(1, 1)"})
+
+
 def test_normalising_equal_neurons_is_named():
-    norm = "tanh((h - mean(h)) / sqrt(mean((h - mean(h))**2) + 0.001))"
-    layers = [layer("h1", "x", "normal(0, 1)"), layer("h2", "h1", "normal(1, 0.1)", activation=norm)]
-    layers.append(layer("h3", "h2", "normal(1, 0.1)"))
-    flat = document(layers, {"from": "h3", "weight": "normal(1, 0.5)"})
-    assert "h2: normalises over neurons that are all equal" in advice(flat)
-    layers[0]["activation"], layers[1]["activation"] = norm, "tanh"
-    assert "normalises" not in advice(flat)
+    """Both ways to write a variance; the claim about finite networks follows epsilon."""
+    for variance in ("mean((h - mean(h))**2)", "mean(h**2) - mean(h)**2"):
+        text = advice(normalised(f"tanh(0.2 + (h - mean(h)) / sqrt({variance} + 0.001))"))
+        assert "h3: the normalisation divides by the deviation" in text and "at all times" in text
+        assert "epsilon = 0.001: for widths well above 1,000" in text
+    text = advice(normalised("tanh((h - mean(h)) / sqrt(mean((h - mean(h))**2)))"))
+    assert "do not approach this limit" in text
+    text = advice(normalised("tanh((h - mean(h)) / sqrt(mean((h - mean(h))**2) + 0.1))"))
+    assert "for widths well above 10." in text and "do not approach" not in text
+
+
+def test_what_divides_by_no_variance_is_no_normalisation():
+    """Averages over equal neurons are harmless: they are what one neuron is."""
+    gain = {"parameters": {"g": "1"}}
+    assert "normalisation divides" not in advice(normalised("g * h / sqrt(mean(h**2) + 0.1)", **gain))
+    assert "normalisation divides" not in advice(normalised("tanh(h + mean(h))"))
+    random = "tanh((h + b - mean(h + b)) / sqrt(mean((h + b - mean(h + b))**2) + 0.01))"
+    assert "normalisation divides" not in advice(normalised(random, parameters={"b": "normal(0, 1)"}))
+
+
+def test_neurons_that_are_equal_at_the_start_only():
+    """Before a random output neurons start equal and are trained apart."""
+    spec = normalised("tanh(0.3 + (h - mean(h)) / sqrt(mean((h - mean(h))**2) + 0.01))")
+    del spec["layers"][3]
+    spec["output"]["from"] = "h3"
+    text = advice(spec)
+    assert "h3: the normalisation divides" in text and "at the start (training makes them differ)" in text
 
 
 def test_theorems():
@@ -152,12 +263,19 @@ def test_theorems():
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_shipped_specs_start_to_move(spec):
-    """No shipped spec stands still."""
+    """No shipped spec stands still, and their warnings cost little.
+
+    Half of the bottleneck does: h2.weight is centred, and the code is 0 by symmetry. It is the sampling
+    error of its Sobol nodes that moves it, the later the more nodes there are.
+    """
     network = mf.load(spec)
     limit = mf.derive(network)
     reduced = mf.reduce(limit)
+    begin = time.process_time()
     text = "\n".join(advise(network, limit, reduced))
-    assert "stationary" not in text and "never moves" not in text
+    assert time.process_time() - begin < 3
+    assert ("stationary" in text) is (spec.stem == "bottleneck")
+    assert "never moves" not in text and "normalisation divides" not in text
 
 
 @pytest.mark.parametrize("seed", range(25))

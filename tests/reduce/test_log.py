@@ -118,3 +118,42 @@ def test_collapse_is_cheaper():
     reduced = mf.reduce(mf.derive(mf.load(chain(4))))
     nodes = {name: plan.nodes for name, plan in plan_ensembles(reduced).items()}
     assert cost(reduced, nodes).work < 20_000 * 3
+
+
+def kernel(operation: str, rate: int = 1):
+    """Two layers with an operation of one's own between them; all neurons of the second are equal."""
+    weight = {"law": "normal(1, 0.5)", "rate": rate}
+    connections = [{"from": "h1", "weight": weight, "operation": operation}]
+    layers = [layer("h1", "x", "normal(0, 1)")]
+    layers.append({"name": "h2", "activation": "tanh", "bias": "0", "connections": connections})
+    layers.append(layer("h3", "h2", {"law": "normal(1, 0.1)", "rate": 0}, bias="0"))
+    return document(layers, {"from": "h3", "weight": "1"})
+
+
+def test_frozen_weights_and_kernels_are_counted_truly():
+    """A frozen kernel has a value for every node of its noise, and does not move."""
+    text = log(kernel("tanh(w * u)", rate=0))
+    assert (
+        "h2.weight: 1 value for each of the 24 noise nodes (by default), the same for all pairs, frozen"
+        in text
+    )
+    assert "h3.weight: 1 value for all pairs, frozen" in text
+    moving = log(kernel("tanh(w * u)"))
+    assert "h2.weight: 1 value for each source neuron in 'h1' and each of the 24 noise nodes" in moving
+    assert "moving together" not in text + moving
+
+
+def test_affine_in_disguise():
+    """Powers of a weight may cancel: (w + 1)^2 - w^2 = 2 w + 1 needs the mean alone."""
+    text = log(kernel("((w + 1)**2 - w**2) * u"))
+    assert "h2.weight: random entries are replaced by their mean" in text.replace(
+        "h2.weight, h3.weight", "h2.weight"
+    )
+    assert "noise" not in mf.reduce(mf.derive(mf.load(kernel("((w + 1)**2 - w**2) * u")))).axis
+    assert "does not enter affinely" in log(kernel("((w + 1)**2 - w) * u"))
+
+
+def test_ensembles_are_those_of_default():
+    """A limit does not know [solver]: what its log says of nodes holds unless a spec chooses others."""
+    spec = chain(3) | {"solver": {"nodes": 7}}
+    assert "ensembles: by default h1: " in log(spec)
