@@ -30,8 +30,8 @@ SAMPLES = 8
 SEED = 0
 # Up to so many labels of a population are mirrored in all combinations, more of them together only.
 MIRRORED = 4
-# The second look takes as many nodes as this leaves, in operations of one evaluation (below a second).
-WORK = 10_000_000
+# The second look takes as many nodes as this leaves, in operations of one evaluation (about half a second).
+WORK = 20_000_000
 MANY_NODES = (1024, 512, 256, 128, 64, 32, 16, 8)
 MANY_SAMPLES = (32, 256)
 # Largest change of any number in a step: large enough that what moves second is seen in the next step.

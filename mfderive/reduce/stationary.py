@@ -18,7 +18,7 @@ from .constants import initial_constants, surely_still
 from .probe import NODES, SAMPLES, SEED, follow, small_state, vanishes
 
 # Groups of more parameters are blamed together: each member costs some evaluations.
-MOST = 8
+MOST = 12
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _why(case: Case, held: list[str]) -> str:
     else:
         centred = [name for name in cause.names if name in _centred(case)]
         rest = [name for name in cause.names if name not in centred]
-        reasons = [_start(case, name) for name in rest]
+        reasons = _starts(case, rest)
         if centred:
             start = f"{listed(centred)} {verb(centred, 'start')} with mean 0"
             reasons.insert(0, f"{start}, and in the limit only means are felt")
@@ -90,12 +90,23 @@ def _why(case: Case, held: list[str]) -> str:
     return f"Why: {why}{_zero(case, held)}. {_noise(case, held)}What to do: {remedy}."
 
 
-def _start(case: Case, name: str) -> str:
-    parameter = case.limit.parameter[name]
-    frozen = " and is frozen" if parameter.is_frozen else ""
-    if parameter.law.is_deterministic:
-        return f"{name} starts at {parameter.law.mean}{frozen}"
-    return f"the law of {name} is symmetric, so that averages over it cancel"
+def _starts(case: Case, names: list[str]) -> list[str]:
+    """How parameters start, those alike together."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        parameter = case.limit.parameter[name]
+        if parameter.law.is_deterministic:
+            text = f"start at {parameter.law.mean}{' and stay frozen' * parameter.is_frozen}"
+        else:
+            text = "start with a symmetric law, so that averages over it cancel"
+        groups.setdefault(text, []).append(name)
+    return [
+        f"{listed(group)} {text if len(group) > 1 else _singular(text)}" for text, group in groups.items()
+    ]
+
+
+def _singular(text: str) -> str:
+    return text.replace("start ", "starts ", 1).replace("stay frozen", "stays frozen")
 
 
 def _remedy(cause: Cause, centred: list[str], rest: list[str]) -> str:
@@ -165,7 +176,8 @@ def _cause(case: Case, held: list[str]) -> Cause | None:
     symmetric = [
         p.name for p in case.reduced.parameters if not p.law.is_deterministic and not p.law.references
     ]
-    groups = [centred, zero, [*centred, *zero], other, [*centred, *zero, *other], symmetric]
+    groups = [centred, zero, [*centred, *zero], other, [*centred, *zero, *other]]
+    groups += [symmetric, [*centred, *symmetric]]
     for group in groups:
         woken = _woken(case, held, group)
         if woken:

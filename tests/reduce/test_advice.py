@@ -183,7 +183,7 @@ def test_only_what_wakes_something_is_blamed():
     """Centred weights beside another cause: changing them would change nothing."""
     layers = [layer("h1", "x", "normal(0, 1)"), layer("h2", "h1", "normal(0, 1)")]
     text = advice(document(layers, {"from": "h2", "weight": {"law": "0", "rate": 0}}))
-    assert "Why: output.weight starts at 0 and is frozen. So" in text
+    assert "Why: output.weight starts at 0 and stays frozen. So" in text
     assert "with mean 0" not in text and "Wide networks" not in text
     layers[1] |= {"activation": "relu", "bias": "-1"}
     text = advice(document(layers, {"from": "h2", "weight": "normal(1, 1)"}))
@@ -194,7 +194,9 @@ def test_causes_that_hold_together_are_named_together():
     layers = [layer("h1", "x", "normal(0, 1)")]
     layers += [layer(f"h{k}", f"h{k - 1}", "normal(0, 1)") for k in (2, 3)]
     text = advice(document(layers, {"from": "h3", "weight": {"law": "0", "rate": 0}}))
-    assert "h3.weight starts with mean 0, and" in text and "output.weight starts at 0 and is frozen" in text
+    assert (
+        "h3.weight starts with mean 0, and" in text and "output.weight starts at 0 and stays frozen" in text
+    )
 
 
 def test_frozen_networks_are_said_to_be():
