@@ -214,3 +214,24 @@ PUBLIC_FUNCTIONS: tuple[str, ...] = tuple(row.name for row in _ROWS if row.publi
 def call(name: str, *arguments: sp.Expr) -> sp.Expr:
     """The expression ``name(arguments)`` for a function of the table."""
     return SYMPY_CLASS[name](*arguments)
+
+
+# Beyond every value, and still a number in single precision.
+_BEYOND = sp.Integer(10) ** 30
+
+
+def only_inside(value: sp.Expr, inside: sp.Expr) -> sp.Expr:
+    """``value`` itself, without rounding, where ``inside`` is 1, and less than every value where it is 0.
+
+    So a maximum counts what is inside alone.
+    """
+    return call("min", value, _BEYOND * (2 * inside - 1))
+
+
+def split_inside(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
+    """The (value, inside) that :func:`only_inside` joined, None for any other expression."""
+    if type(expression).__name__ != "min":
+        return None
+    value, bound = expression.args
+    inside = sp.expand((bound / _BEYOND + 1) / 2)
+    return None if inside.is_number or isinstance(inside, sp.Add | sp.Mul) else (value, inside)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from ..algebra.functions import ClosedFunction
+from ..algebra.functions import ClosedFunction, split_inside
 from .letters import Letter, letter_of
 from .nodes import FIRST_MAXIMUM, Activation, Binder, Indicator, Maximum, Mean, Sum, head_name
 from .styles import Style
@@ -266,4 +266,8 @@ class Printer:
         names = ", ".join(self.indices(indices))
         words = self.style.words
         left, right = words("[1 where "), words(" is the first maximum of ")
-        return left + names + right + self.text(value) + words(", else 0]")
+        masked = split_inside(value)
+        if masked is None:
+            return left + names + right + self.text(value) + words(", else 0]")
+        counted, inside = map(self.text, masked)
+        return left + names + right + counted + words(" with ") + inside + " = 1" + words(", else 0]")

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..algebra.functions import call
+from ..algebra.functions import only_inside
 from ..algebra.terms import Access, Affine, Index, Slot
 from .kind import ConnectionKind, Positions, Reading, Site
 from .place import Place
@@ -263,10 +263,6 @@ def _inside(site: Site, slots: tuple[Slot, ...]) -> Access:
     return Access(real.field, slots)
 
 
-# Beyond every value, and still a number in single precision: padding is never a maximum.
-_NOTHING = sp.Integer(10) ** 30
-
-
 def max_pool(site: Site) -> Reading:
     """``h(c, p) += u(c, first maximum of u among the real positions of the window of p)``.
 
@@ -282,8 +278,7 @@ def max_pool(site: Site) -> Reading:
     if window is not None and window.leaves:
         inside = sp.Symbol("inside")
         known["inside"] = _inside(site, slots)
-        # Where a position is real this is u itself, without rounding.
-        value = call("min", u, _NOTHING * (2 * inside - 1))
+        value = only_inside(u, inside)
     target = (*site.target, *taps)
     chosen = site.field("select", target, (), value, known, frozen=True, selector=len(taps))
     return Reading(

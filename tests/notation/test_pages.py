@@ -7,7 +7,9 @@ from xml.etree import ElementTree
 import pytest
 import sympy as sp
 
+import mfderive as mf
 from mfderive import reduce
+from mfderive.algebra.functions import call, only_inside, split_inside
 from mfderive.errors import MfError
 from mfderive.notation import html, latex, latex_document, mathml, text
 from mfderive.notation.printer import spelled
@@ -172,3 +174,55 @@ def test_numbers_and_constants_stand_before_means_and_sums():
     assert "∂ₜ gate_h1(c_h0) = −E_P[" in gate
     rated = text(systems.three_layer(("1", "1/(1 + t)", "1")), "embedding")
     assert "∂ₜ w₂(c₂, c₁, ζ) = −(1/(t + 1)) E_P[" in rated
+
+
+def padded_pooling():
+    """The limit of a network whose max-pooling reaches into the padding."""
+    return mf.derive(
+        mf.load(
+            {
+                "format": 1,
+                "title": "padded pooling",
+                "data": {"kind": "teacher", "dimension": 8, "shape": [2, 4], "target": "x1"},
+                "loss": {"kind": "squared"},
+                "layers": [
+                    {
+                        "name": "c",
+                        "from": "x",
+                        "kind": "convolution",
+                        "kernel": [1],
+                        "weight": "normal(0, 1)",
+                    },
+                    {
+                        "name": "q",
+                        "from": "c",
+                        "kind": "max-pool",
+                        "window": [3],
+                        "stride": [1],
+                        "padding": [1],
+                    },
+                ],
+                "output": {"from": "q", "weight": "normal(1, 1)"},
+                "training": {"learning_rate": 0.1, "steps": 1},
+            }
+        )
+    )
+
+
+def test_padded_pooling_is_a_maximum_over_the_positions_inside():
+    """The number that keeps padding from being a maximum is the program's, not the mathematics'."""
+    limit = padded_pooling()
+    shown = text(limit, "embedding")
+    assert "is the first maximum of H" in shown and "with inside1_q(p + k − 1) = 1, else 0]" in shown
+    tex = latex(limit, "embedding")
+    assert r"\text{ with }\mathrm{inside1}" in tex
+    for page in (shown, text(limit), tex, html(limit), latex_document(limit)):
+        assert "0000000" not in page
+
+
+def test_what_is_joined_for_a_maximum_is_split_again():
+    """Whatever else a minimum holds is printed as it is."""
+    value, inside = sp.Symbol("value"), sp.Symbol("inside")
+    assert split_inside(only_inside(value, inside)) == (value, inside)
+    assert split_inside(call("min", value, 2 * inside - 1)) is None
+    assert split_inside(call("min", value, sp.Integer(3))) is None and split_inside(value) is None
