@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import mfderive as mf
+from mfderive.cli.parser import build_parser
 from mfderive.data.ensembles import GAUSS_NODES, NOISE_NODES, SOBOL_NODES
 from mfderive.data.quadrature import DATA_RULES
+from mfderive.solve.options import resolve_options
 from mfderive.spec.kind import KINDS
+from mfderive.spec.names import RESERVED, is_reserved
 
 DOCS = Path(__file__).parent.parent / "docs"
 LAYERS = (DOCS / "layers.md").read_text(encoding="utf-8")
@@ -68,6 +71,32 @@ def test_the_kind_of_the_page():
     found = solver.forward(state, x)["h1"]
     taps = np.stack([x[:, 0, k : k + 2] for k in (0, 2, 4)], axis=-1)
     np.testing.assert_allclose(found, np.einsum("zpk,ck->zcp", taps, state["h1.weight"][:, 0]), rtol=1e-13)
+
+
+def test_the_reserved_names():
+    """The list of the page is the program's."""
+    (listed,) = re.findall(r"Reserved are the names[^`]*:\n\n(.*?)\n\n", LAYERS, re.S)
+    assert set(re.findall(r"`(\w+)`", listed)) == RESERVED
+    assert all(is_reserved(name) for name in ("tanh", "relu", "exp", "mean1", "positions2", "step3"))
+
+
+def test_the_ways_to_give_nodes():
+    """The table's pieces of [solver], flags and arguments mean the same."""
+    page = (DOCS / "reductions.md").read_text(encoding="utf-8")
+    written, flags, python = (
+        re.findall(r"`([^`]*)`", row)
+        for row in re.findall(r"^\| (?:`\[solver\]`|flags|Python) (.*)$", page, re.M)
+    )
+    document = specification("dimension = 2", PIECES[0][2])
+    document["layers"] = [{**document["layers"][0], "name": name} for name in ("h1", "h3")]
+    document["output"]["from"] = "h3"
+    for place, words in enumerate((written[:2], written[2:])):
+        solver = {key: value for word in words for key, value in tomllib.loads(word).items()}
+        options = resolve_options(mf.load({**document, "solver": solver}))
+        arguments = build_parser().parse_args(["solve", "a.toml", *flags[place].split()])
+        assert {"nodes": options.nodes, "rule": options.rule} == solver
+        assert {"nodes": arguments.nodes, "rule": arguments.rule} == solver
+        assert eval(f"dict({python[place]})") == solver
 
 
 def test_the_rules_of_reductions():

@@ -14,10 +14,10 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import Access, Affine, Axis, AxisKind, Field, Index, Role, Slot, Term, canonical_indices
 from .declarations import Declarations, field_name
 from .kind import STEPS, Positions, Reading, Shape, Site
-from .kinds import KINDS
 from .names import INPUT, MAIN, OUTPUT
 from .network import AxisReduction, Connection, Layer, Network
 from .objective import loss_equations
+from .readings import made_positions, read_source
 from .statistics import Statistics
 from .terms import make_term, numbered
 
@@ -134,7 +134,7 @@ class ForwardBuilder(Declarations):
 
     def made(self, layer: str, connection: Connection) -> Positions:
         """The positions that a connection gives a layer: names or sizes of axes, or None."""
-        return KINDS[connection.kind].positions(Site(self, connection, layer))
+        return made_positions(Site(self, connection, layer))
 
     def position_sizes(self, positions: tuple[int, ...] | tuple[str, ...]) -> tuple[int, ...]:
         """The sizes of positions given as sizes or as names of axes."""
@@ -274,7 +274,7 @@ class ForwardBuilder(Declarations):
             if layer != INPUT and not (first and layer == source):
                 self.need(layer, source_step if layer == source else self.same_step(layer, step))
         site = Site(self, connection, name, target, step, source_step)
-        reading = KINDS[connection.kind].read(site)
+        reading = read_source(site)
         known: dict[str, Access] = dict(reading.values)
         if connection.weight is not None:
             known["w"] = self.weight(name, connection, reading)

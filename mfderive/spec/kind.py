@@ -117,7 +117,17 @@ class Site:
         return canonical_indices(axes, (*self.target, *used))
 
     def finite(self, name: str, sizes: tuple[int, ...]) -> tuple[str, ...]:
-        """Finite axes of the layer, called ``layer.name`` (several: numbered), of the given sizes."""
+        """Finite axes of the layer, called ``layer.name`` (several: numbered), of the given sizes.
+
+        Raises SpecError for a size that is not a whole number of at least 1.
+        """
+        for size in sizes:
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise self.error(
+                    f"a {self.connection.kind} asks for an axis '{self.layer}.{name}' of size {size}",
+                    key="kind",
+                    remedy="Sizes are whole numbers of at least 1",
+                )
         return self.builder.finite_axes(f"{self.layer}.{name}", sizes)
 
     def output(self, slots: tuple[Slot, ...], layer: str | None = None) -> Access:
@@ -244,6 +254,9 @@ def register_kind(kind: ConnectionKind) -> ConnectionKind:
                        Key("dilation", COUNT, "distance of two taps", required=True)),
             positions=lambda site: (site.size(*site.source.positions) - reach(site),),
         ))
+
+    What the functions return is held against the axes of the network when the forward equations are stated;
+    what does not fit is a SpecError at the connection.
 
     A kind that is entered twice with equal parts is entered once; another kind of a known name raises
     MfError. ``examples/own_layer_kind.py`` goes the whole way.
