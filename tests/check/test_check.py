@@ -7,11 +7,14 @@ import json
 import pytest
 
 import mfderive as mf
+from mfderive.check import instability
+from mfderive.check.instability import fall
+from mfderive.check.judge import judge_rows
 from mfderive.check.measure import measure
 from mfderive.check.verdict import judge
 from mfderive.report.verdict import verdict_section, write_verdict_figures
 
-from .wrong import WRONG, network, settings
+from .wrong import WRONG, network, recurrent_document, scaled, settings
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,25 @@ def test_a_wrong_limit_is_refused(right, name):
     assert "label" in verdict.reasons[0]
 
 
+@pytest.fixture(scope="module")
+def recurrent():
+    """A measurement of a recurrent network with a gate, ten steps."""
+    net = mf.load(recurrent_document())
+    made = settings(net, steps=10, ensembles=3, random_ensembles=8)
+    return net, made, measure(net, made)
+
+
+@pytest.mark.parametrize(("field", "seen"), [("r.step2", "r "), ("g.gate", "g.gate ")])
+def test_a_wrong_step_or_gate_is_refused(recurrent, field, seen):
+    """A forward equation that is 5 % off shows in the moments of its own field, by name."""
+    net, made, trained = recurrent
+    assert judge(trained).status != "disagrees"
+    wrong = scaled(mf.reduce(mf.derive(net)), field, 1.05)
+    verdict = judge(measure(net, made, wrong, trained=trained))
+    assert verdict.agrees is False
+    assert any(reason.startswith(seen) for reason in verdict.reasons)
+
+
 def test_rates_are_fitted_to_all_widths(right):
     """On a small case only the sign of the slope is sure: distances fall."""
     rates = {rate.name: rate for rate in judge(right[2]).rates}
@@ -59,7 +81,13 @@ def test_a_verdict_is_saved_and_drawn(right, tmp_path):
     data = json.loads(path.read_text(encoding="utf-8"))
     assert data["status"] == verdict.status and len(data["table"]) == len(verdict.rows)
     lines = list(csv.DictReader(io.StringIO((tmp_path / "verdict.csv").read_text(encoding="utf-8"))))
-    assert {line["width"] for line in lines} == {"16", "32", "64", "128"}
+    widths = {line["width"] for line in lines if line["observable"] == "outputs"}
+    assert widths == {"16", "32", "64", "128"}
+    for row in verdict.rows:
+        own = [line for line in lines if line["observable"] == row.name]
+        assert own and {float(line["at infinity"]) for line in own} == {row.estimate}
+        assert {float(line["bound"]) for line in own} == {row.bound} and row.estimate <= row.bound
+    assert [row["at_infinity"] for row in data["table"]] == [row.estimate for row in verdict.rows]
     drawn = write_verdict_figures(data, tmp_path)
     assert drawn == ["verdict_spread", "verdict_distance"]
     figures = {name: (tmp_path / f"{name}.svg").read_text(encoding="utf-8") for name in drawn}
@@ -106,3 +134,68 @@ def test_a_saddle_that_fluctuations_leave_is_undecided():
     verdict = mf.check(net, "quick", widths=[16, 32, 64], seeds=6, steps=40, nodes=256, evaluation=40)
     assert verdict.agrees is None
     assert any("own labels" in reason or "wider" in reason for reason in verdict.reasons)
+
+
+def collapsing_norm():
+    """A layer norm over neurons that are all equal in the limit, whose deviation is 0 there: every finite
+    network divides noise by noise, and learns what the limit cannot.
+    """
+    norm = "tanh((h - mean(h)) / sqrt(mean((h - mean(h))**2) + 0.001))"
+    return {
+        "format": 1,
+        "title": "collapsing norm",
+        "data": {"kind": "teacher", "dimension": 2, "target": "tanh(x1)"},
+        "loss": {"kind": "squared"},
+        "layers": [
+            {"name": "h1", "from": "x", "weight": "normal(0, 1)", "activation": "tanh"},
+            {"name": "h2", "from": "h1", "weight": "normal(1, 0.3)", "activation": norm},
+        ],
+        "output": {"from": "h2", "weight": "1"},
+        "training": {"learning_rate": 0.1, "batch_size": 20, "steps": 5},
+        "check": {"widths": [8, 16, 32, 64], "nodes": 64, "evaluation": 60},
+    }
+
+
+@pytest.fixture(scope="module")
+def collapsing():
+    """A measurement of the collapsing layer norm, whose own limit stands still."""
+    net = mf.load(collapsing_norm())
+    made = settings(net, ensembles=3, random_ensembles=8)
+    return net, made, measure(net, made)
+
+
+def test_a_norm_of_vanishing_deviation_is_undecided_and_says_why(collapsing):
+    """At t = 0 the distance falls, after five steps it is the same at every width: not a wrong equation."""
+    measured = collapsing[2]
+    raw = {row.name: row for row in judge_rows(measured)}
+    assert raw["outputs"].status == "disagrees" and raw["outputs at t = 0"].status == "consistent"
+    assert fall(measured, "outputs at t = 0") > 0.5 and abs(fall(measured, "outputs")) < 0.1
+    verdict = judge(measured)
+    assert verdict.agrees is None and verdict.exit_code == 3
+    assert any("before training" in reason for reason in verdict.reasons)
+    assert "equal in the limit" in verdict.text or "stationary" in verdict.text
+
+
+def test_without_a_warning_the_same_distances_are_refused(collapsing, monkeypatch):
+    """Distances that do not fall are what a wrong limit shows: only the warning makes them undecided."""
+    monkeypatch.setattr(instability, "advise", lambda *_: ())
+    assert judge(collapsing[2]).agrees is False
+
+
+def test_a_wrong_start_is_refused_in_spite_of_the_warning(collapsing):
+    """A first-layer law 20 % too wide shows in the labels at t = 0, where nothing is unstable yet."""
+    net, made, trained = collapsing
+    document = collapsing_norm()
+    document["layers"][0]["weight"] = "normal(0, 1.2)"
+    wrong = mf.reduce(mf.derive(mf.load(document)))
+    assert judge(measure(net, made, wrong, trained=trained)).agrees is False
+
+
+@pytest.mark.parametrize("name", ["five_layer_tanh", "layer_norm", "recurrent_elman", "gated"])
+def test_shipped_specs_have_no_unstable_start(name):
+    """So the rule about instabilities takes no power from their checks."""
+    assert instability.unstable_starts(mf.load(f"specs/{name}.toml")) == ()
+
+
+def test_the_calibrated_network_has_no_unstable_start():
+    assert instability.unstable_starts(network()) == ()

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import mfderive as mf
 from mfderive.check.measure import _Limit
-from mfderive.check.observables import observables, quantile_means, wasserstein
+from mfderive.check.observables import layer_fields, observables, quantile_means, wasserstein
 from mfderive.check.settings import resolve_settings
 from mfderive.data.draw import initial_state
 from mfderive.errors import MfError
@@ -14,7 +15,7 @@ from mfderive.finite.fields import system_of
 from mfderive.limit.derive import derive
 from mfderive.reduce.reduce import reduce
 
-from .wrong import network, settings
+from .wrong import network, recurrent_document, settings
 
 
 def test_quantile_means_of_equal_atoms():
@@ -58,6 +59,21 @@ def test_every_layer_and_law_is_observed():
     assert names[:4] == ["outputs", "outputs at t = 0", "loss", "error"]
     assert {"h1 mean", "h3 square", "h1.weight law", "output.weight law"} <= set(names)
     assert "h2.weight law" not in names
+
+
+def test_every_step_and_every_pre_activation_is_observed():
+    """Steps are one observable a layer; pre-activations beside h have their own; indicators have none."""
+    net = mf.load(recurrent_document())
+    fields = layer_fields(net, system_of(net))
+    assert fields == {"r": ("r.step1", "r.step2", "r.step3"), "g": ("g",), "g.gate": ("g.gate",)}
+    assert {"r mean", "g.gate square"} <= {one.name for one in observables(net, system_of(net))}
+
+
+def test_pooling_indicators_are_no_observables():
+    """Which position is the maximum jumps; the maximum itself does not."""
+    net = mf.load("specs/cnn_nguyen_table1.toml")
+    names = [name for parts in layer_fields(net, system_of(net)).values() for name in parts]
+    assert names and not any("select" in name or "inside" in name for name in names)
 
 
 def test_settings_say_what_is_wrong():

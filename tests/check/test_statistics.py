@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mfderive.check.statistics import contrast_coefficients, deviation, fit_slope, intercept_coefficients
+from mfderive.check.words import rate_lines
 
 WIDTHS = (50, 100, 200, 400)
 
@@ -67,3 +68,23 @@ def test_a_slope_is_recovered_with_its_interval(slope, floor):
         # The standard error is sqrt(2/20/16) / 2 / (2 * 0.775) = 0.026 without a floor.
         assert abs(found.slope - slope) < 0.2
     assert held >= 34
+
+
+def test_a_slope_that_is_not_told_is_not_as_expected():
+    """Distances that are noise alone: the interval is wide, and no slope is claimed; clear ones are told."""
+    rng = np.random.default_rng(3)
+    noise = [1e-3 + 1e-3 * rng.standard_normal(4) for _ in WIDTHS]
+    lost = fit_slope(
+        "mean loss", WIDTHS, noise, 1e-6, 1.0, lambda rows, axis: np.square(rows.mean(axis) - 1e-3)
+    )
+    assert lost.high - lost.low > 1 and not lost.is_told and lost.as_expected is None
+    clear = fit_slope("outputs", WIDTHS, [n**-1.0 * rng.chisquare(20, 16) / 20 for n in WIDTHS], 0.0, 0.5)
+    assert clear.is_told and clear.as_expected is not None
+
+
+def test_words_of_a_slope_that_is_not_told():
+    rate = {"name": "mean loss", "slope": 0.5, "low": -3.0, "high": 0.5, "expected": -1.0}
+    lines = rate_lines({"rates": [{**rate, "told": False, "as_expected": None}]})
+    assert lines == ["mean loss: cannot be told from these networks (95 % from -3.00 to 0.50; expected -1)"]
+    told = rate_lines({"rates": [{**rate, "slope": -1.1, "told": True, "as_expected": True}]})
+    assert "n^-1.10" in told[0] and "as expected" in told[0]

@@ -88,6 +88,38 @@ def scaled(system, name, factor):
     )
 
 
+def recurrent_document():
+    """A layer with three steps, and a gate: fields that are not named as their layers."""
+    wide = "normal(0, 1)"
+    own = {"from": "r", "kind": "recurrent", "weight": "normal(0.5, 0.2)"}
+    return {
+        "format": 1,
+        "title": "recurrent",
+        "data": {"kind": "teacher", "dimension": 6, "shape": [3, 2], "target": "tanh(x1) + x5"},
+        "loss": {"kind": "squared"},
+        "layers": [
+            {
+                "name": "r",
+                "steps": 3,
+                "activation": "tanh",
+                "bias": "normal(0.5, 0.3)",
+                "connections": [{"from": "x", "weight": wide}, own],
+            },
+            {
+                "name": "g",
+                "activation": "tanh(h) * sigmoid(gate)",
+                "connections": [
+                    {"from": "r", "weight": "normal(0.5, 0.5)", "average": ["steps"]},
+                    {"from": "r", "into": "gate", "weight": "normal(1, 0.2)", "average": ["steps"]},
+                ],
+            },
+        ],
+        "output": {"from": "g", "weight": "normal(1, 0.5)"},
+        "training": {"learning_rate": 0.05, "batch_size": 20, "steps": 20},
+        "check": {"widths": [8, 16, 32, 64], "seeds": 8, "evaluation": 40, "nodes": 128},
+    }
+
+
 # Ten kinds of slightly wrong systems; the last belongs to a network of its own (see KERNEL).
 WRONG = {
     "forward equation of h2 off by 5 %": lambda: scaled(reduced(), "h2", 1.05),

@@ -6,7 +6,7 @@ import pytest
 
 from mfderive.report.html import items, words
 from mfderive.report.run import write_run
-from mfderive.report.verdict import render_verdict, verdict_section, write_verdict_page
+from mfderive.report.verdict import draw_distance, render_verdict, verdict_section, write_verdict_page
 
 from .material import NASTY, run_result
 from .test_page import assert_self_contained, read_page
@@ -121,3 +121,13 @@ def test_the_log_is_grouped_by_pass_and_warnings_are_shown(tmp_path):
     assert "<li>something: of another kind</li>" in part
     assert "closure:" not in part
     assert "<code>check</code> tests them" in page.split('<section id="warnings">')[1]
+
+
+def test_a_slope_that_networks_do_not_tell_is_not_shown():
+    """The page says so in place of an exponent, and the figure draws the points without a fitted line."""
+    data = verdict()
+    data["rates"][0].update(told=False, as_expected=None, low=-3.0, high=0.5)
+    section = verdict_section(data, {})
+    assert "cannot be told from these networks" in section and "as expected" not in section
+    lines = draw_distance(data).axes[0].get_lines()
+    assert [line.get_linestyle() for line in lines] == ["None", "--"]
