@@ -86,7 +86,7 @@ def _why(case: Case, held: list[str]) -> str:
             reasons.insert(0, f"{start}, and in the limit only means are felt")
         why = f"{'; '.join(reasons)}. So every product in their evolution has a factor 0"
         whom = "all of them" if set(held) == set(cause.woken) else listed(list(cause.woken))
-        remedy = f"{_remedy(cause, centred, rest)}, which moves {whom}"
+        remedy = f"{_remedy(case, cause)}, which moves {whom}"
     return f"Why: {why}{_zero(case, held)}. {_noise(case, held)}What to do: {remedy}."
 
 
@@ -109,14 +109,15 @@ def _singular(text: str) -> str:
     return text.replace("start ", "starts ", 1).replace("stay frozen", "stays frozen")
 
 
-def _remedy(cause: Cause, centred: list[str], rest: list[str]) -> str:
-    one = cause.each and len(cause.names) > 1
+def _remedy(case: Case, cause: Cause) -> str:
+    one = "one of " if cause.each and len(cause.names) > 1 else ""
+    random = [name for name in cause.names if not case.limit.parameter[name].law.is_deterministic]
+    rest = [name for name in cause.names if name not in random]
     parts = []
-    if centred:
-        which = f"{'one of ' * one}{listed(centred)}"
-        parts.append(f'give {which} a mean, as in weight = "normal(1, 0.1)"')
+    if random:
+        parts.append(f'give {one}{listed(random)} a mean, as in weight = "normal(1, 0.1)"')
     if rest:
-        parts.append(f"start {'one of ' * one}{listed(rest)} elsewhere")
+        parts.append(f"start {one}{listed(rest)} elsewhere")
     return (", or " if one else " and ").join(parts)
 
 
@@ -194,21 +195,18 @@ def _woken(case: Case, held: list[str], group: list[str]) -> list[str]:
 
 
 def _narrowed(case: Case, held: list[str], group: list[str], woken: list[str]) -> Cause:
-    """The members of a group that wake as much alone, else those without which less wakes.
-
-    Where neither singles one out they hold it together, and all are named.
-    """
+    """The members of a group that wake as much alone, else a smallest set of members that does together."""
     if not 1 < len(group) <= MOST:
         return Cause(tuple(group), tuple(woken))
     alone = [name for name in group if len(_woken(case, held, [name])) == len(woken)]
     if alone:
         return Cause(tuple(alone), tuple(woken), each=True)
-    needed = [
-        name
-        for name in group
-        if len(_woken(case, held, [other for other in group if other != name])) < len(woken)
-    ]
-    return Cause(tuple(needed or group), tuple(woken))
+    needed = list(group)
+    for name in reversed(group):
+        left = [other for other in needed if other != name]
+        if len(_woken(case, held, left)) == len(woken):
+            needed = left
+    return Cause(tuple(needed), tuple(woken))
 
 
 def _woken_by_noise(network: Network, limit: LimitSystem, held: list[str]) -> list[str]:
