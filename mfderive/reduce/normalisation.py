@@ -79,8 +79,8 @@ def _text(names: list[str], epsilon: float, ever: bool) -> str:
     else:
         approach = "Nothing is added to it (epsilon = 0), so they do not approach this limit"
     return (
-        f"{listed(names)}: the normalisation divides by the deviation over neurons, and in the limit the "
-        f"variance is 0 {when}. Why: all neurons are equal then, and their difference from the mean is 0; "
-        f"finite networks have a variance of order 1/width there. {approach}. What to do: make the neurons "
-        'differ (bias = "normal(0, 0.5)" on the layer that is normalised), or leave the normalisation out.'
+        f"{listed(names)}: normalises over neurons that are all equal in the limit, {when}, so it divides by "
+        "a variance of 0. Why: a layer norm divides by the deviation over neurons; finite networks have a "
+        f"variance of order 1/width there. {approach}. What to do: make the neurons differ "
+        '(bias = "normal(0, 0.5)" on the layer that is normalised), or leave the normalisation out.'
     )

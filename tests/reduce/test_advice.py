@@ -221,7 +221,7 @@ def test_normalising_equal_neurons_is_named():
     """Both ways to write a variance; the claim about finite networks follows epsilon."""
     for variance in ("mean((h - mean(h))**2)", "mean(h**2) - mean(h)**2"):
         text = advice(normalised(f"tanh(0.2 + (h - mean(h)) / sqrt({variance} + 0.001))"))
-        assert "h3: the normalisation divides by the deviation" in text and "at all times" in text
+        assert "h3: normalises over neurons that are all equal" in text and "at all times" in text
         assert "epsilon = 0.001: for widths well above 1,000" in text
     text = advice(normalised("tanh((h - mean(h)) / sqrt(mean((h - mean(h))**2)))"))
     assert "do not approach this limit" in text
@@ -232,10 +232,10 @@ def test_normalising_equal_neurons_is_named():
 def test_what_divides_by_no_variance_is_no_normalisation():
     """Averages over equal neurons are harmless: they are what one neuron is."""
     gain = {"parameters": {"g": "1"}}
-    assert "normalisation divides" not in advice(normalised("g * h / sqrt(mean(h**2) + 0.1)", **gain))
-    assert "normalisation divides" not in advice(normalised("tanh(h + mean(h))"))
+    assert "normalises" not in advice(normalised("g * h / sqrt(mean(h**2) + 0.1)", **gain))
+    assert "normalises" not in advice(normalised("tanh(h + mean(h))"))
     random = "tanh((h + b - mean(h + b)) / sqrt(mean((h + b - mean(h + b))**2) + 0.01))"
-    assert "normalisation divides" not in advice(normalised(random, parameters={"b": "normal(0, 1)"}))
+    assert "normalises" not in advice(normalised(random, parameters={"b": "normal(0, 1)"}))
 
 
 def test_neurons_that_are_equal_at_the_start_only():
@@ -244,7 +244,10 @@ def test_neurons_that_are_equal_at_the_start_only():
     del spec["layers"][3]
     spec["output"]["from"] = "h3"
     text = advice(spec)
-    assert "h3: the normalisation divides" in text and "at the start (training makes them differ)" in text
+    assert (
+        "h3: normalises over neurons that are all equal" in text
+        and "at the start (training makes them differ)" in text
+    )
 
 
 def test_theorems():
@@ -278,7 +281,7 @@ def test_shipped_specs_start_to_move(spec):
     text = "\n".join(advise(network, limit, reduced))
     assert time.process_time() - begin < 3
     assert ("stationary" in text) is (spec.stem == "bottleneck")
-    assert "never moves" not in text and "normalisation divides" not in text
+    assert "never moves" not in text and "normalises" not in text
 
 
 @pytest.mark.parametrize("seed", range(25))
