@@ -33,8 +33,8 @@ UNSTABLE_START = (
     "as where fluctuations lead networks out of a state that the limit stays in"
 )
 
-# What advice says of states that fluctuations alone leave: all factors 0, and a deviation of 0 divided by.
-_SIGNS = re.compile(r"\bstationary\b|\bnormalises over neurons that are all equal\b")
+# How advice names the mechanisms: what fluctuations lead out of, and deviations of 0 that are divided by.
+_SIGNS = re.compile(r"through fluctuations of order|variance of order 1/width")
 # Distances that fall at t = 0 with less than this exponent do not show how they would fall.
 _FALLS = 0.25
 # Exponents: no instability where distances fall at least half as fast after training as before it.
