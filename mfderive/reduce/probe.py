@@ -16,7 +16,7 @@ import numpy as np
 
 from ..algebra.interpreter import interpret
 from ..algebra.system import LimitSystem, velocity
-from ..algebra.terms import AxisKind
+from ..algebra.terms import AxisKind, Equation
 from ..data.ensembles import Ensemble, ensemble_state, labelled_state, plan_ensembles
 from ..spec.network import Network
 from .constants import initial_constants, surely_still
@@ -114,15 +114,23 @@ def _held(
     evaluated: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> frozenset[str]:
     """The candidates that are shown not to move from this state."""
-    values, magnitudes = evaluated
-    zero = [
-        equation.field
-        for equation in system.equations
-        if vanishes(values[equation.field], magnitudes[equation.field]) and np.any(magnitudes[equation.field])
-    ]
+    zero = [name for name in (e.field for e in system.equations) if _cancels(evaluated, name)]
+    fits = [e.field for e in system.equations if _reads(e, "y") and e.field in zero]
+    if fits:
+        # Targets that are met on these samples may be missed on others: nothing that feels them is shown.
+        zero = [e.field for e in system.forward if e.field in zero and e.field not in fits]
     if not zero and not resting:
         return frozenset()
     return surely_still(system, candidates, constants, zero)
+
+
+def _cancels(evaluated: tuple[Mapping[str, Any], Mapping[str, Any]], name: str) -> bool:
+    values, magnitudes = evaluated
+    return bool(np.any(magnitudes[name])) and vanishes(values[name], magnitudes[name])
+
+
+def _reads(equation: Equation, name: str) -> bool:
+    return any(access.field == name for term in equation.terms for _, access in term.accesses)
 
 
 def vanishes(value: Any, magnitude: Any) -> bool:
