@@ -35,7 +35,7 @@ else:
 THREADS = min(os.cpu_count() or 1, 8)
 
 TITLE = "Convolutional network on handwritten digits"
-DIGEST = "0cc65e13b14e7424c1eafc7e60b9df42dd5fbf9b89ec8be37cc0176b66f2a3ee"
+DIGEST = "0070ded05cef21be5abc85a307e76e00f6ac1756799f1f762bac14caccb2a670"
 # Axes of every parameter's array.
 PARAMETERS = {
     "c1.bias": ("c1",),
@@ -1122,8 +1122,8 @@ def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
     values["c2.weight"] = (_draw("normal", (1.0, 1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed) if draw else _draw("constant", (1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed))
     # output.bias: 0
     values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
-    # output.weight: normal(0, 0.5)
-    values["output.weight"] = _draw("normal", (0.0, 0.5,), "output.weight", (n["outputs"], n["c2"], n["p2.positions1"], n["p2.positions2"],), seed)
+    # output.weight: normal(0, 0.4)
+    values["output.weight"] = _draw("normal", (0.0, 0.4,), "output.weight", (n["outputs"], n["c2"], n["p2.positions1"], n["p2.positions2"],), seed)
     state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
     state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
     return state
