@@ -81,8 +81,14 @@ def parameter_shapes(system: ForwardSystem, sizes: Mapping[str, int]) -> dict[st
     return {parameter.name: tuple(lengths[a] for a in parameter.axes) for parameter in drawn.parameters}
 
 
+# Bytes that are not worth a question.
+_ALWAYS_FREE = 2**24
+
+
 def check_memory(needed: int, what: str, remedy: str) -> None:
     """Raise ResourceError if ``needed`` bytes are more than the memory that is free now."""
+    if needed < _ALWAYS_FREE:
+        return  # asking the system takes longer than drawing a batch
     available = int(psutil.virtual_memory().available)
     if needed > available:
         raise ResourceError(
