@@ -5,7 +5,7 @@ Everything sees the same batches, and is observed on the same evaluation sample 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -205,8 +205,11 @@ class _Limit:
 
     def values(self, path: Trajectory) -> Values:
         """The observables of a solution."""
-        start = self.module.forward(path.checkpoints[0].state, self.x)["yhat"]
-        return {OUTPUTS_START: flat(start), **self.state_values(path.checkpoints[-1].state)}
+        return self.between(path.checkpoints[0].state, path.checkpoints[-1].state)
+
+    def between(self, start: State, end: State) -> Values:
+        """The observables of a solution given by its ends."""
+        return {OUTPUTS_START: flat(self.module.forward(start, self.x)["yhat"]), **self.state_values(end)}
 
     def state_values(self, state: State) -> Values:
         """The observables of a final state."""
@@ -279,10 +282,11 @@ class _Limit:
         """The first ensemble with half the step size on the same batches, and on other batches."""
         other = replace(self.network, source=replace(self.network.source, seed=self.network.source.seed + 1))
         start = self.path.checkpoints[0].state
-        halved, moved = together(
-            lambda data: self.halved(start) if data is None else self.values(self.solve(start, data)),
-            (None, other),
+        runs: tuple[Callable[[], Values], ...] = (
+            lambda: self.halved(start),
+            lambda: self.values(self.solve(start, other)),
         )
+        halved, moved = together(lambda run: run(), runs)
         return halved, moved
 
     def halved(self, start: State) -> Values:
@@ -296,7 +300,7 @@ class _Limit:
                 for _ in range(2):
                     state = self.module.step(state, x, y, time, rate / 2, out=state)
                     time += rate / 2
-        return {OUTPUTS_START: flat(self.module.forward(start, self.x)["yhat"]), **self.state_values(state)}
+        return self.between(start, state)
 
     def sizes(self, state: State) -> dict[str, int]:
         """The nodes of every measure axis of a state."""

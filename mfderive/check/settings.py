@@ -17,12 +17,12 @@ from ..algebra.arguments import (
     whole_number,
 )
 from ..errors import ArgumentError
+from ..finite.simulate import PRECISIONS
 from ..spec.network import Network
 
 DEFAULT_WIDTHS = (50, 100, 200, 400)
 DEFAULT_SEEDS = 8
 DEFAULT_EVALUATION = 256
-PRECISIONS = ("float32", "float64")
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from ..algebra.laws import Law, LawKind, Parameter, Reference
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Axis, AxisKind
 from ..errors import MfError, SpecError, nearest
+from ..spec.tables import RULES
 from .draw import WEIGHTS, State, check_law, check_memory, draw_law, draw_order, end_axis
 
 Array = Any
 
-RULES = ("gauss", "sobol", "monte-carlo")
 # Up to so many numbers a label space is integrated by a tensor of Gauss nodes: (nodes per number) by count;
 # numbers of two values come on top with two nodes each, as long as the tensor stays below the limit.
 GAUSS_NODES = {0: 1, 1: 32, 2: 16, 3: 10}

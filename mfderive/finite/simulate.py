@@ -24,7 +24,7 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
 from ..data.clock import alphas, evaluate_loss_error, observation_steps, times
 from ..data.draw import check_memory, check_state, initial_state, parameter_shapes, population_sizes
-from ..data.trajectory import Checkpoint, Trajectory, is_finite
+from ..data.trajectory import Checkpoint, Trajectory
 from ..errors import ArgumentError, DivergenceError, MfError, StateError
 from ..spec.network import Network
 from .fields import network_fields, system_of
@@ -287,16 +287,23 @@ class _Run:
         """Loss and error of every seed on the evaluation sample; a checkpoint where one is due."""
         yhat = trainer.outputs(moving, fixed, self.x, _PIECE)
         curves = [evaluate_loss_error(self.network, own, self.y) for own in yhat]
+        # Some functions swallow nan (a step, a maximum), so a finite loss proves nothing.
+        sound = self.are_finite(moving)
         for place, (loss, _) in enumerate(curves):
-            state = self.state(place, moving)
-            # Some functions swallow nan (a step, a maximum), so a finite loss proves nothing.
-            if not math.isfinite(loss) or not is_finite(state):
-                raise DivergenceError(self.divergence(step, place, state))
+            if not math.isfinite(loss) or not sound[place]:
+                raise DivergenceError(self.divergence(step, place, self.state(place, moving)))
         self.rows.append((step, curves))
         if step in self.kept:
             for place in range(len(self.seeds)):
                 point = Checkpoint(float(self.times[step]), step, self.state(place, moving))
                 self.points[place].append(point)
+
+    def are_finite(self, moving: Mapping[str, Array]) -> Array:
+        """Whether all trained parameters are finite numbers, one answer a seed; nothing is copied."""
+        sound = np.ones(len(self.seeds), dtype=bool)
+        for value in moving.values():
+            sound &= np.isfinite(np.asarray(value)).reshape(len(sound), -1).all(axis=1)
+        return sound
 
     def state(self, place: int, moving: Mapping[str, Array]) -> State:
         """The present state of one seed, as numpy arrays of its own."""

@@ -18,11 +18,10 @@ from ..algebra.arguments import (
     positive_number,
     whole_number,
 )
-from ..data.ensembles import RULES
 from ..data.quadrature import DATA_RULES
 from ..errors import ArgumentError, MfError, SpecError, nearest
 from ..spec.network import Network
-from ..spec.tables import BY_AXIS
+from ..spec.tables import BY_AXIS, RULES
 
 # Nodes of every population where nothing else is said: enough that the sampling error of the limit,
 # of order 1/sqrt(nodes), is below that of the networks that it is usually held against.

@@ -275,10 +275,6 @@ def _coarse_plans(problem: Problem) -> dict[str, Ensemble]:
     return plan_ensembles(problem.system, nodes, {name: plan.rule for name, plan in chosen.items()})
 
 
-def _samples(work: Refinement, doublings: int) -> str:
-    return f"{work.feed(doublings).samples} samples a step"
-
-
 def _words(plan: Ensemble, doublings: int) -> str:
     return _doubled(plan, doublings).words
 

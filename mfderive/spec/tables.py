@@ -264,7 +264,7 @@ TRAINING: Table = table(
     Key("batch_size", either(COUNT, _ALL), "samples a step; 'all': the whole fixed sample; default 100"),
     Key("schedule", EXPRESSION, "an expression in the step k = 1, 2, ...; default 1"),
 )
-# The rules of mfderive.data.ensembles, a room above this one.
+# How nodes are chosen; mfderive.data.ensembles carries the rules out.
 RULES = ("gauss", "sobol", "monte-carlo")
 # Keys whose value may be given for each population by its name.
 BY_AXIS = ("widths", "nodes", "rule")

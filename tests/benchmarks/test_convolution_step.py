@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,8 @@ import pytest
 import mfderive as mf
 from mfderive.algebra.system import draw_noise
 from mfderive.solve.threads import fitting_threads, largest_product
+
+from .timing import least_times
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "cnn_nguyen_table1.toml"
 FILTERS, BATCH, REPETITIONS = 50, 50, 25
@@ -104,17 +105,6 @@ def largest_difference(state: Any, parameters: Any, start: Any) -> float:
     return worst
 
 
-def least_times(*functions: Callable[[], Any]) -> list[float]:
-    """Least seconds of each function; the repetitions alternate, so that all see the same machine."""
-    best = [float("inf")] * len(functions)
-    for _ in range(REPETITIONS):
-        for number, function in enumerate(functions):
-            start = time.perf_counter()
-            function()
-            best[number] = min(best[number], time.perf_counter() - start)
-    return best
-
-
 def step_memory(module: Any, state: Any, x: Any, y: Any) -> tuple[int, int]:
     """Bytes that a first step allocates beside fields and parameters, and bytes of the fields."""
     module.WORKSPACE.arrays.clear()
@@ -155,7 +145,9 @@ def test_convolution_step_within_twice_of_jax(dtype: Any, tmp_path: Path) -> Non
         def advance() -> None:
             current[0] = jax.block_until_ready(step(current[0], images, y))
 
-        solver, other = least_times(lambda: module.step(state, x, y, 0.0, 1e-9, out=state), advance)
+        solver, other = least_times(
+            REPETITIONS, lambda: module.step(state, x, y, 0.0, 1e-9, out=state), advance
+        )
     beside, held = step_memory(module, state, x, y)
     patches = BATCH * 8 * 8 * FILTERS * 9 * x.itemsize
     print(f"\n{np.dtype(dtype).name}, {os.cpu_count()} cores: {FILTERS} filters, batch {BATCH}")

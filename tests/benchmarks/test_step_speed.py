@@ -6,8 +6,6 @@ many interleaved repetitions, which removes other work only where there are quie
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ import pytest
 
 import mfderive as mf
 
+from .timing import least_times
+
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "five_layer_gaussians.toml"
 WIDTH, REPETITIONS = 800, 30
 # Aims: the step costs at most so much more than its matrix products alone.
@@ -24,17 +24,6 @@ AIMS = {1000: 1.3, 100: 1.5}
 CASES = [(batch, dtype) for batch in (1000, 100) for dtype in (np.float32, np.float64)]
 
 pytestmark = pytest.mark.benchmark
-
-
-def least_times(*functions: Callable[[], Any]) -> list[float]:
-    """Least seconds of each function; the repetitions alternate, so that all see the same machine."""
-    best = [float("inf")] * len(functions)
-    for _ in range(REPETITIONS):
-        for number, function in enumerate(functions):
-            start = time.perf_counter()
-            function()
-            best[number] = min(best[number], time.perf_counter() - start)
-    return best
 
 
 def solver_times(module: Any, batch: int, dtype: Any) -> tuple[float, float]:
@@ -60,7 +49,7 @@ def solver_times(module: Any, batch: int, dtype: Any) -> tuple[float, float]:
         for (_, left, right), out in zip(calls, outputs, strict=True):
             product(out, left, right, 1e-3)
 
-    step, pure = least_times(lambda: module.step(state, x, y, 0.0, 1e-9, out=state), products)
+    step, pure = least_times(REPETITIONS, lambda: module.step(state, x, y, 0.0, 1e-9, out=state), products)
     return step, pure
 
 
@@ -104,7 +93,7 @@ def jax_times(batch: int, dtype: Any) -> tuple[float, float]:
         def advance() -> None:
             current[0] = jax.block_until_ready(step(current[0]))
 
-        return tuple(least_times(advance, lambda: jax.block_until_ready(pure(weights, fields))))
+        return tuple(least_times(REPETITIONS, advance, lambda: jax.block_until_ready(pure(weights, fields))))
 
 
 def kernels() -> str:
