@@ -14,7 +14,7 @@ import sympy as sp
 import mfderive as mf
 from mfderive.algebra.functions import call
 from mfderive.algebra.terms import Access
-from mfderive.spec.values import TEXT, Key, table
+from mfderive.network.values import TEXT, Key, table
 
 
 def positions(site):

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 import mfderive as mf
-from mfderive.data.resolve import resolve
-from mfderive.spec.reader import parse_document
+from mfderive.format.reader import parse_document
+from mfderive.samples.resolve import resolve
 
 HORIZON = 2.0
 RESOLUTIONS = (2, 4, 6, 8, 12, 16)

@@ -13,21 +13,14 @@ Names are imported when they are first used, so that ``import mfderive`` is quic
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .algebra.system import ForwardSystem as ForwardSystem
     from .algebra.system import LimitSystem as LimitSystem
-    from .check.check import check as check
-    from .check.verdict import Verdict as Verdict
     from .codegen.generate import generate as generate
     from .codegen.generate import load_solver as load_solver
-    from .data.loading import from_networkx as from_networkx
-    from .data.loading import load as load
-    from .data.trajectory import Trajectory as Trajectory
     from .errors import ArgumentError as ArgumentError
     from .errors import DataError as DataError
     from .errors import DivergenceError as DivergenceError
@@ -37,51 +30,56 @@ if TYPE_CHECKING:
     from .errors import StateError as StateError
     from .finite.simulate import simulate as simulate
     from .finite.velocity import finite_velocity as finite_velocity
+    from .format.schema import schema as schema
+    from .forward.equations import forward_system as forward_system
+    from .forward.kinds import ConnectionKind as ConnectionKind
+    from .forward.kinds import Reading as Reading
+    from .forward.kinds import register_kind as register_kind
     from .limit.derive import derive as derive
-    from .reduce.reduce import reduce as reduce
-    from .solve.integrate import solve as solve
-    from .spec.forward import forward_system as forward_system
-    from .spec.kinds import ConnectionKind as ConnectionKind
-    from .spec.kinds import Reading as Reading
-    from .spec.kinds import register_kind as register_kind
-    from .spec.network import Network as Network
-    from .spec.schema import schema as schema
+    from .network.network import Network as Network
+    from .reduction.reduce import reduce as reduce
+    from .runs.trajectory import Trajectory as Trajectory
+    from .samples.loading import from_networkx as from_networkx
+    from .samples.loading import load as load
+    from .solution.solve import solve as solve
+    from .verdict.check import check as check
+    from .verdict.verdict import Verdict as Verdict
 
 _HOME = {
     "ArgumentError": "errors",
-    "ConnectionKind": "spec.kinds",
+    "ConnectionKind": "forward.kinds",
     "DataError": "errors",
     "DivergenceError": "errors",
     "ForwardSystem": "algebra.system",
     "LimitSystem": "algebra.system",
     "MfError": "errors",
-    "Network": "spec.network",
-    "Reading": "spec.kinds",
+    "Network": "network.network",
+    "Reading": "forward.kinds",
     "ResourceError": "errors",
     "SpecError": "errors",
     "StateError": "errors",
-    "Trajectory": "data.trajectory",
-    "Verdict": "check.verdict",
-    "check": "check.check",
+    "Trajectory": "runs.trajectory",
+    "Verdict": "verdict.verdict",
+    "check": "verdict.check",
     "derive": "limit.derive",
     "finite_velocity": "finite.velocity",
-    "forward_system": "spec.forward",
-    "from_networkx": "data.loading",
+    "forward_system": "forward.equations",
+    "from_networkx": "samples.loading",
     "generate": "codegen.generate",
-    "load": "data.loading",
+    "load": "samples.loading",
     "load_solver": "codegen.generate",
-    "reduce": "reduce.reduce",
-    "register_kind": "spec.kinds",
-    "schema": "spec.schema",
+    "reduce": "reduction.reduce",
+    "register_kind": "forward.kinds",
+    "schema": "format.schema",
     "simulate": "finite.simulate",
-    "solve": "solve.integrate",
+    "solve": "solution.solve",
 }
 
 # Rooms that enter themselves in a table of a room below them: display of equations, fields of a state.
 _ENTRIES = {
     "LimitSystem": ("notation.registry",),
     "derive": ("notation.registry",),
-    "Trajectory": ("solve.integrate", "finite.simulate"),
+    "Trajectory": ("solution.solve", "finite.simulate"),
 }
 
 __all__ = sorted(_HOME)
@@ -100,18 +98,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-class _Package(ModuleType):
-    """Keeps a public name from being bound to the room of the same name.
-
-    Python binds a package's submodule to its name once it is imported, so whatever imports the room
-    ``mfderive.solve`` would replace the function ``mfderive.solve`` by it.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from mfderive.cli import FAULT, INTERRUPTED, commands, main
+from mfderive.cli.folders import output_folder
 from mfderive.cli.parser import build_parser
-from mfderive.cli.places import output_folder
 from mfderive.errors import MfError
 
 COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "check", "report", "schema"]
@@ -209,7 +209,7 @@ def test_a_fault_of_the_program_has_a_code_of_its_own(capsys, monkeypatch, spec)
     def broken(*arguments):
         raise KeyError("r.weight.r")
 
-    monkeypatch.setattr("mfderive.data.resolve.resolve", broken)
+    monkeypatch.setattr("mfderive.samples.resolve.resolve", broken)
     assert main(["show", spec]) == FAULT == 4
     message = capsys.readouterr().err
     assert message.startswith("mfderive: a fault of the program (KeyError: 'r.weight.r', test_cli.py:")
@@ -228,7 +228,7 @@ def test_warnings_of_the_package_are_one_line(capsys, monkeypatch, spec):
         warnings.warn_explicit("foreign", UserWarning, "/elsewhere/file.py", 7, registry={})
         raise MfError("the end")
 
-    monkeypatch.setattr("mfderive.data.resolve.resolve", warned)
+    monkeypatch.setattr("mfderive.samples.resolve.resolve", warned)
     seen = []
     monkeypatch.setattr(warnings, "showwarning", lambda message, *rest: seen.append(str(message)))
     assert main(["show", spec]) == 2
@@ -245,7 +245,7 @@ def test_memory_that_does_not_suffice_is_one_line(capsys, monkeypatch, spec):
     def full(*arguments):
         raise MemoryError("1 TB")
 
-    monkeypatch.setattr("mfderive.data.resolve.resolve", full)
+    monkeypatch.setattr("mfderive.samples.resolve.resolve", full)
     assert main(["show", spec]) == 2
     assert capsys.readouterr().err.startswith("mfderive: the memory does not suffice (1 TB)")
 

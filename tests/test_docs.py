@@ -9,11 +9,11 @@ import pytest
 
 import mfderive as mf
 from mfderive.cli.parser import build_parser
-from mfderive.data.ensembles import GAUSS_NODES, NOISE_NODES, SOBOL_NODES
-from mfderive.data.quadrature import DATA_RULES
-from mfderive.solve.options import resolve_options
-from mfderive.spec.kind import KINDS
-from mfderive.spec.names import RESERVED, is_reserved
+from mfderive.forward.kind import KINDS
+from mfderive.network.names import RESERVED, is_reserved
+from mfderive.samples.quadrature import DATA_RULES
+from mfderive.solution.options import resolve_options
+from mfderive.state.ensembles import GAUSS_NODES, NOISE_NODES, SOBOL_NODES
 
 DOCS = Path(__file__).parent.parent / "docs"
 LAYERS = (DOCS / "layers.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mfderive.spec.kind import KINDS
+from mfderive.forward.kind import KINDS
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -7,7 +7,7 @@ import sys
 def test_a_room_does_not_take_the_name_of_a_function() -> None:
     """``solve`` and ``reduce`` are rooms and functions (a fresh process: nothing is imported)."""
     code = (
-        "import mfderive.solve.integrate, mfderive.reduce.reduce, mfderive as mf;"
+        "import mfderive.solution.solve, mfderive.reduction.reduce, mfderive as mf;"
         "assert callable(mf.solve) and callable(mf.reduce);"
         "from mfderive import solve, reduce; assert callable(solve) and callable(reduce)"
     )

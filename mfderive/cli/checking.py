@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from .commands import Outcome, load_network
-from .places import output_folder
+from .folders import output_folder
 
 
 def check(arguments: argparse.Namespace) -> Outcome:
     """Hold finite networks against the limit; the exit code is the verdict's."""
-    from ..report.verdict import write_verdict_page
+    from ..report.verdict_section import write_verdict_page
 
     network = load_network(arguments)
     folder = output_folder(arguments, Path("runs") / f"{Path(arguments.spec).stem}-check")

@@ -16,8 +16,8 @@ from textwrap import fill
 from typing import Any
 
 from ..errors import MfError, SpecError, nearest
-from .places import output_folder
-from .words import curve, curve_text, final_text, run_text, tolerance_text
+from .console import curve, curve_text, final_text, run_text, tolerance_text
+from .folders import output_folder
 
 DEFAULT_WIDTHS = (50, 100, 200, 400)
 RUN_SEEDS = 2  # networks a width that `run` trains
@@ -104,8 +104,8 @@ def _spec_folders() -> list[Path]:
 
 def load_network(arguments: argparse.Namespace) -> Any:
     """The network of the spec with the flags written into it, resolved."""
-    from ..data.resolve import resolve
-    from ..spec.reader import parse_document, read
+    from ..format.reader import parse_document, read
+    from ..samples.resolve import resolve
 
     parsed = read(_spec_path(arguments.spec))
     document = dict(parsed.document)
@@ -157,8 +157,8 @@ def _stem(arguments: argparse.Namespace) -> str:
 
 def show(arguments: argparse.Namespace) -> Outcome:
     """Print what a network consists of."""
+    from ..forward.equations import forward_system
     from ..report.summary import summarise, summary_text
-    from ..spec.forward import forward_system
 
     network = load_network(arguments)
     summary = summarise(network, forward_system(network), arguments.widths or _widths(network))
@@ -167,9 +167,9 @@ def show(arguments: argparse.Namespace) -> Outcome:
 
 def derive(arguments: argparse.Namespace) -> Outcome:
     """Print the equations of the limit, or write them to a file."""
+    from ..advice.advise import advise
     from ..limit.derive import derive as derive_limit
-    from ..reduce.advice import advise
-    from ..reduce.reduce import reduce as reduce_limit
+    from ..reduction.reduce import reduce as reduce_limit
 
     network = load_network(arguments)
     limit = derive_limit(network)
@@ -237,7 +237,7 @@ def schema(arguments: argparse.Namespace) -> Outcome:
     """Print the JSON Schema of spec files."""
     import json
 
-    from ..spec.schema import schema as spec_schema
+    from ..format.schema import schema as spec_schema
 
     document = spec_schema()
     return Outcome(document, json.dumps(document, indent=2, ensure_ascii=False))
@@ -282,9 +282,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Go the whole way and leave one folder."""
     import mfderive
 
-    from ..reduce.advice import advise
-    from ..report.run import RunResult, check_replaceable, write_run
-    from ..solve.options import resolve_options
+    from ..advice.advise import advise
+    from ..report.folder import RunResult, check_replaceable, write_run
+    from ..solution.options import resolve_options
 
     folder = output_folder(arguments, Path("runs") / _stem(arguments))
     check_replaceable(folder)
@@ -332,7 +332,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
 def report(arguments: argparse.Namespace) -> Outcome:
     """Draw figures and page of a run again."""
-    from ..report.run import rebuild
+    from ..report.folder import rebuild
 
     record = rebuild(arguments.run)
     return Outcome(record, run_text(record))

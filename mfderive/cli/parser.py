@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import MfError, nearest
-from ..spec.tables import RULES
+from ..network.tables import RULES
 from . import checking, commands, starting
 from .commands import Outcome
 

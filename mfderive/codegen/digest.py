@@ -8,7 +8,7 @@ import sympy as sp
 
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Equation, Index, Slot
-from .printer import serial
+from .numba.expression_code import serial
 
 # Counted up whenever the generator writes other code for the same system.
 GENERATOR = "3"

@@ -16,7 +16,7 @@ from ..algebra.system import LimitSystem, draw_noise
 from ..errors import MfError
 from ..notation.document import latex_document
 from .digest import GENERATOR, digest
-from .module import solver_source
+from .numba.module import solver_source
 
 SOLVER = "solver.py"
 EQUATIONS = "equations.tex"

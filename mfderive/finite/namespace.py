@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .functions import NUMPY_FUNCTIONS, real_part
+from .numpy_functions import NUMPY_FUNCTIONS, real_part
 
 Array = Any
 

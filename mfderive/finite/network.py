@@ -22,8 +22,8 @@ import sympy as sp
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Term, slot_indices
 from ..errors import StateError
-from .functions import NUMPY_FUNCTIONS, evaluate_expression
 from .namespace import Namespace
+from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
 from .patches import gather, scatter_matrix
 
 Array = Any

@@ -20,17 +20,19 @@ from ..algebra.arguments import (
     whole_number,
 )
 from ..algebra.laws import TIME, Parameter
+from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
-from ..data.clock import alphas, evaluate_loss_error, observation_steps, times
-from ..data.draw import check_memory, check_state, initial_state, parameter_shapes, population_sizes
-from ..data.trajectory import Checkpoint, Trajectory
 from ..errors import ArgumentError, DivergenceError, MfError, StateError
-from ..spec.network import Network
-from .fields import network_fields, system_of
-from .functions import NUMPY_FUNCTIONS, evaluate_expression
+from ..network.network import Network
+from ..runs.evaluation import evaluate_loss_error
+from ..runs.schedule import alphas, observation_steps, times
+from ..runs.trajectory import Checkpoint, Trajectory
+from ..state.draw import check_state, initial_state, parameter_shapes, population_sizes
+from .evaluation import network_fields, system_of
 from .namespace import precision
 from .network import LARGEST_GRID, FiniteNetwork
+from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
 from .patches import patch_entries
 from .velocity import require_equal_weights, width_factor
 

@@ -17,12 +17,12 @@ from ..algebra.arguments import choice, instance, number
 from ..algebra.laws import TIME, Parameter
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
-from ..data.draw import WEIGHTS, check_state
 from ..errors import StateError
-from .fields import data_array, parameter_arrays, shapes_of, system_of
-from .functions import NUMPY_FUNCTIONS, evaluate_expression
+from ..state.draw import WEIGHTS, check_state
+from .evaluation import data_array, parameter_arrays, shapes_of, system_of
 from .namespace import NUMPY, jax_namespace, precision
 from .network import FiniteNetwork
+from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
 
 Array = Any
 

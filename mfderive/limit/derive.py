@@ -31,8 +31,8 @@ from ..algebra.terms import (
     slot_indices,
 )
 from ..errors import MfError
-from ..spec.forward import forward_system
-from ..spec.network import Network
+from ..forward.equations import forward_system
+from ..network.network import Network
 
 LOSS = "loss"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.trajectory import Trajectory
+from ..runs.trajectory import Trajectory
 
 Values = NDArray[np.float64]
 

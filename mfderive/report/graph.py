@@ -13,10 +13,10 @@ import sympy as sp
 
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
+from ..forward.kinds import KINDS
+from ..network.names import INPUT, MAIN, OUTPUT, connection_weights, parts_of, population_of
+from ..network.network import Connection, Layer, Network
 from ..notation.letters import Letters, name_of
-from ..spec.kinds import KINDS
-from ..spec.names import INPUT, MAIN, OUTPUT, connection_weights, parts_of, population_of
-from ..spec.network import Connection, Layer, Network
 
 Data = Mapping[str, Any]
 FOLD = "fold"

@@ -11,8 +11,8 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+from ..network.names import MAIN
 from ..notation.letters import Letter, letter_of
-from ..spec.names import MAIN
 from .graph import FOLD, folded
 from .graph_layout import ARROW, Box, Layout, Wire, arrange
 

@@ -16,7 +16,7 @@ from .figures import RECIPES, inline_svg
 from .graph_svg import graph_svg
 from .html import Section, code, document, html_table, items
 from .summary import bytes_text
-from .verdict import verdict_section
+from .verdict_section import verdict_section
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 from ..algebra.laws import Parameter
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
-from ..spec.names import MAIN
-from ..spec.network import Connection, Layer, Network
+from ..network.names import MAIN
+from ..network.network import Connection, Layer, Network
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 

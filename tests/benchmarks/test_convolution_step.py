@@ -22,7 +22,7 @@ import pytest
 
 import mfderive as mf
 from mfderive.algebra.system import draw_noise
-from mfderive.solve.threads import fitting_threads, largest_product
+from mfderive.solution.threads import fitting_threads, largest_product
 
 from .timing import least_times
 

@@ -11,8 +11,8 @@ import numpy as np
 import mfderive as mf
 from mfderive.algebra.system import draw_noise
 from mfderive.codegen.generate import SOLVER, load_solver
-from mfderive.codegen.interpreter import interpret
-from mfderive.codegen.module import solver_source
+from mfderive.codegen.numba.module import solver_source
+from mfderive.tensor.interpreter import interpret
 
 Array = Any
 SPECS = Path(__file__).resolve().parents[2] / "specs"

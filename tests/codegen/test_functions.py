@@ -8,7 +8,7 @@ from numba import njit
 from scipy import special
 
 from mfderive.algebra.functions import FUNCTIONS
-from mfderive.codegen.functions import CODE, helpers
+from mfderive.codegen.numba.function_code import CODE, helpers
 
 # Ties, both signs, and far out where a careless formula overflows (exp itself is left inside its range).
 POINTS = [-80.0, -3.3, -1.0, -1e-3, -0.0, 0.0, 1e-3, 0.5, 1.0, 2.7, 80.0]

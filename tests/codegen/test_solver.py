@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mfderive.codegen.generate import load_solver
-from mfderive.data.draw import initial_state
+from mfderive.state.draw import initial_state
 
 from .material import MATERIAL, cast, limit, weighted_case, worst_error, write_solver
 
@@ -57,7 +57,7 @@ def test_step_is_state_plus_velocity(solver):
 
 
 def test_sample_is_the_packages_draw(solver):
-    """The solver draws what mfderive.data draws, bit for bit, in both modes of the edges."""
+    """The solver draws what mfderive.samples draws, bit for bit, in both modes of the edges."""
     system, module = solver
     for edges in ("draw", "mean"):
         own, other = module.sample(5, 11, edges), initial_state(system, 5, 11, edges)

@@ -10,7 +10,7 @@ import pytest
 import mfderive as mf
 from mfderive.codegen.digest import digest
 from mfderive.codegen.generate import cache_directory, generate, load_solver
-from mfderive.codegen.module import solver_source
+from mfderive.codegen.numba.module import solver_source
 
 from .material import MATERIAL, limit
 

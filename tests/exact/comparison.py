@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 import mfderive as mf
-from mfderive.algebra.interpreter import interpret
 from mfderive.algebra.system import ForwardSystem, LimitSystem, draw_noise, velocity
 from mfderive.codegen.generate import SOLVER, load_solver
-from mfderive.codegen.module import solver_source
-from mfderive.data.draw import initial_state
+from mfderive.codegen.numba.module import solver_source
 from mfderive.finite.namespace import NUMPY
 from mfderive.finite.network import FiniteNetwork
 from mfderive.finite.velocity import rate_at
 from mfderive.limit.derive import derive_system
+from mfderive.state.draw import initial_state
+from mfderive.tensor.interpreter import interpret
 
 from .strategies import Specimen
 

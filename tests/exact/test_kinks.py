@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.data.draw import initial_state
+from mfderive.state.draw import initial_state
 
 from .comparison import Case, interpreted
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import mfderive as mf
-from mfderive.data.draw import initial_state
+from mfderive.state.draw import initial_state
 
 from .comparison import Case, built, disagreements, interpreted, is_sane, witness_fields
 from .strategies import FEATURES, Specimen, seeded, specimens

@@ -5,9 +5,9 @@ import pytest
 import sympy as sp
 
 from mfderive.algebra.functions import FUNCTIONS, call
-from mfderive.finite.functions import NUMPY_FUNCTIONS, evaluate_expression
 from mfderive.finite.jax_functions import JAX_FUNCTIONS
 from mfderive.finite.namespace import precision
+from mfderive.finite.numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
 
 A, B = sp.symbols("a b")
 STEP = 1e-170

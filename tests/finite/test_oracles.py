@@ -6,13 +6,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mfderive.data.resolve import resolve
-from mfderive.finite.fields import network_fields
+from mfderive.finite.evaluation import network_fields
 from mfderive.finite.namespace import NUMPY, precision
 from mfderive.finite.network import FiniteNetwork
 from mfderive.finite.velocity import finite_velocity
-from mfderive.spec.forward import forward_system
-from mfderive.spec.reader import parse_document
+from mfderive.format.reader import parse_document
+from mfderive.forward.equations import forward_system
+from mfderive.samples.resolve import resolve
 
 from . import oracles
 from .systems import random_state

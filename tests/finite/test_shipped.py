@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfderive.data.draw import initial_state
-from mfderive.data.resolve import resolve
-from mfderive.finite.fields import network_fields
+from mfderive.finite.evaluation import network_fields
 from mfderive.finite.namespace import precision
 from mfderive.finite.simulate import simulate
 from mfderive.finite.velocity import finite_velocity
-from mfderive.spec.forward import forward_system
-from mfderive.spec.reader import read
+from mfderive.format.reader import read
+from mfderive.forward.equations import forward_system
+from mfderive.samples.resolve import resolve
+from mfderive.state.draw import initial_state
 
 from .shipped_oracles import SHIPPED
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mfderive.data.clock import evaluate_loss_error
-from mfderive.data.draw import initial_state
-from mfderive.data.resolve import resolve
 from mfderive.errors import DivergenceError, MfError, ResourceError, StateError
 from mfderive.finite.simulate import simulate
 from mfderive.finite.velocity import finite_velocity
-from mfderive.spec.forward import forward_system
-from mfderive.spec.reader import parse_document
+from mfderive.format.reader import parse_document
+from mfderive.forward.equations import forward_system
+from mfderive.runs.evaluation import evaluate_loss_error
+from mfderive.samples.resolve import resolve
+from mfderive.state.draw import initial_state
 
 SPEC = """
 format = 1

@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 
 import mfderive as mf
+from mfderive.format.networkx_graph import from_networkx, to_networkx
+from mfderive.format.reader import parse_document
+from mfderive.format.schema import schema
 from mfderive.limit.derive import derive_system
-from mfderive.spec.graph import from_networkx, to_networkx
-from mfderive.spec.reader import parse_document
-from mfderive.spec.schema import schema
 
 from .documents import GRAPHS, Document, connection, document, layer
 

@@ -7,8 +7,8 @@ import pytest
 from exact.comparison import Case, coarse_state, disagreements, interpreted, plain_solver, shaken_state
 
 import mfderive as mf
-from mfderive.data.draw import initial_state
 from mfderive.limit.derive import derive_system
+from mfderive.state.draw import initial_state
 
 from .documents import GRAPHS
 

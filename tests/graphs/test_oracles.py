@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.data.draw import initial_state
-from mfderive.finite.fields import network_fields
+from mfderive.finite.evaluation import network_fields
 from mfderive.finite.namespace import precision
+from mfderive.state.draw import initial_state
 
 from .documents import GRAPHS, HEAD, convolution, document, layer
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.data.ensembles import plan_ensembles
+from mfderive.state.ensembles import plan_ensembles
 
 DEPTH = 5
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from mfderive.algebra.interpreter import interpret
 from mfderive.algebra.system import draw_noise
 from mfderive.notation.letters import name_of
 from mfderive.notation.measure_nodes import Apply, Change, Frechet, Gradient, Inner
 from mfderive.notation.nodes import head_name
+from mfderive.tensor.interpreter import interpret
 
 
 class EulerianValues:

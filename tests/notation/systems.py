@@ -6,9 +6,9 @@ import dataclasses
 from functools import cache
 
 from mfderive.algebra.system import LimitSystem
+from mfderive.format.reader import parse_document
+from mfderive.forward.equations import forward_system
 from mfderive.limit.derive import derive_system
-from mfderive.spec.forward import forward_system
-from mfderive.spec.reader import parse_document
 
 LAW = "normal(1, 0.1)"
 

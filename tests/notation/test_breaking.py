@@ -198,8 +198,8 @@ def test_activations_of_layers_with_steps_are_stated_once():
         "output": {"from": "r", "weight": "normal(1, 1)"},
         "training": {"learning_rate": 0.1, "batch_size": 10, "steps": 5},
     }
-    from mfderive.data.resolve import resolve
-    from mfderive.spec.reader import parse_document
+    from mfderive.format.reader import parse_document
+    from mfderive.samples.resolve import resolve
 
     shown = text(mf.derive(resolve(parse_document(network, None))))
     assert shown.count("gain_r sigmoid(g_r) tanh(H_r)") == 1

@@ -12,7 +12,6 @@ from exact.comparison import Case, built
 from exact.strategies import seeded
 
 import mfderive as mf
-from mfderive.algebra.interpreter import interpret
 from mfderive.algebra.system import draw_noise
 from mfderive.errors import MfError
 from mfderive.notation import html, latex_document, measure_form, text
@@ -20,6 +19,7 @@ from mfderive.notation.alphabet import Manner
 from mfderive.notation.existence import obstacle
 from mfderive.notation.letters import Letters
 from mfderive.notation.measure_nodes import Frechet, Inner
+from mfderive.tensor.interpreter import interpret
 
 from . import systems
 from .eulerian_values import EulerianValues

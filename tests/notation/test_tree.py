@@ -9,11 +9,11 @@ import sympy as sp
 from mfderive.algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS
 from mfderive.algebra.system import draw_noise
 from mfderive.algebra.terms import AxisKind
-from mfderive.codegen.interpreter import interpret
 from mfderive.errors import MfError
 from mfderive.notation import display, display_tree, equation_text
 from mfderive.notation.nodes import FIRST_MAXIMUM, Activation, Indicator, Maximum, Mean, Sum, head
 from mfderive.notation.tree import TreeBuilder
+from mfderive.tensor.interpreter import interpret
 
 from . import systems
 from .tree_values import TreeValues, ranges

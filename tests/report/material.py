@@ -9,11 +9,8 @@ import sympy as sp
 
 from mfderive.algebra.functions import call
 from mfderive.algebra.laws import LawKind
-from mfderive.data.resolve import resolve
-from mfderive.data.trajectory import Trajectory
-from mfderive.report.run import RunResult
-from mfderive.spec.forward import forward_system
-from mfderive.spec.network import (
+from mfderive.forward.equations import forward_system
+from mfderive.network.network import (
     Connection,
     DataSpec,
     LawSpec,
@@ -25,6 +22,9 @@ from mfderive.spec.network import (
     Training,
     WeightSpec,
 )
+from mfderive.report.folder import RunResult
+from mfderive.runs.trajectory import Trajectory
+from mfderive.samples.resolve import resolve
 
 NASTY = "<script>alert('&')</script>"
 EQUATIONS = {

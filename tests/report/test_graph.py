@@ -9,13 +9,13 @@ import pytest
 from exact.strategies import seeded
 
 import mfderive as mf
-from mfderive.data.resolve import resolve
+from mfderive.format.reader import parse_document
+from mfderive.network.names import connection_weights, parts_of
+from mfderive.network.network import Layer
 from mfderive.report.graph import folded, graph_data
 from mfderive.report.graph_layout import generations
 from mfderive.report.graph_svg import graph_svg, text_width
-from mfderive.spec.names import connection_weights, parts_of
-from mfderive.spec.network import Layer
-from mfderive.spec.reader import parse_document
+from mfderive.samples.resolve import resolve
 
 from .drawing import measured, read
 from .material import NASTY

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mfderive.errors import MfError
-from mfderive.report.run import rebuild, write_run
+from mfderive.forward.equations import forward_system
+from mfderive.report.folder import rebuild, write_run
 from mfderive.report.summary import array_shapes, bytes_text, summarise, summary_text, text_table
-from mfderive.spec.forward import forward_system
 
 from .material import NASTY, network, run_result
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
+from mfderive.report.folder import write_run
 from mfderive.report.html import items, words
-from mfderive.report.run import write_run
-from mfderive.report.verdict import draw_distance, render_verdict, verdict_section, write_verdict_page
+from mfderive.report.verdict_section import draw_distance, render_verdict, verdict_section, write_verdict_page
 
 from .material import NASTY, run_result
 from .test_page import assert_self_contained, read_page

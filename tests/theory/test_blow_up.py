@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.codegen.interpreter import interpret
-from mfderive.solve.run import runge_kutta
+from mfderive.solution.march import runge_kutta
+from mfderive.tensor.interpreter import interpret
 
 from .common import EPSILON, Array, State, distance, flat, rounding_bound, taken
 from .kinks import has_kinks, sides

@@ -1,0 +1,70 @@
+"""What warnings look at, and the words that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..algebra.system import LimitSystem
+from ..network.network import Network
+from .probe import Probe
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the warnings look at: the network, its limit, the reduced limit, and how that starts to move."""
+
+    network: Network
+    limit: LimitSystem
+    reduced: LimitSystem
+    probe: Probe
+
+    @property
+    def closed(self) -> list[str]:
+        """The weights between populations of which only the mean is left."""
+        kept = self.reduced.parameter
+        return [p.name for p in self.limit.parameters if p.noise and not kept[p.name].noise]
+
+    @property
+    def collapsed(self) -> list[str]:
+        """The layers all of whose neurons are equal at all times."""
+        found = []
+        for layer in self.network.layers:
+            names = [name for name in self.own_fields(layer.name) if self.limit.population_slots(name)]
+            if names and not any(self.reduced.population_slots(name) for name in names):
+                found.append(layer.name)
+        return found
+
+    @property
+    def statistics(self) -> list[str]:
+        """The forward fields that average over their own layer's neurons."""
+        limit, found = self.limit, []
+        for layer in self.network.layers:
+            own = {axis for name in self.own_fields(layer.name) for axis in limit.population_slots(name)}
+            for equation in limit.forward:
+                if equation.field.split(".")[0] != layer.name or limit.population_slots(equation.field):
+                    continue
+                averaged = {index.axis for term in equation.terms for index in term.reduced}
+                reads = {access.field.split(".")[0] for term in equation.terms for _, access in term.accesses}
+                if own & averaged and reads == {layer.name}:
+                    found.append(equation.field)
+        return found
+
+    def own_fields(self, layer: str) -> list[str]:
+        """The visible forward fields of a layer, at all of its steps."""
+        return [
+            equation.field
+            for equation in self.limit.forward
+            if equation.field.split(".")[0] == layer and not self.limit.field[equation.field].hidden
+        ]
+
+
+def listed(parts: list[str]) -> str:
+    """Names as a sentence lists them: "a, b and c"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def verb(names: list[str], many: str, one: str = "") -> str:
+    """A verb that fits a number of names: "move" or "moves"."""
+    return many if len(names) != 1 else one or f"{many}s"

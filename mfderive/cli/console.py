@@ -1,0 +1,80 @@
+"""What commands say on a terminal: tables of curves, of final losses, of what a tolerance reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ROWS = 9  # moments of a curve that a terminal shows
+
+
+def curve(path: Any) -> list[dict[str, float | None]]:
+    """A trajectory as plain data; what is not finite becomes None."""
+    import math
+
+    rows = zip(path.times, path.steps, path.loss, path.error, strict=True)
+    return [
+        {
+            "t": float(time),
+            "step": int(step),
+            "loss": float(loss) if math.isfinite(loss) else None,
+            "error": float(error) if math.isfinite(error) else None,
+        }
+        for time, step, loss, error in rows
+    ]
+
+
+def tolerance_text(reached: Mapping[str, Any]) -> str:
+    """What a tolerance led to: the estimate of the error, and the resolutions that give it."""
+    from ..report.summary import text_table
+
+    parts = reached["resolutions"].items()
+    cells = [[name, part["level"], _number(part["estimate"])] for name, part in parts]
+    verdict = "met" if reached["met"] else "not met"
+    batches = reached["batches"]
+    other = "" if batches is None else f"; other batches would move it by up to {_number(batches)}"
+    return (
+        f"{text_table(('resolution', 'level', 'error'), cells)}\n"
+        f"the loss curve is within {_number(reached['estimate'])} of the limit's (tolerance "
+        f"{_number(reached['asked'])}: {verdict}){other}"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def curve_text(path: Any) -> str:
+    """A few moments of a curve as a table."""
+    from ..report.summary import text_table
+
+    rows = curve(path)
+    places = sorted({round(place * (len(rows) - 1) / (ROWS - 1)) for place in range(ROWS)})
+    cells = [[_number(rows[place][key]) for key in ("t", "step", "loss", "error")] for place in places]
+    return text_table(("t", "step", "loss", "error"), cells)
+
+
+def final_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of final losses by width for a terminal."""
+    from ..report.summary import text_table
+
+    cells = [
+        [
+            "limit" if row["width"] is None else row["width"],
+            row["seeds"],
+            _number(row["loss"]),
+            _number(row["error"]),
+            _number(row["distance"]),
+        ]
+        for row in rows
+    ]
+    return text_table(("width", "seeds", "final loss", "final error", "farthest from limit"), cells)
+
+
+def run_text(record: Mapping[str, Any]) -> str:
+    """What a finished run says: final losses, the verdict, where the page is."""
+    from ..verdict.wording import headline
+
+    seconds = sum(record["timings"].values())
+    verdict = f"\n\n{headline(record['verdict'])}" if record.get("verdict") else ""
+    return f"{final_text(record['final'])}{verdict}\n\n{seconds:.0f} seconds. The page: {record['page']}"

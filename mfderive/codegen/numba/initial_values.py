@@ -1,0 +1,95 @@
+"""Code that draws initial values, and the rates in time."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from ...algebra.evaluate import evaluate_expression
+from ...algebra.laws import TIME, End, Law, LawKind, Parameter, Reference
+from ...algebra.system import LimitSystem
+from ...state.draw import draw_order, neuron_axis
+from .expression_code import array_text
+
+
+def law_lines(system: LimitSystem) -> list[str]:
+    """The body of ``sample``: one assignment a parameter, in an order in which references are known.
+
+    The noise of ``system`` is drawn (no noise axes); a parameter still says whether it has noise.
+    """
+    table = system.parameter
+    noisy = {parameter.name for parameter in system.parameters if parameter.noise is not None}
+    lines = ['    draw = edges == "draw"'] if noisy else []
+    for parameter in draw_order(system):
+        shape = _shape(parameter)
+        lines.append(f"    # {parameter.name}: {law_text(parameter.law)}")
+        neuron = neuron_axis(system, parameter)
+        drawn = _draw(parameter, parameter.law, table, shape, neuron)
+        if parameter.name in noisy:
+            law = parameter.law
+            mean = Law(LawKind.CONSTANT, (law.mean,), law.references, law.text)
+            drawn = f"({drawn} if draw else {_draw(parameter, mean, table, shape, 0)})"
+        lines.append(f'    values["{parameter.name}"] = {drawn}')
+    return lines
+
+
+def _shape(parameter: Parameter) -> str:
+    sizes = ", ".join(f'n["{axis}"]' for axis in parameter.axes)
+    return f"({sizes},)" if sizes else "()"
+
+
+def law_text(law: Law) -> str:
+    """A law as one line."""
+    return " ".join(law.text.split()) if law.text else law.kind.value
+
+
+def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: str, neuron: int) -> str:
+    names = {
+        symbol: _referenced(parameter, reference, table[reference.parameter])
+        for symbol, reference in law.references
+    }
+    arguments = [
+        array_text(argument, names)
+        if argument.free_symbols
+        else repr(float(evaluate_expression(argument, {})))
+        for argument in law.arguments
+    ]
+    given = f'"{law.kind.value}", ({", ".join(arguments)},), "{parameter.name}", {shape}, seed'
+    # Only a sphere asks which axis holds the neurons.
+    return f"_draw({given}, {neuron})" if law.kind is LawKind.SPHERE and neuron else f"_draw({given})"
+
+
+def _referenced(parameter: Parameter, reference: Reference, other: Parameter) -> str:
+    """Code for initial values at one end of a connection, shaped to broadcast."""
+    component = ", ".join(map(str, reference.component))
+    if len(reference.component) == len(other.axes):  # one type: the value has no neuron
+        return f'values["{other.name}"][{component or "()"}]'
+    # Positions in the layout before reduction; one neuron alone is both ends of what it keeps.
+    rank = len(parameter.axes) + len(parameter.dropped)
+    position = 0 if reference.end is End.TARGET or rank < 2 else 1
+    if position in parameter.dropped:  # the law does not depend on this neuron: any of them will do
+        return f'values["{other.name}"][{", ".join(["0", *map(str, reference.component)])}]'
+    kept = [k for k in range(rank) if k not in parameter.dropped]
+    column = f":, {component}" if component else ":"
+    shape = ", ".join("-1" if place == position else "1" for place in kept)
+    return f'values["{other.name}"][{column}].reshape({shape})'
+
+
+def rate_lines(system: LimitSystem) -> list[str]:
+    """The function ``rates``."""
+    lines = [
+        "def rates(t):",
+        '    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""',
+    ]
+    lines.append("    return {")
+    for parameter in system.parameters:
+        if not parameter.is_frozen:
+            lines.append(f'        "{parameter.name}": {_rate(parameter.rate)},')
+    return [*lines, "    }"]
+
+
+def _rate(rate: sp.Expr) -> str:
+    return (
+        f"float({array_text(rate, {TIME: 't'})})"
+        if rate.free_symbols
+        else repr(float(evaluate_expression(rate, {})))
+    )

@@ -1,0 +1,328 @@
+"""Compiled loop nests: one function for each distinct shape of a term.
+
+Indices are renamed to i, j, k, ... and arrays to a, b, c, ... before anything is written, so that equations
+that are equal after renaming give equal text and share one function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from ...algebra.functions import ClosedFunction
+from ...algebra.terms import Access, Affine, Index, Slot, Term, slot_indices
+from ...tensor.instructions import Loop
+from .expression_code import formula, is_negative, is_number, number_value, sort_key, unknown_node
+from .function_code import CODE
+
+_INDICES = "ijklmnqrstuvw"
+_ARRAYS = "abcdefgh"
+_POWERS = 4  # integer powers up to this one are multiplied out
+
+
+@dataclass
+class Kernels:
+    """The compiled functions of one file: source by name, and the functions of the table they call."""
+
+    sources: dict[str, str] = field(default_factory=dict)
+    functions: set[str] = field(default_factory=set)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def call(self, loop: Loop) -> tuple[str, list[str], list[Index]]:
+        """Name of the function for a loop, arrays to pass after ``out``, and indices whose sizes follow."""
+        nest = _Nest(loop)
+        body = nest.source()
+        self.functions |= nest.functions
+        return self.named(nest.title(), body), nest.arrays, nest.extents
+
+    def named(self, base: str, body: str) -> str:
+        """The name of the function with this source (called KERNEL in it), which is added once."""
+        if body not in self._names:
+            name = self._unused(base)
+            self._names[body] = name
+            self.sources[name] = body.replace("KERNEL", name, 1)
+        return self._names[body]
+
+    def _unused(self, base: str) -> str:
+        name, number = base, 2
+        while name in self.sources:
+            name, number = f"{base}_{number}", number + 1
+        return name
+
+
+def loop_order(term: Term) -> tuple[Index, ...]:
+    """The order of loops, outermost first: the innermost runs through memory without jumps.
+
+    An index scores for every access that it walks contiguously and loses for every one that it strides.
+    """
+    score: dict[Index, float] = {}
+    places: list[tuple[float, tuple[Slot, ...]]] = [(1.5, term.target)]
+    places += [(1.0, access.slots) for _, access in term.accesses]
+    for index in term.indices:
+        score[index] = 0.0
+        for weight, slots in places:
+            for position, slot in enumerate(slots):
+                if index in slot_indices((slot,)):
+                    score[index] += weight if position == len(slots) - 1 else -weight
+    if not score:
+        return ()
+    order = [i for i in term.indices if i not in term.reduced] + list(term.reduced)
+    best = max(score.values())
+    inner = [i for i in order if score[i] == best][-1]
+    return (*(i for i in order if i != inner), inner)
+
+
+def _letter(letters: str, number: int) -> str:
+    return letters[number] if number < len(letters) else f"{letters[-1]}{number}"
+
+
+class _Nest:
+    """Writes one loop nest; every value is computed at the outermost level at which it is known."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop, self.term = loop, loop.term
+        term = loop.term
+        self.order = loop_order(term)
+        self.letter = {index: _letter(_INDICES, n) for n, index in enumerate(term.indices)}
+        self.level_of = {index: n + 1 for n, index in enumerate(self.order)}
+        # Arrays with the most axes first: relu(a(i, j) + b(j)) reads better than relu(b(i, j) + a(j)).
+        by_size = sorted((access for _, access in term.accesses), key=lambda access: -len(access.slots))
+        self.arrays = list(dict.fromkeys(access.field for access in by_size))
+        self.array_letter = {name: _letter(_ARRAYS, n) for n, name in enumerate(self.arrays)}
+        self.access = dict(term.accesses)
+        self.ranks = {
+            symbol: f"{self.array_letter[access.field]}({self.slots_text(access.slots)})"
+            for symbol, access in term.accesses
+        }
+        self.lines: list[list[str]] = [[] for _ in range(len(self.order) + 1)]
+        self.known: dict[sp.Expr, tuple[str, int]] = {}
+        self.functions: set[str] = set()
+        self.extents: list[Index] = []
+        self.count = 0
+
+    # ------------------------------------------------------------------ words
+
+    def slot_text(self, slot: Slot) -> str:
+        """A slot as code: ``i`` or ``2 * i + j - 1``."""
+        if isinstance(slot, Index):
+            return self.letter[slot]
+        parts = [f"{abs(c)} * {self.letter[i]}" if abs(c) != 1 else self.letter[i] for c, i in slot.parts]
+        signs = ["-" if c < 0 else "+" for c, _ in slot.parts]
+        if slot.constant or not parts:
+            parts.append(str(abs(slot.constant)))
+            signs.append("-" if slot.constant < 0 else "+")
+        first = f"-{parts[0]}" if signs[0] == "-" else parts[0]
+        return " ".join([first, *(f"{s} {p}" for s, p in zip(signs[1:], parts[1:], strict=True))])
+
+    def slots_text(self, slots: tuple[Slot, ...]) -> str:
+        return ", ".join(self.slot_text(slot) for slot in slots)
+
+    def title(self) -> str:
+        """A name that says what the nest does."""
+        names = sorted({type(f).__name__ for f in self.term.expression.atoms(ClosedFunction)})
+        if any(not isinstance(slot, Index) for slot in self.term.target):
+            kind = "scatter"
+        elif self.term.reduced:
+            kind = "reduce"
+        elif any(isinstance(s, Affine) and s.parts for _, a in self.term.accesses for s in a.slots):
+            kind = "gather"
+        else:
+            kind = "pointwise"
+        return "_".join([kind, *names[:3]])
+
+    def docstring(self) -> str:
+        """The formula of the nest."""
+        names = {
+            symbol: f"{self.array_letter[a.field]}({self.slots_text(a.slots)})"
+            if a.slots
+            else self.array_letter[a.field]
+            for symbol, a in self.term.accesses
+        }
+        right = formula(self.term.expression, names, self.ranks)
+        if self.term.reduced:
+            right = f"Sum_{{{', '.join(self.letter[i] for i in self.term.reduced)}}}[ {right} ]"
+        sign = "+=" if self.loop.add else "="
+        return f"out({self.slots_text(self.term.target)}) {sign} {right}"
+
+    # ------------------------------------------------------------------ values
+
+    def local(self, text: str, level: int, name: str = "") -> tuple[str, int]:
+        """Assign a value to a variable at a level."""
+        if not name:
+            self.count += 1
+            name = f"v{self.count}"
+        self.lines[level].append(f"{name} = {text}")
+        return name, level
+
+    def place(self, array: str, slots: tuple[Slot, ...]) -> tuple[str, list[str], int]:
+        """The subscript of an access, the conditions under which it is inside, and its level."""
+        level = max((self.level_of[i] for i in slot_indices(slots)), default=0)
+        subscripts, conditions = [], []
+        for position, slot in enumerate(slots):
+            if isinstance(slot, Index):
+                subscripts.append(self.letter[slot])
+                continue
+            text = self.slot_text(slot)
+            if slot.parts:
+                text = self.affine(slot, text)
+            subscripts.append(text)
+            conditions.append(f"0 <= {text} < {array}.shape[{position}]")
+        return ", ".join(subscripts) or "()", conditions, level
+
+    def affine(self, slot: Affine, text: str) -> str:
+        key = sp.Symbol(f"place {text}")
+        if key not in self.known:
+            level = max(self.level_of[i] for _, i in slot.parts)
+            name = f"place{sum(str(k).startswith('place ') for k in self.known) + 1}"
+            self.known[key] = self.local(text, level, name)
+        return self.known[key][0]
+
+    def load(self, access: Access) -> tuple[str, int]:
+        letter = self.array_letter[access.field]
+        subscript, conditions, level = self.place(letter, access.slots)
+        text = f"{letter}[{subscript}]"
+        if conditions:
+            return self.local(f"{text} if {' and '.join(conditions)} else real(0)", level)
+        plain = "".join(self.letter[s] for s in access.slots if isinstance(s, Index))
+        return self.local(text, level, f"{letter}_{plain}" if plain else f"{letter}_0")
+
+    def value(self, expression: sp.Expr) -> tuple[str, int]:
+        """Code for an expression (an atom or in parentheses) and the level at which it is known."""
+        if is_number(expression):
+            return f"real({number_value(expression)!r})", 0
+        if expression not in self.known:
+            self.known[expression] = self.compute(expression)
+        return self.known[expression]
+
+    def compute(self, expression: sp.Expr) -> tuple[str, int]:
+        if expression.is_Symbol:
+            return self.load(self.access[expression])
+        if expression.is_Add or expression.is_Mul:
+            return self.chain(expression)
+        if expression.is_Pow:
+            return self.power(*expression.args)
+        if isinstance(expression, ClosedFunction):
+            name = type(expression).__name__
+            self.functions.add(name)
+            arguments = [self.value(argument) for argument in expression.args]
+            level = max(level for _, level in arguments)
+            return self.local(CODE[name].scalar.format(*(strip(text) for text, _ in arguments)), level)
+        raise unknown_node(expression)
+
+    def power(self, base: sp.Expr, exponent: sp.Expr) -> tuple[str, int]:
+        text, level = self.value(base)
+        if exponent.is_Integer and abs(int(exponent)) <= _POWERS:
+            if text.startswith("("):
+                text, level = self.local(strip(text), level)
+            product = " * ".join([text] * abs(int(exponent)))
+            if exponent < 0:
+                product = f"real(1) / ({product})" if abs(int(exponent)) > 1 else f"real(1) / {text}"
+            return self.local(product, level)
+        if exponent == sp.Rational(1, 2):
+            return self.local(f"np.sqrt({strip(text)})", level)
+        other, other_level = self.value(exponent)
+        return self.local(f"{text} ** {other}", max(level, other_level))
+
+    def chain(self, expression: sp.Expr) -> tuple[str, int]:
+        """A sum or product, the parts that are known earlier combined first."""
+        arguments = sorted(expression.args, key=lambda a: sort_key(a, self.ranks))
+        operator, numbers = (" + ", []) if expression.is_Add else (" * ", [])
+        groups: dict[int, list[str]] = {}
+        for argument in arguments:
+            if is_number(argument):
+                numbers.append(argument)
+                continue
+            negative = expression.is_Add and is_negative(argument)
+            text, level = self.value(-argument if negative else argument)
+            groups.setdefault(level, []).append(f"-{text}" if negative else text)
+        levels = sorted(groups)
+        for number in numbers:
+            first = groups[levels[0]]
+            if number == -1 and expression.is_Mul:
+                first[0] = f"-{first[0]}"
+            else:
+                first.insert(0, f"real({number_value(number)!r})")
+        text = ""
+        for level in levels:
+            parts = ([text] if text else []) + groups[level]
+            text = operator.join(parts).replace("+ -", "- ")
+            if level != levels[-1] and (len(parts) > 1 or text.startswith("-")):
+                text, _ = self.local(text, level)
+        return f"({text})", levels[-1]
+
+    # ------------------------------------------------------------------ the nest
+
+    def bound(self, index: Index) -> str:
+        """The number of values of an index, read off an array where it stands alone in a slot."""
+        places = [("out", self.term.target)]
+        places += [(self.array_letter[a.field], a.slots) for _, a in self.term.accesses]
+        for array, slots in places:
+            if index in slots:
+                return f"{array}.shape[{slots.index(index)}]"
+        if index not in self.extents:
+            self.extents.append(index)
+        return f"size_{self.letter[index]}"
+
+    def source(self) -> str:
+        """The function, called KERNEL."""
+        inner = len(self.order)
+        while inner > 0 and self.order[inner - 1] in self.term.reduced:
+            inner -= 1
+        accumulates = inner < len(self.order)
+        text, _ = self.value(self.term.expression)
+        text = strip(text)
+        subscript, conditions, _ = self.place("out", self.term.target)
+        store = f"out[{subscript}]"
+        adds = self.loop.add or any(i in self.term.reduced for i in self.order[:inner])
+        adds = adds or any(not isinstance(slot, Index) for slot in self.term.target)
+        if accumulates:
+            self.lines[inner].append("total = real(0)")
+            self.lines[-1].append(f"total += {text}")
+            text = "total"
+        final = f"{store} {'+=' if adds else '='} {text}"
+        final_lines = [f"if {' and '.join(conditions)}:", f"    {final}"] if conditions else [final]
+        return self.assemble(inner, final_lines)
+
+    def assemble(self, inner: int, final: list[str]) -> str:
+        bounds = [self.bound(index) for index in self.order]
+        arguments = ["out", *self.array_letter.values(), *(f"size_{self.letter[i]}" for i in self.extents)]
+        lines = ["@compiled", f"def KERNEL({', '.join(arguments)}):", f'    """{self.docstring()}"""']
+        uses_real = any("real(" in line for level in self.lines for line in level) or any(
+            "real(" in line for line in final
+        )
+        if uses_real:
+            lines.append("    real = out.dtype.type")
+        for level in range(len(self.order) + 1):
+            pad = "    " * (level + 1)
+            lines += [pad + line for line in self.lines[level]]
+            if level < len(self.order):
+                lines.append(f"{pad}for {self.letter[self.order[level]]} in range({bounds[level]}):")
+        lines += ["    " * (inner + 1) + line for line in final]
+        return "\n".join(lines) + "\n"
+
+
+def strip(text: str) -> str:
+    """Without the parentheses that enclose the whole text."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0 and position < len(text) - 1:
+            return text
+    return text[1:-1]
+
+
+def needs_zero(loop: Loop) -> bool:
+    """Whether the nest adds to its target several times, so that it must start from 0."""
+    term = loop.term
+    if loop.add:
+        return False
+    if any(not isinstance(slot, Index) for slot in term.target):
+        return True
+    order = loop_order(term)
+    inner = len(order)
+    while inner > 0 and order[inner - 1] in term.reduced:
+        inner -= 1
+    return any(index in term.reduced for index in order[:inner])

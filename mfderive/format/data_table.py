@@ -1,0 +1,136 @@
+"""The table ``[data]``: every key checked as far as the spec alone can tell."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.parser import Names, constant_value
+from ..errors import SpecError, nearest
+from ..network.network import DataSpec, LawSpec
+from ..network.place import Place, shown
+from ..network.tables import DATA_KINDS, DATA_REFUSED, data_keys
+from .law_text import read_law
+
+# A coordinate of x in the target of a teacher; up to so many are listed in errors.
+_INPUT = re.compile(r"\bx[1-9]\d*\b", re.ASCII)
+_FEW = 12
+
+
+def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
+    """The data as written. Lists become tuples; expressions stay strings, checked here.
+
+    Raises :class:`SpecError`; what only a file can tell is checked where it is read.
+    """
+    if "kind" not in values:
+        raise place.error("the key 'kind' is missing", key="kind", remedy=f"Allowed: {', '.join(DATA_KINDS)}")
+    kind = values["kind"]
+    if not isinstance(kind, str) or kind not in DATA_KINDS:
+        raise place.error(f"unknown kind {kind!r}", key="kind", remedy=nearest(str(kind), DATA_KINDS))
+    options = {key: value for key, value in values.items() if key != "kind"}
+    place.check(options, data_keys(kind), refused=DATA_REFUSED.get(kind))
+    data = DataSpec(kind, tuple((key, frozen(value)) for key, value in options.items()))
+    _check_shape(data, place)
+    if kind == "teacher":
+        teacher_inputs(data, place)
+        teacher_targets(data, place)
+    if kind == "gaussian-mixture":
+        _check_mixture(data.get, place)
+    if kind == "idx" and ("test_images" in options) != ("test_labels" in options):
+        raise place.error("'test_images' and 'test_labels' belong together", key="test_images")
+    return data
+
+
+def teacher_inputs(data: DataSpec, place: Place | None = None) -> LawSpec:
+    """The law of one input coordinate of the kind ``teacher``; default normal(0, 1)."""
+    names = Names(unavailable={"source": "inputs have no source", "target": "inputs have no target"})
+    return read_law(data.get.get("inputs", "normal(0, 1)"), place or Place(table="data"), "inputs", names)
+
+
+def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr, ...]:
+    """The targets of the kind ``teacher``, one an output, in the symbols x1 ... xd."""
+    dimension = data.get["dimension"]
+    written = data.get["target"]
+    texts = written if isinstance(written, tuple) else (written,)
+    where = place or Place(table="data")
+    few = dimension <= _FEW
+    inputs = ", ".join(f"x{k + 1}" for k in range(dimension)) if few else f"x1 ... x{dimension}"
+    found = []
+    for text in texts:
+        used = {word for word in _INPUT.findall(text) if len(word) <= 10}
+        for word in sorted(used):
+            if int(word[1:]) > dimension:
+                raise where.error(
+                    f"unknown name '{word}' in {shown(text)}: the data have {dimension} coordinates",
+                    key="target",
+                    remedy=f"Allowed: {inputs}",
+                )
+        known = {f"x{k + 1}" for k in range(dimension)} if few else used
+        names = Names(plain=frozenset(known), unavailable={"x": f"coordinates are {inputs}"})
+        try:
+            target = where.expression(text, "target", names)
+        except SpecError as error:
+            if few or not error.problem.startswith("unknown name"):
+                raise
+            raise where.error(error.problem, key="target", remedy=f"Allowed: {inputs}") from None
+        value = constant_value(target)
+        if value is not None and not math.isfinite(value):
+            raise where.error(f"the target '{text}' is not a finite number", key="target")
+        found.append(target)
+    return tuple(found)
+
+
+def frozen(value: Any) -> Any:
+    """Plain data with lists as tuples, tables as tuples of pairs, so that it can be hashed and compared."""
+    if isinstance(value, Mapping):
+        return tuple((name, frozen(each)) for name, each in value.items())
+    return tuple(frozen(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def known_inputs(data: DataSpec) -> int | None:
+    """The number of inputs d, where the spec alone tells it."""
+    options = data.get
+    if data.kind == "digits":
+        return 64
+    if data.kind == "gaussian-mixture":
+        return len(options["means"][0])
+    dimension = options.get("dimension")
+    return dimension if isinstance(dimension, int) else None
+
+
+def _check_shape(data: DataSpec, place: Place) -> None:
+    options = data.get
+    low_high = options.get("range")
+    if low_high is not None and low_high[0] >= low_high[1]:
+        raise place.error(f"the range {list(low_high)} is empty", key="range", remedy="Write [low, high]")
+    shape, size = options.get("shape"), known_inputs(data)
+    if shape is not None and size is not None and math.prod(shape) != size:
+        raise place.error(
+            f"the shape {list(shape)} has {math.prod(shape)} entries, but there are {size} inputs",
+            key="shape",
+            remedy="Write [channels, positions...] whose product is the number of inputs",
+        )
+
+
+def _check_mixture(options: Mapping[str, Any], place: Place) -> None:
+    means = options["means"]
+    for number, mean in enumerate(means):
+        if len(mean) != len(means[0]):
+            raise place.error(
+                f"mean {number} has {len(mean)} coordinates, but mean 0 has {len(means[0])}", key="means"
+            )
+    for key in ("deviations", "weights", "labels"):
+        value = options.get(key)
+        if isinstance(value, tuple) and len(value) != len(means):
+            raise place.error(
+                f"there are {len(means)} means, but {len(value)} {key}",
+                key=key,
+                remedy="Give one a component",
+            )
+    labels = options["labels"]
+    if isinstance(labels[0], tuple) and len({len(label) for label in labels}) > 1:
+        raise place.error("the labels have unequal lengths", key="labels")

@@ -1,0 +1,170 @@
+"""Groups of layers that are written several times (``repeat``), written out.
+
+The name of a group stands for what flows through it: inside the group it is the layer that enters a copy,
+outside it the last layer of the last copy. Copy k of a layer ``h`` is called ``h_k``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..forward.kinds import DEFAULT_KIND, KINDS
+from ..network.names import is_reserved
+from ..network.place import Place
+from ..network.tables import GROUP
+
+Raw = Mapping[str, Any]
+# A name in a spec -> the layer that it means.
+Meaning = Callable[[str], str]
+MOST_LAYERS = 10_000
+
+
+@dataclass(frozen=True)
+class Written:
+    """The table of one layer, with where it stands in the file."""
+
+    values: Raw
+    place: Place
+
+
+def write_out(layers: list[Raw], output: Raw, file: str | None) -> tuple[list[Written], Raw]:
+    """All layers, groups written out, and the output, in which a group's name is its last layer."""
+    top = Place(file)
+    written, last = _copies([(values, _place(top, values, number)) for number, values in enumerate(layers)])
+    if len(written) > MOST_LAYERS:
+        raise top.error(f"there are {len(written)} layers", key="repeat", remedy=f"At most {MOST_LAYERS}")
+
+    def meaning(name: str) -> str:
+        return last.get(name, name)
+
+    return [Written(renamed(each.values, meaning), each.place) for each in written], renamed(output, meaning)
+
+
+def is_group(values: Raw) -> bool:
+    """Whether a table among the layers is a group, or a layer that is repeated."""
+    return "repeat" in values or "layers" in values
+
+
+def _place(outer: Place, values: Raw, number: int) -> Place:
+    name = values.get("name")
+    return outer.inside(f"layers[{number}]" + (f" '{name}'" if isinstance(name, str) else ""))
+
+
+def _copies(tables: list[tuple[Raw, Place]]) -> tuple[list[Written], dict[str, str]]:
+    """The layers of some tables, and for every group among them its last layer."""
+    written: list[Written] = []
+    last: dict[str, str] = {}
+    for values, place in tables:
+        if not is_group(values):
+            written.append(Written(values, place))
+            continue
+        own = _group(values, place)
+        if values["name"] in last:
+            raise place.error(f"two groups are called '{values['name']}'", key="name")
+        last[values["name"]] = str(own[-1].values["name"])
+        written += own
+    return written, last
+
+
+def _group(values: Raw, place: Place) -> list[Written]:
+    """The copies of a group, one after the other."""
+    group = _as_group(values, place)
+    place.check(group, GROUP)
+    name = group["name"]
+    if is_reserved(name):
+        raise place.error(f"'{name}' is a reserved name, so no group can have it", key="name")
+    if not group["layers"]:
+        raise place.error("there are no layers in the group", key="layers")
+    single = group is not values
+    inner, last = _copies(
+        [(each, place if single else _place(place, each, n)) for n, each in enumerate(group["layers"])]
+    )
+    names = {str(each.values.get("name")) for each in inner}
+    if name in names and not single:
+        raise place.error(f"the group has the name of its layer '{name}'", key="name")
+    if group["repeat"] * len(inner) > MOST_LAYERS:
+        raise place.error(
+            f"{group['repeat']} copies of {len(inner)} layers are too many",
+            key="repeat",
+            remedy=f"At most {MOST_LAYERS} layers",
+        )
+    copies: list[Written] = []
+    entering = group["from"]
+    for number in range(1, group["repeat"] + 1):
+
+        def meaning(word: str, number: int = number, entering: str = entering) -> str:
+            word = last.get(word, word)
+            if word == name:
+                return entering
+            return f"{word}_{number}" if word in names else word
+
+        copies += [_copy(each, number, meaning) for each in inner]
+        entering = copies[-1].values["name"]
+    return copies
+
+
+def _as_group(values: Raw, place: Place) -> Raw:
+    """A repeated layer as the group that it is short for: a chain of copies that read each other."""
+    if "layers" in values:
+        return values
+    if "connections" in values or "from" not in values:
+        raise place.error(
+            "'repeat' stands in a layer with [[connections]]",
+            key="repeat",
+            remedy="Write a group: name, repeat, from, and its layers as [[layers.layers]]",
+        )
+    layer = {key: value for key, value in values.items() if key != "repeat"}
+    layer["from"] = values.get("name")
+    group = {key: values[key] for key in ("name", "repeat", "from") if key in values}
+    return {**group, "layers": [layer]}
+
+
+def _copy(written: Written, number: int, meaning: Meaning) -> Written:
+    values = dict(renamed(written.values, meaning))
+    name = values.get("name")
+    if isinstance(name, str):
+        values["name"] = f"{name}_{number}"
+        if written.values.get("neurons") == name:  # the same neurons in every copy: those of the first
+            values["neurons"] = f"{name}_1"
+            for key in ("neurons",) if number == 1 else ("size", "width"):
+                values.pop(key, None)
+    if number > 1:
+        values = _without_laws(values)
+    return Written(values, written.place.inside(f"copy {number}"))
+
+
+def _without_laws(values: dict[str, Any]) -> dict[str, Any]:
+    """Later copies mention a weight that has a name of its own; the first copy has its law."""
+
+    def weight(table: Raw) -> Raw:
+        found = table.get("weight")
+        if not (isinstance(found, Mapping) and "name" in found):
+            return table
+        kept = {key: value for key, value in found.items() if key not in ("law", "rate")}
+        return {**table, "weight": kept}
+
+    values = dict(weight(values))
+    connections = values.get("connections")
+    if isinstance(connections, list | tuple):
+        values["connections"] = [weight(c) if isinstance(c, Mapping) else c for c in connections]
+    return values
+
+
+def renamed(values: Raw, meaning: Meaning) -> Raw:
+    """The table of a layer (or the output) in which names of layers are exchanged."""
+
+    def connection(table: Raw) -> Raw:
+        kind = KINDS.get(str(table.get("kind", DEFAULT_KIND)))
+        keys = ("from", *(kind.layers if kind else ()))
+        named = {key: meaning(table[key]) for key in keys if isinstance(table.get(key), str)}
+        return {**table, **named}
+
+    result = dict(connection(values))
+    if isinstance(values.get("neurons"), str):
+        result["neurons"] = meaning(values["neurons"])
+    connections = values.get("connections")
+    if isinstance(connections, list | tuple):
+        result["connections"] = [connection(c) if isinstance(c, Mapping) else c for c in connections]
+    return result

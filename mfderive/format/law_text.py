@@ -1,0 +1,174 @@
+"""Laws of initial values, rates, and the tables that hold them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.laws import LawKind
+from ..algebra.parser import Names, constant_value, parse_call
+from ..errors import SpecError
+from ..network.names import BIAS, INPUT, OUTPUT, WEIGHT
+from ..network.network import LawSpec, ParameterSpec, WeightSpec
+from ..network.place import Place
+from ..network.tables import PARAMETER
+from .outline import ConnectionOutline, LayerOutline, Outline
+
+# Name of a law in a spec, and how many arguments it takes; anything else is an expression: a constant.
+LAWS = {
+    LawKind.NORMAL.value: 2,
+    LawKind.UNIFORM.value: 2,
+    LawKind.RADEMACHER.value: 1,
+    LawKind.SPHERE.value: 1,
+}
+_TIME = Names(plain=frozenset({"t"}))
+
+
+def read_law(text: str, place: Place, key: str, names: Names) -> LawSpec:
+    """A law as written: one of the four, or an expression (a constant given its two ends)."""
+    try:
+        head, arguments = parse_call(text, LAWS, names)
+        kind = LawKind.CONSTANT if head is None else LawKind(head)
+        _check_arguments(kind, arguments, text)
+    except SpecError as error:
+        raise place.locate(error, key) from None
+    return LawSpec(kind, arguments, " ".join(text.split()))
+
+
+def _check_arguments(kind: LawKind, arguments: tuple[sp.Expr, ...], text: str) -> None:
+    values = [constant_value(argument) for argument in arguments]
+    for value in values:
+        if value is not None and not math.isfinite(value):
+            raise SpecError(f"'{text}' contains a constant that is not a finite number")
+    last = values[-1]
+    if kind is LawKind.NORMAL and last is not None and last < 0:
+        raise SpecError(
+            f"the standard deviation in '{text}' is negative ({last:g})",
+            remedy="Give a deviation of at least 0: normal(mean, deviation)",
+        )
+    if kind in (LawKind.RADEMACHER, LawKind.SPHERE) and last is not None and last < 0:
+        raise SpecError(f"the {'radius' if kind is LawKind.SPHERE else 'scale'} in '{text}' is negative")
+    if kind is LawKind.UNIFORM and last is not None and values[0] is not None and values[0] > last:
+        raise SpecError(
+            f"'{text}' has a low end above its high end", remedy="Write uniform(low, high) with low <= high"
+        )
+
+
+def read_rate(values: Mapping[str, Any], place: Place, key: str) -> sp.Expr:
+    """The rate, an expression in t; 1 where nothing is written."""
+    rate = values.get("rate", 1)
+    expression = place.expression(rate if isinstance(rate, str) else repr(rate), key, _TIME)
+    value = constant_value(expression.subs(sp.Symbol("t"), 0))
+    if value is not None and not math.isfinite(value):
+        raise place.error(f"the rate {rate} is {value} at t = 0", key=key, remedy="It must be finite")
+    if value is not None and value < 0:
+        raise place.error(
+            f"the rate {rate} is {value:g} at t = 0, which would climb the loss",
+            key=key,
+            remedy="It must be at least 0; 0 freezes",
+        )
+    return expression
+
+
+def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Outline) -> ParameterSpec:
+    """A bias or a per-neuron parameter: a law, or a table with law and rate."""
+    place = layer.place
+    key = attribute if attribute == BIAS else f"parameters.{attribute}"
+    if isinstance(value, Mapping):
+        place.inside(key).check(value, PARAMETER)
+        law, rate = value["law"], read_rate(value, place, f"{key}.rate")
+    elif isinstance(value, str) and value.strip():
+        law, rate = value, sp.Integer(1)
+    else:
+        remedy = f'Write it in quotes: {attribute} = "{value}"'
+        raise place.error(f"found {value!r}, but a law is a string or a table", key=key, remedy=remedy)
+    names = _law_names(layer, None, outline, {attribute})
+    return ParameterSpec(read_law(law, place, key, names), rate)
+
+
+def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Outline) -> WeightSpec | None:
+    """The weight of a connection, or None. Whether a name is mentioned first is checked later."""
+    place = connection.place
+    value = connection.values.get("weight")
+    if value is None:
+        return None
+    table: Mapping[str, Any] = {"law": value} if isinstance(value, str) else value
+    name, transpose = table.get("name"), table.get("transpose", False)
+    if "law" not in table:
+        if name is None:
+            raise place.error("the weight has neither law nor name", key="weight", remedy="Give it a law")
+        if "rate" in table:
+            raise place.error(
+                f"'rate' belongs to the first mention of the weight '{name}'", key="weight.rate"
+            )
+        return WeightSpec(None, name=name, transpose=transpose)
+    if transpose:
+        raise place.error(
+            "'transpose' stands beside a law",
+            key="weight.transpose",
+            remedy="The first mention of a name gives its law; later ones may be transposed",
+        )
+    own = {name} if name is not None else set()
+    names = _law_names(layer, connection, outline, own)
+    law = read_law(table["law"], place, "weight", names)
+    _check_sphere(law, connection, layer, outline)
+    return WeightSpec(law, read_rate(table, place, "weight.rate"), name)
+
+
+def _check_sphere(law: LawSpec, connection: ConnectionOutline, layer: LayerOutline, outline: Outline) -> None:
+    target_finite = layer.name == OUTPUT or outline.is_finite(layer.name)
+    if law.kind is LawKind.SPHERE and not target_finite and not outline.is_finite(connection.source):
+        raise connection.place.error(
+            f"'{law.text}' for a weight between two populations: no neuron has a finite vector of them",
+            key="weight",
+            remedy="Use normal, uniform or rademacher",
+        )
+
+
+def _law_names(
+    layer: LayerOutline, connection: ConnectionOutline | None, outline: Outline, own: set[str]
+) -> Names:
+    """What the law of a parameter may name: initial values at its ends, d and fan_in."""
+    plain, unavailable = {"d"}, {}
+    target = outline.attributes(layer.name) - own
+    if connection is not None and connection is _only_label(layer, outline):
+        target -= {WEIGHT}
+    dotted = {"target": target}
+    if connection is None:
+        unavailable["source"] = "a parameter of one neuron has no source"
+        unavailable["fan_in"] = "only weights have a fan_in"
+    elif connection.source == INPUT:
+        unavailable["source"] = "the source is x, which has no parameters"
+        plain.add("fan_in")
+    else:
+        dotted["source"] = outline.attributes(connection.source)
+        if outline.is_finite(connection.source):
+            plain.add("fan_in")
+        else:
+            unavailable["fan_in"] = (
+                f"the source '{connection.source}' is a population whose width grows without bound"
+            )
+    for word in ("w", "u", "h", "x"):
+        unavailable[word] = "a law speaks of initial values only (numbers, d, fan_in, source.X, target.X)"
+    names = Names(plain=frozenset(plain), dotted=dotted, unavailable=unavailable)
+    return with_vectors(names, layer, connection, outline)
+
+
+def with_vectors(
+    names: Names, layer: LayerOutline, connection: ConnectionOutline | None, outline: Outline
+) -> Names:
+    """The names, with the weights among the dotted ones marked as vectors."""
+    vectors = {f"target.{name}" for name in outline.weight_attributes(layer.name)}
+    if connection is not None:
+        vectors |= {f"source.{name}" for name in outline.weight_attributes(connection.source)}
+    return replace(names, vectors=frozenset(vectors))
+
+
+def _only_label(layer: LayerOutline, outline: Outline) -> ConnectionOutline | None:
+    """The connection whose weight is ``target.w``, if there is just one."""
+    found = [c for c in layer.connections if "weight" in c.values and outline.is_finite(c.source)]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,176 @@
+"""A spec file, or the same as plain data, to a :class:`~mfderive.network.network.Network`."""
+
+from __future__ import annotations
+
+import copy
+import math
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.parser import Names, constant_value
+from ..errors import nearest
+from ..network.network import DataSpec, Loss, Network, Training
+from ..network.place import Place
+from ..network.tables import CHECK, DOCUMENT, LOSS_KINDS, SOLVER, TRAINING, TRAINING_LATER
+from .consistency import check_axes, check_laws, check_ties, evaluation_order
+from .data_table import frozen, read_data
+from .layers import read_layer, read_output
+from .outline import outline
+
+MAX_BYTES = 1_000_000
+_MAX_NESTING = 30
+Document = Mapping[str, Any]
+
+
+def read(path: str | Path) -> Network:
+    """Read and check a spec file. Sizes that only the data know are still open.
+
+    Raises :class:`SpecError` with file, table, key, what was found and what to do.
+    """
+    file = str(path)
+    return parse_document(_toml(Path(path), file), file)
+
+
+def parse_document(document: Document, file: str | None = None) -> Network:
+    """A spec as plain data (what a TOML file holds) to a network; ``file`` is for errors and for paths."""
+    top = Place(file)
+    _check_plain(document, top)
+    top.check(document, DOCUMENT)
+    if not document["layers"]:
+        raise top.error("there are no layers", key="layers", remedy="Write at least one [[layers]] table")
+    known = outline(list(document["layers"]), document["output"], file)
+    written = tuple(read_layer(layer, known) for layer in known.layers.values())
+    data = read_data(document["data"], Place(file, "data"))
+    title = document.get("title", Path(file).stem if file else "network")
+    network = Network(
+        title=title,
+        data=data,
+        loss=_loss(document["loss"], data, Place(file, "loss")),
+        layers=evaluation_order(written, file),
+        output=read_output(known.output, known),
+        training=_training(document["training"], Place(file, "training")),
+        solver=_defaults(document.get("solver", {}), Place(file, "solver")),
+        check=_defaults(document.get("check", {}), Place(file, "check")),
+        document=copy.deepcopy(dict(document)),
+        file=file,
+    )
+    check_ties(network)
+    check_laws(network)
+    check_axes(network)
+    return network
+
+
+def _toml(path: Path, file: str) -> dict[str, Any]:
+    place = Place(file)
+    try:
+        if not path.exists():
+            raise place.error("there is no such file", remedy="Give the path of a spec (.toml)")
+        if not path.is_file():
+            raise place.error("this is not a file", remedy="Give the path of a spec (.toml)")
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise place.error(f"the file cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise place.error(f"the file is larger than {MAX_BYTES} bytes", remedy="A spec is a small text file")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise place.error("this is not a text file in UTF-8", remedy="A spec is a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise place.error(f"this is not TOML: {error}", remedy="See README.md for an example") from None
+    except (RecursionError, ValueError):
+        raise place.error("this is not TOML: nested too deep, or a number too long") from None
+
+
+def _check_plain(document: Document, place: Place) -> None:
+    """Refuse numbers that are not finite, nesting without end, and what is not plain data."""
+    stack: list[tuple[str, Any, int]] = [("", document, 0)]
+    while stack:
+        key, value, depth = stack.pop()
+        if depth > _MAX_NESTING:
+            raise place.error("tables or lists are nested too deep", key=key)
+        if isinstance(value, Mapping):
+            for name, each in value.items():
+                if not isinstance(name, str):
+                    raise place.error(f"found the key {name!r}, but keys are strings", key=key or None)
+                stack.append((f"{key}.{name}" if key else name, each, depth + 1))
+        elif isinstance(value, list | tuple):
+            stack += [(f"{key}[{number}]", each, depth + 1) for number, each in enumerate(value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise place.error(f"found {value}, which is not a finite number", key=key)
+        elif not isinstance(value, bool | int | float | str):
+            raise place.error(
+                f"found a {type(value).__name__}, but a spec holds strings, numbers, lists and tables",
+                key=key,
+            )
+
+
+def _kind(values: Mapping[str, Any], kinds: Mapping[str, Any], place: Place) -> str:
+    if "kind" not in values:
+        raise place.error("the key 'kind' is missing", key="kind", remedy=f"Allowed: {', '.join(kinds)}")
+    kind = values["kind"]
+    if not isinstance(kind, str) or kind not in kinds:
+        raise place.error(f"unknown kind {kind!r}", key="kind", remedy=nearest(str(kind), kinds))
+    return kind
+
+
+def _loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> Loss:
+    kind = _kind(values, LOSS_KINDS, place)
+    place.check({key: value for key, value in values.items() if key != "kind"}, LOSS_KINDS[kind])
+    expression = None
+    if kind == "expression":
+        both = frozenset({"y", "yhat"})
+        expression = place.expression(values["expression"], "expression", Names(plain=both, arrays=both))
+        if not any(str(symbol).startswith("yhat") for symbol in expression.free_symbols):
+            raise place.error("the loss does not depend on yhat", key="expression")
+    error = values.get("error", _error(kind, data))
+    delta = float(values.get("delta", 1.0))
+    return Loss(kind, expression, delta, None if error == "none" else error)
+
+
+def _error(kind: str, data: DataSpec) -> str:
+    """How a classification error is counted where the spec does not say it."""
+    if "y" in data.get and data.get["y"] == "x" and data.kind != "arrays":
+        return "none"
+    if kind in ("cross-entropy", "logistic"):
+        return "argmax" if kind == "cross-entropy" else "sign"
+    if data.kind in ("idx", "digits"):
+        return "argmax"
+    labels = data.get.get("labels", ()) if data.kind == "gaussian-mixture" else ()
+    signs = bool(labels) and all(label in (1, -1) for label in labels)
+    return "sign" if signs or data.kind == "isotropic-gaussians" else "none"
+
+
+def _training(values: Mapping[str, Any], place: Place) -> Training:
+    place.check(values, TRAINING, later=TRAINING_LATER)
+    schedule = sp.Integer(1)
+    if "schedule" in values:
+        schedule = place.expression(values["schedule"], "schedule", Names(plain=frozenset({"k"})))
+        _check_schedule(schedule, values["schedule"], place)
+    return Training(
+        learning_rate=float(values["learning_rate"]),
+        steps=values["steps"],
+        batch_size=values.get("batch_size", 100),
+        schedule=schedule,
+    )
+
+
+def _check_schedule(schedule: sp.Expr, text: str, place: Place) -> None:
+    for step in (1, 2):
+        value = constant_value(schedule.xreplace({sp.Symbol("k"): sp.Integer(step)}))
+        if value is None or not math.isfinite(value) or value < 0:
+            raise place.error(
+                f"the schedule '{text}' is {value} at k = {step}",
+                key="schedule",
+                remedy="It must be finite and not negative for every k = 1, 2, ...",
+            )
+
+
+def _defaults(values: Mapping[str, Any], place: Place) -> tuple[tuple[str, Any], ...]:
+    place.check(values, SOLVER if place.table == "solver" else CHECK)
+    return tuple((key, frozen(value)) for key, value in values.items())

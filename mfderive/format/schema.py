@@ -1,0 +1,177 @@
+"""The JSON Schema of spec files, made of the same tables that the reader checks with.
+
+It states keys, types and which keys go together. Names, expressions and everything that needs two tables
+at once are the reader's business, so a document that the schema accepts may still be refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..forward.kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys
+from ..network.tables import (
+    CHECK,
+    DATA_KINDS,
+    DOCUMENT,
+    GROUP,
+    LAYER,
+    LOSS_KINDS,
+    OUTPUT,
+    PARAMETER,
+    REPEAT,
+    SOLVER,
+    TRAINING,
+    WEIGHT_KEYS,
+    data_keys,
+)
+from ..network.values import Key, Schema, Table
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a spec file, format 1."""
+    top = _object(DOCUMENT)
+    tables = ("data", "loss", "output", "training", "solver", "check")
+    parts: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in tables}
+    parts["layers"] = _LAYERS
+    for name, part in parts.items():
+        top["properties"][name] = {"description": DOCUMENT[name].meaning, **part}
+    return {
+        "$schema": DIALECT,
+        "title": "mfderive spec, format 1",
+        **top,
+        "$defs": {
+            "data": _by_kind({kind: data_keys(kind) for kind in DATA_KINDS}),
+            "loss": _by_kind(LOSS_KINDS),
+            "layer": _layer(),
+            "group": _group(),
+            "output": _output(),
+            "connection": _connections(list(KINDS.values())),
+            "output connection": _connections([kind for kind in KINDS.values() if kind.into_output]),
+            "parameter": _object(PARAMETER),
+            "weight": _weight(),
+            "training": _object(TRAINING),
+            "solver": _object(SOLVER),
+            "check": _object(CHECK),
+        },
+    }
+
+
+_LAYERS: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "if": {"required": ["layers"]},
+        "then": {"$ref": "#/$defs/group"},
+        "else": {"$ref": "#/$defs/layer"},
+    },
+}
+
+
+def _object(keys: Table) -> Schema:
+    """A table with these keys and no others."""
+    return {
+        "type": "object",
+        "properties": {name: _described(key) for name, key in keys.items()},
+        "required": [name for name, key in keys.items() if key.required],
+        "additionalProperties": False,
+    }
+
+
+def _described(key: Key) -> Schema:
+    return {"description": key.meaning, **key.type.schema}
+
+
+def _by_kind(kinds: dict[str, Table]) -> Schema:
+    """A table whose other keys depend on its ``kind``."""
+    variants = []
+    for kind, keys in kinds.items():
+        variant = _object(keys)
+        variant["properties"] = {"kind": {"const": kind}, **variant["properties"]}
+        variant["required"] = ["kind", *variant["required"]]
+        variants.append(variant)
+    return {"oneOf": variants}
+
+
+def _weight() -> Schema:
+    """A weight's table: a law with rate and perhaps a name, or only a name, perhaps transposed."""
+    found = _object(WEIGHT_KEYS)
+    found["anyOf"] = [
+        {"required": ["law"], "properties": {"transpose": {"const": False}}},
+        {"required": ["name"], "not": {"anyOf": [{"required": ["law"]}, {"required": ["rate"]}]}},
+    ]
+    return found
+
+
+def _variants(keys: Table, item: str, kinds: list[ConnectionKind]) -> list[Schema]:
+    """A layer or the output: in long form (connections), or in the short form of one kind."""
+    long = _object(keys)
+    long["properties"]["connections"] = {
+        "description": keys["connections"].meaning,
+        "type": "array",
+        "minItems": 1,
+        "items": {"$ref": f"#/$defs/{item}"},
+    }
+    long["required"].append("connections")
+    own = {name: key for name, key in keys.items() if name != "connections"}
+    return [long, *(_short(own, kind) for kind in kinds)]
+
+
+def _short(keys: Table, kind: ConnectionKind) -> Schema:
+    """The short form of one kind: the keys of its connection stand among the layer's own."""
+    found = _object({**keys, **connection_keys(kind)})
+    found["properties"]["kind"] = {"const": kind.name}
+    if kind.name != DEFAULT_KIND:
+        found["required"].append("kind")
+    return found
+
+
+def _group() -> Schema:
+    """A group of layers that is written several times."""
+    found = _object(GROUP)
+    found["properties"]["layers"] = {"description": GROUP["layers"].meaning, **_LAYERS}
+    return found
+
+
+def _output() -> Schema:
+    kinds = [kind for kind in KINDS.values() if kind.into_output]
+    return {"oneOf": _variants(OUTPUT, "output connection", kinds)}
+
+
+def _layer() -> Schema:
+    long, *short = _variants(LAYER, "connection", list(KINDS.values()))
+    for variant in short:
+        variant["properties"][REPEAT.name] = _described(REPEAT)
+    for kind, variant in zip(KINDS.values(), short, strict=True):
+        # The default operation needs its weight.
+        if kind.has_weight and re.search(r"\bw\b", kind.operation):
+            variant["anyOf"] = [{"required": ["weight"]}, {"required": ["operation"]}]
+    for variant in (long, *short):
+        variant["properties"]["parameters"] = {
+            "description": LAYER["parameters"].meaning,
+            "type": "object",
+            "propertyNames": {"pattern": LAYER["name"].type.schema["pattern"]},
+            "additionalProperties": LAYER["bias"].type.schema,
+        }
+        variant["not"] = {
+            "anyOf": [
+                {"required": ["size", "width"]},
+                {"required": ["neurons", "size"]},
+                {"required": ["neurons", "width"]},
+            ]
+        }
+    return {"oneOf": [long, *short]}
+
+
+def _connections(kinds: list[ConnectionKind]) -> Schema:
+    """One variant a kind of connection; the default kind may be left out."""
+    variants = []
+    for kind in kinds:
+        variant = _object(connection_keys(kind))
+        variant["properties"]["kind"] = {"const": kind.name}
+        if kind.name != DEFAULT_KIND:
+            variant["required"].append("kind")
+        variants.append(variant)
+    return {"oneOf": variants}

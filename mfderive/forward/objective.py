@@ -1,0 +1,81 @@
+"""The loss of one sample as equations, the last of the forward equations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from ..algebra.functions import call
+from ..algebra.terms import Access, Affine, canonical_indices
+from ..network.network import Loss
+from .local_names import make_term
+
+if TYPE_CHECKING:
+    from .equations import ForwardBuilder
+
+_Y, _YHAT = sp.Symbol("y"), sp.Symbol("yhat")
+
+
+def loss_equations(builder: ForwardBuilder, loss: Loss) -> None:
+    """Declare the field ``loss`` (data,) and what it needs."""
+    if loss.kind == "cross-entropy":
+        _cross_entropy(builder)
+        return
+    _separable(builder, loss_expression(loss))
+
+
+def loss_expression(loss: Loss) -> sp.Expr:
+    """The summand of a loss that is a sum over outputs, in the symbols y and yhat (or y[k], yhat[k])."""
+    if loss.kind == "squared":
+        return (_YHAT - _Y) ** 2
+    if loss.kind == "logistic":
+        return call("softplus", -_Y * _YHAT)
+    if loss.kind == "huber":
+        return call("huber", _YHAT - _Y, sp.Rational(str(loss.delta)))
+    if loss.expression is None:
+        raise ValueError(f"a loss of kind {loss.kind} has no expression")
+    return loss.expression
+
+
+def _separable(builder: ForwardBuilder, expression: sp.Expr) -> None:
+    data, outputs = canonical_indices(("data", "outputs"))
+    known = {"y": Access("y", (data, outputs)), "yhat": Access("yhat", (data, outputs))}
+    plain = False
+    for symbol in sorted(expression.free_symbols, key=str):
+        name, _, bracket = symbol.name.partition("[")
+        if not bracket:
+            plain = True
+            continue
+        number = int(bracket.rstrip("]"))
+        size = builder.size("outputs")
+        if not 0 <= number < size:
+            raise builder.located(
+                f"'{symbol.name}': there are {size} outputs, counted from 0", "loss", "expression", None
+            )
+        known[symbol.name] = Access(name, (data, Affine((), number)))
+
+    def unknown(name: str) -> Exception:
+        return builder.unknown("loss", name, known)
+
+    reduced = (outputs,) if plain else ()
+    builder.equation("loss", (data,), (make_term((data,), reduced, expression, known, unknown),))
+
+
+def _cross_entropy(builder: ForwardBuilder) -> None:
+    """-sum_k y_k log softmax(yhat)_k, shifted by the largest output, which changes no derivative."""
+    data, outputs = canonical_indices(("data", "outputs"))
+    yhat, y = Access("yhat", (data, outputs)), Access("y", (data, outputs))
+    select, shift, total = (sp.Symbol(f"loss.{name}") for name in ("select", "shift", "total"))
+    known = {"yhat": yhat, "y": y}
+
+    def declare(name: str, reduced: bool, expression: sp.Expr, **options: bool | int) -> None:
+        target = (data,) if reduced else (data, outputs)
+        term = make_term(target, (outputs,) if reduced else (), expression, known)
+        known[name] = builder.equation(name, target, (term,), **options)
+
+    declare("loss.select", False, _YHAT, selector=1, frozen=True)
+    declare("loss.shift", True, select * _YHAT, frozen=True)
+    declare("loss.total", True, call("exp", _YHAT - shift))
+    known["loss.total"] = Access("loss.total", (data,))
+    declare("loss", True, _Y * (call("log", total) + shift - _YHAT))

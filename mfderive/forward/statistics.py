@@ -1,0 +1,162 @@
+"""Statistics inside an activation become fields of their own: means over neurons, and mean, sum, max and
+softmax over the positions or the steps of a layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from ..algebra.functions import call
+from ..algebra.parser import NEURONS
+from ..algebra.terms import Access, Affine, AxisKind, Index, Slot, Term
+from ..errors import SpecError
+from ..network.network import AxisReduction, Layer
+from .kind import STEPS
+from .local_names import make_term
+
+if TYPE_CHECKING:
+    from .equations import ForwardBuilder
+
+
+class Statistics:
+    """Replaces the statistics in the activation of one layer (at one step) by symbols.
+
+    ``known`` maps names to what they read: the pre-activations and parameters, then the statistics too.
+    """
+
+    def __init__(
+        self,
+        builder: ForwardBuilder,
+        layer: Layer,
+        step: int,
+        target: tuple[Index, ...],
+        local: dict[str, Access],
+    ) -> None:
+        self.builder, self.layer, self.step, self.target = builder, layer, step, target
+        self.known = dict(local)
+        self.replacements: dict[sp.Expr, sp.Expr] = {}
+
+    def replaced(self, expression: sp.Expr) -> sp.Expr:
+        """The expression with statistics replaced; innermost first, so that an outer one reads an inner."""
+        if not expression.args:
+            return expression
+        if isinstance(expression, AxisReduction):
+            operation, inner, axis = expression.args
+            if str(axis) == STEPS:
+                return self.over_steps(str(operation), inner)
+            key = AxisReduction(operation, self.replaced(inner), axis)
+            if key not in self.replacements:
+                over = self.over(str(operation), str(axis))
+                self.replacements[key] = self.statistic(str(operation), key.args[1], over, self.target)
+            return self.replacements[key]
+        return expression.func(*(self.replaced(argument) for argument in expression.args))
+
+    def statistic(
+        self, operation: str, inner: sp.Expr, over: tuple[Index, ...], full: tuple[Index, ...]
+    ) -> sp.Expr:
+        """Declare the field of a statistic of ``inner``, a function of ``full``, over some of its indices."""
+        rest = tuple(index for index in full if index not in over)
+        if operation in ("mean", "sum"):
+            count = 1
+            for index in over if operation == "mean" else ():
+                count *= self.builder.axes[index.axis].size or 1
+            return self.field(operation, rest, over, inner / count)
+        chosen = self.field("select", full, (), inner, selector=len(over), frozen=True)
+        if operation == "max":
+            return self.field("max", rest, over, chosen * inner)
+        # The largest value is subtracted before the exponential; being frozen it changes no derivative.
+        largest = self.field("shift", rest, over, chosen * inner, frozen=True)
+        exponential = call("exp", inner - largest)
+        total = self.field("total", rest, over, exponential)
+        return exponential / total
+
+    def over(self, operation: str, axis: str) -> tuple[Index, ...]:
+        """The index variables that an axis name of the spec means in this layer."""
+        if axis == NEURONS:
+            known = self.builder.axes[self.target[1].axis]
+            if operation != "mean" or known.kind is not AxisKind.POPULATION:
+                raise self.error(
+                    f"{operation}(e) over neurons needs a population; '{self.layer.name}' "
+                    + ("is a finite layer" if operation == "mean" else "is averaged, not maximised"),
+                    "Only mean(e) is defined over the neurons of an infinitely wide layer",
+                )
+            return (self.target[1],)
+        if axis == "positions" and len(self.target) > 2:
+            return self.target[2:]
+        raise self.error(
+            f"{operation}(e, {axis}): the layer '{self.layer.name}' has no {axis}",
+            "A layer has positions if it is convolutional or skips from a layer that has them",
+        )
+
+    # ------------------------------------------------------------------ steps
+
+    def over_steps(self, operation: str, inner: sp.Expr) -> sp.Expr:
+        """A statistic over the layer's steps: its values at all steps are laid side by side in one field."""
+        first = self.builder.statistics_of(self.layer, 1)
+        key = AxisReduction(sp.Symbol(operation), inner, sp.Symbol(STEPS))
+        stack, index = first.stacked(inner)
+        if key not in first.replacements:
+            first.known[stack.field] = stack
+            full = (*self.target, index)
+            first.replacements[key] = first.statistic(operation, sp.Symbol(stack.field), (index,), full)
+        result = first.replacements[key]
+        # softmax is read at this step, the others have no step any more.
+        here = sp.Symbol(f"{stack.field} at {self.step}")
+        self.known[here.name] = Access(stack.field, (*self.target, Affine((), self.step - 1)))
+        for symbol in result.free_symbols:
+            self.known.setdefault(symbol.name, first.known[symbol.name])
+        return result.xreplace({sp.Symbol(stack.field): here})
+
+    def stacked(self, inner: sp.Expr) -> tuple[Access, Index]:
+        """The field of an expression's values at all steps, read over an index of its own."""
+        axis = self.builder.finite(f"{self.layer.name}.steps", self.layer.steps)
+        index = Index(axis, axis)
+        key = AxisReduction(sp.Symbol("stack"), inner, sp.Symbol(STEPS))
+        if key not in self.replacements:
+            terms: list[Term] = []
+            for step in self.builder.steps(self.layer):
+                own = self.builder.statistics_of(self.layer, step)
+                place: tuple[Slot, ...] = (*self.target, Affine((), step - 1))
+                terms.append(make_term(place, (), own.replaced(inner), own.known, own.unknown))
+            number = sum(str(known.args[0]) == "stack" for known in self.replacements) + 1
+            name = f"{self.layer.name}.stack{number}"
+            self.builder.equation(name, (*self.target, index), tuple(terms))
+            self.replacements[key] = sp.Symbol(name)
+        return Access(str(self.replacements[key]), (*self.target, index)), index
+
+    # ------------------------------------------------------------------ fields and errors
+
+    def field(
+        self,
+        kind: str,
+        target: tuple[Index, ...],
+        reduced: tuple[Index, ...],
+        expression: sp.Expr,
+        *,
+        frozen: bool = False,
+        selector: int = 0,
+    ) -> sp.Symbol:
+        """Declare a helper field and return the symbol that reads it."""
+        access = self.builder.helper(
+            self.layer.name,
+            self.step,
+            kind,
+            target,
+            reduced,
+            expression,
+            self.known,
+            frozen=frozen,
+            selector=selector,
+            unknown=self.unknown,
+        )
+        self.known[access.field] = access
+        return sp.Symbol(access.field)
+
+    def unknown(self, name: str) -> SpecError:
+        """An expression names what the layer does not have."""
+        return self.builder.unknown(self.layer.table, name, self.known)
+
+    def error(self, problem: str, remedy: str) -> SpecError:
+        """An error in the activation."""
+        return self.builder.located(problem, self.layer.table, "activation", remedy)

@@ -1,0 +1,372 @@
+"""Kinds that move a window over positions: convolution, its transpose, and pooling.
+
+Position p of the layer reads positions ``stride * p + tap - padding`` of its source; what lies outside reads
+0 and, in pooling, does not count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.functions import only_inside
+from ..algebra.terms import Access, Affine, Index, Slot
+from ..network.place import Place
+from ..network.values import COUNT, WHOLE, Key, either, list_of, one_of, table
+from .kind import ConnectionKind, Positions, Reading, Site
+
+_COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one a position axis")
+_MARGIN = either(WHOLE, list_of(WHOLE, "[before, after]", 2, 2))
+_PADDING = Key(
+    "padding",
+    either(one_of("valid", "same"), list_of(_MARGIN, "a list of numbers or [before, after]")),
+    "positions around the source, one entry a position axis: a number for both sides, or [before, after]; "
+    "'same': so many that there are ceil(positions / stride) windows, the odd one behind; default 'valid': "
+    "none. A convolution reads 0 there, pooling nothing",
+)
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Numbers of a window, one an axis: taps, stride, padding in front, places it stands at, positions."""
+
+    taps: tuple[int, ...]
+    stride: tuple[int, ...]
+    before: tuple[int, ...]
+    places: tuple[int, ...]
+    positions: tuple[int, ...]
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a window anywhere reaches beyond the real positions."""
+        return any(self.before) or any(
+            (places - 1) * step + taps - before > size
+            for taps, step, before, places, size in zip(
+                self.taps, self.stride, self.before, self.places, self.positions, strict=True
+            )
+        )
+
+    def slots(self, places: tuple[Index, ...], taps: tuple[Index, ...]) -> tuple[Slot, ...]:
+        """``stride * place + tap - before`` for every axis."""
+        return tuple(
+            Affine(((step, place), (1, tap)), -before)
+            for step, place, tap, before in zip(self.stride, places, taps, self.before, strict=True)
+        )
+
+
+def _prepare(size_key: str) -> Callable[[Mapping[str, Any], Place], Mapping[str, Any]]:
+    """Check that stride and padding have one entry for each axis of the window; fill in defaults."""
+
+    def prepare(values: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        window = values[size_key]
+        if window == ALL:
+            for key in ("stride", "padding"):
+                if key in values:
+                    raise place.error(f"'{key}' stands beside {size_key} = \"all\"", key=key)
+            return values
+
+        def per_axis(key: str) -> tuple[Any, ...]:
+            if len(values[key]) != len(window):
+                raise place.error(
+                    f"'{key}' has {len(values[key])} entries and '{size_key}' has {len(window)}",
+                    key=key,
+                    remedy="Give one entry for every position axis",
+                )
+            return tuple(values[key])
+
+        default = (1,) * len(window) if size_key == "kernel" else tuple(window)
+        padding = values.get("padding", "valid")
+        if not isinstance(padding, str):
+            padding = tuple(
+                (each, each) if isinstance(each, int) else (each[0], each[1]) for each in per_axis("padding")
+            )
+        stride = per_axis("stride") if "stride" in values else default
+        return {**values, size_key: tuple(window), "stride": stride, "padding": padding}
+
+    return prepare
+
+
+def _checked_axes(site: Site, taps: tuple[int, ...], key: str) -> tuple[int, ...]:
+    """The sizes of the source's position axes, one for each number of the window."""
+    source = site.connection.source
+    positions = tuple(site.size(axis) for axis in site.source.positions)
+    if not positions:
+        raise site.error(
+            f"a {site.connection.kind} needs positions, but '{source}' has none",
+            remedy="Give the data a shape [channels, positions], or use a dense connection",
+        )
+    if len(taps) != len(positions):
+        raise site.error(
+            f"{key} {list(taps)} must have one number for each of the {len(positions)} position axes of "
+            f"'{source}'",
+            key=key,
+        )
+    return positions
+
+
+def _margins(padding: Any, axis: int, size: int, taps: int, stride: int) -> tuple[int, int]:
+    """Padding before and after, in numbers; "same" pads as jax.lax does."""
+    if padding == "same":
+        total = max((-(-size // stride) - 1) * stride + taps - size, 0)
+        return total // 2, total - total // 2
+    if padding == "valid":
+        return 0, 0
+    before, after = padding[axis]
+    return int(before), int(after)
+
+
+def window_over(site: Site, key: str, positions: tuple[int, ...]) -> Window:
+    """The window of a connection over so many positions an axis."""
+    taps, stride = site.options[key], site.options["stride"]
+    before, places = [], []
+    for axis, size in enumerate(positions):
+        pad = _margins(site.options["padding"], axis, size, taps[axis], stride[axis])
+        padded = size + sum(pad)
+        if taps[axis] > padded:
+            raise site.error(
+                f"the {key} ({taps[axis]}) is larger than what it reads ({size} positions of "
+                f"'{site.connection.source}', {padded} with padding)",
+                key=key,
+                remedy=f"Use a smaller {key}, a smaller stride in the layers before, or more padding",
+            )
+        before.append(pad[0])
+        places.append((padded - taps[axis]) // stride[axis] + 1)
+    return Window(taps, stride, tuple(before), tuple(places), positions)
+
+
+# --- convolution ------------------------------------------------------------------------------------------
+
+
+def _kernel(site: Site) -> Window:
+    return window_over(site, "kernel", _checked_axes(site, site.options["kernel"], "kernel"))
+
+
+def _counts(site: Site, taps: tuple[int, ...]) -> dict[str, int]:
+    counts = {"taps": math.prod(taps)}
+    if site.is_finite(site.source.neurons):
+        counts["inputs"] = site.size(site.source.neurons)
+    return counts
+
+
+def convolution(site: Site) -> Reading:
+    """``h(c', p) += Mean_c Sum_tap w(c', c, tap) u(c, stride p + tap - padding)``; outside u is 0.
+
+    Sums over populations are divided by their width, sums over taps and over the channels of x are not,
+    unless ``average`` names them.
+    """
+    window = _kernel(site)
+    axes = site.finite("taps", window.taps)
+    neuron, *taps = site.fresh((site.source.neurons, *axes))
+    return Reading(
+        source=(site.target[0], neuron, *window.slots(site.target[2:], tuple(taps))),
+        source_neuron=neuron,
+        weight_axes=(site.own.neurons, site.source.neurons, *axes),
+        weight_slots=(site.target[1], neuron, *taps),
+        reduced=(neuron, *taps),
+        counts=_counts(site, window.taps),
+    )
+
+
+def _turned(site: Site) -> Window:
+    """The window of the convolution that a transposed one turns round: its places are the source's."""
+    source = _checked_axes(site, site.options["kernel"], "kernel")
+    options = site.options
+    sizes = []
+    for axis, places in enumerate(source):
+        taps, stride = options["kernel"][axis], options["stride"][axis]
+        if options["padding"] == "same":
+            sizes.append(places * stride)
+        else:
+            reach = (places - 1) * stride + taps
+            sizes.append(reach - sum(_margins(options["padding"], axis, 0, taps, stride)))
+    wanted = options.get("positions", tuple(sizes))
+    if len(wanted) != len(sizes) or any(size < 1 for size in wanted):
+        raise site.error(f"{list(wanted)} positions cannot be made of {list(source)}", key="positions")
+    window = window_over(site, "kernel", wanted)
+    if window.places != source:
+        raise site.error(
+            f"a convolution of {list(wanted)} positions with this kernel, stride and padding has "
+            f"{list(window.places)}, but '{site.connection.source}' has {list(source)}",
+            key="positions",
+            remedy=f"By default there are {sizes}",
+        )
+    return window
+
+
+def transposed_convolution(site: Site) -> Reading:
+    """``h(c', stride q + tap - padding) += Mean_c w(c', c, tap) u(c, q)``: places add up, those outside drop.
+
+    The weight may be the transpose of a convolution's: it then runs the convolution's connections backwards.
+    """
+    window = _turned(site)
+    axes = site.finite("taps", window.taps)
+    neuron, *rest = site.fresh((site.source.neurons, *site.source.positions, *axes))
+    places, taps = tuple(rest[: len(axes)]), tuple(rest[len(axes) :])
+    return Reading(
+        source=(site.target[0], neuron, *places),
+        source_neuron=neuron,
+        weight_axes=(site.own.neurons, site.source.neurons, *axes),
+        weight_slots=(site.target[1], neuron, *taps),
+        reduced=(neuron,),
+        counts=_counts(site, window.taps),
+        target=(*site.target[:2], *window.slots(places, taps)),
+    )
+
+
+# --- pooling ----------------------------------------------------------------------------------------------
+
+
+def _pool(site: Site) -> Window | None:
+    """The window of a pooling layer, None for all positions."""
+    window = site.options["window"]
+    everywhere = window == ALL
+    sizes = _checked_axes(site, (1,) * len(site.source.positions) if everywhere else window, "window")
+    if everywhere:
+        return None
+    found = window_over(site, "window", sizes)
+    for taps, step, before, places, size in zip(
+        found.taps, found.stride, found.before, found.places, sizes, strict=True
+    ):
+        if before >= taps or (places - 1) * step - before >= size:
+            raise site.error(
+                f"with this padding a window of {taps} lies outside the {size} positions of "
+                f"'{site.connection.source}'",
+                key="padding",
+                remedy="Use less padding than the window is large",
+            )
+    return found
+
+
+def _pool_positions(site: Site) -> Positions:
+    window = _pool(site)
+    return () if window is None else window.places
+
+
+def _windows(site: Site, window: Window | None) -> tuple[tuple[Index, ...], tuple[Slot, ...]]:
+    """The indices that run through a window, and the source's positions that they name."""
+    if window is None:
+        positions = site.fresh(site.source.positions)
+        return positions, positions
+    taps = site.fresh(site.finite("taps", window.taps))
+    return taps, window.slots(site.target[2:], taps)
+
+
+def _inside(site: Site, slots: tuple[Slot, ...]) -> Access:
+    """1 where slots name a real position, 0 in the padding."""
+    positions = site.fresh(site.source.positions)
+    real = site.field("inside", positions, (), sp.Integer(1), {}, frozen=True)
+    return Access(real.field, slots)
+
+
+def max_pool(site: Site) -> Reading:
+    """``h(c, p) += u(c, first maximum of u among the real positions of the window of p)``.
+
+    The first in row-major order where several are equal; the choice is frozen: the derivative goes to the
+    chosen position. With ``window = "all"`` there is one window, and no positions are left.
+    """
+    window = _pool(site)
+    taps, slots = _windows(site, window)
+    data, neuron = site.target[:2]
+    u = sp.Symbol("u")
+    known = {"u": site.output((data, neuron, *slots))}
+    value = u
+    if window is not None and window.leaves:
+        inside = sp.Symbol("inside")
+        known["inside"] = _inside(site, slots)
+        value = only_inside(u, inside)
+    target = (*site.target, *taps)
+    chosen = site.field("select", target, (), value, known, frozen=True, selector=len(taps))
+    return Reading(
+        source=(data, neuron, *slots),
+        source_neuron=neuron,
+        reduced=taps,
+        factor=sp.Symbol("select"),
+        values={"select": chosen},
+    )
+
+
+def average_pool(site: Site) -> Reading:
+    """``h(c, p) += average of u(c, .) over the real positions in the window of p``; padding never counts."""
+    window = _pool(site)
+    taps, slots = _windows(site, window)
+    data, neuron = site.target[:2]
+    count = site.size(*(index.axis for index in taps))
+    factor: sp.Expr = sp.Rational(1, count)
+    values: dict[str, Access] = {}
+    if window is not None and window.leaves:
+        inside = {"inside": _inside(site, slots)}
+        values["count"] = site.field("count", site.target[2:], taps, sp.Symbol("inside"), inside, frozen=True)
+        factor = 1 / sp.Symbol("count")
+    return Reading(
+        source=(data, neuron, *slots), source_neuron=neuron, reduced=taps, factor=factor, values=values
+    )
+
+
+_CONVOLUTION = table(
+    Key("kernel", _COUNTS, "number of taps, one number a position axis", required=True),
+    Key("stride", _COUNTS, "distance of two windows, one number a position axis; default 1"),
+    _PADDING,
+)
+_POOLING = table(
+    Key(
+        "window",
+        either(one_of(ALL), _COUNTS),
+        "positions that are pooled into one, one number a position axis; 'all': all of them, so that the "
+        "layer has no positions",
+        required=True,
+    ),
+    Key("stride", _COUNTS, "distance of two windows, one number a position axis; default the window"),
+    _PADDING,
+)
+
+WINDOW_KINDS = (
+    ConnectionKind(
+        "convolution",
+        convolution,
+        keys=_CONVOLUTION,
+        averages=("taps", "inputs"),
+        positions=lambda site: _kernel(site).places,
+        prepare=_prepare("kernel"),
+    ),
+    ConnectionKind(
+        "transposed-convolution",
+        transposed_convolution,
+        keys=_CONVOLUTION
+        | table(
+            Key(
+                "positions",
+                _COUNTS,
+                "positions of the layer, one number an axis, where the convolution that is turned round "
+                "leaves several possibilities; default the fewest, with padding 'same' stride times as many",
+            )
+        ),
+        averages=("taps", "inputs"),
+        positions=lambda site: _turned(site).positions,
+        prepare=_prepare("kernel"),
+    ),
+    ConnectionKind(
+        "max-pool",
+        max_pool,
+        operation="u",
+        has_weight=False,
+        keys=_POOLING,
+        shares_neurons=True,
+        positions=_pool_positions,
+        prepare=_prepare("window"),
+    ),
+    ConnectionKind(
+        "average-pool",
+        average_pool,
+        operation="u",
+        has_weight=False,
+        keys=_POOLING,
+        shares_neurons=True,
+        positions=_pool_positions,
+        prepare=_prepare("window"),
+    ),
+)

@@ -1,0 +1,192 @@
+"""The network as a spec file (or a graph) states it, parsed and checked, before any derivation.
+
+All objects are frozen. Expressions are sympy trees of the closed function table
+(:mod:`mfderive.algebra.functions`) in plain symbols; the symbols' names are written as in the spec:
+``h``, ``g`` (a named pre-activation), ``w``, ``u``, ``gain`` (a declared parameter), ``bias``,
+``source.gain``, ``target.b``, ``source.w[1]``, ``y``, ``yhat``, ``y[0]``, ``t``, ``k``, ``fan_in``, ``d``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from ..algebra.laws import LawKind
+from ..algebra.parser import AxisReduction
+
+__all__ = [
+    "AxisReduction",
+    "Connection",
+    "DataSpec",
+    "LawSpec",
+    "Layer",
+    "Loss",
+    "Network",
+    "Output",
+    "ParameterSpec",
+    "Training",
+    "WeightSpec",
+]
+
+
+@dataclass(frozen=True)
+class LawSpec:
+    """A law as written: arguments may contain the symbols fan_in, d, source.X, target.X."""
+
+    kind: LawKind
+    arguments: tuple[sp.Expr, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A law and a rate (an expression in t; 0 freezes)."""
+
+    law: LawSpec
+    rate: sp.Expr = sp.Integer(1)
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """One mention of a weight. A weight without a name belongs to its connection alone.
+
+    The first mention of a name has the law (and the rate); later ones only the name and ``transpose``.
+    """
+
+    law: LawSpec | None
+    rate: sp.Expr = sp.Integer(1)
+    name: str | None = None
+    transpose: bool = False
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection into a layer (or the output). ``source`` is a layer's name or ``x``.
+
+    ``operation`` is sigma*: an expression in w, u, h, source.X, target.X. ``options`` are the keys of its
+    kind alone (kernel, window, ...). ``average`` lists what is divided beside populations: taps, positions,
+    inputs, steps. ``delay``: how many steps before its own it reads. ``reads``: further layers that its kind
+    reads.
+    """
+
+    source: str
+    kind: str
+    operation: sp.Expr
+    weight: WeightSpec | None = None
+    into: str = "h"
+    options: tuple[tuple[str, Any], ...] = ()
+    average: tuple[str, ...] = ()
+    delay: int = 0
+    reads: tuple[str, ...] = ()
+    table: str = ""  # where it stands in the file, for errors: "layers[1] 'h2', connections[0]"
+
+    @property
+    def now(self) -> frozenset[str]:
+        """What must be evaluated before it at the same step: layers, and x."""
+        own = () if self.delay else (self.source,)
+        return frozenset((*own, *self.reads))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer. ``neurons`` names the layer whose population it shares; ``size`` makes it finite.
+
+    ``steps`` (0: none) is the number T of steps of a layer that is evaluated at each of them.
+
+    ``activation`` is an expression in h, the named pre-activations, the declared parameters and ``bias``
+    (a bare function name f is stored as f(h + bias) or f(h)); identity is the symbol h (+ bias). ``written``
+    is the activation as the file has it.
+    """
+
+    name: str
+    connections: tuple[Connection, ...]
+    activation: sp.Expr
+    bias: ParameterSpec | None = None
+    parameters: tuple[tuple[str, ParameterSpec], ...] = ()
+    neurons: str | None = None
+    width: float = 1.0
+    size: int | None = None
+    steps: int = 0
+    table: str = ""
+    written: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The output. ``outputs`` None: as many as the data has. A connection without weight is averaged."""
+
+    connections: tuple[Connection, ...]
+    outputs: int | None = None
+    bias: ParameterSpec | None = None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """``kind``: squared, cross-entropy, logistic, huber or expression (then ``expression`` in y, yhat)."""
+
+    kind: str
+    expression: sp.Expr | None = None
+    delta: float = 1.0
+    # Classification error: "sign", "argmax" or None where none is meaningful.
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """``[data]`` as written (checked). ``options`` keeps every key but kind, in file order."""
+
+    kind: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @cached_property
+    def get(self) -> Mapping[str, Any]:
+        """The options by name."""
+        return dict(self.options)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Step k = 1, 2, ... uses alpha_k = learning_rate * schedule(k); ``schedule`` is an expression in k."""
+
+    learning_rate: float
+    steps: int
+    batch_size: int | str = 100  # or "all"
+    schedule: sp.Expr = sp.Integer(1)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A parsed network; ``input_shape``, ``outputs`` and ``source`` are known once it is resolved.
+
+    ``document`` is the whole spec as plain data (what a TOML file holds), kept so that a round trip
+    loses nothing. ``source`` is the data source (:mod:`mfderive.samples`).
+    """
+
+    title: str
+    data: DataSpec
+    loss: Loss
+    layers: tuple[Layer, ...]
+    output: Output
+    training: Training
+    solver: tuple[tuple[str, Any], ...] = ()
+    check: tuple[tuple[str, Any], ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
+    file: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    outputs: int | None = None
+    source: Any = field(default=None, compare=False, hash=False, repr=False)
+
+    @cached_property
+    def layer(self) -> dict[str, Layer]:
+        """Layers by name."""
+        return {layer.name: layer for layer in self.layers}
+
+    def to_networkx(self) -> Any:
+        """An ``nx.MultiDiGraph`` with the spec's keys as attributes (see ``from_networkx``)."""
+        from ..format.networkx_graph import to_networkx
+
+        return to_networkx(self)

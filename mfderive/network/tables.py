@@ -1,0 +1,308 @@
+"""The keys of every table of a spec, format 1: the reader checks with them, the JSON Schema is made of them.
+
+The keys of connections stand in :mod:`mfderive.forward.kinds`, because each kind has its own.
+"""
+
+from __future__ import annotations
+
+from .values import (
+    COUNT,
+    EXPRESSION,
+    FLAG,
+    NAME,
+    NOT_NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    TABLE,
+    TABLES,
+    TEXT,
+    WHOLE,
+    Key,
+    Table,
+    ValueType,
+    by_name,
+    each_once,
+    either,
+    is_number,
+    list_of,
+    one_of,
+    table,
+)
+
+FORMAT = 1
+_FORMAT = ValueType(
+    f"{FORMAT} (the only format there is)",
+    lambda value: value == FORMAT and not isinstance(value, bool),
+    {"const": FORMAT},
+)
+_ALL = one_of("all")
+_NUMBERS = list_of(NUMBER, "a list of numbers")
+_COUNTS = list_of(COUNT, "a list of whole numbers of at least 1")
+_FRACTION = ValueType(
+    "a fraction between 0 and 1",
+    lambda value: is_number(value) and 0 < value < 1,
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+)
+_SEPARATION = ValueType(
+    "a number between 0 and 1",
+    lambda value: is_number(value) and 0 <= value <= 1,
+    {"type": "number", "minimum": 0, "maximum": 1},
+)
+
+LAW = ValueType(
+    "a law (a string, or a table with 'law' and 'rate')",
+    either(EXPRESSION, TABLE).accepts,
+    {"anyOf": [EXPRESSION.schema, {"$ref": "#/$defs/parameter"}]},
+)
+WEIGHT = ValueType(
+    "a law (a string), or a table with 'law', 'rate', 'name' and 'transpose'",
+    LAW.accepts,
+    {"anyOf": [EXPRESSION.schema, {"$ref": "#/$defs/weight"}]},
+)
+RATE = either(NOT_NEGATIVE, EXPRESSION)
+
+DOCUMENT: Table = table(
+    Key("format", _FORMAT, "version of the spec format", required=True),
+    Key("title", TEXT, "what the page and the figures are called"),
+    Key("data", TABLE, "where samples come from", required=True),
+    Key("loss", TABLE, "the loss of one sample", required=True),
+    Key("layers", TABLES, "the layers, in any order", required=True),
+    Key("output", TABLE, "what makes the prediction", required=True),
+    Key("training", TABLE, "learning rate, batch size, steps", required=True),
+    Key("solver", TABLE, "defaults of solve"),
+    Key("check", TABLE, "defaults of check"),
+)
+
+# --- data: the kind's own keys, and the keys that every kind has ----------------------------------------
+
+_COLUMN = either(TEXT, WHOLE)
+_COLUMNS = either(_COLUMN, list_of(_COLUMN, "a list of columns"))
+
+DATA_COMMON: Table = table(
+    Key("y", one_of("x"), "'x': the target is the input itself, flattened (autoencoder)"),
+    Key("shape", _COUNTS, "[channels, positions...]: what each flat input becomes; its product is d"),
+    Key(
+        "range",
+        list_of(NUMBER, "[low, high]", 2, 2),
+        "inputs are rescaled so that their natural range (pixels: 0 to the largest possible value; arrays: "
+        "smallest to largest entry) becomes [low, high]; only for arrays, idx and digits",
+    ),
+    Key("samples", COUNT, "a fixed sample of this many, instead of fresh ones (files: that many of them)"),
+    Key(
+        "test",
+        either(_FRACTION, COUNT),
+        "held-out samples, a fraction or a number; where absent the evaluation sample is drawn from (or is "
+        "part of) the training data",
+    ),
+)
+
+DATA_KINDS: dict[str, Table] = {
+    # y = +1 or -1 with equal odds, x | y ~ N(0, (1 + y * separation)^2 I): paper, section 4.2.1
+    "isotropic-gaussians": table(
+        Key("dimension", COUNT, "d", required=True),
+        Key("separation", _SEPARATION, "Delta in the deviation 1 + y * Delta", required=True),
+    ),
+    "gaussian-mixture": table(
+        Key("means", list_of(_NUMBERS, "a list of lists of numbers"), "one mean a component", required=True),
+        Key(
+            "deviations",
+            either(NOT_NEGATIVE, list_of(NOT_NEGATIVE, "a list of numbers of at least 0")),
+            "standard deviation of every coordinate, one for all or one a component; default 1",
+        ),
+        Key("weights", list_of(POSITIVE, "a list of numbers greater than 0"), "odds; default equal"),
+        Key(
+            "labels",
+            either(_NUMBERS, list_of(_NUMBERS, "a list of lists of numbers")),
+            "y of each component: a number, or a list with one number an output",
+            required=True,
+        ),
+    ),
+    "teacher": table(
+        Key("dimension", COUNT, "d", required=True),
+        Key("inputs", EXPRESSION, "law of one coordinate, without source/target; default normal(0, 1)"),
+        Key(
+            "target",
+            either(EXPRESSION, list_of(EXPRESSION, "a list of expressions")),
+            "y as an expression in x1 ... xd; a list has one expression an output",
+            required=True,
+        ),
+        Key("noise", NOT_NEGATIVE, "standard deviation of Gaussian noise added to every y; default 0"),
+    ),
+    # file: .npz (x and y name arrays; default "x", "y") or .csv (x and y name columns, by their heading or
+    # by number from 0). Without file, x and y are paths of .npy files. All paths relative to the spec file.
+    # y = "x" means the autoencoder here too; a column that is called x is y = ["x"].
+    "arrays": table(
+        Key("file", TEXT, "path of a .npz or .csv file; none if the arrays are given to mfderive.load"),
+        Key("x", _COLUMNS, "name of an array, column(s) of a table, or path of a .npy file; default 'x'"),
+        Key("y", _COLUMNS, "name of an array, column(s) of a table, or path of a .npy file; default 'y'"),
+    ),
+    "idx": table(
+        Key("images", TEXT, "path of the images (idx3-ubyte, may end in .gz)", required=True),
+        Key("labels", TEXT, "path of the labels (idx1-ubyte, may end in .gz)", required=True),
+        Key("test_images", TEXT, "path of the test images"),
+        Key("test_labels", TEXT, "path of the test labels"),
+    ),
+    "digits": table(),
+}
+
+# Keys of DATA_COMMON that a kind refuses, with the reason.
+DATA_REFUSED: dict[str, dict[str, str]] = {
+    kind: {"range": "its inputs have no natural range to rescale"}
+    for kind in ("isotropic-gaussians", "gaussian-mixture", "teacher")
+}
+
+
+def data_keys(kind: str) -> dict[str, Key]:
+    """Every key that ``[data]`` may have beside ``kind``."""
+    refused = DATA_REFUSED.get(kind, {})
+    common = {name: key for name, key in DATA_COMMON.items() if name not in refused}
+    return {**common, **DATA_KINDS[kind]}
+
+
+# --- loss ---------------------------------------------------------------------------------------------
+
+_ERROR = Key(
+    "error",
+    one_of("sign", "argmax", "none"),
+    "how a classification error is counted; default by the loss and the data",
+)
+LOSS_KINDS: dict[str, Table] = {
+    "squared": table(_ERROR),  # sum over k of (yhat_k - y_k)^2, no 1/2, as in the paper
+    "cross-entropy": table(_ERROR),
+    "logistic": table(_ERROR),  # log(1 + exp(-y yhat))
+    "huber": table(Key("delta", POSITIVE, "where the square ends; default 1"), _ERROR),
+    "expression": table(
+        Key("expression", EXPRESSION, "in y and yhat, or y[k] and yhat[k]", required=True), _ERROR
+    ),
+}
+
+# --- layers and output --------------------------------------------------------------------------------
+
+PARAMETER: Table = table(
+    Key("law", EXPRESSION, "law of the value at t = 0", required=True),
+    Key("rate", RATE, "factor of its learning rate, a number or an expression in t; 0 freezes; default 1"),
+)
+WEIGHT_KEYS: Table = table(
+    Key("law", EXPRESSION, "law of one entry at t = 0; only where the weight is mentioned first"),
+    Key("rate", RATE, "factor of its learning rate; only where the weight is mentioned first"),
+    Key("name", NAME, "a name by which other connections use the same weight"),
+    Key("transpose", FLAG, "use the transposed weight; only in later mentions"),
+)
+LAYER: Table = table(
+    Key("name", NAME, "the layer's name", required=True),
+    Key(
+        "connections",
+        TABLES,
+        "long form: one table a connection; without it the layer's own table has "
+        "the keys of its only connection (from, kind, weight and those of the kind)",
+    ),
+    Key("bias", LAW, "law of a bias that is added to h; only with a plain activation"),
+    Key("activation", EXPRESSION, "a function's name, or an expression; default identity"),
+    Key("parameters", TABLE, "one law a parameter of every neuron, by name"),
+    Key(
+        "neurons",
+        TEXT,
+        "the layer whose neurons these are; in the short form, for kinds that share them (pooling, skip), "
+        "by default the source",
+    ),
+    Key("width", POSITIVE, "relative width of the population; default 1"),
+    Key("size", COUNT, "number of neurons of a finite layer"),
+    Key(
+        "steps",
+        COUNT,
+        "the layer is evaluated at steps 1 ... T with the same weights. It reads layers with steps, and x of "
+        "shape [steps, ...], at its own step (recurrent: at the one before, 0 before the first), other "
+        "layers always the same. Layers without steps, and the output, read the last step, or the average "
+        "over all steps with average = ['steps']",
+    ),
+)
+# A group of layers that is written several times.
+GROUP: Table = table(
+    Key(
+        "name",
+        NAME,
+        "the group's name: inside the group the layer that enters a copy, outside it the last layer of the "
+        "last copy",
+        required=True,
+    ),
+    Key("repeat", COUNT, "number of copies", required=True),
+    Key(
+        "from",
+        TEXT,
+        "what enters the first copy; every other one is entered by the last layer of the copy before",
+        required=True,
+    ),
+    Key(
+        "layers",
+        TABLES,
+        "the layers of one copy. Copy k of a layer h is called h_k, and a layer of the group that is named "
+        "inside it is the one of the same copy. Weights and neurons are fresh in every copy, unless a weight "
+        "has a name, or a layer has its own name as 'neurons': then all copies share them",
+        required=True,
+    ),
+)
+REPEAT = Key(
+    "repeat",
+    COUNT,
+    "so many copies of the layer in a chain: h_1 reads the source, h_2 reads h_1, ...; 'h' is the last",
+)
+OUTPUT: Table = table(
+    Key(
+        "connections",
+        TABLES,
+        "long form: one table a connection; without it the table has the keys of the "
+        "only connection; without a weight the layer's activation is averaged",
+    ),
+    Key("bias", LAW, "law of a bias, one an output"),
+    Key("outputs", COUNT, "number of outputs; default from the data"),
+)
+# --- running ------------------------------------------------------------------------------------------
+
+TRAINING: Table = table(
+    Key("learning_rate", POSITIVE, "alpha; alpha_k = learning_rate * schedule(k)", required=True),
+    Key("steps", COUNT, "number of SGD steps", required=True),
+    Key("batch_size", either(COUNT, _ALL), "samples a step; 'all': the whole fixed sample; default 100"),
+    Key("schedule", EXPRESSION, "an expression in the step k = 1, 2, ...; default 1"),
+)
+# How nodes are chosen; mfderive.state.ensembles carries the rules out.
+RULES = ("gauss", "sobol", "monte-carlo")
+# Keys whose value may be given for each population by its name.
+BY_AXIS = ("widths", "nodes", "rule")
+TRAINING_LATER = dict.fromkeys(("weight_decay", "momentum", "noise"), "reserved")
+SOLVER: Table = table(
+    Key("horizon", POSITIVE, "time t at which to stop; default that of the training"),
+    Key("steps", COUNT, "SGD steps after which to stop; default that of the training"),
+    Key("method", one_of("euler", "rk4"), "time stepping"),
+    Key("step", POSITIVE, "time step of rk4"),
+    Key("widths", by_name(COUNT), "nodes of every population of the full system, or a table by population"),
+    Key("seed", WHOLE, "seed of the initial values"),
+    Key("data_seed", WHOLE, "seed of the data"),
+    Key("precision", one_of("float64", "float32"), "of the arithmetic"),
+    Key("edges", one_of("draw", "mean"), "draw the weights between populations, or start at their mean"),
+    Key("evaluation", COUNT, "samples on which loss and error are measured"),
+    Key("reduce", FLAG, "solve the exact reduction; default true"),
+    Key(
+        "nodes",
+        by_name(COUNT),
+        "nodes of every population of the reduced system, or a table by population (or noise of a weight, "
+        "'noise h2.weight'); default chosen from its labels",
+    ),
+    Key("rule", by_name(one_of(*RULES)), "how these nodes are chosen, for all or by name as for nodes"),
+    Key(
+        "data",
+        one_of("batches", "sample", "sobol", "quadrature"),
+        "what a step averages over: a batch of its own (default), or the same samples at every step: the "
+        "data set or fixed draws, scrambled Sobol points, Gauss nodes",
+    ),
+    Key("data_nodes", COUNT, "number of these samples; default chosen by the rule"),
+    Key("tolerance", POSITIVE, "of the loss curve: chooses nodes and time step by self-refinement"),
+)
+CHECK: Table = table(
+    Key("widths", each_once(_COUNTS), "widths of the finite networks, each once"),
+    Key("seeds", COUNT, "networks a width"),
+    Key("seed", WHOLE, "seed of the first network"),
+    Key("horizon", POSITIVE, "time t at which to stop"),
+    Key("steps", COUNT, "SGD steps at which to stop"),
+    Key("evaluation", COUNT, "samples on which loss and error are measured"),
+    Key("nodes", COUNT, "nodes of every ensemble of the limit; default chosen from its structure"),
+)

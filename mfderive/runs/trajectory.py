@@ -1,0 +1,211 @@
+"""What a run leaves: times, loss, error and checkpoints, saved atomically and never through pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..algebra.arguments import file_path, found, number, real_array, whole_number
+from ..errors import ArgumentError, StateError, nearest
+from ..network.network import Network
+from ..state.draw import WEIGHTS, State
+
+Array = Any
+Forward = Callable[[Network, State, Array], Mapping[str, Array]]
+
+KINDS = ("limit", "network")
+
+# Which function computes the fields of a kind of trajectory: (network, state, x) -> {field: array}. The
+# rooms that can do it import this one, so they enter themselves here.
+_FORWARD: dict[str, Forward] = {}
+
+
+def register_forward(kind: str, function: Forward) -> None:
+    """Enter the function that computes all fields of a "limit" or "network" state at given inputs.
+
+    ``function(network, state, x)`` returns a dict of arrays [sample, neuron, positions...] with "yhat"
+    [sample, outputs] among them.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}; allowed: {KINDS}")
+    _FORWARD[kind] = function
+
+
+# What draws networks from a solution of the limit, entered by the room that can.
+_SAMPLERS: list[Callable[[Trajectory, int | Mapping[str, int], float | None, int], State]] = []
+
+
+def register_sampler(
+    function: Callable[[Trajectory, int | Mapping[str, int], float | None, int], State],
+) -> None:
+    """Enter the function (trajectory, widths, time, seed) -> state behind :meth:`Trajectory.sample`."""
+    _SAMPLERS.append(function)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after ``step`` steps, at time ``time`` (the sum of the learning rates until then)."""
+
+    time: float
+    step: int
+    state: State = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The path of one run: of the limit (``kind`` "limit") or of one finite network ("network").
+
+    ``times`` float64 [T] (sums of learning rates) and ``steps`` int64 [T] say when ``loss`` and ``error``,
+    float64 [T], were evaluated, on the evaluation sample of the network's data source; ``error`` is nan where
+    no classification error is meaningful. ``checkpoints`` hold states in increasing order of time.
+    ``width`` is the width of a finite network (the number of nodes, where a limit has one such number).
+    ``notes`` is plain data: alpha, method, dtype, versions, ...
+    """
+
+    kind: str
+    network: Network
+    width: int | None
+    seed: int
+    times: Array = field(repr=False)
+    steps: Array = field(repr=False)
+    loss: Array = field(repr=False)
+    error: Array = field(repr=False)
+    checkpoints: tuple[Checkpoint, ...] = field(repr=False)
+    notes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Bring the curves to their types and check that they belong together."""
+        if self.kind not in KINDS:
+            raise StateError(f"the kind of a trajectory is {self.kind!r}; allowed: {', '.join(KINDS)}")
+        for name, kind in (
+            ("times", np.float64),
+            ("steps", np.int64),
+            ("loss", np.float64),
+            ("error", np.float64),
+        ):
+            array = np.array(getattr(self, name), dtype=kind)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+            if array.ndim != 1 or array.shape != self.times.shape:
+                raise StateError(
+                    f"{name} has shape {array.shape}, times has {self.times.shape}; both must be [T]"
+                )
+        points = tuple(p if isinstance(p, Checkpoint) else Checkpoint(*p) for p in self.checkpoints)
+        if any(a.time > b.time for a, b in pairwise(points)):
+            raise StateError("the checkpoints of a trajectory must be in increasing order of time")
+        object.__setattr__(self, "checkpoints", points)
+
+    def checkpoint(self, t: float | None = None) -> Checkpoint:
+        """The stored checkpoint whose time is nearest to ``t`` (the earlier one of two); None: the last.
+
+        Exact where a checkpoint was stored at ``t``, otherwise ``.time`` says how far away it is. Raises
+        StateError for a time outside the stored range.
+        """
+        if not self.checkpoints:
+            raise StateError("this trajectory holds no checkpoints; run it again with checkpoints")
+        if t is None:
+            return self.checkpoints[-1]
+        t = number("t", t)
+        first, last = self.checkpoints[0].time, self.checkpoints[-1].time
+        # Times are sums of learning rates: a time that a person types may miss the end by rounding.
+        slack = 1e-9 * max(abs(first), abs(last))
+        if not first - slack <= t <= last + slack:
+            raise StateError(
+                f"t = {t} is outside of this trajectory, which has checkpoints from {first} to {last}"
+            )
+        distances = [abs(point.time - t) for point in self.checkpoints]
+        return self.checkpoints[distances.index(min(distances))]
+
+    def at(self, t: float | None = None) -> State:
+        """The stored state nearest to time ``t`` (see :meth:`checkpoint`); None: the last one."""
+        return self.checkpoint(t).state
+
+    def fields(self, x: Array, t: float | None = None) -> Mapping[str, Array]:
+        """Every field at inputs ``x`` [sample, *input_shape], from the stored state nearest to ``t``."""
+        if self.kind not in _FORWARD:
+            room = {"limit": "mfderive.solution", "network": "mfderive.finite"}[self.kind]
+            raise StateError(
+                f"nothing can evaluate a {self.kind} trajectory yet; import {room} (or mfderive) first"
+            )
+        return _FORWARD[self.kind](self.network, self.at(t), _inputs(self.network, x))
+
+    def observe(self, field: str, x: Array, t: float | None = None) -> Array:
+        """One field, for example "h2" [sample, neuron], at ``x``, from the stored state nearest to ``t``."""
+        fields = self.fields(x, t)
+        if not isinstance(field, str) or field not in fields:
+            raise StateError(f"there is no field {found(field)}. {nearest(str(field), fields)}")
+        return fields[field]
+
+    def predict(self, x: Array, t: float | None = None) -> Array:
+        """The outputs yhat [sample, outputs] at inputs ``x``, from the stored state nearest to ``t``."""
+        return self.observe("yhat", x, t)
+
+    def sample(self, n: int | Mapping[str, int], t: float | None = None, seed: int = 0) -> State:
+        """A network of width ``n`` drawn from this solution, at the stored time nearest to ``t``.
+
+        ``n``: neurons (times the populations' relative widths), or a number for each population; ``t`` None:
+        the last stored time. Neurons are independent and follow the limit's law at that time; the same
+        ``seed`` draws the same neurons at every time. The state has the layout of the whole network and
+        equal weights p, so :func:`mfderive.simulate` can start from it (``initial=``). The noise of weight
+        entries, which training does not change, is put back (theory C.1), except where the solution
+        started from given arrays of the whole network: those are then what the weights are.
+
+        Raises StateError for a trajectory of a network and for times outside of it, ArgumentError for widths
+        and seeds that are none, ResourceError (before anything is drawn) for more than memory can hold.
+        """
+        if self.kind != "limit":
+            raise StateError(
+                "only a solution of the limit can be sampled; this is a network, whose state is .at(t)"
+            )
+        if not _SAMPLERS:
+            raise StateError("nothing can draw networks yet; import mfderive.solution (or mfderive) first")
+        return _SAMPLERS[-1](self, n, t, whole_number("seed", seed, 0))
+
+    @property
+    def name(self) -> str:
+        """The file name that :meth:`save` uses: limit, or network-<width>-<seed>."""
+        return self.kind if self.kind == "limit" else f"network-{self.width}-{self.seed}"
+
+    def save(self, folder: str | Path, name: str | None = None) -> Path:
+        """Write ``<name>.npz`` and ``<name>.json`` into a folder, atomically; returns the path of the npz.
+
+        The npz holds everything; the json repeats all but the states for people and other programs.
+        """
+        from .archive import save_trajectory
+
+        if name is not None and not (isinstance(name, str) and name and Path(name).name == name):
+            raise ArgumentError(f"name is {found(name)}; it must be the name of a file without its folder")
+        return save_trajectory(self, file_path("folder", folder), name or self.name)
+
+    @staticmethod
+    def load(path: str | Path, data: tuple[Array, Array] | None = None) -> Trajectory:
+        """Read a trajectory back from its npz or json file, or from a folder that holds only one.
+
+        ``data``: the arrays, where the run was given its data as arrays. Raises MfError for a file that is
+        missing, truncated, not a trajectory or of another format.
+        """
+        from .archive import load_trajectory
+
+        return load_trajectory(file_path("path", path), data)
+
+
+def is_finite(state: State) -> bool:
+    """Whether all parameters of a state are finite numbers."""
+    return all(np.isfinite(value).all() for name, value in state.items() if name != WEIGHTS)
+
+
+def _inputs(network: Network, x: Array) -> Array:
+    """``x`` as float64 [sample, *input_shape]; a single input is not taken for a sample."""
+    inputs = real_array("x", x)
+    shape = network.input_shape
+    if shape is not None and inputs.shape[1:] != shape:
+        wanted = ", ".join(["sample", *map(str, shape)])
+        raise StateError(f"x has shape {inputs.shape}; expected [{wanted}]")
+    if not inputs.ndim or not len(inputs):
+        raise StateError(f"x has shape {inputs.shape}; there must be at least one sample")
+    return inputs

@@ -1,0 +1,51 @@
+"""From a spec file or a graph to a resolved network: parse, then learn every size from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..algebra.arguments import found
+from ..errors import SpecError
+from ..format.networkx_graph import from_networkx as parse_graph
+from ..format.reader import parse_document, read
+from ..forward.equations import forward_system
+from ..network.network import Network
+from .resolve import resolve
+
+Array = Any
+
+
+def load(
+    spec: str | Path | Mapping[str, Any],
+    data: tuple[Array, Array] | None = None,
+    *,
+    seed: int | None = None,
+) -> Network:
+    """Load a network from a spec file (TOML), or from a document (a mapping with the same keys).
+
+    ``data``: arrays x [sample, ...] and y [sample] or [sample, outputs] instead of what ``[data]`` names.
+    ``seed``: the data seed (default: ``data_seed`` of ``[solver]``, else 0). Raises SpecError or DataError,
+    which name file, table and key, for anything that is wrong with the spec, its shapes or its data.
+    """
+    if not isinstance(spec, (str, PathLike, Mapping)) or spec == "":
+        raise SpecError(
+            f"a spec is the path of a TOML file, or a mapping with its keys, not {found(spec)}",
+            remedy="Graphs are read by from_networkx",
+        )
+    parsed = parse_document(spec, None) if isinstance(spec, Mapping) else read(spec)
+    return _resolved(parsed, data, seed)
+
+
+def from_networkx(graph: Any, data: tuple[Array, Array] | None = None, *, seed: int | None = None) -> Network:
+    """Load a network from an ``nx.MultiDiGraph`` whose nodes, edges and graph carry the spec's keys."""
+    return _resolved(parse_graph(graph), data, seed)
+
+
+def _resolved(parsed: Network, data: tuple[Array, Array] | None, seed: int | None) -> Network:
+    network = resolve(parsed, data, seed)
+    # Shapes that only the sizes decide (kernels, ties) are checked now rather than when they are used.
+    forward_system(network)
+    return network

@@ -1,0 +1,175 @@
+"""Weighted nodes for the law of the data: Gauss nodes, quasi-Monte Carlo points, a fixed sample.
+
+A law of data is a mixture of components, each a smooth transform of independent standard variables; nodes
+and weights for these variables are nodes and weights for x and y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, log2, prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..algebra.laws import Law, LawKind
+from ..algebra.memory import check_memory
+from ..errors import MfError, nearest
+from .points import standard_points, tensor_points, transform
+from .sources import FIXED_SAMPLE, LawSource, SampleSource, generator
+from .standard_law import StandardLaw
+
+if TYPE_CHECKING:
+    from ..network.network import Network
+
+Array = Any
+
+# What a step averages over: fresh batches, or the same nodes at every step.
+DATA_RULES = ("batches", "sample", "sobol", "quadrature")
+# Gauss nodes of each standard number, by how many there are; more numbers have no quadrature.
+NODES_EACH = {0: 1, 1: 64, 2: 32, 3: 16}
+SOBOL_NODES = 4096
+SAMPLE_NODES = 2000
+
+
+@dataclass(frozen=True)
+class DataNodes:
+    """x [node, *input_shape] and y [node, outputs] with weights [node] that sum to 1."""
+
+    x: Array
+    y: Array
+    weights: Array
+
+
+def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int | None = None) -> DataNodes:
+    """Nodes for the law of a network's data.
+
+    ``sample``: the data set itself, or ``nodes`` fixed draws of a law; ``sobol``: scrambled Sobol points
+    (rounded up to a power of 2 a component); ``quadrature``: a tensor of Gauss nodes, at least ``nodes`` a
+    component, for laws of up to three numbers. ``seed``: of the scramble (None: the data seed).
+
+    Raises MfError for a rule that does not exist or does not fit the data.
+    """
+    allowed = [known for known in DATA_RULES if known != "batches"]
+    if rule not in allowed:
+        raise MfError(f"the rule for the data is '{rule}'. {nearest(rule, allowed)}")
+    if nodes is not None and nodes < 1:
+        raise MfError(f"the data cannot have {nodes} nodes; at least 1 is needed")
+    source = network.source
+    if isinstance(source, SampleSource):
+        return _data_set(source, rule, nodes)
+    if not isinstance(source, LawSource):
+        raise MfError(f"data of the type {type(source).__name__} has no fixed nodes; take data = 'batches'")
+    _check_memory(source, rule, nodes)
+    if rule == "sample":
+        x, y = source.draw(generator(source.seed, FIXED_SAMPLE), nodes or SAMPLE_NODES)
+        return _equal(x, y)
+    if source.law is None:
+        raise MfError("this law of data has no standard variables; take data = 'batches' or 'sample'")
+    return _law_nodes(source.law, rule, nodes, source.seed if seed is None else seed)
+
+
+def _check_memory(source: LawSource, rule: str, nodes: int | None) -> None:
+    """Raise ResourceError for more nodes than memory can hold."""
+    rounding, components = (2, len(source.law.odds)) if rule != "sample" and source.law else (1, 1)
+    count = rounding * components * (nodes or 1)
+    needed = 4 * 8 * count * prod(source.input_shape)
+    check_memory(needed, f"Data of {nodes} nodes ({rule})", "Take fewer data_nodes")
+
+
+def _data_set(source: SampleSource, rule: str, nodes: int | None) -> DataNodes:
+    if rule != "sample":
+        raise MfError(
+            f"the data is a fixed sample of {source.rows} rows, and its law is that sample: there is nothing "
+            f"for '{rule}' to integrate. Take data = 'sample', which uses every row"
+        )
+    if nodes is not None and nodes != source.rows:
+        raise MfError(
+            f"the data is a fixed sample of {source.rows} rows, but data_nodes is {nodes}. Leave it out"
+        )
+    return _equal(*source.batch(1, "all"))
+
+
+def _equal(x: Array, y: Array) -> DataNodes:
+    return DataNodes(x, y, np.full(len(x), 1 / len(x)))
+
+
+def _law_nodes(law: StandardLaw, rule: str, nodes: int | None, seed: int) -> DataNodes:
+    parts = []
+    for component, odds in enumerate(law.odds):
+        if rule == "sobol":
+            count = 2 ** ceil(log2(nodes or SOBOL_NODES))
+            points = standard_points(law.kinds, "sobol", count, [seed, FIXED_SAMPLE, component])
+            weights = np.full(len(points), 1 / len(points))
+        else:
+            points, weights = tensor_points(law.kinds, _tensor(law, nodes))
+        parts.append((*law.values(component, points), odds * weights))
+    x, y, weights = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return DataNodes(x, y, weights / weights.sum())
+
+
+def _tensor(law: StandardLaw, nodes: int | None) -> tuple[int, ...]:
+    """Gauss nodes of each number: two for two values."""
+    pairs = sum(kind is LawKind.RADEMACHER for kind in law.kinds)
+    smooth = len(law.kinds) - pairs
+    if LawKind.SPHERE in law.kinds or smooth not in NODES_EACH:
+        found = "lie on a sphere" if LawKind.SPHERE in law.kinds else f"have {smooth} random numbers"
+        raise MfError(
+            f"there is no quadrature for this data: its samples {found}, and quadrature needs independent "
+            f"numbers, at most {max(NODES_EACH)} of them. Take data = 'sobol'"
+        )
+    each = NODES_EACH[smooth]
+    if nodes is not None and smooth:
+        each = max(1, ceil((nodes / 2**pairs) ** (1 / smooth) - 1e-9))
+    sizes = tuple(2 if kind is LawKind.RADEMACHER else each for kind in law.kinds)
+    if prod(sizes) > 10**7:
+        raise MfError(f"a tensor of {prod(sizes)} data nodes is too large; take fewer")
+    return sizes
+
+
+# ---------------------------------------------------------------------------------------- the laws of data
+
+
+def isotropic_gaussians_law(dimension: int, separation: float) -> StandardLaw:
+    """y = +1 and -1 with equal odds; x given y is N(0, (1 + y * separation)^2 I) (Nguyen 2019, 4.2.1)."""
+
+    def values(component: int, standard: Array) -> tuple[Array, Array]:
+        y = 1.0 - 2.0 * component
+        return (1 + y * separation) * standard, np.full((len(standard), 1), y)
+
+    return StandardLaw((LawKind.NORMAL,) * dimension, (0.5, 0.5), values)
+
+
+def gaussian_mixture_law(means: Array, deviations: Array, odds: Array, labels: Array) -> StandardLaw:
+    """Component j has probability odds[j]; x given j is N(means[j], deviations[j]^2 I), y = labels[j]."""
+
+    def values(component: int, standard: Array) -> tuple[Array, Array]:
+        y = np.repeat(labels[component][None, :], len(standard), axis=0)
+        return means[component] + deviations[component] * standard, y
+
+    return StandardLaw((LawKind.NORMAL,) * means.shape[1], tuple(map(float, odds)), values)
+
+
+def teacher_law(
+    dimension: int,
+    law: Law,
+    arguments: Sequence[Array],
+    targets: Callable[[Array], Array],
+    outputs: int,
+    noise: float,
+) -> StandardLaw:
+    """Coordinates independent with law ``law``; y = targets(x) + N(0, noise^2), [node, outputs]."""
+    constant = law.kind is LawKind.CONSTANT
+    kinds = () if constant else (law.kind,) * dimension
+    errors = (LawKind.NORMAL,) * (outputs if noise else 0)
+
+    def values(component: int, standard: Array) -> tuple[Array, Array]:
+        if constant:
+            x = np.full((len(standard), dimension), float(arguments[0]))
+        else:
+            x = transform(law, tuple(arguments), standard[:, :dimension])
+        y = targets(x)
+        return x, (y + noise * standard[:, len(kinds) :] if noise else y)
+
+    return StandardLaw((*kinds, *errors), (1.0,), values)

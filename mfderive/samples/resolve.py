@@ -1,0 +1,238 @@
+"""From a parsed network to a resolved one: the data source, and with it every finite size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..algebra.laws import Law
+from ..algebra.memory import check_memory
+from ..errors import DataError, SpecError, nearest
+from ..format.data_table import frozen, teacher_inputs, teacher_targets
+from ..network.network import DataSpec, Loss, Network
+from ..network.place import Place
+from .data_place import DataPlace
+from .files import Rows, read_arrays, read_digits, read_idx_set
+from .prepare import fixed_sample, law_preparation, number_of_classes
+from .quadrature import isotropic_gaussians_law
+from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, LawSource, generator
+from .standard_law import StandardLaw
+from .synthetic import isotropic_gaussians, mixture_of_options, teacher
+
+Array = Any
+Options = Mapping[str, Any]
+
+_PROBE_SAMPLES = 256
+
+
+def resolve(
+    network: Network, data: tuple[Array, Array | None] | None = None, seed: int | None = None
+) -> Network:
+    """The network with ``input_shape``, ``outputs`` and ``source`` filled in.
+
+    ``data`` = (x, y) takes the place of what ``[data]`` would read or draw (y None where ``y = "x"``): x is
+    [sample, inputs] or [sample, channels, positions...], y [sample] or [sample, outputs]; shape, range,
+    samples and test still apply. ``seed`` is the data seed; None takes ``data_seed`` of ``[solver]``, else 0.
+    Where the spec says nothing about the classification error, it is chosen by loss and data (see
+    :func:`default_error`).
+
+    Raises DataError (what is wrong with data, located) and ResourceError (a sample larger than memory).
+    """
+    place = DataPlace(network.file)
+    source = _source(network, data, _seed(network, seed), place)
+    _, y = _probe(source)
+    if source.rows is None and network.training.batch_size == "all":
+        try:
+            source.batch(1, "all")
+        except DataError as error:  # it says what to do, and this is where
+            raise error.located(file=network.file) from None
+    wanted = network.output.outputs
+    if wanted is not None and wanted != source.outputs:
+        raise SpecError(
+            f"outputs = {wanted}, but the data has {source.outputs}",
+            file=network.file,
+            table="output",
+            key="outputs",
+            remedy="Leave 'outputs' out to take the number from the data",
+        )
+    return replace(
+        network,
+        loss=replace(network.loss, error=default_error(network, y)),
+        input_shape=source.input_shape,
+        outputs=source.outputs,
+        source=source,
+    )
+
+
+def _seed(network: Network, seed: int | None) -> int:
+    chosen = dict(network.solver).get("data_seed", 0) if seed is None else seed
+    if isinstance(chosen, bool) or not isinstance(chosen, (int, np.integer)) or chosen < 0:
+        raise SpecError(f"the data seed is {chosen!r}", remedy="It must be a whole number of at least 0")
+    return int(chosen)
+
+
+def _probe(source: DataSource) -> tuple[Array, Array]:
+    """Samples that show at once whether the data is what it should be: a law's errors lie in its draws."""
+    if source.rows is not None:
+        return source.batch(1, "all")
+    assert isinstance(source, LawSource)
+    return source.draw(generator(source.seed, PROBE), _PROBE_SAMPLES)
+
+
+def default_error(network: Network, y: Array) -> str | None:
+    """How a classification error is counted: as the spec says, else by the loss and the targets.
+
+    argmax for the cross-entropy and where every target is one of several classes (a 1 among zeros, or +1
+    among -1); sign for the logistic loss with one output and where a single target is always +1 or -1.
+    """
+    loss = network.loss
+    table = network.document.get("loss")
+    # A network that was built by hand has no document; what it says then counts as stated.
+    stated = loss.error is not None if table is None else "error" in table
+    if stated:
+        return loss.error
+    outputs = y.shape[1]
+    if loss.kind == "cross-entropy":
+        return "argmax"
+    if outputs == 1:
+        return "sign" if loss.kind == "logistic" or bool(np.all(np.abs(y) == 1)) else None
+    high = y.max(axis=1, keepdims=True) == y
+    others = y[~high]
+    classes = bool(np.all(high.sum(axis=1) == 1) and np.all(y[high] == 1) and np.all(others == others[0]))
+    if classes and others[0] in (0.0, -1.0):
+        return "argmax"
+    return "sign" if loss.kind == "logistic" else None
+
+
+# --- sources ----------------------------------------------------------------------------------------------
+
+
+def _source(
+    network: Network, data: tuple[Array, Array | None] | None, seed: int, place: DataPlace
+) -> DataSource:
+    kind = network.data.kind
+    options = {key: frozen(value) for key, value in network.data.options}
+    if data is not None:
+        rows = _given(data, place)
+        source = fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
+        return replace(source, given=data_digest(rows.x, rows.y))
+    if kind in _READERS:
+        rows = _READERS[kind](options, place)
+        return fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
+    if kind in _LAWS:
+        dimension = int(options.get("dimension", 1))
+        needed = 3 * 8 * _PROBE_SAMPLES * dimension
+        check_memory(needed, f"Drawing inputs of dimension {dimension}", "Take a smaller dimension")
+        draw, dimension, law = _LAWS[kind](options, place)
+        return _law_source(network, options, draw, dimension, law, seed, place)
+    raise place.error(f"'{kind}' is no kind of data", "kind", nearest(kind, [*_READERS, *_LAWS]))
+
+
+def _given(data: tuple[Array, Array | None], place: DataPlace) -> Rows:
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise place.error(
+            "data was not given as a pair", None, "Give data=(x, y); y may be None where y = 'x'"
+        )
+    x = place.numbers(data[0], "x", None)
+    if x.ndim == 0:
+        raise place.error("x is a single number", None, "Expected [sample, inputs]")
+    if data[1] is None:
+        return Rows(x, None)
+    y = place.numbers(data[1], "y", None)
+    if y.ndim == 0:
+        raise place.error("y is a single number", None, "Expected [sample] or [sample, outputs]")
+    return Rows(x, y)
+
+
+def data_digest(x: Array, y: Array | None) -> str:
+    """A digest of a data set given as arrays (values in float64 and shapes)."""
+    digest = hashlib.sha256()
+    for array in (x,) if y is None else (x, y):
+        values = np.ascontiguousarray(array, dtype=np.float64)
+        digest.update(str(values.shape).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _law_source(
+    network: Network,
+    options: Options,
+    draw: Draw,
+    dimension: int,
+    law: StandardLaw,
+    seed: int,
+    place: DataPlace,
+) -> DataSource:
+    loss, outputs = network.loss, network.output.outputs
+    if "samples" in options:
+        training, test = options["samples"], options.get("test", 0)
+        # A fraction is one of all rows, training and held-out ones together, as it is for files.
+        held = max(1, round(test * training / (1 - test))) if isinstance(test, float) else test
+        needed = 3 * 8 * (training + held) * dimension
+        check_memory(needed, f"A fixed sample of {training + held} rows", "Take fewer samples")
+        rows = Rows(*draw(generator(seed, FIXED_SAMPLE), training + held))
+        fixed = {**options, "test": held} if held else options
+        return fixed_sample(rows, fixed, loss, outputs, seed, place)
+    if "test" in options:
+        raise place.error(
+            "held-out samples need a fixed sample",
+            "test",
+            "Every batch of this data is fresh: remove 'test', or set 'samples'",
+        )
+    classes = _law_classes(options, loss, outputs, place)
+    prepare = law_preparation(options, loss, classes, place)
+    x, y = prepare(*draw(generator(seed, PROBE), 1))
+    return LawSource(
+        lambda rng, size: prepare(*draw(rng, size)),
+        tuple(int(n) for n in x.shape[1:]),
+        int(y.shape[1]),
+        seed,
+        law=replace(law, values=lambda component, standard: prepare(*law.values(component, standard))),
+    )
+
+
+def _law_classes(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> int | None:
+    """The number of classes where the law draws integer labels; a law never shows its largest label."""
+    if options.get("y") == "x":
+        return None
+    labels, target = options.get("labels"), options.get("target")
+    if isinstance(target, tuple) and len(target) > 1:
+        return None
+    values = np.asarray(labels, dtype=np.float64) if labels is not None else None
+    if values is None and loss.kind == "cross-entropy" and outputs is None:
+        raise place.error(
+            "the number of classes is unknown", None, "Set outputs in [output] to the number of classes"
+        )
+    return number_of_classes(np.zeros(1) if values is None else values, loss, outputs, False)
+
+
+def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw]:
+    dimension, separation = int(options["dimension"]), float(options["separation"])
+    law = isotropic_gaussians_law(dimension, separation)
+    return isotropic_gaussians(dimension, separation), dimension, law
+
+
+def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw]:
+    data, table = DataSpec("teacher", tuple(options.items())), Place(place.spec, "data")
+    written = teacher_inputs(data, table)
+    law = Law(written.kind, written.arguments, text=written.text)
+    dimension = int(options["dimension"])
+    noise = float(options.get("noise", 0.0))
+    draw, standard = teacher(dimension, law, teacher_targets(data, table), noise, place)
+    return draw, dimension, standard
+
+
+_LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int, StandardLaw]]] = {
+    "isotropic-gaussians": _isotropic_gaussians,
+    "gaussian-mixture": mixture_of_options,
+    "teacher": _teacher,
+}
+_READERS: dict[str, Callable[[Options, DataPlace], Rows]] = {
+    "arrays": read_arrays,
+    "idx": read_idx_set,
+    "digits": lambda options, place: read_digits(),
+}

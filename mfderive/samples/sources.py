@@ -1,0 +1,171 @@
+"""Data sources: batches and evaluation samples as pure functions of (data seed, k).
+
+Batch k = 1, 2, ... is the same for the limit and for networks of every width, in whatever order and however
+often it is asked for; so is the evaluation sample. A source is either a law, which gives fresh samples for
+ever, or a fixed sample, whose empirical law is then the law of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from ..algebra.arguments import choice, whole_number
+from ..algebra.memory import check_memory
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from .standard_law import StandardLaw
+
+Array = Any
+Split = Literal["train", "test"]
+
+# Purposes of random numbers: each draws from default_rng([seed, purpose, k]), so they never overlap.
+BATCH = 1
+EVALUATION = 2
+FIXED_SAMPLE = 3
+SPLIT = 4
+PROBE = 5
+
+Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]
+
+
+class DataSource(Protocol):
+    """What the limit and the networks need to know of the data.
+
+    ``input_shape`` is (inputs,) or (channels, positions...); ``outputs`` the number of columns of y;
+    ``rows`` the size of the fixed sample, None for a law. x is float64 [sample, *input_shape], y float64
+    [sample, outputs].
+    """
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one x."""
+
+    @property
+    def outputs(self) -> int:
+        """The number of components of one y."""
+
+    @property
+    def rows(self) -> int | None:
+        """The number of training samples of a fixed sample, None where every batch is fresh."""
+
+    @property
+    def seed(self) -> int:
+        """The data seed."""
+
+    def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
+        """Batch k = 1, 2, ...: ``size`` samples, or "all" rows of a fixed sample in their order."""
+
+    def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
+        """At most ``samples`` samples on which limit and networks are compared, always the same ones."""
+
+
+def generator(seed: int, purpose: int, k: int = 0) -> np.random.Generator:
+    """The random generator of one purpose and one batch."""
+    return np.random.default_rng([seed, purpose, k])
+
+
+def _check_batch(k: int, size: int | str, input_shape: tuple[int, ...]) -> None:
+    """Raise ArgumentError for a number or size that no batch has, ResourceError for one beyond memory."""
+    whole_number("the number of a batch", k)
+    if isinstance(size, str):
+        choice("the size of a batch", size, ("all",))
+        return
+    whole_number("the size of a batch", size)
+    check_memory(3 * 8 * size * math.prod(input_shape), f"A batch of {size}", "Take a smaller batch_size")
+
+
+@dataclass(frozen=True, eq=False)
+class LawSource:
+    """Fresh samples from a law: ``draw(generator, size)`` gives x [size, *input_shape], y [size, outputs].
+
+    The evaluation samples are fresh too, so training and test evaluation are the same thing. ``law`` is the
+    same law as a transform of standard variables, where it is known.
+    """
+
+    draw: Draw
+    input_shape: tuple[int, ...]
+    outputs: int
+    seed: int
+    rows: int | None = None
+    law: StandardLaw | None = None
+
+    def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
+        """Batch k: ``size`` independent samples. Raises DataError for "all": a law has no end."""
+        _check_batch(k, size, self.input_shape)
+        if isinstance(size, str):
+            raise DataError(
+                "batch_size = 'all' needs a fixed sample, but every batch of this data is fresh",
+                table="training",
+                key="batch_size",
+                remedy="Give a number, or set samples = n in [data]",
+            )
+        return self.draw(generator(self.seed, BATCH, k), size)
+
+    def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
+        """``samples`` fresh samples, the same at every call (a smaller number gives other ones)."""
+        whole_number("samples", samples)
+        needed = 3 * 8 * samples * math.prod(self.input_shape)
+        check_memory(needed, f"An evaluation sample of {samples}", "Evaluate on fewer")
+        return self.draw(generator(self.seed, EVALUATION), samples)
+
+
+@dataclass(frozen=True, eq=False)
+class SampleSource:
+    """A fixed sample: the law of the data is its empirical law. ``test`` rows are never trained on.
+
+    A batch draws rows independently with replacement, so that it is a sample of the empirical law for every
+    size; "all" gives every row once, the law itself. ``given`` is the digest of arrays that the caller
+    gave (they are in no file that a saved run could read them from again).
+    """
+
+    x: Array
+    y: Array
+    seed: int
+    test: tuple[Array, Array] | None = None
+    given: str | None = None
+    outputs: int = field(init=False)
+    input_shape: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays: "all" hands out the sample itself, and nobody may change it."""
+        for array in (self.x, self.y, *(self.test or ())):
+            array.setflags(write=False)
+        object.__setattr__(self, "outputs", int(self.y.shape[1]))
+        object.__setattr__(self, "input_shape", tuple(int(n) for n in self.x.shape[1:]))
+
+    @property
+    def rows(self) -> int:
+        """The number of training samples."""
+        return len(self.x)
+
+    def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
+        """Batch k: ``size`` rows drawn with replacement, or "all" rows in their order (read-only)."""
+        _check_batch(k, size, self.input_shape)
+        if isinstance(size, str):
+            return self.x, self.y
+        chosen = generator(self.seed, BATCH, k).integers(0, self.rows, size)
+        return self.x[chosen], self.y[chosen]
+
+    def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
+        """At most ``samples`` rows of the test split, or of the training sample.
+
+        The training sample is taken on request, and where there is no test split.
+
+        All rows in their order if there are no more than ``samples``, else a fixed random choice of them.
+        """
+        whole_number("samples", samples)
+        if split is not None:
+            choice("split", split, ("train", "test"))
+        if split == "test" and self.test is None:
+            raise DataError("this data has no test split", table="data", key="test")
+        x, y = self.test if self.test is not None and split != "train" else (self.x, self.y)
+        if samples >= len(x):
+            return x, y
+        chosen = np.sort(generator(self.seed, EVALUATION).permutation(len(x))[:samples])
+        return x[chosen], y[chosen]

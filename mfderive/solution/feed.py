@@ -1,0 +1,45 @@
+"""What one step of a solution averages over: a batch of its own, or the same weighted nodes every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..network.network import Network
+from ..samples.quadrature import DataNodes, data_nodes
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Samples and their weights (None: equal) for step k = 1, 2, ...
+
+    ``nodes`` None: batch k of the network's data source, ``offset`` batches later; else these nodes at every
+    step.
+    """
+
+    network: Network
+    nodes: DataNodes | None = field(default=None, repr=False)
+    offset: int = 0
+
+    @property
+    def samples(self) -> int:
+        """The number of samples of a step."""
+        if self.nodes is not None:
+            return len(self.nodes.x)
+        batch = self.network.training.batch_size
+        return (self.network.source.rows or 1) if isinstance(batch, str) else batch
+
+    def __call__(self, k: int) -> tuple[Array, Array, Array | None]:
+        """x [sample, *input_shape], y [sample, outputs] and weights [sample] of step k."""
+        if self.nodes is not None:
+            return self.nodes.x, self.nodes.y, self.nodes.weights
+        return (*self.network.source.batch(k + self.offset, self.network.training.batch_size), None)
+
+
+def make_feed(network: Network, rule: str, nodes: int | None = None, scramble: int | None = None) -> Feed:
+    """The feed of a rule of :func:`mfderive.samples.quadrature.data_nodes`, or of "batches"."""
+    if rule == "batches":
+        return Feed(network)
+    return Feed(network, data_nodes(network, rule, nodes, scramble))

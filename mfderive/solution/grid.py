@@ -1,0 +1,75 @@
+"""The grid of times on which a solution steps, and the weights of each time stepping method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import MfError
+from ..network.network import Network
+from ..runs.schedule import times
+from .options import Options
+
+# Explicit Runge-Kutta methods as data (Butcher tableaus): stage times and couplings, weights.
+TABLEAUS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
+    "rk4": (((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
+}
+
+# rk4 steps by default over so many SGD steps: its error is then still far below that of Euler's steps.
+_SGD_STEPS_PER_RK4_STEP = 10
+_MOST_STEPS = 10**8
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Times t_0 = 0 < t_1 < ...; ``sgd_steps`` says after how many SGD steps a network is at each time."""
+
+    times: np.ndarray
+    sgd_steps: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        """The number of steps."""
+        return len(self.times) - 1
+
+
+def make_clock(network: Network, options: Options) -> Clock:
+    """The grid: SGD's own times for Euler (t_k = sum of alpha_j), equal steps for the others.
+
+    ``horizon`` ends the grid at the first time that reaches it; the SGD schedule is continued where the
+    horizon lies beyond the spec's steps.
+    """
+    sgd = _sgd_times(network, options)
+    if options.method == "euler":
+        return Clock(sgd, np.arange(len(sgd)))
+    horizon = options.horizon or float(sgd[-1])
+    step = options.step or _SGD_STEPS_PER_RK4_STEP * float(sgd[1])
+    count = max(1, math.ceil(horizon / step - 1e-9))
+    if count > _MOST_STEPS:
+        raise MfError(
+            f"{options.method} would make {count:.3g} steps of {step:.3g} to t = {horizon:.6g}; choose a "
+            "larger step or a smaller horizon"
+        )
+    grid = np.linspace(0.0, horizon, count + 1)
+    return Clock(grid, np.round(np.interp(grid, sgd, np.arange(len(sgd)))).astype(np.int64))
+
+
+def _sgd_times(network: Network, options: Options) -> np.ndarray:
+    steps = options.steps or network.training.steps
+    if options.horizon is None:
+        return np.asarray(times(network.training, steps))
+    goal = options.horizon * (1 - 1e-9)
+    count = min(network.training.steps, _MOST_STEPS)
+    if not network.training.schedule.free_symbols:  # the end is known without walking there
+        count = max(1, math.ceil(goal / float(times(network.training, 1)[-1])) + 1)
+    while count <= _MOST_STEPS:
+        grid = np.asarray(times(network.training, count))
+        if grid[-1] >= goal:
+            return grid[: int(np.searchsorted(grid, goal)) + 1]
+        count *= 4
+    raise MfError(
+        f"the horizon t = {options.horizon} is not reached within {_MOST_STEPS:.0e} SGD steps; choose a "
+        "smaller horizon or a larger learning rate"
+    )

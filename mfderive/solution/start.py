@@ -1,0 +1,85 @@
+"""Where a solution starts: a drawn or integrated state, given arrays, or another solution's end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..algebra.system import LimitSystem
+from ..errors import MfError
+from ..runs.trajectory import Trajectory
+from ..state.draw import check_state, initial_state
+from ..state.ensembles import Ensemble, ensemble_state, plan_ensembles
+from .grid import Clock
+from .options import Options
+from .systems import fits
+
+State = dict[str, Any]
+
+
+def held_edges(options: Options, initial: Any, resume: Trajectory | None, full: LimitSystem) -> str:
+    """What a weight between populations stands for: "mean" f of the closed system, or "draw", its entries.
+
+    Given arrays that have the ranks of the whole network count as entries.
+    """
+    if resume is not None:
+        return str(resume.notes.get("edges", "mean" if resume.notes.get("reduced") else "draw"))
+    if initial is not None:
+        return "draw" if fits(full, initial) else "mean"
+    return "mean" if options.reduce else options.edges
+
+
+def start_state(
+    limit: LimitSystem,
+    options: Options,
+    initial: Mapping[str, Any] | None,
+    resume: Trajectory | None,
+    clock: Clock,
+) -> tuple[int, State]:
+    """The number of steps that are done already, and the state."""
+    if resume is not None:
+        point = resume.checkpoint()
+        places = np.flatnonzero(np.isclose(clock.times, point.time, rtol=1e-9, atol=0.0))
+        if not places.size:
+            raise MfError(
+                f"the trajectory ends at t = {point.time:.6g}, which is not on this run's grid (up to "
+                f"t = {clock.times[-1]:.6g}); resume with the same method and a later end"
+            )
+        return int(places[0]), _cast(limit, point.state, options)
+    if initial is not None:
+        return 0, _cast(limit, initial, options)
+    if options.reduce:
+        return 0, reduced_state(limit, plan_ensembles(limit, options.nodes, options.rule), options)
+    return 0, full_state(limit, options.widths, options)
+
+
+def reduced_state(
+    limit: LimitSystem, plans: Mapping[str, Ensemble], options: Options, scramble: int | None = None
+) -> State:
+    """The initial state of a reduced system on planned nodes; another ``scramble`` gives other points."""
+    return ensemble_state(limit, plans, options.seed, options.dtype, scramble)
+
+
+def full_state(
+    limit: LimitSystem, widths: int | Mapping[str, int], options: Options, scramble: int | None = None
+) -> State:
+    """A draw of the full system; another ``scramble`` draws other neurons of the same network's limit."""
+    edges: Any = options.edges
+    state = initial_state(limit, widths, options.seed, edges=edges, dtype=options.dtype)
+    if scramble is None:
+        return state
+    other = initial_state(limit, widths, scramble, edges=edges, dtype=options.dtype)
+    # What belongs to no neuron is drawn once in every network: no average smooths it, so it stays.
+    shared = [p.name for p in limit.parameters if not limit.population_slots(p.name)]
+    return other | {name: state[name] for name in shared}
+
+
+def _cast(limit: LimitSystem, state: Mapping[str, Any], options: Options) -> State:
+    checked = check_state(limit, state)
+    cast: State = {
+        name: np.array(value, options.dtype, order="C") for name, value in checked.items() if name != "p"
+    }
+    cast["p"] = {name: np.array(value, options.dtype) for name, value in checked["p"].items()}
+    return cast

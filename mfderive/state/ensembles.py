@@ -1,0 +1,352 @@
+"""Weighted nodes for the labels of a reduced system: single types, Gauss nodes, quasi-Monte Carlo points.
+
+After reduction a population is its labels: independent random variables (given the labels that their laws
+name). Each label is a transform of standard variables (normal or uniform), so an ensemble is a set of
+weighted nodes for those.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil, log2, prod
+from typing import Any
+
+import numpy as np
+
+from ..algebra.evaluate import evaluate_expression
+from ..algebra.laws import LawKind, Parameter, Reference
+from ..algebra.memory import check_memory
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import Axis, AxisKind
+from ..errors import MfError, nearest
+from ..network.tables import RULES
+from ..samples.points import check_law, draw_law, standard_points, tensor_points, transform
+from .draw import WEIGHTS, State, draw_order, end_axis
+
+Array = Any
+
+# Up to so many numbers a label space is integrated by a tensor of Gauss nodes: (nodes per number) by count;
+# numbers of two values come on top with two nodes each, as long as the tensor stays below the limit.
+GAUSS_NODES = {0: 1, 1: 32, 2: 16, 3: 10}
+LARGEST_TENSOR = 4096
+SOBOL_NODES = 1024
+NOISE_NODES = 24
+_DOUBLE = 8  # bytes
+_FEW_NODES = 100  # what labels must leave room for, whatever the number of nodes will be
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The plan for one measure axis: its labels, how many numbers they have, rule and number of nodes.
+
+    ``tensor`` has the nodes of each number for the rule gauss, in the order of the labels' numbers; ``exact``
+    says which of them take two values, which two nodes sum exactly.
+    """
+
+    axis: str
+    labels: tuple[str, ...]
+    dimension: int
+    rule: str
+    nodes: int
+    tensor: tuple[int, ...] = ()
+    exact: tuple[bool, ...] = ()
+
+    def __str__(self) -> str:
+        names = " and ".join(self.labels)
+        return f"{self.axis}: {names} ({self.dimension} number{'s' * (self.dimension != 1)}), {self.words}"
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        kind = {"gauss": "Gauss nodes", "sobol": "scrambled Sobol points", "monte-carlo": "random draws"}
+        return f"{self.nodes} {kind[self.rule]}"
+
+
+def plan_ensembles(
+    system: ForwardSystem,
+    nodes: int | Mapping[str, int] | None = None,
+    rule: str | Mapping[str, str] | None = None,
+) -> dict[str, Ensemble]:
+    """The rule of every population and noise axis of a reduced system.
+
+    By default: labels of up to three numbers (normal or uniform) by a tensor of Gauss nodes, together with
+    numbers of two values, which are summed exactly; anything larger, and vectors on a sphere, by scrambled
+    Sobol points. ``nodes`` is the number of nodes of an axis (Gauss: rounded up to a full tensor; Sobol: to a
+    power of 2), for all sampled axes or by name; ``rule`` likewise. Raises MfError for a rule that does not
+    exist or does not fit the laws, and for a number of nodes below 1.
+    """
+    for given in (nodes, rule):
+        _check_names(system, given)
+    plans = {}
+    for axis in system.axes:
+        if axis.kind not in (AxisKind.POPULATION, AxisKind.NOISE):
+            continue
+        labels = axis_labels(system, axis)
+        kinds = _number_kinds(system, labels)
+        chosen = _choice(rule, axis.name) or _default_rule(kinds)
+        if chosen not in RULES:
+            raise MfError(f"the rule for '{axis.name}' is '{chosen}'. {nearest(str(chosen), RULES)}")
+        count = _choice(nodes, axis.name)
+        if count is not None and count < 1:
+            raise MfError(f"'{axis.name}' cannot have {count} nodes; at least 1 is needed")
+        plans[axis.name] = _plan(axis, labels, kinds, str(chosen), count)
+    return plans
+
+
+def _check_names(system: ForwardSystem, given: Any) -> None:
+    """What is given by name must name a sampled axis, or one that the reduction took away."""
+    known = {axis.name for axis in system.axes} | {
+        a for _, axes in getattr(system, "indexed", ()) for a in axes
+    }
+    for name in given if isinstance(given, Mapping) else ():
+        if name not in known:
+            raise MfError(f"there is no population '{name}' to choose nodes for. {nearest(name, known)}")
+
+
+def _plan(
+    axis: Axis, labels: tuple[str, ...], kinds: list[LawKind], rule: str, count: int | None
+) -> Ensemble:
+    if not kinds:
+        return Ensemble(axis.name, labels, 0, rule, 1)
+    if rule == "gauss":
+        if LawKind.SPHERE in kinds:
+            raise MfError(
+                f"there are no Gauss nodes for '{axis.name}': its labels lie on a sphere. Take the rule sobol"
+            )
+        tensor = _tensor_sizes(kinds, count, NOISE_NODES if axis.kind is AxisKind.NOISE else None)
+        exact = tuple(kind is LawKind.RADEMACHER for kind in kinds)
+        return Ensemble(axis.name, labels, len(kinds), rule, prod(tensor), tensor, exact)
+    total = count or SOBOL_NODES
+    total = 2 ** ceil(log2(total)) if rule == "sobol" else total
+    return Ensemble(axis.name, labels, len(kinds), rule, int(total))
+
+
+def _tensor_sizes(kinds: list[LawKind], count: int | None, single: int | None) -> tuple[int, ...]:
+    """Nodes of each number: two for two values, else so many that the tensor has at least ``count`` nodes."""
+    pairs = sum(kind is LawKind.RADEMACHER for kind in kinds)
+    smooth = len(kinds) - pairs
+    each = single if single is not None and smooth == 1 else GAUSS_NODES.get(smooth, 4)
+    if count is not None and smooth:
+        each = max(1, ceil((count / 2**pairs) ** (1 / smooth) - 1e-9))
+    return tuple(2 if kind is LawKind.RADEMACHER else each for kind in kinds)
+
+
+def _choice(given: Any, axis: str) -> Any:
+    return given.get(axis) if isinstance(given, Mapping) else given
+
+
+def axis_labels(system: ForwardSystem, axis: Axis) -> tuple[str, ...]:
+    """The random parameters whose initial values a node of a population, or of edge noise, stands for."""
+    if axis.kind is AxisKind.NOISE:
+        names = [p.name for p in system.parameters if p.noise == axis.name]
+    else:
+        names = [
+            p.name
+            for p in draw_order(system)
+            if p.noise is None and system.population_slots(p.name) == (axis.name,)
+        ]
+    return tuple(name for name in names if not system.parameter[name].law.is_deterministic)
+
+
+def _entries(system: ForwardSystem, parameter: Parameter) -> int:
+    """How many random numbers a node of a parameter's own measure has: its finite entries."""
+    return prod(system.axis[axis].size or 1 for axis in parameter.axes)
+
+
+def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[LawKind]:
+    """The kind of law of every number of an axis' labels."""
+    parameters = [system.parameter[label] for label in labels]
+    numbers = sum(_entries(system, p) for p in parameters)
+    needed = _DOUBLE * _FEW_NODES * numbers
+    check_memory(needed, f"Nodes with {numbers} numbers each ({', '.join(labels)})", "Take smaller layers")
+    return [p.law.kind for p in parameters for _ in range(_entries(system, p))]
+
+
+def _default_rule(kinds: list[LawKind]) -> str:
+    pairs = sum(kind is LawKind.RADEMACHER for kind in kinds)
+    smooth = len(kinds) - pairs
+    if LawKind.SPHERE in kinds or smooth not in GAUSS_NODES:
+        return "sobol"
+    return "gauss" if GAUSS_NODES[smooth] ** smooth * 2**pairs <= LARGEST_TENSOR else "sobol"
+
+
+# ---------------------------------------------------------------------------------------- standard variables
+
+
+def _standard(plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, Array]:
+    """Standard variables [node, number] and the weights [node] of one axis."""
+    if plan.rule == "gauss" or not kinds:
+        return tensor_points(kinds, plan.tensor)
+    points = standard_points(kinds, plan.rule, plan.nodes, [seed, zlib.crc32(plan.axis.encode())])
+    return points, np.full(len(points), 1 / len(points))
+
+
+# ---------------------------------------------------------------------------------------- states
+
+
+def ensemble_state(
+    system: ForwardSystem,
+    plans: Mapping[str, Ensemble],
+    seed: int,
+    dtype: Any = np.float64,
+    scramble: int | None = None,
+) -> State:
+    """The initial state of a reduced system on the nodes that ``plans`` describe.
+
+    ``seed`` draws what is the same for every neuron, and the sampled nodes too unless ``scramble`` does:
+    another scramble gives other points for the same limit. Arrays are in the layout of the reduced
+    parameters; ``state["p"]`` has the weights of the nodes of every population and of every noise axis that
+    is left.
+    """
+    for plan in plans.values():
+        needed = 2 * _DOUBLE * plan.nodes * max(plan.dimension, 1)
+        check_memory(needed, f"An ensemble of {plan.nodes} nodes of '{plan.axis}'", "Take fewer nodes")
+    key = seed if scramble is None else scramble
+    nodes = {name: _standard(plan, _number_kinds(system, plan.labels), key) for name, plan in plans.items()}
+    return _state(system, plans, nodes, {}, seed, dtype)
+
+
+def labelled_state(
+    system: ForwardSystem,
+    plans: Mapping[str, Ensemble],
+    labels: Mapping[str, Array],
+    seed: int,
+    dtype: Any = np.float64,
+) -> State:
+    """The initial state of a reduced system on given labels, one node of equal weight for each.
+
+    ``labels`` maps random parameters to their initial values in their own layout: those of a finite network,
+    for example, whose neurons are then the nodes. Everything else (conditional means, noise that is left)
+    is as in :func:`ensemble_state`. Raises MfError for a label of ``plans`` that is missing.
+    """
+    nodes: dict[str, tuple[Array, Array]] = {}
+    for name, plan in plans.items():
+        if system.axis[name].kind is not AxisKind.POPULATION or not plan.labels:
+            nodes[name] = _standard(plan, _number_kinds(system, plan.labels), seed)
+            continue
+        for label in plan.labels:
+            if label not in labels:
+                raise MfError(f"the label '{label}' of '{name}' has no values. {nearest(label, labels)}")
+        count = labels[plan.labels[0]].shape[system.parameter[plan.labels[0]].axes.index(name)]
+        nodes[name] = (np.zeros((count, 0)), np.full(count, 1 / count))
+    known = {name: np.asarray(values, np.float64) for name, values in labels.items()}
+    return _state(system, plans, nodes, known, seed, dtype)
+
+
+def _state(
+    system: ForwardSystem,
+    plans: Mapping[str, Ensemble],
+    nodes: Mapping[str, tuple[Array, Array]],
+    known: Mapping[str, Array],
+    seed: int,
+    dtype: Any,
+) -> State:
+    """The state on nodes; values of ``known`` parameters are given, the others follow from their laws."""
+    sizes = {name: len(weights) for name, (_, weights) in nodes.items()}
+    for axis in system.axes:
+        if axis.kind is AxisKind.FINITE and axis.size is not None:
+            sizes[axis.name] = axis.size
+    needed = _DOUBLE * sum(prod(sizes[axis] for axis in p.axes) for p in system.parameters)
+    check_memory(needed, f"The initial state (sizes {sizes})", "Take fewer nodes or smaller layers")
+    values = dict(known)
+    for drawn in draw_order(system):
+        if drawn.name not in values:
+            parameter = system.parameter[drawn.name]
+            values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values, seed)
+    precision = np.dtype(dtype)
+    # Solvers move a state in place, which needs its arrays to lie in memory as their axes say.
+    state: State = {p.name: values[p.name].astype(precision, order="C") for p in system.parameters}
+    state[WEIGHTS] = {name: weights.astype(precision) for name, (_, weights) in nodes.items()}
+    return state
+
+
+def _values(
+    system: ForwardSystem,
+    parameter: Parameter,
+    plans: Mapping[str, Ensemble],
+    nodes: Mapping[str, tuple[Array, Array]],
+    sizes: Mapping[str, int],
+    known: Mapping[str, Array],
+    seed: int,
+) -> Array:
+    shape = tuple(sizes[axis] for axis in parameter.axes)
+    law = parameter.law
+    symbols = {
+        symbol: _referenced(system, parameter, reference, known) for symbol, reference in law.references
+    }
+    with np.errstate(all="ignore"):  # what is not finite is an error of its own, not a warning
+        arguments = tuple(
+            np.asarray(evaluate_expression(argument, symbols), dtype=np.float64) for argument in law.arguments
+        )
+    check_law(law, arguments, parameter.name)
+    if law.is_deterministic:
+        value = law.mean if law.kind is LawKind.CONSTANT else law.arguments[0]
+        constant = _squeezed(evaluate_expression(value, symbols), parameter)
+        # A copy lies in memory as its axes say; what is only broadcast, or converted, may lie otherwise.
+        return np.broadcast_to(np.asarray(constant, dtype=np.float64), shape).copy()
+    squeezed = tuple(_squeezed(argument, parameter) for argument in arguments)
+    axis = next((a for a in parameter.axes if a in plans and parameter.name in plans[a].labels), None)
+    if axis is None:
+        # The same for every neuron: no label, but one draw, the one that a finite network makes.
+        rng = np.random.default_rng([seed, zlib.crc32(parameter.name.encode())])
+        return draw_law(law, squeezed, shape, rng)
+    standard = _columns(system, plans[axis], nodes[axis][0], parameter)
+    # The nodes' axis goes to its place; the finite axes keep their order behind and before it.
+    place = parameter.axes.index(axis)
+    finite = [k for k, a in enumerate(parameter.axes) if system.axis[a].kind is AxisKind.FINITE]
+    layout = [size if k == place or k in finite else 1 for k, size in enumerate(shape)]
+    moved = np.moveaxis(
+        standard.reshape(shape[place], *(shape[k] for k in finite)), 0, sum(k < place for k in finite)
+    ).reshape(layout)
+    if law.kind is LawKind.SPHERE:
+        front = np.moveaxis(moved, place, 0)
+        return np.moveaxis(transform(law, squeezed, front), 0, place).reshape(shape)
+    return np.broadcast_to(transform(law, squeezed, moved), shape).copy()
+
+
+def _squeezed(value: Array, parameter: Parameter) -> Array:
+    """An array in the network's layout without the axes that the reduction dropped."""
+    array = np.asarray(value, dtype=np.float64)
+    if not array.ndim:
+        return array
+    return array[tuple(0 if k in parameter.dropped else slice(None) for k in range(array.ndim))]
+
+
+def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: Parameter) -> Array:
+    start = 0
+    for label in plan.labels:
+        count = _entries(system, system.parameter[label])
+        if label == parameter.name:
+            return standard[:, start : start + count]
+        start += count
+    raise MfError(f"'{parameter.name}' is not a label of '{plan.axis}'")
+
+
+def network_axes(system: ForwardSystem, parameter: Parameter) -> tuple[str, ...]:
+    """The axes of a parameter in the network's layout, those that the reduction dropped put back."""
+    populations = iter(dict(getattr(system, "indexed", ())).get(parameter.name, ()))
+    left = iter(parameter.axes)
+    axes = []
+    for place in range(len(parameter.axes) + len(parameter.dropped)):
+        axis = next(populations) if place in parameter.dropped else next(left)
+        if place not in parameter.dropped and system.axis[axis].kind is AxisKind.POPULATION:
+            next(populations, None)
+        axes.append(axis)
+    return tuple(axes)
+
+
+def _referenced(
+    system: ForwardSystem, parameter: Parameter, reference: Reference, known: Mapping[str, Array]
+) -> Array:
+    """Initial values of another parameter at one end, in the network's layout of ``parameter``."""
+    other = system.parameter[reference.parameter]
+    values = known[other.name]
+    neuron = network_axes(system, other)[0]
+    first = None if 0 in other.dropped else slice(None)
+    column = values[(first, *reference.component)]
+    full = replace(parameter, axes=network_axes(system, parameter), dropped=())
+    shape = [1] * len(full.axes)
+    shape[end_axis(full, reference, neuron)] = len(column)
+    return np.asarray(column).reshape(shape)

@@ -1,0 +1,161 @@
+"""The plain interpreter: evaluates equations literally, with numpy, index by index.
+
+It is slow and has no cleverness that could be wrong: every term is laid out over all of its index
+variables, evaluated and reduced. It checks the compiled solvers, and it evaluates the equations with every
+factor replaced by its absolute value, which is the scale against which rounding is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from ..algebra.functions import FUNCTIONS
+from ..algebra.system import LimitSystem, draw_noise
+from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Slot, Term
+from ..errors import MfError
+
+Array = Any
+Values = dict[str, Array]
+
+
+def interpret(
+    system: LimitSystem,
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    weights: Array | None = None,
+) -> tuple[Values, Values]:
+    """Evaluate all equations of a system on a batch.
+
+    ``x`` is [sample, inputs...], ``y`` [sample, outputs], ``weights`` those of the data nodes (default
+    uniform). Returns two dictionaries over all fields (forward, adjoint, velocity without the rate): the
+    values, and the same equations with every factor replaced by its absolute value.
+    """
+    system = draw_noise(system)
+    run = _Run(system, state, np.asarray(x, float), np.asarray(y, float), weights)
+    for equation in system.equations:
+        run.equation(equation)
+    return run.values, run.magnitudes
+
+
+class _Run:
+    def __init__(
+        self, system: LimitSystem, state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+    ) -> None:
+        self.system = system
+        self.values: Values = {"x": x, "y": y.reshape(len(x), -1)}
+        for parameter in system.parameters:
+            self.values[parameter.name] = np.asarray(state[parameter.name], float)
+        self.magnitudes: Values = {name: np.abs(value) for name, value in self.values.items()}
+        self.weights: dict[str, Array] = {"data": np.full(len(x), 1 / len(x)) if weights is None else weights}
+        for axis in system.node_axes:
+            self.weights[axis.name] = np.asarray(state["p"][axis.name], float)
+
+    def size(self, axis: str) -> int:
+        known = self.system.axis[axis]
+        if known.kind is AxisKind.FINITE:
+            if known.size is None:
+                raise MfError(f"the size of the finite axis '{axis}' is not known")
+            return known.size
+        return len(self.weights[axis])
+
+    def equation(self, equation: Equation) -> None:
+        shape = [self.size(index.axis) for index in equation.target]
+        total, magnitude = np.zeros(shape), np.zeros(shape)
+        for term in equation.terms:
+            self.term(term, total, magnitude)
+        if equation.selector:
+            total = first_maximum(total, equation.selector)
+            magnitude = total
+        self.values[equation.field] = total
+        self.magnitudes[equation.field] = magnitude
+
+    def term(self, term: Term, total: Array, magnitude: Array) -> None:
+        """Add one term to ``total`` and its magnitude to ``magnitude``, in place."""
+        grid = {
+            index: np.arange(self.size(index.axis)).reshape([-1 if i == index else 1 for i in term.indices])
+            for index in term.indices
+        }
+        shape = [self.size(index.axis) for index in term.indices]
+        values = {s: self.read(self.values, a, grid) for s, a in term.accesses}
+        sizes = {s: self.read(self.magnitudes, a, grid) for s, a in term.accesses}
+        value, scale = pointwise(term.expression, values, sizes)
+        factor = np.ones(())
+        for index in term.reduced:
+            if self.system.axis[index.axis].is_measure:
+                factor = factor * self.weights[index.axis][grid[index]]
+        self.add(total, term, grid, np.broadcast_to(value * factor, shape))
+        self.add(magnitude, term, grid, np.broadcast_to(scale * factor, shape))
+
+    def read(self, table: Values, access: Access, grid: dict[Index, Array]) -> Array:
+        array = table[access.field]
+        if not access.slots:
+            return array
+        places = [_place(slot, grid) for slot in access.slots]
+        inside = np.ones((), bool)
+        for place, size in zip(places, array.shape, strict=True):
+            inside = inside & (place >= 0) & (place < size)
+        clipped = [np.clip(place, 0, size - 1) for place, size in zip(places, array.shape, strict=True)]
+        return np.where(inside, array[tuple(np.broadcast_arrays(*clipped))], 0.0)
+
+    def add(self, total: Array, term: Term, grid: dict[Index, Array], value: Array) -> None:
+        if not term.target:
+            total += value.sum()
+            return
+        places = [np.broadcast_to(_place(slot, grid), value.shape) for slot in term.target]
+        inside = np.ones(value.shape, bool)
+        for place, size in zip(places, total.shape, strict=True):
+            inside &= (place >= 0) & (place < size)
+        np.add.at(total, tuple(place[inside] for place in places), value[inside])
+
+
+def _place(slot: Slot, grid: dict[Index, Array]) -> Array:
+    if isinstance(slot, Index):
+        return grid[slot]
+    if isinstance(slot, Affine):
+        return sum((c * grid[i] for c, i in slot.parts), np.asarray(slot.constant))
+    raise MfError(f"unknown slot {slot!r}")
+
+
+def first_maximum(values: Array, trailing: int) -> Array:
+    """1 at the first maximum over the trailing axes in row-major order, 0 elsewhere; same shape."""
+    lead = values.shape[: values.ndim - trailing]
+    flat = values.reshape(*lead, -1)
+    chosen = np.arange(flat.shape[-1]) == flat.argmax(-1)[..., None]
+    return chosen.astype(float).reshape(values.shape)
+
+
+def pointwise(
+    expression: sp.Expr, values: Mapping[sp.Symbol, Array], sizes: Mapping[sp.Symbol, Array]
+) -> tuple[Array, Array]:
+    """The value of an expression, and the value with every factor and summand replaced by its absolute value.
+
+    A function and a negative power keep their true argument: rounding in an argument is not a factor.
+    """
+    if expression.is_Symbol:
+        return values[expression], sizes[expression]
+    if expression.is_Number or expression.is_NumberSymbol:
+        number = float(expression)
+        return np.asarray(number), np.asarray(abs(number))
+    parts = [pointwise(argument, values, sizes) for argument in expression.args]
+    if expression.is_Add:
+        return sum(v for v, _ in parts), sum(m for _, m in parts)
+    if expression.is_Mul:
+        value, scale = parts[0]
+        for other, size in parts[1:]:
+            value, scale = value * other, scale * size
+        return value, scale
+    if expression.is_Pow:
+        (base, base_scale), (exponent, _) = parts
+        value = np.power(base, exponent)
+        grows = expression.exp.is_Integer and expression.exp > 0
+        return value, np.power(base_scale, exponent) if grows else np.abs(value)
+    name = type(expression).__name__
+    if name not in FUNCTIONS:
+        raise MfError(f"the interpreter does not know the function '{name}'")
+    value = FUNCTIONS[name].real(*(v for v, _ in parts))
+    return value, np.abs(value)

@@ -1,0 +1,59 @@
+"""Do finite networks approach the limit? Measure, then judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..algebra.arguments import LIMIT, flag, instance
+from ..algebra.system import LimitSystem
+from ..network.network import Network
+from .measurements import measure
+from .settings import resolve_settings
+from .verdict import Verdict, judge
+
+
+def check(
+    network: Network,
+    effort: str = "normal",
+    *,
+    widths: Sequence[int] | None = None,
+    seeds: int | None = None,
+    first_seed: int | None = None,
+    steps: int | None = None,
+    horizon: float | None = None,
+    evaluation: int | None = None,
+    nodes: int | None = None,
+    precision: str | None = None,
+    tolerance: float | None = None,
+    system: LimitSystem | None = None,
+    progress: bool = False,
+) -> Verdict:
+    """Hold finite networks against the limit: a verdict with known error rates (docs/verdict.md).
+
+    Networks of ``widths`` (at least three, neurons a population times its relative width) with ``seeds``
+    each are trained on the batches that the limit sees, up to ``steps`` SGD steps or time ``horizon``
+    (t = sum of the learning rates), and extrapolated to infinite width on ``evaluation`` samples.
+    ``effort`` "quick", "normal" or "thorough" sets what neither a caller nor ``[check]`` says;
+    ``tolerance`` is how far apart, as a fraction of the size of outputs and loss, "agrees" allows.
+    ``nodes`` of every ensemble of the limit; ``precision`` that of the networks ("float32" or "float64");
+    ``system`` a reduced limit to be tested in place of the network's own.
+
+    Raises ArgumentError for options that do not exist, DivergenceError where a run leaves the finite numbers.
+    """
+    flag("progress", progress)
+    if system is not None:
+        instance(system, LimitSystem, "system: a reduced limit", LIMIT)
+    settings = resolve_settings(
+        network,
+        effort,
+        widths=widths,
+        seeds=seeds,
+        first_seed=first_seed,
+        steps=steps,
+        horizon=horizon,
+        evaluation=evaluation,
+        nodes=nodes,
+        precision=precision,
+        tolerance=tolerance,
+    )
+    return judge(measure(network, settings, system, progress))
