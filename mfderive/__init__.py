@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .forward.kinds import register_kind as register_kind
     from .limit.derive import derive as derive
     from .network.network import Network as Network
+    from .network.solve_options import SolveOptions as SolveOptions
     from .reduction.reduce import reduce as reduce
     from .runs.trajectory import Trajectory as Trajectory
     from .samples.loading import from_networkx as from_networkx
@@ -56,6 +57,7 @@ _HOME = {
     "Network": "network.network",
     "Reading": "forward.kinds",
     "ResourceError": "errors",
+    "SolveOptions": "network.solve_options",
     "SpecError": "errors",
     "StateError": "errors",
     "Trajectory": "runs.trajectory",

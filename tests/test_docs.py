@@ -11,7 +11,7 @@ import mfderive as mf
 from mfderive.cli.parser import build_parser
 from mfderive.forward.kind import KINDS
 from mfderive.network.names import RESERVED, is_reserved
-from mfderive.samples.quadrature import DATA_RULES
+from mfderive.network.solve_options import DATA_RULES
 from mfderive.solution.options import resolve_options
 from mfderive.state.ensembles import GAUSS_NODES, NOISE_NODES, SOBOL_NODES
 

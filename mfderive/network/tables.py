@@ -5,6 +5,8 @@ The keys of connections stand in :mod:`mfderive.forward.kinds`, because each kin
 
 from __future__ import annotations
 
+from .solve_options import OPTIONS
+from .solve_options import RULES as RULES
 from .values import (
     COUNT,
     EXPRESSION,
@@ -20,7 +22,6 @@ from .values import (
     Key,
     Table,
     ValueType,
-    by_name,
     each_once,
     either,
     is_number,
@@ -264,38 +265,13 @@ TRAINING: Table = table(
     Key("batch_size", either(COUNT, _ALL), "samples a step; 'all': the whole fixed sample; default 100"),
     Key("schedule", EXPRESSION, "an expression in the step k = 1, 2, ...; default 1"),
 )
-# How nodes are chosen; mfderive.state.ensembles carries the rules out.
-RULES = ("gauss", "sobol", "monte-carlo")
-# Keys whose value may be given for each population by its name.
-BY_AXIS = ("widths", "nodes", "rule")
+# Keys of [solver] whose value may be given for each population by its name.
+BY_AXIS = tuple(option.name for option in OPTIONS.values() if option.by_name)
 TRAINING_LATER = dict.fromkeys(("weight_decay", "momentum", "noise"), "reserved")
+# The options of a solution, and the seed with which the data is drawn when the spec is loaded.
 SOLVER: Table = table(
-    Key("horizon", POSITIVE, "time t at which to stop; default that of the training"),
-    Key("steps", COUNT, "SGD steps after which to stop; default that of the training"),
-    Key("method", one_of("euler", "rk4"), "time stepping"),
-    Key("step", POSITIVE, "time step of rk4"),
-    Key("widths", by_name(COUNT), "nodes of every population of the full system, or a table by population"),
-    Key("seed", WHOLE, "seed of the initial values"),
-    Key("data_seed", WHOLE, "seed of the data"),
-    Key("precision", one_of("float64", "float32"), "of the arithmetic"),
-    Key("edges", one_of("draw", "mean"), "draw the weights between populations, or start at their mean"),
-    Key("evaluation", COUNT, "samples on which loss and error are measured"),
-    Key("reduce", FLAG, "solve the exact reduction; default true"),
-    Key(
-        "nodes",
-        by_name(COUNT),
-        "nodes of every population of the reduced system, or a table by population (or noise of a weight, "
-        "'noise h2.weight'); default chosen from its labels",
-    ),
-    Key("rule", by_name(one_of(*RULES)), "how these nodes are chosen, for all or by name as for nodes"),
-    Key(
-        "data",
-        one_of("batches", "sample", "sobol", "quadrature"),
-        "what a step averages over: a batch of its own (default), or the same samples at every step: the "
-        "data set or fixed draws, scrambled Sobol points, Gauss nodes",
-    ),
-    Key("data_nodes", COUNT, "number of these samples; default chosen by the rule"),
-    Key("tolerance", POSITIVE, "of the loss curve: chooses nodes and time step by self-refinement"),
+    *(Key(option.name, option.type, option.meaning) for option in OPTIONS.values()),
+    Key("data_seed", WHOLE, "seed of the data; default 0"),
 )
 CHECK: Table = table(
     Key("widths", each_once(_COUNTS), "widths of the finite networks, each once"),

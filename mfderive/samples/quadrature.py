@@ -16,6 +16,7 @@ import numpy as np
 from ..algebra.laws import Law, LawKind
 from ..algebra.memory import check_memory
 from ..errors import MfError, nearest
+from ..network.solve_options import DATA_RULES
 from .points import standard_points, tensor_points, transform
 from .sources import FIXED_SAMPLE, LawSource, SampleSource, generator
 from .standard_law import StandardLaw
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Array = Any
 
-# What a step averages over: fresh batches, or the same nodes at every step.
-DATA_RULES = ("batches", "sample", "sobol", "quadrature")
 # Gauss nodes of each standard number, by how many there are; more numbers have no quadrature.
 NODES_EACH = {0: 1, 1: 64, 2: 32, 3: 16}
 SOBOL_NODES = 4096

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import MfError
 from ..network.network import Network
+from ..network.solve_options import SolveOptions
 from ..runs.schedule import times
-from .options import Options
 
 # Explicit Runge-Kutta methods as data (Butcher tableaus): stage times and couplings, weights.
 TABLEAUS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
@@ -35,7 +35,7 @@ class Clock:
         return len(self.times) - 1
 
 
-def make_clock(network: Network, options: Options) -> Clock:
+def make_clock(network: Network, options: SolveOptions) -> Clock:
     """The grid: SGD's own times for Euler (t_k = sum of alpha_j), equal steps for the others.
 
     ``horizon`` ends the grid at the first time that reaches it; the SGD schedule is continued where the
@@ -56,7 +56,7 @@ def make_clock(network: Network, options: Options) -> Clock:
     return Clock(grid, np.round(np.interp(grid, sgd, np.arange(len(sgd)))).astype(np.int64))
 
 
-def _sgd_times(network: Network, options: Options) -> np.ndarray:
+def _sgd_times(network: Network, options: SolveOptions) -> np.ndarray:
     steps = options.steps or network.training.steps
     if options.horizon is None:
         return np.asarray(times(network.training, steps))

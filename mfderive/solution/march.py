@@ -12,16 +12,16 @@ from ..algebra.memory import check_memory
 from ..algebra.system import LimitSystem, draw_noise
 from ..errors import DivergenceError
 from ..network.network import Network
+from ..network.solve_options import SolveOptions
 from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import observation_steps
 from ..runs.trajectory import Checkpoint, Trajectory, is_finite
 from .feed import Feed
 from .grid import TABLEAUS, Clock
-from .options import Options
 from .threads import fitting_threads, largest_product
 
 State = dict[str, Any]
-OBSERVATIONS = 80
+OBSERVATIONS: int = SolveOptions.observations
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST.
 _SMALLEST_PIECE, _LARGEST_PIECE = 64, 500
@@ -38,7 +38,7 @@ class Problem:
     network: Network
     system: LimitSystem
     module: Any
-    options: Options
+    options: SolveOptions
     edges: str
 
 
@@ -72,12 +72,11 @@ class Run:
         feed: Feed,
         checkpoints: int,
         parts: int = 1,
-        observations: int = OBSERVATIONS,
     ) -> None:
         self.problem, self.clock, self.feed = problem, clock, feed
         self.network, self.module, self.options = problem.network, problem.module, problem.options
         # A clock whose steps are cut into parts is observed when the uncut one is.
-        self.observed = parts * observation_steps(clock.steps // parts, observations)
+        self.observed = parts * observation_steps(clock.steps // parts, self.options.observations)
         kept = observation_steps(clock.steps, max(min(checkpoints, clock.steps + 1), 2))
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
         x, self.y = self.network.source.evaluation(self.options.evaluation)

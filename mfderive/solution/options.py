@@ -1,89 +1,86 @@
-"""What a solution needs to know beside the network: arguments, then ``[solver]``, then defaults."""
+"""What a solution needs to know beside the network: arguments, then ``[solver]``, then defaults.
+
+The options themselves stand in :mod:`mfderive.network.solve_options`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from numbers import Real
+from textwrap import fill
+from typing import Any, TypeVar
 
-import numpy as np
-
-from ..algebra.arguments import (
-    NETWORK,
-    by_name,
-    choice,
-    exclusive,
-    flag,
-    instance,
-    positive_number,
-    whole_number,
-)
-from ..errors import ArgumentError, MfError, SpecError, nearest
+from ..algebra.arguments import NETWORK, exclusive, instance
+from ..errors import ArgumentError, SpecError, nearest
 from ..network.network import Network
-from ..network.tables import BY_AXIS, RULES
-from ..samples.quadrature import DATA_RULES
+from ..network.solve_options import DATA_RULES, ENDS, OPTIONS, SolveOptions
 
-# Nodes of every population where nothing else is said: enough that the sampling error of the limit,
-# of order 1/sqrt(nodes), is below that of the networks that it is usually held against.
-DEFAULT_WIDTHS = 1000
-DEFAULT_EVALUATION = 2000
-METHODS = ("euler", "rk4")
-PRECISIONS = ("float64", "float32")
+F = TypeVar("F", bound=Callable[..., Any])
+Given = SolveOptions | float | None
 
 
-@dataclass(frozen=True)
-class Options:
-    """Resolved options of one solution.
+def resolve_options(network: Network, options: Given = None, **changes: Any) -> SolveOptions:
+    """The options of a solution: changes (None: no change) of ``options``.
 
-    ``reduce``: solve the exact reduction, on ``nodes`` nodes by ``rule`` (None: chosen from the labels);
-    ``widths``: nodes of every population of the full system (times its relative width); ``step``: the time
-    step of rk4 (None: ten SGD steps at the first learning rate); ``horizon``: time t at which to stop (None:
-    after ``steps``); ``evaluation``: samples on which loss and error are measured.
-    """
+    Where no ``options`` are given they are those of the network's ``[solver]``, and defaults where it is
+    silent. A number in their place is the horizon. ``horizon`` among the changes replaces ``steps``, and the
+    other way round; ``nodes`` given are those of the full ensemble where the limit is not reduced.
 
-    widths: int | dict[str, int] = DEFAULT_WIDTHS
-    seed: int = 0
-    method: str = "euler"
-    step: float | None = None
-    precision: str = "float64"
-    edges: str = "draw"
-    evaluation: int = DEFAULT_EVALUATION
-    horizon: float | None = None
-    steps: int | None = None
-    reduce: bool = True
-    nodes: int | dict[str, int] | None = None
-    rule: str | dict[str, str] | None = None
-    data: str = "batches"
-    data_nodes: int | None = None
-    tolerance: float | None = None
-
-    @property
-    def dtype(self) -> Any:
-        """The numpy type of the arithmetic."""
-        return np.dtype(self.precision)
-
-
-def resolve_options(network: Network, **given: Any) -> Options:
-    """Options from arguments (None: not given), else from ``[solver]``, else defaults.
-
-    ``horizon`` given replaces the spec's steps, and the other way round; ``nodes`` given are those of the
-    full ensemble where the limit is not reduced. Raises ArgumentError for an option, method, precision or
-    number that does not exist, and for one that would have no effect.
+    Raises ArgumentError for an option that does not exist, for a value that it cannot have and for an option
+    that would have no effect; SpecError where ``[solver]`` contradicts itself.
     """
     instance(network, Network, "a network", NETWORK)
-    known = {field.name for field in fields(Options)}
-    for name in given:
-        if name not in known:
-            raise MfError(f"solve has no option '{name}'. {nearest(name, known)}")
-    chosen = {name: _checked(name, value) for name, value in given.items() if value is not None}
-    exclusive(**{name: chosen.get(name) for name in _ENDS})
-    # Frozen as it is in a network, a table by name is a tuple of pairs.
-    stated = {
-        name: dict(value) if name in BY_AXIS and isinstance(value, tuple) else value
-        for name, value in network.solver
-        if name in known
+    chosen = chosen_options(options, changes)
+    base = options if isinstance(options, SolveOptions) else _stated(network)
+    if any(name in chosen for name in ENDS):
+        base = replace(base, horizon=None, steps=None)
+    found = replace(base, **chosen)
+    _check_use(found, chosen)
+    if not found.reduce and "nodes" in chosen:
+        found = replace(found, widths=chosen["nodes"])
+    return found
+
+
+def chosen_options(options: Given, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a caller chose, checked: changes that are not None, and what ``options`` has beside defaults."""
+    for name in changes:
+        if name not in OPTIONS:
+            raise ArgumentError(f"solve has no option '{name}'. {nearest(name, [*OPTIONS, *_PARTS])}")
+    chosen = {name: OPTIONS[name].checked(value) for name, value in changes.items() if value is not None}
+    exclusive(**{name: chosen.get(name) for name in ENDS})
+    if options is None:
+        return chosen
+    if isinstance(options, Real) and not isinstance(options, bool):
+        exclusive(**{name: chosen.get(name) for name in ENDS if name != "horizon"}, horizon=options)
+        if "horizon" in chosen:
+            raise ArgumentError(f"horizon is given twice, as {options} and as {chosen['horizon']}")
+        return {**chosen, "horizon": OPTIONS["horizon"].checked(options)}
+    instance(options, SolveOptions, "options: a SolveOptions", "Or give single options, such as horizon=3.0")
+    set_there = {
+        name: getattr(options, name)
+        for name, option in OPTIONS.items()
+        if getattr(options, name) != option.default
     }
-    if set(_ENDS) <= set(stated):
+    if any(name in chosen for name in ENDS):
+        set_there = {name: value for name, value in set_there.items() if name not in ENDS}
+    return {**set_there, **chosen}
+
+
+# Arguments of solve that are no options: objects and what a terminal shows.
+_PARTS = ("initial", "resume", "system", "solver", "progress")
+
+
+def _stated(network: Network) -> SolveOptions:
+    """The options of ``[solver]``."""
+    # Frozen as it is in a network, a table by name is a tuple of pairs.
+    stated: dict[str, Any] = {
+        name: dict(value) if OPTIONS[name].by_name and isinstance(value, tuple) else value
+        for name, value in network.solver
+        if name in OPTIONS
+    }
+    if set(ENDS) <= set(stated):
         raise SpecError(
             "horizon and steps both say when to stop",
             file=network.file,
@@ -91,41 +88,10 @@ def resolve_options(network: Network, **given: Any) -> Options:
             key="horizon",
             remedy="Leave one of them out",
         )
-    if any(name in chosen for name in _ENDS):
-        stated = {name: value for name, value in stated.items() if name not in _ENDS}
-    checked = {name: _checked(name, value) for name, value in stated.items()}
-    options = Options(**{**checked, **chosen})
-    _check_use(options, chosen)
-    if not options.reduce and "nodes" in chosen:
-        options = replace(options, widths=chosen["nodes"])
-    return options
+    return SolveOptions(**stated)
 
 
-_ENDS = ("horizon", "steps")
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "method": METHODS,
-    "precision": PRECISIONS,
-    "edges": ("draw", "mean"),
-    "data": DATA_RULES,
-}
-
-
-def _checked(name: str, value: Any) -> Any:
-    """An option's value if it is one that the option can have."""
-    if name in _CHOICES:
-        return choice(name, value, _CHOICES[name])
-    if name in ("step", "horizon", "tolerance"):
-        return positive_number(name, value)
-    if name == "reduce":
-        return flag(name, value)
-    if name == "rule":
-        return by_name(choice, name, value, RULES)
-    if name in ("widths", "nodes"):
-        return by_name(whole_number, name, value)
-    return whole_number(name, value, 0 if name == "seed" else 1)
-
-
-def _check_use(options: Options, chosen: Mapping[str, Any]) -> None:
+def _check_use(options: SolveOptions, chosen: Mapping[str, Any]) -> None:
     """Raise ArgumentError for what a caller gave and nothing would read."""
     full = "the full ensemble (reduce=False)"
     if options.reduce and "widths" in chosen:
@@ -156,3 +122,22 @@ def _check_use(options: Options, chosen: Mapping[str, Any]) -> None:
             f"data_nodes is {options.data_nodes}, but every step takes a batch of its own (batch_size in "
             f"[training]). Set data to one of {fixed}, or leave data_nodes out"
         )
+
+
+def takes_options(function: F) -> F:
+    """A function whose ``**changes`` are options: its signature and its docstring list them one by one."""
+    own = inspect.signature(function)
+    named = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    rest = [each for each in named if each.kind is each.KEYWORD_ONLY]
+    options = [
+        inspect.Parameter(entry.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=entry.type)
+        for entry in fields(SolveOptions)
+    ]
+    first = named[: len(named) - len(rest)]
+    vars(function)["__signature__"] = own.replace(parameters=[*first, *options, *rest])
+    lines = [
+        fill(f"{name}: {option.meaning}.", 100, initial_indent="    ", subsequent_indent="        ")
+        for name, option in OPTIONS.items()
+    ]
+    function.__doc__ = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", "Options:", "", *lines])
+    return function

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..algebra.arguments import LIMIT, exclusive, flag, instance, whole_number
+from ..algebra.arguments import LIMIT, exclusive, flag, instance
 from ..algebra.system import LimitSystem
 from ..codegen.generate import generate
-from ..errors import ArgumentError, MfError
+from ..errors import ArgumentError
 from ..limit.derive import derive
 from ..network.network import Network
+from ..network.solve_options import SolveOptions
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.trajectory import Trajectory, register_forward
 from .feed import make_feed
 from .grid import make_clock
-from .march import OBSERVATIONS, Problem, Run, check_run_memory
-from .options import Options, resolve_options
+from .march import Problem, Run, check_run_memory
+from .options import chosen_options, resolve_options, takes_options
 from .sample import sample_network
 from .start import held_edges, start_state
 from .systems import system_of_state
@@ -24,106 +25,59 @@ from .tolerance import refine
 
 __all__ = ["sample_network", "solve"]
 
-CHECKPOINTS = 9
 
-
+@takes_options
 def solve(
     network: Network,
-    horizon: float | None = None,
+    options: SolveOptions | float | None = None,
     *,
-    steps: int | None = None,
-    widths: int | dict[str, int] | None = None,
-    seed: int | None = None,
-    method: str | None = None,
-    step: float | None = None,
-    precision: str | None = None,
-    edges: str | None = None,
-    evaluation: int | None = None,
-    reduce: bool | None = None,
-    nodes: int | dict[str, int] | None = None,
-    rule: str | dict[str, str] | None = None,
-    data: str | None = None,
-    data_nodes: int | None = None,
-    tolerance: float | None = None,
     initial: Mapping[str, Any] | None = None,
     resume: Trajectory | None = None,
     system: LimitSystem | None = None,
     solver: Any = None,
-    checkpoints: int = CHECKPOINTS,
-    observations: int = OBSERVATIONS,
     progress: bool = False,
+    **changes: Any,
 ) -> Trajectory:
     """Solve the mean-field limit of a network (theory A.2-A.4) on weighted nodes.
 
+    ``options`` are those of the spec's ``[solver]`` where none are given; a number in their place is the
+    horizon. ``changes`` are single options by name; None leaves an option as it is. What would have no effect
+    is refused.
+
     ``method`` "euler" makes exactly the step of SGD, at the rates alpha_k and on the batches k that the
-    finite networks see; "rk4" follows the flow at equal time steps (``step``), batch k in its step k.
-    Time is t = sum of alpha_k; it ends at ``horizon``, or after ``steps`` SGD steps. ``initial`` starts from
-    given arrays (any weights ``p``) instead of a draw; ``resume`` continues a trajectory from its last
-    checkpoint, on the nodes that it has. ``system`` and ``solver`` replace what :func:`derive` and
-    :func:`generate` make.
+    finite networks see; "rk4" follows the flow at equal time steps, batch k in its step k. By default the
+    limit is first reduced exactly (:func:`mfderive.reduce`). ``reduce=False`` solves the full ensemble on
+    nodes drawn from the laws (``nodes`` then means the same as ``widths``). ``tolerance`` writes what it
+    reached into the trajectory's ``notes["tolerance"]`` (see :mod:`mfderive.solution.tolerance`).
 
-    By default the limit is first reduced exactly (:func:`mfderive.reduce`) and its labels are integrated by
-    ``rule`` ("gauss", "sobol", "monte-carlo") on ``nodes`` nodes, both for all populations or by name.
-    ``reduce=False`` solves the full system on ``widths`` nodes drawn from the laws (times the populations'
-    relative widths, or by name; ``nodes`` then means the same). What would have no effect is refused.
-
-    ``data`` replaces the batches by the same weighted samples at every step: "sample" (the data set itself,
-    or ``data_nodes`` fixed draws), "sobol" or "quadrature" (Gauss nodes, laws of up to three numbers).
-    ``tolerance`` chooses nodes and rk4's step so that the loss curve is that close to the limit's, and
-    writes what it reached into the trajectory's ``notes["tolerance"]``
-    (see :mod:`mfderive.solution.tolerance`).
-
-    Loss and error are measured at ``observations`` times (the start and the end are two of them), evenly
-    spaced in log(t); a state is kept at ``checkpoints`` of these.
+    ``initial`` starts from given arrays (any weights ``p``) instead of a draw; ``resume`` continues a
+    trajectory from its last checkpoint, on the nodes that it has. ``system`` and ``solver`` replace what
+    :func:`derive` and :func:`generate` make; ``progress`` shows a progress bar.
 
     Raises SpecError or ArgumentError for options that do not exist, StateError for arrays that do not fit,
     ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers.
     """
-    options = resolve_options(
-        network,
-        horizon=horizon,
-        steps=steps,
-        widths=widths,
-        seed=seed,
-        method=method,
-        step=step,
-        precision=precision,
-        edges=edges,
-        evaluation=evaluation,
-        reduce=reduce,
-        nodes=nodes,
-        rule=rule,
-        data=data,
-        data_nodes=data_nodes,
-        tolerance=tolerance,
-    )
-    _check_start(initial, resume, nodes=nodes, widths=widths, rule=rule)
-    _check_parts(system, solver, checkpoints, progress)
-    whole_number("observations", observations)
+    settled = resolve_options(network, options, **changes)
+    _check_start(initial, resume, settled, chosen_options(options, changes))
+    _check_parts(system, solver, progress)
     # Where the system is given the whole limit is only asked for the layout of given arrays.
     full = system if system is not None and initial is None else derive(network)
     given = initial if resume is None else resume.at()
-    held = held_edges(options, initial, resume, full)
-    limit = system or _system(full, options, given, held)
+    held = held_edges(settled, initial, resume, full)
+    limit = system or _system(full, settled, given, held)
     _check_fit(network, limit, solver)
-    clock = make_clock(network, options)
-    if options.tolerance is not None and given is not None:
-        raise MfError(
-            "tolerance chooses the nodes of the start, but a state was given (initial or resume), and it has "
-            "its nodes. Leave one of them out"
-        )
-    module = generate(limit) if solver is None else solver
-    problem = Problem(network, limit, module, options, held)
-    if options.tolerance is not None:
-        return refine(problem, options.tolerance, checkpoints, progress)
-    start, state = start_state(limit, options, initial, resume, clock)
-    feed = make_feed(network, options.data, options.data_nodes)
+    clock = make_clock(network, settled)
+    problem = Problem(network, limit, generate(limit) if solver is None else solver, settled, held)
+    if settled.tolerance is not None:
+        return refine(problem, settled.tolerance, progress)
+    start, state = start_state(limit, settled, initial, resume, clock)
+    feed = make_feed(network, settled.data, settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
-    run = Run(problem, clock, feed, checkpoints, observations=observations)
+    run = Run(problem, clock, feed, settled.checkpoints)
     return run.trajectory(state, start, resume, progress)
 
 
-def _check_start(initial: Any, resume: Any, **ensemble: Any) -> None:
+def _check_start(initial: Any, resume: Any, options: SolveOptions, chosen: Mapping[str, Any]) -> None:
     """Raise ArgumentError for a start that is none, and for nodes that are chosen beside a given state."""
     exclusive(initial=initial, resume=resume)
     if initial is not None:
@@ -132,21 +86,25 @@ def _check_start(initial: Any, resume: Any, **ensemble: Any) -> None:
         instance(resume, Trajectory, "resume: a trajectory", "Read one with Trajectory.load(path)")
         if resume.kind != "limit":
             raise ArgumentError("resume is the trajectory of a network; only a solution of the limit goes on")
-    for name, value in ensemble.items():
-        if value is not None and initial is not None:
+    for name in ("nodes", "widths", "rule"):
+        if name in chosen and initial is not None:
             raise ArgumentError(
                 f"{name} chooses the nodes of the start, but a state was given (initial), and it has its "
                 "nodes. Leave one of them out"
             )
+    if options.tolerance is not None and not (initial is None and resume is None):
+        raise ArgumentError(
+            "tolerance chooses the nodes of the start, but a state was given (initial or resume), and it has "
+            "its nodes. Leave one of them out"
+        )
 
 
-def _check_parts(system: Any, solver: Any, checkpoints: Any, progress: Any) -> None:
+def _check_parts(system: Any, solver: Any, progress: Any) -> None:
     """Raise ArgumentError for parts of a solution that have a wrong type."""
     if system is not None:
         instance(system, LimitSystem, "system: a limit", LIMIT)
     if solver is not None and not all(hasattr(solver, name) for name in _SOLVER_NAMES):
         raise ArgumentError("solver is no generated solver. Make one: mfderive.generate(limit)")
-    whole_number("checkpoints", checkpoints)
     flag("progress", progress)
 
 
@@ -166,10 +124,12 @@ def _check_fit(network: Network, limit: LimitSystem, solver: Any) -> None:
         )
 
 
-_SOLVER_NAMES = ("PARAMETERS", "step", "velocity", "predict", "forward", "memory_estimate")
+_SOLVER_NAMES = ("PARAMETERS", "step", "march", "velocity", "predict", "forward", "memory_estimate")
 
 
-def _system(full: LimitSystem, options: Options, given: Mapping[str, Any] | None, held: str) -> LimitSystem:
+def _system(
+    full: LimitSystem, options: SolveOptions, given: Mapping[str, Any] | None, held: str
+) -> LimitSystem:
     """The system to solve: where a state is given, the one whose arrays it holds."""
     if given is None:
         return reduce_system(full) if options.reduce else full

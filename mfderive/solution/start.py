@@ -9,17 +9,17 @@ import numpy as np
 
 from ..algebra.system import LimitSystem
 from ..errors import MfError
+from ..network.solve_options import SolveOptions
 from ..runs.trajectory import Trajectory
 from ..state.draw import check_state, initial_state
 from ..state.ensembles import Ensemble, ensemble_state, plan_ensembles
 from .grid import Clock
-from .options import Options
 from .systems import fits
 
 State = dict[str, Any]
 
 
-def held_edges(options: Options, initial: Any, resume: Trajectory | None, full: LimitSystem) -> str:
+def held_edges(options: SolveOptions, initial: Any, resume: Trajectory | None, full: LimitSystem) -> str:
     """What a weight between populations stands for: "mean" f of the closed system, or "draw", its entries.
 
     Given arrays that have the ranks of the whole network count as entries.
@@ -33,7 +33,7 @@ def held_edges(options: Options, initial: Any, resume: Trajectory | None, full: 
 
 def start_state(
     limit: LimitSystem,
-    options: Options,
+    options: SolveOptions,
     initial: Mapping[str, Any] | None,
     resume: Trajectory | None,
     clock: Clock,
@@ -56,14 +56,14 @@ def start_state(
 
 
 def reduced_state(
-    limit: LimitSystem, plans: Mapping[str, Ensemble], options: Options, scramble: int | None = None
+    limit: LimitSystem, plans: Mapping[str, Ensemble], options: SolveOptions, scramble: int | None = None
 ) -> State:
     """The initial state of a reduced system on planned nodes; another ``scramble`` gives other points."""
     return ensemble_state(limit, plans, options.seed, options.dtype, scramble)
 
 
 def full_state(
-    limit: LimitSystem, widths: int | Mapping[str, int], options: Options, scramble: int | None = None
+    limit: LimitSystem, widths: int | Mapping[str, int], options: SolveOptions, scramble: int | None = None
 ) -> State:
     """A draw of the full system; another ``scramble`` draws other neurons of the same network's limit."""
     edges: Any = options.edges
@@ -76,7 +76,7 @@ def full_state(
     return other | {name: state[name] for name in shared}
 
 
-def _cast(limit: LimitSystem, state: Mapping[str, Any], options: Options) -> State:
+def _cast(limit: LimitSystem, state: Mapping[str, Any], options: SolveOptions) -> State:
     checked = check_state(limit, state)
     cast: State = {
         name: np.array(value, options.dtype, order="C") for name, value in checked.items() if name != "p"

@@ -80,8 +80,8 @@ class Resolution:
 class Refinement:
     """Solutions of one problem at chosen levels of its resolutions."""
 
-    def __init__(self, problem: Problem, checkpoints: int, progress: bool) -> None:
-        self.problem, self.checkpoints, self.progress = problem, checkpoints, progress
+    def __init__(self, problem: Problem, progress: bool) -> None:
+        self.problem, self.progress = problem, progress
         self.options, self.network = problem.options, problem.network
         self.plans = _coarse_plans(problem)
         self.clock = make_clock(self.network, self.options)
@@ -192,7 +192,7 @@ class Refinement:
         return float(np.abs(self.loss(levels) - self.loss(coarser)).max())
 
 
-def refine(problem: Problem, tolerance: float, checkpoints: int, progress: bool) -> Trajectory:
+def refine(problem: Problem, tolerance: float, progress: bool) -> Trajectory:
     """Solve a problem with resolutions so fine that the loss curve is within ``tolerance`` of its limit.
 
     The limit is that of ever more nodes (and smaller steps of rk4). What is part of the problem is not
@@ -209,7 +209,7 @@ def refine(problem: Problem, tolerance: float, checkpoints: int, progress: bool)
             f"a tolerance needs steps of {problem.options.method} that can be halved, but every step takes a "
             "batch of its own. Set data to quadrature, sobol or sample, or take the method euler"
         )
-    work = Refinement(problem, checkpoints, progress)
+    work = Refinement(problem, progress)
     resolutions = work.resolutions()
     found: dict[str, dict[str, Any]] = {}
     levels = Levels()
@@ -220,7 +220,7 @@ def refine(problem: Problem, tolerance: float, checkpoints: int, progress: bool)
         total += estimate
         levels = levels.at(resolution.name, count)
         found[resolution.name] = {"level": resolution.words(count), "estimate": estimate}
-    path = work.trajectory(levels, checkpoints=checkpoints)
+    path = work.trajectory(levels, checkpoints=problem.options.checkpoints)
     met = total <= tolerance
     batches = None if fixed else work.batch_scatter()
     note = {"asked": tolerance, "estimate": total, "met": met, "resolutions": found, "batches": batches}

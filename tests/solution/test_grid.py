@@ -8,8 +8,8 @@ import sympy as sp
 
 from mfderive.errors import MfError
 from mfderive.network.network import DataSpec, Loss, Network, Output, Training
+from mfderive.network.solve_options import SolveOptions
 from mfderive.solution.grid import make_clock
-from mfderive.solution.options import Options
 
 CONSTANT = Training(0.1, 5)
 DECAYING = Training(0.1, 5, schedule=sp.Symbol("k") ** sp.Rational(-1, 2))
@@ -17,7 +17,7 @@ DECAYING = Training(0.1, 5, schedule=sp.Symbol("k") ** sp.Rational(-1, 2))
 
 def clock(training, **options):
     return make_clock(
-        Network("t", DataSpec("digits"), Loss("squared"), (), Output(()), training), Options(**options)
+        Network("t", DataSpec("digits"), Loss("squared"), (), Output(()), training), SolveOptions(**options)
     )
 
 

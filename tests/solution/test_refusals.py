@@ -9,6 +9,7 @@ import mfderive as mf
 from mfderive.algebra import arguments
 from mfderive.errors import ArgumentError, DivergenceError, MfError, ResourceError, SpecError, StateError
 from mfderive.format.reader import parse_document
+from mfderive.solution.options import resolve_options
 
 HUGE = 10**12
 
@@ -107,6 +108,7 @@ def wrong_values(name):
         "system",
         "solver",
         "checkpoints",
+        "observations",
         "progress",
     ],
 )
@@ -207,6 +209,42 @@ def test_options_that_nothing_would_read(net, path, tmp_path):
 
 def network_with(**tables):
     return mf.load({**network().document, **tables})
+
+
+def test_options_that_do_not_exist(net):
+    """What was found, the nearest name, and what is allowed; keys of other tables are no options."""
+    for name, near in {"node": "nodes", "precison": "precision", "sytem": "system"}.items():
+        with pytest.raises(
+            ArgumentError, match=f"no option '{name}'. Did you mean '{near}'. Allowed: .*horizon"
+        ):
+            mf.solve(net, **{name: 8})
+    with pytest.raises(ArgumentError, match="no option 'learning_rate'"):
+        mf.solve(net, learning_rate=1)
+    for wrong in ({"nodes": 8}, "rk4", True, [1]):
+        with pytest.raises(ArgumentError, match="options: a SolveOptions is needed, found"):
+            mf.solve(net, wrong)
+
+
+def test_options_as_an_object(net):
+    """The object replaces [solver]; changes go before it; both are checked alike."""
+    spec = network_with(solver={"nodes": 4, "seed": 3, "steps": 1})
+    options = mf.SolveOptions(nodes={"h1": np.int64(8), "h2": 5}, steps=2, evaluation=5)
+    assert resolve_options(spec).seed == 3 and resolve_options(spec, options).seed == 0
+    path = mf.solve(spec, options, checkpoints=2)
+    assert path.notes["nodes"] == {"h1": 8, "h2": 5} and path.steps[-1] == 2 and len(path.checkpoints) == 2
+    same = mf.solve(spec, nodes={"h1": 8, "h2": 5}, seed=0, steps=2, evaluation=5)
+    assert np.array_equal(path.loss, same.loss)
+    assert mf.solve(spec, options, horizon=0.3).steps[-1] == 3
+    with pytest.raises(ArgumentError, match="reduce=False"):
+        mf.solve(net, mf.SolveOptions(widths=8))
+    with pytest.raises(ArgumentError, match="horizon and steps cannot both"):
+        mf.SolveOptions(horizon=1.0, steps=2)
+    with pytest.raises(ArgumentError, match="horizon is given twice"):
+        mf.solve(net, 0.5, horizon=1.0)
+    with pytest.raises(ArgumentError, match=r"nodes\['h1'\] is 0"):
+        mf.SolveOptions(nodes={"h1": 0})
+    with pytest.raises(ArgumentError, match="seed is None"):
+        mf.SolveOptions(seed=None)
 
 
 def test_an_end_that_is_given_replaces_the_specs():

@@ -1,0 +1,245 @@
+"""The options of a solution, each stated once: default, meaning, allowed values.
+
+Python (:func:`mfderive.solve`), the command line, the table ``[solver]`` of a spec and its JSON Schema all
+read them here. A new option is a new field of :class:`SolveOptions`; what carries it out stands in
+:mod:`mfderive.solution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any
+
+from ..algebra import arguments
+from .values import COUNT, FLAG, POSITIVE, WHOLE, ValueType, by_name, one_of
+
+METHODS = ("euler", "rk4")
+PRECISIONS = ("float64", "float32")
+# How nodes are chosen; mfderive.state.ensembles carries the rules out.
+RULES = ("gauss", "sobol", "monte-carlo")
+# What a step averages over: fresh batches, or the same nodes at every step (mfderive.samples.quadrature).
+DATA_RULES = ("batches", "sample", "sobol", "quadrature")
+# Nodes of every population where nothing else is said: enough that the sampling error of the limit,
+# of order 1/sqrt(nodes), is below that of the networks that it is usually held against.
+DEFAULT_WIDTHS = 1000
+# Options of which at most one may be given, because both say when to stop.
+ENDS = ("horizon", "steps")
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a value may be: as a value in a spec, from a caller in Python, as a word of the command line.
+
+    ``check(name, value)`` returns a caller's value as a plain Python object or raises ArgumentError;
+    ``read`` turns a word into a value that ``type`` then judges (ValueError: it cannot). ``names``: all
+    allowed values, where they are a few words.
+    """
+
+    type: ValueType
+    check: Callable[[str, Any], Any]
+    read: Callable[[str], Any]
+    names: tuple[str, ...] = ()
+
+
+def _names(*names: str) -> Allowed:
+    return Allowed(one_of(*names), partial(_chosen, names), str, names)
+
+
+def _chosen(names: tuple[str, ...], name: str, value: Any) -> str:
+    return arguments.choice(name, value, names)
+
+
+_COUNT = Allowed(COUNT, arguments.whole_number, int)
+_WHOLE = Allowed(WHOLE, partial(arguments.whole_number, least=0), int)
+_POSITIVE = Allowed(POSITIVE, arguments.positive_number, float)
+_FLAG = Allowed(FLAG, arguments.flag, {"true": True, "false": False}.__getitem__)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. ``help`` is a sentence without its full stop; a default that is not None is added to it.
+
+    ``by_name``: the value may be given for each population by its name. ``flag``: whether the command line
+    has it, as ``--NAME`` (``--no-NAME`` where the default is True); ``metavar`` is its value in the help.
+    """
+
+    name: str
+    default: Any
+    help: str
+    allowed: Allowed
+    by_name: bool = False
+    flag: bool = True
+    metavar: str = ""
+
+    @property
+    def type(self) -> ValueType:
+        """What stands at its key in a spec."""
+        return by_name(self.allowed.type) if self.by_name else self.allowed.type
+
+    @property
+    def meaning(self) -> str:
+        """Its help with its default."""
+        if self.default is None:
+            return self.help
+        shown = str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
+        return f"{self.help}; default {shown}"
+
+    @property
+    def flag_name(self) -> str:
+        """Its name on the command line, for instance ``--data-nodes`` or ``--no-reduce``."""
+        return ("--no-" if self.default is True else "--") + self.name.replace("_", "-")
+
+    def checked(self, value: Any) -> Any:
+        """A caller's value as a plain Python object. Raises ArgumentError for one that it cannot have."""
+        if self.by_name:
+            return arguments.by_name(self.allowed.check, self.name, value)
+        return self.allowed.check(self.name, value)
+
+
+def _says(allowed: Allowed, help: str, **more: Any) -> Mapping[str, Any]:
+    """What is stated about a field: the arguments of its :class:`Option`, but name and default."""
+    return {"allowed": allowed, "help": help, **more}
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """All options of one solution of a limit; ``mfderive.solve(network, SolveOptions(nodes=64))``.
+
+    The same names are keyword arguments of :func:`mfderive.solve`, keys of ``[solver]`` in a spec and, with
+    dashes, flags of ``mfderive solve`` and ``mfderive run``. Raises ArgumentError for a value that an option
+    cannot have, and where both ``horizon`` and ``steps`` are given.
+    """
+
+    horizon: float | None = field(
+        default=None,
+        metadata=_says(
+            _POSITIVE,
+            "time t at which to stop (t is the sum of the learning rates); default that of the training",
+            metavar="T",
+        ),
+    )
+    steps: int | None = field(
+        default=None,
+        metadata=_says(
+            _COUNT, "number of SGD steps after which to stop; default that of the training", metavar="K"
+        ),
+    )
+    nodes: int | dict[str, int] | None = field(
+        default=None,
+        metadata=_says(
+            _COUNT,
+            "nodes of every population of the reduced system, one number for all or by name (also for the "
+            "noise of a weight, 'noise h2.weight'); default chosen from its labels",
+            by_name=True,
+            metavar="N|NAME=N[,NAME=N...]",
+        ),
+    )
+    rule: str | dict[str, str] | None = field(
+        default=None,
+        metadata=_says(
+            _names(*RULES),
+            f"how these nodes are chosen, for all or by name: {', '.join(RULES)}; default by the labels of "
+            "each population",
+            by_name=True,
+            metavar="RULE|NAME=RULE[,...]",
+        ),
+    )
+    method: str = field(
+        default="euler",
+        metadata=_says(_names(*METHODS), "time stepping: euler follows SGD step by step, rk4 the flow"),
+    )
+    step: float | None = field(
+        default=None,
+        metadata=_says(
+            _POSITIVE, "time step of rk4; default ten SGD steps at the first learning rate", metavar="H"
+        ),
+    )
+    tolerance: float | None = field(
+        default=None,
+        metadata=_says(
+            _POSITIVE,
+            "choose nodes and time step by self-refinement so that the loss curve is within this of the "
+            "limit's, and say what was reached",
+            metavar="E",
+        ),
+    )
+    data: str = field(
+        default="batches",
+        metadata=_says(
+            _names(*DATA_RULES),
+            "what a step averages over: a batch of its own, or the same samples at every step: the data set "
+            "or fixed draws, scrambled Sobol points, Gauss nodes",
+        ),
+    )
+    data_nodes: int | None = field(
+        default=None,
+        metadata=_says(_COUNT, "number of these samples; default chosen by the rule", metavar="N"),
+    )
+    reduce: bool = field(
+        default=True,
+        metadata=_says(_FLAG, "solve the exact reduction (true) or the full ensemble (false, --no-reduce)"),
+    )
+    # No flag: --widths are those of finite networks; --nodes beside --no-reduce are these.
+    widths: int | dict[str, int] = field(
+        default=DEFAULT_WIDTHS,
+        metadata=_says(
+            _COUNT,
+            "nodes of every population of the full ensemble (times its relative width), for all or by name",
+            by_name=True,
+            flag=False,
+        ),
+    )
+    edges: str = field(
+        default="draw",
+        metadata=_says(
+            _names("draw", "mean"),
+            "how the weights between populations of the full ensemble start: drawn, or at their mean",
+        ),
+    )
+    seed: int = field(
+        default=0,
+        metadata=_says(
+            _WHOLE,
+            "seed of the initial values (of the first network, where several are trained)",
+            metavar="S",
+        ),
+    )
+    precision: str = field(
+        default="float64", metadata=_says(_names(*PRECISIONS), "precision of the arithmetic")
+    )
+    evaluation: int = field(
+        default=2000, metadata=_says(_COUNT, "samples on which loss and error are measured", metavar="N")
+    )
+    observations: int = field(
+        default=80,
+        metadata=_says(
+            _COUNT,
+            "times at which loss and error are measured, evenly spaced in log(t), start and end among them",
+            metavar="N",
+        ),
+    )
+    checkpoints: int = field(
+        default=9,
+        metadata=_says(_COUNT, "how many of these times keep a state, start and end among them", metavar="N"),
+    )
+
+    def __post_init__(self) -> None:
+        for option in OPTIONS.values():
+            value = getattr(self, option.name)
+            if value is not None or option.default is not None:
+                object.__setattr__(self, option.name, option.checked(value))
+        arguments.exclusive(**{name: getattr(self, name) for name in ENDS})
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy type of the arithmetic."""
+        import numpy as np
+
+        return np.dtype(self.precision)
+
+
+OPTIONS: Mapping[str, Option] = {
+    entry.name: Option(entry.name, entry.default, **entry.metadata) for entry in fields(SolveOptions)
+}
