@@ -34,6 +34,7 @@ ORDER = (
     "verdict",
     "report",
     "cli",
+    "__main__",
 )
 # The witness must not know what it is held against.
 FINITE_MAY = {"errors", "algebra", "network", "forward", "format", "samples", "state", "runs", "finite"}

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from mfderive.cli import FAULT, INTERRUPTED, commands, main
+from mfderive.cli.command_tools import load_network
 from mfderive.cli.folders import output_folder
-from mfderive.cli.parser import build_parser
+from mfderive.cli.flags import build_parser
 from mfderive.errors import MfError
 
 COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "check", "report", "schema"]
@@ -112,7 +113,10 @@ def processor_time():
         (["run", "x.toml", "--widths", "50,0"], "not '0'"),
         (["run", "x.toml", "--widths", "50", "100"], "written 50,100,200"),
         (["run", "x.toml", "--seed", "-1"], "not '-1'"),
-        (["solve", "x.toml", "--precision", "float16"], "float32"),
+        (["solve", "x.toml", "--precision", "float16"], "must be float64 or float32, not 'float16'. Did you"),
+        (["solve", "x.toml", "--evaluation", "0"], "whole number of at least 1, not '0'"),
+        (["run", "x.toml", "--edges", "men"], "must be draw or mean, not 'men'. Did you mean 'mean'?"),
+        (["check", "x.toml", "--edges", "mean"], "no flag --edges"),
     ],
 )
 def test_wrong_use_is_one_line_with_the_way_out(capsys, words, says):
@@ -140,6 +144,17 @@ def test_help_leaves_with_zero(capsys):
         main(["solve", "--help"])
     assert leaving.value.code == 0
     assert "--nodes" in capsys.readouterr().out
+
+
+def test_the_package_is_the_command():
+    """``python -m mfderive`` prints what ``mfderive`` prints."""
+    module, script = (
+        subprocess.run(
+            [sys.executable, "-m", name, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for name in ("mfderive", "mfderive.cli")
+    )
+    assert module == script and module.startswith("usage: mfderive [-h]")
 
 
 def test_version(capsys):
@@ -523,7 +538,7 @@ def test_flags_are_edits_of_the_spec(spec):
     """Every flag arrives where the spec has it, so the reader checks it and trajectories keep it."""
     words = "--learning-rate 0.5 --batch-size 7 --seed 3 --precision float32 --nodes 9 --method rk4"
     words += " --no-reduce --widths 5,6 --seeds 4 --horizon 2.5"
-    network = commands.load_network(build_parser().parse_args(["run", spec, *words.split()]))
+    network = load_network(build_parser().parse_args(["run", spec, *words.split()]))
     assert network.training.learning_rate == 0.5 and network.training.batch_size == 7
     assert dict(network.solver) == {
         "seed": 3,
@@ -542,8 +557,18 @@ def test_flags_are_edits_of_the_spec(spec):
 def test_steps_replace_a_horizon_of_the_spec(spec, tmp_path):
     """A horizon in the file must not silently win over --steps."""
     (tmp_path / spec).write_text(SPEC.replace("widths = 20", "widths = 20\nhorizon = 9.0"))
-    network = commands.load_network(build_parser().parse_args(["run", spec, "--steps", "5"]))
+    network = load_network(build_parser().parse_args(["run", spec, "--steps", "5"]))
     assert network.training.steps == 5 and "horizon" not in dict(network.solver)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["--step", "0.1"], "take the method rk4"), (["--edges", "mean"], "Leave edges out")],
+)
+def test_flags_that_nothing_would_read_are_refused(capsys, spec, words, says):
+    """As the same arguments in Python are."""
+    assert main(["solve", spec, *words]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_schema_accepts_the_spec(capsys):

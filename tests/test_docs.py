@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.cli.parser import build_parser
+from mfderive.cli.flags import build_parser
 from mfderive.forward.kind import KINDS
 from mfderive.network.names import RESERVED, is_reserved
 from mfderive.network.solve_options import DATA_RULES

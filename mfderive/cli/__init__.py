@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import MfError
-from .commands import Outcome
-from .parser import parse
+from .command_tools import Outcome
+from .flags import parse
 
 FAULT = 4
 INTERRUPTED = 130

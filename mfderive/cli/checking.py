@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .commands import Outcome, load_network
+from .command_tools import Outcome, load_network, stem
 from .folders import output_folder
 
 
@@ -15,7 +15,7 @@ def check(arguments: argparse.Namespace) -> Outcome:
     from ..report.verdict_section import write_verdict_page
 
     network = load_network(arguments)
-    folder = output_folder(arguments, Path("runs") / f"{Path(arguments.spec).stem}-check")
+    folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-check")
     verdict = verdict_of(network, arguments, arguments.effort)
     saved = verdict.save(folder)
     page = write_verdict_page(verdict.data, folder)

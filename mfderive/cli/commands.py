@@ -6,150 +6,30 @@ Every function takes the parsed flags and returns an :class:`Outcome`; errors ar
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..errors import MfError, SpecError, nearest
+from ..errors import MfError
+from ..network.solve_options import ENDS
+from .checking import verdict_of
+from .command_tools import Outcome, Stages, given_flags, given_options, load_network, stem
 from .console import curve, curve_text, final_text, run_text, tolerance_text
 from .folders import output_folder
 
 DEFAULT_WIDTHS = (50, 100, 200, 400)
 RUN_SEEDS = 2  # networks a width that `run` trains
 
-# Where each flag belongs in a spec: flags are edits of the spec, so they are checked and stored like it.
-_PLACES = {
-    "steps": (("training", "steps"),),
-    "learning_rate": (("training", "learning_rate"),),
-    "batch_size": (("training", "batch_size"),),
-    "horizon": (("solver", "horizon"),),
-    "method": (("solver", "method"),),
-    "nodes": (("solver", "nodes"),),
-    "rule": (("solver", "rule"),),
-    "reduce": (("solver", "reduce"),),
-    "data": (("solver", "data"),),
-    "data_nodes": (("solver", "data_nodes"),),
-    "tolerance": (("solver", "tolerance"),),
-    "precision": (("solver", "precision"),),
-    "seed": (("solver", "seed"),),
-    "widths": (("check", "widths"),),
-    "seeds": (("check", "seeds"),),
-}
-# Keys that end a run: a flag that sets the end replaces all of them.
-_ENDS = ("horizon", "steps")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command has to say: plain data for --json, text for people, and the exit code."""
-
-    data: dict[str, Any]
-    text: str
-    code: int = 0
-
-
-@dataclass
-class Stages:
-    """Names of the stages on stderr while they run, and their times in seconds."""
-
-    quiet: bool
-    total: int
-    timings: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """One stage: its name is printed when it begins, its time kept when it ends."""
-        if not self.quiet:
-            print(f"[{len(self.timings) + 1}/{self.total}] {name}", file=sys.stderr, flush=True)
-        begin = time.perf_counter()
-        yield
-        self.timings[name] = time.perf_counter() - begin
-
-
-# --- specs ---------------------------------------------------------------------------------------------
-
-
-def _spec_path(text: str) -> Path:
-    """The spec file that was named. Raises SpecError, with the shipped spec of that name if there is one."""
-    if not text:
-        raise SpecError("no spec was named", remedy="Name a .toml file; `mfderive new NAME` writes one")
-    path = Path(text)
-    if path.is_file():
-        return path
-    if path.is_dir():
-        raise SpecError("this is a folder, not a spec file", file=text, remedy="Name a .toml file")
-    shipped = {spec.stem: spec for folder in _spec_folders() for spec in sorted(folder.glob("*.toml"))}
-    if path.stem in shipped:
-        remedy = f"The shipped spec of that name is {shipped[path.stem]}"
-    elif shipped:
-        near = nearest(path.stem, shipped).replace("Allowed:", "Shipped:")
-        remedy = f"{near}. `mfderive new NAME` writes one to start from"
-    else:
-        remedy = "`mfderive new NAME` writes one to start from"
-    raise SpecError("there is no such file", file=text, remedy=remedy)
-
-
-def _spec_folders() -> list[Path]:
-    """Where shipped specs may lie: here, and in the checkout that the package runs from."""
-    here, checkout = Path("specs"), Path(__file__).resolve().parents[2] / "specs"
-    if here.resolve() == checkout:
-        return [here]
-    return [folder for folder in (checkout, here) if folder.is_dir()]
-
-
-def load_network(arguments: argparse.Namespace) -> Any:
-    """The network of the spec with the flags written into it, resolved."""
-    from ..format.reader import parse_document, read
-    from ..samples.resolve import resolve
-
-    parsed = read(_spec_path(arguments.spec))
-    document = dict(parsed.document)
-    if getattr(arguments, "steps", None) is not None or getattr(arguments, "horizon", None) is not None:
-        for name in ("solver", "check"):
-            table = document.get(name, {})
-            document[name] = {key: value for key, value in table.items() if key not in _ENDS}
-    for flag, places in _PLACES.items():
-        value = getattr(arguments, flag, None)
-        if value is not None:
-            for name, key in places:
-                document[name] = {**document.get(name, {}), key: value}
-    _full_ensemble(arguments, document)
-    if document != parsed.document:
-        parsed = parse_document(document, parsed.file)
-    return resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
-
-
-def _full_ensemble(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
-    """Where the limit is not reduced, --nodes are those of the full ensemble, and no rule chooses them."""
-    solver = document.get("solver", {})
-    if not isinstance(solver, Mapping) or solver.get("reduce") is not False:
-        return
-    if getattr(arguments, "rule", None) is not None:
-        raise MfError(
-            "--rule chooses the nodes of the reduced system, but the full ensemble (--no-reduce, or reduce = "
-            "false in [solver]) is drawn from the laws. Leave one of them out"
-        )
-    if getattr(arguments, "nodes", None) is not None:
-        document["solver"] = {**solver, "widths": arguments.nodes}
-
 
 def _end(network: Any) -> dict[str, Any]:
     """Where networks stop: where the limit does. ([check] may end earlier, for itself.)"""
     table = dict(network.solver)
-    return {key: table[key] for key in _ENDS if key in table}
+    return {key: table[key] for key in ENDS if key in table}
 
 
 def _widths(network: Any) -> list[int]:
     return list(dict(network.check).get("widths", DEFAULT_WIDTHS))
-
-
-def _stem(arguments: argparse.Namespace) -> str:
-    return Path(arguments.spec).stem
 
 
 # --- show, derive, generate, schema ----------------------------------------------------------------------
@@ -224,7 +104,7 @@ def generate(arguments: argparse.Namespace) -> Outcome:
     import mfderive
 
     network = load_network(arguments)
-    folder = output_folder(arguments, Path("generated") / _stem(arguments))
+    folder = output_folder(arguments, Path("generated") / stem(arguments))
     limit = mfderive.derive(network)
     if arguments.reduced:
         limit = mfderive.reduce(limit)
@@ -251,8 +131,8 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     import mfderive
 
     network = load_network(arguments)
-    folder = output_folder(arguments, Path("runs") / f"{_stem(arguments)}-limit")
-    path = mfderive.solve(network, progress=not arguments.quiet)
+    folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-limit")
+    path = mfderive.solve(network, progress=not arguments.quiet, **given_options(arguments))
     saved = path.save(folder)
     data = {"trajectory": str(saved), "curve": curve(path)}
     text = f"{curve_text(path)}\n\n"
@@ -269,7 +149,7 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
     from ..report.curves import curve_of, final_table
 
     network = load_network(arguments)
-    folder = output_folder(arguments, Path("runs") / f"{_stem(arguments)}-networks")
+    folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-networks")
     paths = _trained(network, arguments, arguments.seed)
     saved = [str(path.save(folder)) for path in paths]
     rows = final_table([curve_of(path) for path in paths])
@@ -286,29 +166,28 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from ..report.folder import RunResult, check_replaceable, write_run
     from ..solution.options import resolve_options
 
-    folder = output_folder(arguments, Path("runs") / _stem(arguments))
+    folder = output_folder(arguments, Path("runs") / stem(arguments))
     check_replaceable(folder)
     network = load_network(arguments)
     # Read now: the person may edit the file while this run goes on.
     spec = Path(arguments.spec).read_text(encoding="utf-8")
+    options = given_options(arguments)
     stages = Stages(arguments.quiet, total=5 if arguments.effort == "none" else 6)
     with stages("derive and reduce the limit"):
         limit = mfderive.derive(network)
         reduced = mfderive.reduce(limit)
         warnings = advise(network, limit, reduced)
-        solved = reduced if resolve_options(network).reduce else limit
+        solved = reduced if resolve_options(network, **options).reduce else limit
     with stages("generate the solver"):
         # From the cache of solvers, so that a second run finds it compiled.
         solver = mfderive.generate(solved)
     with stages("solve the limit"):
-        path = mfderive.solve(network, system=solved, solver=solver, progress=not arguments.quiet)
+        path = mfderive.solve(network, system=solved, solver=solver, progress=not arguments.quiet, **options)
     with stages("train finite networks"):
         # The limit has the seed that was given; networks that drew the same numbers would be its copies.
         networks = _trained(network, arguments, None if arguments.seed is None else arguments.seed + 1)
     verdict = None
     if arguments.effort != "none":
-        from .checking import verdict_of
-
         with stages("check the limit against networks"):
             verdict = verdict_of(network, arguments, arguments.effort)
     with stages("write figures and page"):
@@ -362,10 +241,9 @@ def _equations(limit: Any, solved: Any) -> dict[str, str]:
 
 def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:
     """What a reader needs to make the same run again, beside the spec."""
-    given = {flag: getattr(arguments, flag) for flag in _PLACES if getattr(arguments, flag, None) is not None}
     return {
         "spec file": str(arguments.spec),
-        "flags": given,
+        "flags": given_flags(arguments),
         "limit": dict(path.notes),
         "limit seed": path.seed,
         "network widths": sorted({network.width for network in networks}),

@@ -49,8 +49,8 @@ def curve_text(path: Any) -> str:
     from ..report.summary import text_table
 
     rows = curve(path)
-    places = sorted({round(place * (len(rows) - 1) / (ROWS - 1)) for place in range(ROWS)})
-    cells = [[_number(rows[place][key]) for key in ("t", "step", "loss", "error")] for place in places]
+    chosen = sorted({round(k * (len(rows) - 1) / (ROWS - 1)) for k in range(ROWS)})
+    cells = [[_number(rows[number][key]) for key in ("t", "step", "loss", "error")] for number in chosen]
     return text_table(("t", "step", "loss", "error"), cells)
 
 

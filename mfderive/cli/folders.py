@@ -19,7 +19,7 @@ def output_folder(arguments: argparse.Namespace, default: Path) -> Path:
     folder: Path = arguments.output or default
     missing: list[Path] = []
     try:
-        missing += [place for place in (folder, *folder.parents) if not place.exists()]
+        missing += [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
@@ -27,11 +27,11 @@ def output_folder(arguments: argparse.Namespace, default: Path) -> Path:
         reason = "it is a file" if isinstance(problem, FileExistsError) else problem.strerror
         raise MfError(
             f"the folder {str(folder)[:200]} cannot be written: {reason}. Name with --output a "
-            "folder in a place that exists and that you may write to"
+            "folder that can be made and that you may write to"
         ) from problem
     finally:
         with suppress(OSError):
-            for place in missing:
-                if place.exists():
-                    place.rmdir()
+            for each in missing:
+                if each.exists():
+                    each.rmdir()
     return folder

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ..errors import MfError
-from .commands import Outcome
+from .command_tools import Outcome
 
 # Files of these names cannot be made on every system.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
@@ -30,14 +30,14 @@ def new(arguments: argparse.Namespace) -> Outcome:
 
 def _new_path(text: str) -> Path:
     """The file of a new spec. Raises MfError for a name that not every system can have, and for no folder."""
-    folder, _, last = text.replace("\\", "/").rpartition("/")
+    above, _, last = text.replace("\\", "/").rpartition("/")
     name = last.removesuffix(".toml")
     if not re.fullmatch(r"\w[\w.-]{0,99}", name) or name.split(".")[0].lower() in _DEVICES:
         raise MfError(
             f"{text[:100]!r} cannot be the name of a network. Begin with a letter or a digit, go on with "
             "letters, digits, _ and - (at most 100); names of devices (con, nul, ...) are reserved"
         )
-    place = Path(folder or ("/" if text.startswith("/") else "."))
-    if not place.is_dir():
-        raise MfError(f"there is no folder {place} to write {name}.toml to. Make it first")
-    return place / f"{name}.toml"
+    folder = Path(above or ("/" if text.startswith("/") else "."))
+    if not folder.is_dir():
+        raise MfError(f"there is no folder {folder} to write {name}.toml to. Make it first")
+    return folder / f"{name}.toml"

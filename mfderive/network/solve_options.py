@@ -39,7 +39,7 @@ class Allowed:
 
     type: ValueType
     check: Callable[[str, Any], Any]
-    read: Callable[[str], Any]
+    read: Callable[[str], Any] = str
     names: tuple[str, ...] = ()
 
 
@@ -54,7 +54,7 @@ def _chosen(names: tuple[str, ...], name: str, value: Any) -> str:
 _COUNT = Allowed(COUNT, arguments.whole_number, int)
 _WHOLE = Allowed(WHOLE, partial(arguments.whole_number, least=0), int)
 _POSITIVE = Allowed(POSITIVE, arguments.positive_number, float)
-_FLAG = Allowed(FLAG, arguments.flag, {"true": True, "false": False}.__getitem__)
+_FLAG = Allowed(FLAG, arguments.flag)
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,9 @@ class SolveOptions:
     )
     reduce: bool = field(
         default=True,
-        metadata=_says(_FLAG, "solve the exact reduction (true) or the full ensemble (false, --no-reduce)"),
+        metadata=_says(
+            _FLAG, "whether to solve the exact reduction; false (--no-reduce) solves the full ensemble"
+        ),
     )
     # No flag: --widths are those of finite networks; --nodes beside --no-reduce are these.
     widths: int | dict[str, int] = field(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import MfError, nearest
-from ..network.tables import RULES
+from ..network.solve_options import ENDS, OPTIONS
+from ..network.values import COUNT, POSITIVE, ValueType
 from . import checking, commands, starting
-from .commands import Outcome
+from .command_tools import Outcome
 
 EFFORTS = ("quick", "normal", "thorough")
 
@@ -25,27 +27,27 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
-        raise UsageError(f"{message}. `{self.prog} --help` explains")
+        raise UsageError(f"{message}{'' if message[-1:] == '?' else '.'} `{self.prog} --help` explains")
 
 
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not '{text}'")
-    return number
+def _word(read: Callable[[str], Any], kind: ValueType, names: Sequence[str] = ()) -> Callable[[str], Any]:
+    """A reader of words: ``read`` makes a value of a word, which must be of a kind (one of ``names``)."""
+
+    def value_of(text: str) -> Any:
+        try:
+            value = read(text)
+        except ValueError:
+            value = None
+        if value is not None and kind.accepts(value):
+            return value
+        words = f"{', '.join(names[:-1])} or {names[-1]}" if names else kind.words
+        near = "".join(f". Did you mean '{name}'?" for name in get_close_matches(text, names, 1))
+        raise argparse.ArgumentTypeError(f"must be {words}, not '{text}'{near}")
+
+    return value_of
 
 
-def _positive_number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number greater than 0, not '{text}'")
-    return number
+_count, _positive = _word(int, COUNT), _word(float, POSITIVE)
 
 
 def _path(text: str) -> Path:
@@ -54,24 +56,12 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not '{text}'")
-    return int(text)
-
-
 def _batch(text: str) -> int | str:
-    return text if text == "all" else _positive(text)
+    return text if text == "all" else int(_count(text))
 
 
 def _widths(text: str) -> list[int]:
-    return [_positive(part) for part in text.split(",")]
-
-
-def _rule(text: str) -> str:
-    if text not in RULES:
-        raise argparse.ArgumentTypeError(f"must be {', '.join(RULES[:-1])} or {RULES[-1]}, not '{text}'")
-    return text
+    return [_count(part) for part in text.split(",")]
 
 
 def _by_name(one: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -95,58 +85,44 @@ def _by_name(one: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
+def _option_flag(group: Any, name: str, with_default: bool = True) -> None:
+    """The flag of an option of a solution: its name, its values and its help are the option's own."""
+    option = OPTIONS[name]
+    words = (option.meaning if with_default else option.help).replace("%", "%%")
+    if isinstance(option.default, bool):
+        group.add_argument(
+            option.flag_name, dest=name, action="store_const", const=not option.default, help=words
+        )
+        return
+    read = _word(option.allowed.read, option.allowed.type, option.allowed.names)
+    group.add_argument(
+        option.flag_name,
+        dest=name,
+        type=_by_name(read) if option.by_name else read,
+        metavar=option.metavar or f"{{{','.join(option.allowed.names)}}}",
+        help=words,
+    )
+
+
+# Options of a solution that the training of finite networks has as well.
+_SHARED = (*ENDS, "seed", "precision")
+
+
 def _training_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training (each flag replaces what the spec says)")
     end = group.add_mutually_exclusive_group()
-    end.add_argument("--steps", type=_positive, metavar="K", help="number of SGD steps")
-    end.add_argument(
-        "--horizon", type=_positive_number, metavar="T", help="stop at time t = T (sum of the rates)"
-    )
-    group.add_argument("--learning-rate", type=_positive_number, metavar="A", help="learning rate alpha")
-    group.add_argument("--batch-size", type=_batch, metavar="B", help="samples a step, or 'all'")
-    group.add_argument(
-        "--seed", type=_seed, metavar="S", help="seed of the initial values (of the first network)"
-    )
-    group.add_argument("--precision", choices=("float32", "float64"), help="precision of the arithmetic")
+    for name in _SHARED:
+        # Defaults are left out: finite networks have their own.
+        _option_flag(end if name in ENDS else group, name, with_default=False)
+    group.add_argument("--learning-rate", type=_positive, metavar="A", help="learning rate alpha")
+    group.add_argument("--batch-size", type=_batch, metavar="B", help="samples per step, or 'all'")
 
 
 def _limit_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("limit")
-    group.add_argument(
-        "--nodes",
-        type=_by_name(_positive),
-        metavar="N|NAME=N[,NAME=N...]",
-        help="nodes of the ensembles: one number for all populations, or by name, for example h1=64,h3=7",
-    )
-    group.add_argument(
-        "--rule",
-        type=_by_name(_rule),
-        metavar="RULE|NAME=RULE[,...]",
-        help=f"how the nodes of the reduced system are chosen, for all or by name: {', '.join(RULES)}; "
-        "default by the labels of each population",
-    )
-    group.add_argument(
-        "--method", choices=("euler", "rk4"), help="euler follows SGD step by step; rk4 the flow"
-    )
-    group.add_argument(
-        "--tolerance",
-        type=_positive_number,
-        metavar="E",
-        help="choose nodes and time step so that the loss curve is within E, and say what was reached",
-    )
-    group.add_argument(
-        "--data",
-        choices=("batches", "sample", "sobol", "quadrature"),
-        help="what a step averages over: fresh batches (default), or the same samples at every step",
-    )
-    group.add_argument("--data-nodes", type=_positive, metavar="N", help="number of these samples")
-    group.add_argument(
-        "--no-reduce",
-        dest="reduce",
-        action="store_const",
-        const=False,
-        help="solve the full ensemble, without the exact reduction",
-    )
+    group = parser.add_argument_group("limit (each flag replaces what the spec says)")
+    for name, option in OPTIONS.items():
+        if option.flag and name not in _SHARED:
+            _option_flag(group, name)
 
 
 def _network_flags(parser: argparse.ArgumentParser, seeds: str) -> None:
@@ -156,9 +132,9 @@ def _network_flags(parser: argparse.ArgumentParser, seeds: str) -> None:
         "--width",
         type=_widths,
         metavar="N[,N...]",
-        help="neurons a layer, for example 50,100,200",
+        help="neurons per layer, for example 50,100,200",
     )
-    group.add_argument("--seeds", dest=seeds, type=_positive, metavar="M", help="networks a width")
+    group.add_argument("--seeds", dest=seeds, type=_count, metavar="M", help="networks per width")
 
 
 Action = Callable[[argparse.Namespace], Outcome]

@@ -1,0 +1,7 @@
+"""``python -m mfderive`` is the command ``mfderive``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,134 @@
+"""What several commands share: the network of a spec with the flags written in, stages, what comes out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import MfError, SpecError, nearest
+from ..network.solve_options import ENDS, OPTIONS
+
+# The table and the key of a spec that each flag replaces: flags are edits of the spec, so they are checked
+# and stored like it. The limit ends where training ends, so --steps are the steps of both.
+FLAG_KEYS = {name: ("solver", name) for name, option in OPTIONS.items() if option.flag} | {
+    "steps": ("training", "steps"),
+    "learning_rate": ("training", "learning_rate"),
+    "batch_size": ("training", "batch_size"),
+    "widths": ("check", "widths"),
+    "seeds": ("check", "seeds"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command has to say: plain data for --json, text for people, and the exit code."""
+
+    data: dict[str, Any]
+    text: str
+    code: int = 0
+
+
+@dataclass
+class Stages:
+    """Names of the stages on stderr while they run, and their times in seconds."""
+
+    quiet: bool
+    total: int
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """One stage: its name is printed when it begins, its time kept when it ends."""
+        if not self.quiet:
+            print(f"[{len(self.timings) + 1}/{self.total}] {name}", file=sys.stderr, flush=True)
+        begin = time.perf_counter()
+        yield
+        self.timings[name] = time.perf_counter() - begin
+
+
+def given_flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flags that replace something in the spec, as far as they were given."""
+    given = {flag: getattr(arguments, flag, None) for flag in FLAG_KEYS}
+    return {flag: value for flag, value in given.items() if value is not None}
+
+
+def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of the solution among the flags that were given."""
+    return {
+        name: value
+        for name, value in given_flags(arguments).items()
+        if name in OPTIONS and OPTIONS[name].flag
+    }
+
+
+def stem(arguments: argparse.Namespace) -> str:
+    """The name of the spec's file without its ending."""
+    return Path(arguments.spec).stem
+
+
+def _spec_path(text: str) -> Path:
+    """The spec file that was named. Raises SpecError, with the shipped spec of that name if there is one."""
+    if not text:
+        raise SpecError("no spec was named", remedy="Name a .toml file; `mfderive new NAME` writes one")
+    path = Path(text)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise SpecError("this is a folder, not a spec file", file=text, remedy="Name a .toml file")
+    shipped = {spec.stem: spec for folder in _spec_folders() for spec in sorted(folder.glob("*.toml"))}
+    if path.stem in shipped:
+        remedy = f"The shipped spec of that name is {shipped[path.stem]}"
+    elif shipped:
+        near = nearest(path.stem, shipped).replace("Allowed:", "Shipped:")
+        remedy = f"{near}. `mfderive new NAME` writes one to start from"
+    else:
+        remedy = "`mfderive new NAME` writes one to start from"
+    raise SpecError("there is no such file", file=text, remedy=remedy)
+
+
+def _spec_folders() -> list[Path]:
+    """Where shipped specs may lie: here, and in the checkout that the package runs from."""
+    here, checkout = Path("specs"), Path(__file__).resolve().parents[2] / "specs"
+    if here.resolve() == checkout:
+        return [here]
+    return [folder for folder in (checkout, here) if folder.is_dir()]
+
+
+def load_network(arguments: argparse.Namespace) -> Any:
+    """The network of the spec with the flags written into it, resolved."""
+    from ..format.reader import parse_document, read
+    from ..samples.resolve import resolve
+
+    parsed = read(_spec_path(arguments.spec))
+    document = dict(parsed.document)
+    if any(getattr(arguments, end, None) is not None for end in ENDS):
+        for name in ("solver", "check"):
+            table = document.get(name, {})
+            document[name] = {key: value for key, value in table.items() if key not in ENDS}
+    for flag, value in given_flags(arguments).items():
+        name, key = FLAG_KEYS[flag]
+        document[name] = {**document.get(name, {}), key: value}
+    _full_ensemble(arguments, document)
+    if document != parsed.document:
+        parsed = parse_document(document, parsed.file)
+    return resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
+
+
+def _full_ensemble(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
+    """Where the limit is not reduced, --nodes are those of the full ensemble, and no rule chooses them."""
+    solver = document.get("solver", {})
+    if not isinstance(solver, Mapping) or solver.get("reduce") is not False:
+        return
+    if getattr(arguments, "rule", None) is not None:
+        raise MfError(
+            "--rule chooses the nodes of the reduced system, but the full ensemble (--no-reduce, or reduce = "
+            "false in [solver]) is drawn from the laws. Leave one of them out"
+        )
+    if getattr(arguments, "nodes", None) is not None:
+        document["solver"] = {**solver, "widths": arguments.nodes}
