@@ -16,8 +16,8 @@ import pytest
 
 from mfderive.cli import FAULT, INTERRUPTED, commands, main
 from mfderive.cli.command_tools import load_network
-from mfderive.cli.folders import output_folder
 from mfderive.cli.flags import build_parser
+from mfderive.cli.folders import output_folder
 from mfderive.errors import MfError
 
 COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "check", "report", "schema"]
