@@ -41,10 +41,10 @@ class Case:
         for layer in self.network.layers:
             own = {axis for name in self.own_fields(layer.name) for axis in limit.population_slots(name)}
             for equation in limit.forward:
-                if equation.field.split(".")[0] != layer.name or limit.population_slots(equation.field):
+                if limit.field[equation.field].owner != layer.name or limit.population_slots(equation.field):
                     continue
                 averaged = {index.axis for term in equation.terms for index in term.reduced}
-                reads = {access.field.split(".")[0] for term in equation.terms for _, access in term.accesses}
+                reads = {limit.field[name].owner for name in equation.reads}
                 if own & averaged and reads == {layer.name}:
                     found.append(equation.field)
         return found
@@ -54,7 +54,7 @@ class Case:
         return [
             equation.field
             for equation in self.limit.forward
-            if equation.field.split(".")[0] == layer and not self.limit.field[equation.field].hidden
+            if self.limit.field[equation.field].owner == layer and not self.limit.field[equation.field].hidden
         ]
 
 

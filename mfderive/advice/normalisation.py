@@ -23,7 +23,7 @@ def vanishing_normalisation(case: Case) -> Iterator[str]:
     found: dict[tuple[float, bool], list[str]] = {}
     statistics = frozenset(case.statistics)
     for layer in case.network.layers:
-        here = [e for e in case.reduced.forward if e.field.split(".")[0] == layer.name]
+        here = [e for e in case.reduced.forward if case.reduced.field[e.field].owner == layer.name]
         terms = [term for equation in here for term in equation.terms]
         for moment in dict.fromkeys(m for term in terms for m in _moments(term, statistics)):
             if _is_zero(moment, case.probe.start):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.system import LimitSystem, velocity
+from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Equation
 from ..analysis.constants import initial_constants, surely_still
 from ..network.network import Network
@@ -93,13 +93,14 @@ def follow(
             values, magnitudes = interpret(system, state, x, y)
         later = (values, magnitudes)
         start = start or later
-        resting = {name for name in trained if vanishes(values[velocity(name)], magnitudes[velocity(name)])}
+        speed = {name: system.velocity_of[name] for name in trained}
+        resting = {n for n in trained if vanishes(values[speed[n]], magnitudes[speed[n]])}
         still = _held(system, [n for n in trained if n not in moved], resting, constants, later)
         awake = {name for name in trained if name not in resting | still}
         if number and awake <= moved:
             break
         moved |= awake
-        state = _stepped(state, {name: values[velocity(name)] for name in awake})
+        state = _stepped(state, {name: values[speed[name]] for name in awake})
     unseen = frozenset(trained) - moved - still
     nodes = max((len(weights) for weights in state["p"].values()), default=1)
     assert start is not None and later is not None

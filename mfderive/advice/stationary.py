@@ -61,7 +61,7 @@ def stationary(case: Case) -> Iterator[str]:
 
 
 def _unread(case: Case) -> list[str]:
-    return [e.field.removeprefix("d ") for e in case.limit.evolution if not e.terms]
+    return [case.limit.field[e.field].of for e in case.limit.evolution if not e.terms]
 
 
 def _what(still: list[str], unseen: list[str], moving: list[str]) -> str:

@@ -87,15 +87,24 @@ class Law:
         return bool(self.arguments[0] == 0)
 
 
+class VariableKind(StrEnum):
+    """What a variable of a state is."""
+
+    TRAINED = "trained"
+    FROZEN = "frozen"  # its rate is identically 0
+    MEMORY = "memory"  # what a learning rule remembers of a parameter
+
+
 @dataclass(frozen=True)
-class Parameter:
-    """A trained (or frozen) family of values.
+class Variable:
+    """A family of values that a state holds: a trained or frozen parameter, or a rule's memory of one.
 
     ``axes`` is the layout of its array: [target, source, positions or taps...]; parameters of one neuron
     have [neuron, ...]. ``noise`` names the noise axis of a weight between two populations, else None.
     A parameter with at most one population slot is a label of its neuron: its initial values are drawn or
     integrated over, never replaced by their mean. ``dropped`` (after reduction) are the positions in the
-    original layout on which the values do not depend, so that ``axes`` lacks them.
+    original layout on which the values do not depend, so that ``axes`` lacks them. ``of`` names the parameter
+    that a memory belongs to ("" for parameters).
     """
 
     name: str
@@ -104,8 +113,16 @@ class Parameter:
     rate: sp.Expr
     noise: str | None = None
     dropped: tuple[int, ...] = ()
+    of: str = ""
+
+    @property
+    def kind(self) -> VariableKind:
+        """Trained, frozen, or a memory."""
+        if self.of:
+            return VariableKind.MEMORY
+        return VariableKind.FROZEN if self.rate == 0 else VariableKind.TRAINED
 
     @property
     def is_frozen(self) -> bool:
         """Whether the rate is identically 0."""
-        return bool(self.rate == 0)
+        return self.kind is VariableKind.FROZEN

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, SupportsIndex, TypeVar, overload
+from typing import Any, Protocol, Self, SupportsIndex, TypeVar, overload
 
 from ..errors import MfError
-from .laws import Parameter
-from .terms import Access, Affine, Axis, AxisKind, Equation, Field, Slot, Term
+from .laws import Variable, VariableKind
+from .memo import once
+from .terms import Affine, Axis, AxisKind, Equation, Field, Index, Role, Slot, SlotMap, Term
 
 System = TypeVar("System", bound="ForwardSystem")
-
-ADJOINT_PREFIX = "adj "
-VELOCITY_PREFIX = "d "
 
 
 class Printer(Protocol):
@@ -73,41 +72,64 @@ class Equations(tuple[Equation, ...]):
         return super().__getitem__(key)
 
 
-def adjoint(name: str) -> str:
-    """The name of the adjoint field D of a field: the derivative of the sample's loss."""
-    return ADJOINT_PREFIX + name
-
-
-def velocity(name: str) -> str:
-    """The name of the evolution field G of a parameter: minus its functional gradient."""
-    return VELOCITY_PREFIX + name
+# The roles of the fields whose equations make each part of a system.
+PARTS = {
+    "forward": frozenset({Role.FORWARD, Role.FROZEN}),
+    "backward": frozenset({Role.ADJOINT}),
+    "evolution": frozenset({Role.VELOCITY}),
+}
 
 
 @dataclass(frozen=True)
 class ForwardSystem:
     """The forward equations of a network, in an order in which they can be evaluated.
 
-    ``fields`` has x and y (role INPUT), every parameter and every computed field; the last equation
+    ``fields`` has x and y (role INPUT), every variable and every computed field; ``equations`` is one list
+    in the order of evaluation, and the role of an equation is that of its field. The last forward equation
     computes ``loss`` (per sample). Everything else of the program follows from this object.
     """
 
     title: str
     axes: tuple[Axis, ...]
     fields: tuple[Field, ...]
-    parameters: tuple[Parameter, ...]
-    forward: tuple[Equation, ...]
-
-    def __post_init__(self) -> None:
-        """Let every part know its system, so that it can show its equations by name."""
-        for part in ("forward", "backward", "evolution"):
-            if hasattr(self, part):
-                object.__setattr__(self, part, Equations.of(getattr(self, part), self, part))
+    variables: tuple[Variable, ...]
+    equations: tuple[Equation, ...]
 
     def __str__(self) -> str:
         return _printer().text(self)
 
     def _repr_html_(self) -> str:
         return _printer().html(self)
+
+    # ------------------------------------------------------------------ views
+
+    def part(self, name: str) -> Equations:
+        """The equations of one part: forward, backward or evolution."""
+        roles = PARTS[name]
+        chosen = tuple(e for e in self.equations if self.field[e.field].role in roles)
+        return Equations.of(chosen, self, name)
+
+    @cached_property
+    def forward(self) -> Equations:
+        """The forward equations H."""
+        return self.part("forward")
+
+    @cached_property
+    def backward(self) -> Equations:
+        """The adjoint equations D (none of a system that was not derived)."""
+        return self.part("backward")
+
+    @cached_property
+    def evolution(self) -> Equations:
+        """The evolution G, one equation per trained parameter (none of a system that was not derived)."""
+        return self.part("evolution")
+
+    @cached_property
+    def equation_of(self) -> dict[str, Equation]:
+        """The equation of every computed field, by the field's name."""
+        return {equation.field: equation for equation in self.equations}
+
+    # ------------------------------------------------------------------ tables
 
     @cached_property
     def axis(self) -> dict[str, Axis]:
@@ -120,9 +142,29 @@ class ForwardSystem:
         return {field.name: field for field in self.fields}
 
     @cached_property
-    def parameter(self) -> dict[str, Parameter]:
+    def variable(self) -> dict[str, Variable]:
+        """Variables by name."""
+        return {variable.name: variable for variable in self.variables}
+
+    @cached_property
+    def parameters(self) -> tuple[Variable, ...]:
+        """The variables that a network has: trained and frozen ones, without memories."""
+        return tuple(v for v in self.variables if v.kind is not VariableKind.MEMORY)
+
+    @cached_property
+    def parameter(self) -> dict[str, Variable]:
         """Parameters by name."""
         return {parameter.name: parameter for parameter in self.parameters}
+
+    @cached_property
+    def adjoint_of(self) -> dict[str, str]:
+        """The name of the adjoint D of each field that has one: the derivative of the sample's loss."""
+        return {field.of: field.name for field in self.fields if field.role is Role.ADJOINT}
+
+    @cached_property
+    def velocity_of(self) -> dict[str, str]:
+        """The name of the velocity G of each trained parameter: minus its functional gradient."""
+        return {field.of: field.name for field in self.fields if field.role is Role.VELOCITY}
 
     @cached_property
     def populations(self) -> tuple[Axis, ...]:
@@ -146,19 +188,72 @@ class ForwardSystem:
         kinds = self.axis
         return tuple(a for a in self.field[name].axes if kinds[a].kind is AxisKind.POPULATION)
 
+    # ------------------------------------------------------------------ rewriting
+
+    def map_terms(self, change: Callable[[Term], Term]) -> Self:
+        """The system with every term of every equation as ``change`` makes it."""
+        return replace(self, equations=tuple(e.map_terms(change) for e in self.equations))
+
+    def map_equations(self, change: Callable[[Equation], Equation]) -> Self:
+        """The system with every equation as ``change`` makes it."""
+        return replace(self, equations=tuple(map(change, self.equations)))
+
+    def without_axes(self, gone: frozenset[str]) -> Self:
+        """The system without some axes: every slot over them goes, and every reduction over them."""
+        return replace(
+            self.map_equations(lambda equation: equation.map_slots(dropping(gone))),
+            axes=tuple(axis for axis in self.axes if axis.name not in gone),
+            fields=tuple(
+                replace(field, axes=tuple(a for a in field.axes if a not in gone)) for field in self.fields
+            ),
+            variables=tuple(
+                replace(variable, axes=tuple(a for a in variable.axes if a not in gone))
+                for variable in self.variables
+            ),
+        )
+
+
+def dropping(gone: frozenset[str]) -> SlotMap:
+    """The change of slots that drops every index over one of some axes."""
+
+    def change(slot: Slot) -> Slot | None:
+        return slot if isinstance(slot, Affine) or slot.axis not in gone else None
+
+    return change
+
+
+def renaming(table: dict[Index, Index]) -> SlotMap:
+    """The change of slots that renames indices; those that the table lacks stay."""
+
+    def change(slot: Slot) -> Slot:
+        if isinstance(slot, Index):
+            return table.get(slot, slot)
+        return Affine(tuple((c, table.get(i, i)) for c, i in slot.parts), slot.constant)
+
+    return change
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """What one pass found, in words: the name of the pass, and its text."""
+
+    pass_name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.pass_name}: {self.text}"
+
 
 @dataclass(frozen=True)
 class LimitSystem(ForwardSystem):
     """The mean-field limit: forward H, backward D, evolution G.
 
-    ``backward`` holds one equation for each adjoint, in an order in which they can be evaluated;
-    ``evolution`` one for each parameter that is not frozen: G = minus the functional gradient, and
-    d(parameter)/dt = rate(t) * G. ``indexed`` keeps for each parameter the population axes that index it in
-    the network (a reduction takes axes away, but not widths). ``log`` says in words what passes found.
+    ``backward`` holds one equation per adjoint, in an order in which they can be evaluated; ``evolution``
+    one per parameter that is not frozen: G = minus the functional gradient, and d(parameter)/dt =
+    rate(t) * G. ``indexed`` keeps for each parameter the population axes that index it in the network (a
+    reduction takes axes away, but not widths). ``log`` says in words what passes found.
     """
 
-    backward: tuple[Equation, ...] = ()
-    evolution: tuple[Equation, ...] = ()
     indexed: tuple[tuple[str, tuple[str, ...]], ...] = ()
     log: tuple[str, ...] = ()
 
@@ -167,31 +262,12 @@ class LimitSystem(ForwardSystem):
         """Parameter -> population axes whose widths multiply its plain gradient (theory A.5)."""
         return dict(self.indexed)
 
-    @property
-    def equations(self) -> tuple[Equation, ...]:
-        """All equations in the order in which they are evaluated."""
-        return self.forward + self.backward + self.evolution
 
-
-_DRAWN = "drawn"
-
-
-def _drop_slots(slots: tuple[Slot, ...], noise: set[str]) -> tuple[Slot, ...]:
-    return tuple(slot for slot in slots if isinstance(slot, Affine) or slot.axis not in noise)
-
-
-def _drop_noise(equation: Equation, noise: set[str]) -> Equation:
-    terms = tuple(
-        Term(
-            _drop_slots(term.target, noise),
-            tuple(index for index in term.reduced if index.axis not in noise),
-            term.expression,
-            tuple((s, Access(a.field, _drop_slots(a.slots, noise))) for s, a in term.accesses),
-        )
-        for term in equation.terms
+@once
+def _without_drawn_noise(system: ForwardSystem) -> ForwardSystem:
+    return system.without_axes(
+        frozenset(axis.name for axis in system.axes if axis.kind is AxisKind.NOISE and axis.drawn)
     )
-    target = tuple(index for index in equation.target if index.axis not in noise)
-    return Equation(equation.field, target, terms, equation.selector)
 
 
 def draw_noise(system: System) -> System:
@@ -201,26 +277,20 @@ def draw_noise(system: System) -> System:
     disappear. A finite network is always of this form, and so is the solver of an unreduced limit. Noise
     that has weighted nodes of its own (``Axis.drawn`` False) stays.
     """
-    # Many ask for it again and again, and a system never changes: it keeps what was found.
-    if _DRAWN not in system.__dict__:
-        system.__dict__[_DRAWN] = _without_drawn_noise(system)
-    drawn: System = system.__dict__[_DRAWN]
-    return drawn
+    drawn: Any = _without_drawn_noise(system)
+    result: System = drawn
+    return result
 
 
-def _without_drawn_noise(system: System) -> System:
-    noise = {axis.name for axis in system.axes if axis.kind is AxisKind.NOISE and axis.drawn}
-    changes: dict[str, Any] = {
-        "axes": tuple(axis for axis in system.axes if axis.name not in noise),
-        "fields": tuple(
-            replace(field, axes=tuple(a for a in field.axes if a not in noise)) for field in system.fields
-        ),
-        "parameters": tuple(
-            replace(parameter, axes=tuple(a for a in parameter.axes if a not in noise))
-            for parameter in system.parameters
-        ),
-    }
-    for part in ("forward", "backward", "evolution"):
-        if hasattr(system, part):
-            changes[part] = tuple(_drop_noise(equation, noise) for equation in getattr(system, part))
-    return replace(system, **changes)
+# TEMPORARY: until notation/ reads relations from fields.
+ADJOINT_PREFIX, VELOCITY_PREFIX = "adj ", "d "
+
+
+def adjoint(name: str) -> str:
+    """The name of an adjoint."""
+    return ADJOINT_PREFIX + name
+
+
+def velocity(name: str) -> str:
+    """The name of a velocity."""
+    return VELOCITY_PREFIX + name

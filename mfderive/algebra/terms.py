@@ -7,8 +7,8 @@ noise) are reduced by Mean, finite axes by Sum. Mean and Sum never stand inside 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sympy as sp
@@ -28,7 +28,9 @@ class Axis:
     """An axis of fields: a population, the data, the noise of one weight, or a finite set.
 
     ``size`` is known for finite axes only; ``width`` is the relative width of a population. Edge noise is
-    ``drawn`` once for each pair of nodes, unless a reduction gives it weighted nodes of its own.
+    ``drawn`` once for each pair of nodes, unless a reduction gives it weighted nodes of its own. ``part``
+    says what a finite axis counts ("inputs", "positions", "taps", ...) and ``number`` which of several
+    such axes it is, counted from 1 (0: there is one only).
     """
 
     name: str
@@ -36,6 +38,8 @@ class Axis:
     size: int | None = None
     width: float = 1.0
     drawn: bool = True
+    part: str = ""
+    number: int = 0
 
     @property
     def is_measure(self) -> bool:
@@ -60,6 +64,13 @@ class Affine:
 
 
 Slot = Index | Affine
+# What a rewriter does with one slot: another slot, or None where the slot goes.
+SlotMap = Callable[[Slot], Slot | None]
+
+
+def map_each(slots: Iterable[Slot], change: SlotMap) -> tuple[Slot, ...]:
+    """The slots as ``change`` makes them, without those that it drops."""
+    return tuple(new for new in map(change, slots) if new is not None)
 
 
 def slot_indices(slots: Iterable[Slot]) -> tuple[Index, ...]:
@@ -75,7 +86,7 @@ def slot_indices(slots: Iterable[Slot]) -> tuple[Index, ...]:
 
 
 def canonical_indices(axes: Iterable[str], used: Iterable[Index] = ()) -> tuple[Index, ...]:
-    """One index variable an axis, named after it, with primes where the name is already taken."""
+    """One index variable per axis, named after it, with primes where the name is already taken."""
     taken = {index.name for index in used}
     result = []
     for axis in axes:
@@ -98,6 +109,10 @@ class Access:
     def indices(self) -> tuple[Index, ...]:
         """The index variables of the slots, each once."""
         return slot_indices(self.slots)
+
+    def map_slots(self, change: SlotMap) -> Access:
+        """The access with every slot as ``change`` makes it."""
+        return Access(self.field, map_each(self.slots, change))
 
 
 @dataclass(frozen=True)
@@ -128,6 +143,29 @@ class Term:
         """Whether nothing is reduced and nothing scattered."""
         return not self.reduced and all(isinstance(slot, Index) for slot in self.target)
 
+    def map_slots(self, change: SlotMap) -> Term:
+        """The term with every slot, and every reduced index, as ``change`` makes it.
+
+        Reduced indices that become one index, or an index of the target, are reduced once or not at all.
+        """
+        target = map_each(self.target, change)
+        reduced = dict.fromkeys(new for new in map_each(self.reduced, change) if isinstance(new, Index))
+        kept = set(slot_indices(target))
+        accesses = tuple((symbol, access.map_slots(change)) for symbol, access in self.accesses)
+        return Term(target, tuple(i for i in reduced if i not in kept), self.expression, accesses)
+
+    def map_accesses(self, field: str, change: Callable[[Access], Access]) -> Term:
+        """The term of an equation of ``field`` with its target and every access as ``change`` makes them.
+
+        Reduced indices stay; see :meth:`map_slots` where slots change whatever field they stand at.
+        """
+        accesses = tuple((symbol, change(access)) for symbol, access in self.accesses)
+        return replace(self, target=change(Access(field, self.target)).slots, accesses=accesses)
+
+    def with_expression(self, expression: sp.Expr) -> Term:
+        """The term with another expression in the same symbols."""
+        return Term(self.target, self.reduced, expression, self.accesses)
+
 
 @dataclass(frozen=True)
 class Equation:
@@ -142,6 +180,20 @@ class Equation:
     terms: tuple[Term, ...]
     selector: int = 0
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """The fields that the equation reads."""
+        return frozenset(access.field for term in self.terms for _, access in term.accesses)
+
+    def map_terms(self, change: Callable[[Term], Term]) -> Equation:
+        """The equation with every term as ``change`` makes it; the target stays."""
+        return replace(self, terms=tuple(map(change, self.terms)))
+
+    def map_slots(self, change: SlotMap) -> Equation:
+        """The equation with every slot of target and terms as ``change`` makes it."""
+        target = tuple(new for new in map_each(self.target, change) if isinstance(new, Index))
+        return replace(self, target=target, terms=tuple(term.map_slots(change) for term in self.terms))
+
 
 class Role(StrEnum):
     """What a field is in a system."""
@@ -154,12 +206,39 @@ class Role(StrEnum):
     VELOCITY = "velocity"  # G: minus the functional gradient
 
 
+# How the names of derived fields begin; everything else asks ``Field.of`` and ``Field.role``.
+_DERIVED_NAMES = {Role.ADJOINT: "adj", Role.VELOCITY: "d"}
+
+# Parts of a layer that the program itself names (a person names the others).
+PREACTIVATION = "h"  # what connections add to unless `into` names another pre-activation
+OUTPUT_PART = "out"  # the activation's value
+WEIGHT_PART = "weight"
+BIAS_PART = "bias"
+
+
 @dataclass(frozen=True)
 class Field:
-    """A function on axes. The order of ``axes`` is the layout of its array."""
+    """A function on axes. The order of ``axes`` is the layout of its array.
+
+    ``of`` names the field that this one is the adjoint, the velocity or the memory of ("" for any other).
+    ``owner`` is the layer that it belongs to ("x", "output" and "loss" are owners too), ``part`` what it is
+    there: a pre-activation ("h" or a name of its own), "out", a helper such as "mean1", "weight", "bias" or
+    the name of a parameter. ``given`` is the name that a spec gave a weight. ``step`` counts the recurrent
+    steps of a layer from 1 (0: the layer has none).
+    """
 
     name: str
     axes: tuple[str, ...]
     role: Role
     # Display only: a hidden field is written out wherever it is read (activations, helper statistics).
     hidden: bool = False
+    of: str = ""
+    owner: str = ""
+    part: str = ""
+    given: str = ""
+    step: int = 0
+
+    def derived(self, role: Role) -> Field:
+        """The adjoint or velocity field of this field: the same axes, owner, part and step."""
+        name = f"{_DERIVED_NAMES[role]} {self.name}"
+        return replace(self, name=name, role=role, hidden=False, of=self.name)

@@ -1,4 +1,4 @@
-"""What cannot move whatever the neurons and the data are: constants followed through the equations.
+"""What cannot move whatever the neurons and the data are: constant propagation through the equations.
 
 A zero that is seen on some nodes and samples may be rare motion that they missed. A product with a factor
 that is identically 0 is 0 on all of them.
@@ -6,14 +6,16 @@ that is identically 0 is 0 on all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
-from ..algebra.system import LimitSystem, velocity
+from ..algebra.system import LimitSystem
 from ..algebra.terms import Affine, Equation, Term
+from ..algebra.visitor import Fold
 
 
 def initial_constants(system: LimitSystem) -> dict[str, float]:
@@ -37,7 +39,7 @@ def surely_still(
     while True:
         known = {n: v for n, v in constants.items() if n in still or system.parameter[n].is_frozen}
         values = constant_fields(system, {**known, **dict.fromkeys(zero, 0.0)})
-        left = frozenset(name for name in still if values.get(velocity(name)) == 0)
+        left = frozenset(name for name in still if values.get(system.velocity_of[name]) == 0)
         if left == still:
             return still
         still = left
@@ -84,21 +86,33 @@ def _term(system: LimitSystem, term: Term, values: Mapping[str, float]) -> float
 
 def constant(expression: sp.Expr, values: Mapping[sp.Symbol, float]) -> float | None:
     """The number that an expression is whatever its other symbols are, None if there is none."""
-    if expression.is_Symbol:
-        return values.get(expression)
-    if expression.is_Number or expression.is_NumberSymbol:
-        return float(expression)
-    parts = [constant(argument, values) for argument in expression.args]
-    if expression.is_Mul and 0.0 in parts:
-        return 0.0
-    numbers = [part for part in parts if part is not None]
-    if len(numbers) < len(parts):
+    return _Constant(values)(expression)
+
+
+class _Constant(Fold["float | None"]):
+    """Constant propagation through one expression; None stands for what is not known."""
+
+    def symbol(self, node: sp.Symbol) -> float | None:
         return None
-    with np.errstate(all="ignore"):  # what is not finite is no constant
-        if expression.is_Add:
-            return float(np.sum(numbers))
-        if expression.is_Mul:
-            return float(np.prod(numbers))
-        if expression.is_Pow:
-            return float(np.power(numbers[0], numbers[1]))
-        return float(FUNCTIONS[type(expression).__name__].real(*numbers))
+
+    def number(self, node: sp.Expr) -> float | None:
+        return float(node)
+
+    def add(self, node: sp.Expr, parts: list[float | None]) -> float | None:
+        return self._known(lambda numbers: np.sum(numbers), parts)
+
+    def mul(self, node: sp.Expr, parts: list[float | None]) -> float | None:
+        return 0.0 if 0.0 in parts else self._known(lambda numbers: np.prod(numbers), parts)
+
+    def power(self, node: sp.Expr, base: float | None, exponent: float | None) -> float | None:
+        return self._known(lambda pair: np.power(pair[0], pair[1]), [base, exponent])
+
+    def function(self, node: sp.Expr, name: str, parts: list[float | None]) -> float | None:
+        return self._known(lambda values: FUNCTIONS[name].real(*values), parts)
+
+    def _known(self, operation: Callable[[list[float]], Any], parts: list[float | None]) -> float | None:
+        numbers = [part for part in parts if part is not None]
+        if len(numbers) < len(parts):
+            return None
+        with np.errstate(all="ignore"):  # what is not finite is no constant
+            return float(operation(numbers))

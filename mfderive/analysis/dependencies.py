@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from ..algebra.laws import End, Parameter
-from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, LimitSystem, velocity
-from ..algebra.terms import AxisKind, Index
+from ..algebra.laws import End, Variable
+from ..algebra.system import LimitSystem
+from ..algebra.terms import AxisKind, Index, Role
 
 # A field and the position of one of its population slots.
 Key = tuple[str, int]
@@ -69,7 +69,7 @@ def _initial(system: LimitSystem) -> dict[tuple[Key, str], Key | None]:
     origin: dict[tuple[Key, str], Key | None] = {}
     done: set[str] = set()
 
-    def visit(parameter: Parameter) -> None:
+    def visit(parameter: Variable) -> None:
         if parameter.name in done:
             return
         done.add(parameter.name)
@@ -113,7 +113,9 @@ def _readers(system: LimitSystem) -> dict[Key, list[Key]]:
     for parameter in system.parameters:
         if not parameter.is_frozen:
             for place in _population_places(system, parameter.name):
-                readers.setdefault((velocity(parameter.name), place), {})[parameter.name, place] = None
+                readers.setdefault((system.velocity_of[parameter.name], place), {})[parameter.name, place] = (
+                    None
+                )
     return {key: list(found) for key, found in readers.items()}
 
 
@@ -123,11 +125,11 @@ def _readers(system: LimitSystem) -> dict[Key, list[Key]]:
 def reason(system: LimitSystem, chain: tuple[str, ...]) -> str:
     """A chain in words: "h4 reads h4.weight, which is trained with D of h4, which reads output.weight"."""
     visible = [name for name in chain if not _is_hidden(system, name)]
-    words = field_words(visible[0])
+    words = field_words(system, visible[0])
     before = visible[0]
     trained = False
     for number, name in enumerate(visible[1:]):
-        if name.startswith(VELOCITY_PREFIX):
+        if system.field[name].role is Role.VELOCITY:
             trained = True
             continue
         if trained:
@@ -136,21 +138,22 @@ def reason(system: LimitSystem, chain: tuple[str, ...]) -> str:
             verb = "starts at values that follow"
         else:
             verb = "reads"
-        words += f"{' ' if not number else ', which '}{verb} {field_words(name)}"
+        words += f"{' ' if not number else ', which '}{verb} {field_words(system, name)}"
         before, trained = name, False
     return words
 
 
 def _is_hidden(system: LimitSystem, name: str) -> bool:
     """Whether equations write a field out where it is read, so that a reader never meets its name."""
-    base = name.removeprefix(ADJOINT_PREFIX)
-    return base in system.field and system.field[base].hidden
+    field = system.field[name]
+    return system.field[field.of].hidden if field.of else field.hidden
 
 
-def field_words(name: str) -> str:
+def field_words(system: LimitSystem, name: str) -> str:
     """A field's name for readers: "D of h4" for an adjoint, "the evolution of w" for a velocity."""
-    if name.startswith(ADJOINT_PREFIX):
-        return f"D of {name.removeprefix(ADJOINT_PREFIX)}"
-    if name.startswith(VELOCITY_PREFIX):
-        return f"the evolution of {name.removeprefix(VELOCITY_PREFIX)}"
+    field = system.field[name]
+    if field.role is Role.ADJOINT:
+        return f"D of {field.of}"
+    if field.role is Role.VELOCITY:
+        return f"the evolution of {field.of}"
     return name

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..algebra.system import LimitSystem, velocity
+from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Role, Term
 from .dependencies import Key, dependencies
 
@@ -57,7 +57,7 @@ class _Symmetry:
                 for term in equation.terms:
                     found |= set(self._passed(equation, term, found))
             for name in trained:
-                found |= {(name, place) for field, place in found if field == velocity(name)}
+                found |= {(name, place) for field, place in found if field == self.system.velocity_of[name]}
         return found
 
     def _initial(self) -> Iterable[Key]:

@@ -19,7 +19,7 @@ from ..algebra.arguments import (
     positive_number,
     whole_number,
 )
-from ..algebra.laws import TIME, Parameter
+from ..algebra.laws import TIME, Variable
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
@@ -231,7 +231,7 @@ class _Run:
         rates = alphas(self.network.training, self.count)
         columns = []
         for name in self.trained:
-            parameter: Parameter = self.finite.system.parameter[name]
+            parameter: Variable = self.finite.system.parameter[name]
             rate = evaluate_expression(parameter.rate, {TIME: self.times[:-1]}, NUMPY_FUNCTIONS)
             factor = width_factor(self.finite.system, parameter, self.states[0][name].shape)
             columns.append(rates * rate * factor)

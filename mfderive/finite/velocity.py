@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.arguments import choice, instance, number
-from ..algebra.laws import TIME, Parameter
+from ..algebra.laws import TIME, Variable
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
 from ..errors import StateError
@@ -87,12 +87,12 @@ def _checked_state(finite: FiniteNetwork, state: Mapping[str, Any]) -> dict[str,
     return checked
 
 
-def rate_at(parameter: Parameter, t: float) -> float:
+def rate_at(parameter: Variable, t: float) -> float:
     """The rate xi(t) of a parameter."""
     return float(evaluate_expression(parameter.rate, {TIME: float(t)}, NUMPY_FUNCTIONS))
 
 
-def width_factor(system: ForwardSystem, parameter: Parameter, shape: tuple[int, ...]) -> int:
+def width_factor(system: ForwardSystem, parameter: Variable, shape: tuple[int, ...]) -> int:
     """The product of the widths of the population slots of a parameter, read off its array's shape."""
     return math.prod(
         size

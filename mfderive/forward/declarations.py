@@ -7,12 +7,25 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from ..algebra.laws import End, Law, Parameter, Reference
-from ..algebra.terms import Access, Axis, AxisKind, Equation, Field, Index, Role, Slot, Term
+from ..algebra.laws import End, Law, Reference, Variable
+from ..algebra.terms import (
+    BIAS_PART,
+    WEIGHT_PART,
+    Access,
+    Axis,
+    AxisKind,
+    Equation,
+    Field,
+    Index,
+    Role,
+    Slot,
+    Term,
+)
 from ..errors import SpecError, nearest
 from ..network.names import attributes, connection_weights, parts_of
 from ..network.network import Connection, LawSpec, Layer, Network
-from .kind import STEPS, Reading, Shape
+from .builder import STEPS, Shape
+from .kind import Reading
 from .local_names import make_term, numbered
 
 
@@ -39,7 +52,7 @@ class Declarations:
         self.network = network
         self.axes: dict[str, Axis] = {"data": Axis("data", AxisKind.DATA)}
         self.fields: dict[str, Field] = {}
-        self.parameters: dict[str, Parameter] = {}
+        self.parameters: dict[str, Variable] = {}
         self.equations: list[Equation] = []
         self.shapes: dict[str, Shape] = {}
         self.weights: dict[str, WeightRecord] = {}
@@ -59,12 +72,13 @@ class Declarations:
         self.axes.setdefault(axis.name, axis)
         return axis.name
 
-    def finite(self, name: str, size: int) -> str:
-        """Declare a finite axis and return its name."""
-        return self.axis(Axis(name, AxisKind.FINITE, size))
+    def finite(self, name: str, size: int, part: str = "", number: int = 0) -> str:
+        """Declare a finite axis and return its name; ``part`` says what it counts, ``number`` which it is."""
+        return self.axis(Axis(name, AxisKind.FINITE, size, part=part, number=number))
 
-    def finite_axes(self, name: str, sizes: tuple[int, ...]) -> tuple[str, ...]:
-        """Finite axes called ``name`` (several: numbered) of these sizes; ``name.2`` where sizes differ."""
+    def finite_axes(self, owner: str, part: str, sizes: tuple[int, ...]) -> tuple[str, ...]:
+        """Finite axes ``owner.part`` (several: numbered) of these sizes; ``owner.part.2`` if sizes differ."""
+        name = f"{owner}.{part}" if owner else part
         wanted, number = name, 1
         while any(
             axis in self.axes and self.axes[axis].size != size
@@ -73,7 +87,10 @@ class Declarations:
             number += 1
             wanted = f"{name}.{number}"
         axes = numbered(wanted, len(sizes))
-        return tuple(self.finite(axis, size) for axis, size in zip(axes, sizes, strict=True))
+        return tuple(
+            self.finite(axis, size, part, place if len(sizes) > 1 else 0)
+            for place, (axis, size) in enumerate(zip(axes, sizes, strict=True), start=1)
+        )
 
     def declare(self, field: Field) -> None:
         """Declare a field; no two have one name."""
@@ -93,22 +110,30 @@ class Declarations:
         return size
 
     def equation(
-        self, name: str, target: tuple[Index, ...], terms: tuple[Term, ...], **options: bool | int
+        self,
+        name: str,
+        target: tuple[Index, ...],
+        terms: tuple[Term, ...],
+        *,
+        owner: str,
+        part: str,
+        step: int = 0,
+        hidden: bool = False,
+        frozen: bool = False,
+        selector: int = 0,
     ) -> Access:
         """Declare a computed field with its equation and return the access to it at its own target."""
-        role = Role.FROZEN if options.get("frozen") else Role.FORWARD
+        role = Role.FROZEN if frozen else Role.FORWARD
         axes = tuple(index.axis for index in target)
-        self.declare(Field(name, axes, role, hidden=bool(options.get("hidden", False))))
-        self.equations.append(Equation(name, target, terms, int(options.get("selector", 0))))
+        self.declare(Field(name, axes, role, hidden, owner=owner, part=part, step=step))
+        self.equations.append(Equation(name, target, terms, selector))
         return Access(name, target)
 
-    def parameter(
-        self, name: str, axes: tuple[str, ...], law: Law, rate: sp.Expr, noise: str | None = None
-    ) -> None:
-        """Declare a parameter; ``axes`` without the noise axis."""
-        full = axes if noise is None else (*axes, noise)
-        self.declare(Field(name, full, Role.PARAMETER))
-        self.parameters[name] = Parameter(name, full, law, rate, noise)
+    def parameter(self, field: Field, law: Law, rate: sp.Expr, noise: str | None = None) -> None:
+        """Declare a parameter by its field, whose axes lack the noise axis."""
+        full = field.axes if noise is None else (*field.axes, noise)
+        self.declare(replace(field, axes=full))
+        self.parameters[field.name] = Variable(field.name, full, law, rate, noise)
 
     def helper(
         self,
@@ -124,23 +149,34 @@ class Declarations:
         unknown: Callable[[str], Exception] | None = None,
     ) -> Access:
         """Declare a field of a layer that helps to state an equation: ``h2.mean1``, ``h2.select1``, ..."""
-        base, number = f"{field_name(layer, step)}.{name}", 1
-        while f"{base}{number}" in self.fields:
+        base, number = field_name(layer, step), 1
+        while f"{base}.{name}{number}" in self.fields:
             number += 1
+        part = f"{name}{number}"
         term = make_term(target, reduced, expression, known, unknown)
-        return self.equation(f"{base}{number}", target, (term,), frozen=frozen, selector=selector)
+        return self.equation(
+            f"{base}.{part}",
+            target,
+            (term,),
+            owner=layer,
+            part=part,
+            step=step,
+            frozen=frozen,
+            selector=selector,
+        )
 
     def node_parameters(self, layer: Layer, shape: Shape) -> None:
         """Declare the per-neuron parameters and the bias of a layer."""
         own = dict(layer.parameters)
         if layer.bias is not None:
-            own["bias"] = layer.bias
+            own[BIAS_PART] = layer.bias
         for key, spec in own.items():
             full = f"{layer.name}.{key}"
             if full in self.parameters:
                 continue  # a later step of the same layer
             law = self.law(full, spec.law, {End.TARGET: layer.name}, 1, layer.table, key)
-            self.parameter(full, (shape.neurons,), law, spec.rate)
+            field = Field(full, (shape.neurons,), Role.PARAMETER, owner=layer.name, part=key)
+            self.parameter(field, law, spec.rate)
 
     # ------------------------------------------------------------------ weights
 
@@ -220,7 +256,10 @@ class Declarations:
         noise = None
         if between and not law.is_deterministic:
             noise = self.axis(Axis(f"noise {full}", AxisKind.NOISE))
-        self.parameter(full, reading.weight_axes, law, spec.rate, noise)
+        field = Field(
+            full, reading.weight_axes, Role.PARAMETER, owner=name, part=WEIGHT_PART, given=spec.name or ""
+        )
+        self.parameter(field, law, spec.rate, noise)
         record = WeightRecord(full, reading.weight_axes, noise)
         self.weights[full] = record
         return record
@@ -239,7 +278,7 @@ class Declarations:
         self.law_places[full] = (ends, table, key)
         return Law(spec.kind, tuple(a.xreplace(numbers) for a in spec.arguments), text=spec.text)
 
-    def with_references(self, parameter: Parameter) -> Parameter:
+    def with_references(self, parameter: Variable) -> Variable:
         """A parameter with the values that its law names at its ends."""
         place = self.law_places[parameter.name]
         symbols = set().union(*(argument.free_symbols for argument in parameter.law.arguments))

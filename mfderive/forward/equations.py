@@ -10,13 +10,28 @@ import sympy as sp
 
 from ..algebra.arguments import NETWORK, instance
 from ..algebra.laws import End
+from ..algebra.memo import once
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import Access, Affine, Axis, AxisKind, Field, Index, Role, Slot, Term, canonical_indices
+from ..algebra.terms import (
+    BIAS_PART,
+    OUTPUT_PART,
+    Access,
+    Affine,
+    Axis,
+    AxisKind,
+    Field,
+    Index,
+    Role,
+    Slot,
+    Term,
+    canonical_indices,
+)
 from ..network.names import INPUT, MAIN, OUTPUT
 from ..network.network import AxisReduction, Connection, Layer, Network
+from .builder import STEPS, Shape
 from .declarations import Declarations, field_name
-from .kind import STEPS, Positions, Reading, Shape, Site
-from .local_names import make_term, numbered
+from .kind import Positions, Reading, Site
+from .local_names import make_term
 from .objective import loss_equations
 from .readings import made_positions, read_source
 from .statistics import Statistics
@@ -25,10 +40,16 @@ from .statistics import Statistics
 def forward_system(network: Network) -> ForwardSystem:
     """The forward equations of a resolved network (theory A.2), the loss of a sample last.
 
-    Layers with steps are unrolled: one field a step, with the same parameters.
+    Layers with steps are unrolled: one field per step, with the same parameters. Stated once per network.
     Raises SpecError where shapes do not fit (ties, skips, kernels larger than what they read).
     """
-    builder = ForwardBuilder(instance(network, Network, "a network", NETWORK))
+    instance(network, Network, "a network", NETWORK)
+    return _stated(network)
+
+
+@once
+def _stated(network: Network) -> ForwardSystem:
+    builder = ForwardBuilder(network)
     builder.inputs()
     builder.find_shapes()
     for layer in network.layers:
@@ -40,7 +61,7 @@ def forward_system(network: Network) -> ForwardSystem:
 
 
 class ForwardBuilder(Declarations):
-    """Walks through the layers (and their steps) and states their equations."""
+    """Walks through the layers (and their recurrent steps) and states their equations."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
@@ -62,20 +83,19 @@ class ForwardBuilder(Declarations):
                     "shape",
                     "The first number of the shape is the number of steps",
                 )
-            self.finite(STEPS, steps)
+            self.finite(STEPS, steps, STEPS)
             shape = shape[1:]
         else:
             steps = 0
         if len(shape) == 1:
-            self.shapes[INPUT] = Shape(self.finite("inputs", shape[0]), steps=steps)
+            self.shapes[INPUT] = Shape(self.finite("inputs", shape[0], "inputs"), steps=steps)
         else:
-            names = numbered("positions", len(shape) - 1)
-            positions = tuple(self.finite(n, s) for n, s in zip(names, shape[1:], strict=True))
-            self.shapes[INPUT] = Shape(self.finite("channels", shape[0]), positions, steps)
-        self.finite("outputs", self.network.outputs or 1)
+            positions = self.finite_axes("", "positions", tuple(shape[1:]))
+            self.shapes[INPUT] = Shape(self.finite("channels", shape[0], "channels"), positions, steps)
+        self.finite("outputs", self.network.outputs or 1, "outputs")
         data, *rest = self.shapes[INPUT].axes
-        self.declare(Field("x", (data, *((STEPS,) if steps else ()), *rest), Role.INPUT))
-        self.declare(Field("y", ("data", "outputs"), Role.INPUT))
+        self.declare(Field("x", (data, *((STEPS,) if steps else ()), *rest), Role.INPUT, owner="x", part="x"))
+        self.declare(Field("y", ("data", "outputs"), Role.INPUT, owner="y", part="y"))
 
     def reads_x(self, layer: Layer) -> bool:
         """Whether a layer reads the input itself."""
@@ -129,7 +149,7 @@ class ForwardBuilder(Declarations):
             kept = [p for _, p in made if all(isinstance(axis, str) for axis in p)]
             if kept:
                 return tuple(str(axis) for axis in kept[0])
-            return self.finite_axes(f"{layer.name}.positions", self.position_sizes(positions))
+            return self.finite_axes(layer.name, "positions", self.position_sizes(positions))
         return ()
 
     def made(self, layer: str, connection: Connection) -> Positions:
@@ -204,7 +224,8 @@ class ForwardBuilder(Declarations):
         base = field_name(layer.name, step)
         local: dict[str, Access] = {}
         for into, stated in terms.items():
-            local[into] = self.equation(base if into == MAIN else f"{base}.{into}", target, tuple(stated))
+            name = base if into == MAIN else f"{base}.{into}"
+            local[into] = self.equation(name, target, tuple(stated), owner=layer.name, part=into, step=step)
         for key in (*dict(layer.parameters), *(("bias",) if layer.bias is not None else ())):
             local[key] = Access(f"{layer.name}.{key}", (target[1],))
         self.local[layer.name, step] = local
@@ -218,7 +239,15 @@ class ForwardBuilder(Declarations):
         statistics = self.statistics_of(layer, step)
         expression = statistics.replaced(layer.activation)
         term = make_term(target, (), expression, statistics.known, statistics.unknown)
-        self.equation(f"{field_name(layer.name, step)}.out", target, (term,), hidden=True)
+        self.equation(
+            f"{field_name(layer.name, step)}.{OUTPUT_PART}",
+            target,
+            (term,),
+            owner=layer.name,
+            part=OUTPUT_PART,
+            step=step,
+            hidden=True,
+        )
 
     def statistics_of(self, layer: Layer, step: int) -> Statistics:
         """What replaces the statistics in a layer's activation at a step."""
@@ -310,7 +339,8 @@ class ForwardBuilder(Declarations):
         if step < 1 and self.shapes[source].steps:
             return Access(self.before(source), slots)
         base = field_name(source, step)
-        return Access(f"{base}.out" if f"{base}.out" in self.fields else base, slots)
+        activated = f"{base}.{OUTPUT_PART}"
+        return Access(activated if activated in self.fields else base, slots)
 
     def preactivation_access(self, source: str, slots: tuple[Slot, ...], step: int) -> Access:
         """The pre-activation h of a layer (x: itself) at the given slots, at a step."""
@@ -326,7 +356,8 @@ class ForwardBuilder(Declarations):
         """The field of a layer before its first step: 0 everywhere."""
         name = f"{source}.before"
         if name not in self.fields:
-            self.equation(name, canonical_indices(self.shapes[source].axes), (), frozen=True)
+            target = canonical_indices(self.shapes[source].axes)
+            self.equation(name, target, (), owner=source, part="before", frozen=True)
         return name
 
     def end_access(
@@ -355,7 +386,8 @@ class ForwardBuilder(Declarations):
         terms: list[Term] = []
         if output.bias is not None:
             law = self.law("output.bias", output.bias.law, {End.TARGET: OUTPUT}, 1, OUTPUT, "bias")
-            self.parameter("output.bias", ("outputs",), law, output.bias.rate)
+            field = Field("output.bias", ("outputs",), Role.PARAMETER, owner=OUTPUT, part=BIAS_PART)
+            self.parameter(field, law, output.bias.rate)
         for connection in output.connections:
             if connection.weight is None and (self.network.outputs or 1) != 1:
                 raise self.error(
@@ -368,7 +400,7 @@ class ForwardBuilder(Declarations):
         if output.bias is not None:
             known = {"bias": Access("output.bias", (target[1],))}
             terms.append(make_term(target, (), sp.Symbol("bias"), known))
-        self.equation("yhat", target, tuple(terms))
+        self.equation("yhat", target, tuple(terms), owner=OUTPUT, part="yhat")
 
     def system(self) -> ForwardSystem:
         """The finished system; populations keep the order of their first layers."""

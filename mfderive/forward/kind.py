@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy as sp
 
@@ -21,26 +21,7 @@ from ..network.network import Connection
 from ..network.place import Place
 from ..network.tables import WEIGHT
 from ..network.values import EXPRESSION, NAME, TEXT, WHOLE, Key, Table, list_of, one_of, table
-
-if TYPE_CHECKING:
-    from .equations import ForwardBuilder
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Where the values of a layer live: the axis of its neurons and those of its positions.
-
-    ``steps`` is T for a layer with ``steps = T``: its values live once for each step.
-    """
-
-    neurons: str
-    positions: tuple[str, ...] = ()
-    steps: int = 0
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes of a field of the layer: data, neurons, positions."""
-        return ("data", self.neurons, *self.positions)
+from .builder import STEPS, Builder, Shape
 
 
 @dataclass(frozen=True)
@@ -75,7 +56,7 @@ class Site:
     layers with steps, else they are 0.
     """
 
-    builder: ForwardBuilder
+    builder: Builder
     connection: Connection
     layer: str
     target: tuple[Index, ...] = ()
@@ -128,7 +109,7 @@ class Site:
                     key="kind",
                     remedy="Sizes are whole numbers of at least 1",
                 )
-        return self.builder.finite_axes(f"{self.layer}.{name}", sizes)
+        return self.builder.finite_axes(self.layer, name, sizes)
 
     def output(self, slots: tuple[Slot, ...], layer: str | None = None) -> Access:
         """The output of the source (or of another layer that the kind reads) at slots."""
@@ -213,8 +194,6 @@ COMMON: Table = table(
         "for kind recurrent 1",
     ),
 )
-STEPS = "steps"
-
 KINDS: dict[str, ConnectionKind] = {}
 DEFAULT_KIND = "dense"
 
@@ -228,8 +207,8 @@ def register_kind(kind: ConnectionKind) -> ConnectionKind:
 
         import mfderive as mf
         from mfderive.algebra.terms import Affine
-        from mfderive.spec.kind import ConnectionKind, Reading
-        from mfderive.spec.values import COUNT, Key, table
+        from mfderive.forward.kind import ConnectionKind, Reading
+        from mfderive.network.values import COUNT, Key, table
 
         def reach(site):
             return (site.options["taps"] - 1) * site.options["dilation"]

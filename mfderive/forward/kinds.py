@@ -5,15 +5,14 @@ A new kind is one more row here (or a call of :func:`~mfderive.forward.kind.regi
 
 from __future__ import annotations
 
+from .builder import STEPS, Shape
 from .kind import (
     COMMON,
     DEFAULT_KIND,
     KINDS,
-    STEPS,
     ConnectionKind,
     Positions,
     Reading,
-    Shape,
     Site,
     connection_keys,
     own_keys,

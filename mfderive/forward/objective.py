@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import sympy as sp
 
 from ..algebra.functions import call
 from ..algebra.terms import Access, Affine, canonical_indices
 from ..network.network import Loss
+from .builder import Builder
 from .local_names import make_term
-
-if TYPE_CHECKING:
-    from .equations import ForwardBuilder
 
 _Y, _YHAT = sp.Symbol("y"), sp.Symbol("yhat")
 
 
-def loss_equations(builder: ForwardBuilder, loss: Loss) -> None:
+def loss_equations(builder: Builder, loss: Loss) -> None:
     """Declare the field ``loss`` (data,) and what it needs."""
     if loss.kind == "cross-entropy":
         _cross_entropy(builder)
@@ -38,7 +34,7 @@ def loss_expression(loss: Loss) -> sp.Expr:
     return loss.expression
 
 
-def _separable(builder: ForwardBuilder, expression: sp.Expr) -> None:
+def _separable(builder: Builder, expression: sp.Expr) -> None:
     data, outputs = canonical_indices(("data", "outputs"))
     known = {"y": Access("y", (data, outputs)), "yhat": Access("yhat", (data, outputs))}
     plain = False
@@ -59,23 +55,29 @@ def _separable(builder: ForwardBuilder, expression: sp.Expr) -> None:
         return builder.unknown("loss", name, known)
 
     reduced = (outputs,) if plain else ()
-    builder.equation("loss", (data,), (make_term((data,), reduced, expression, known, unknown),))
+    term = make_term((data,), reduced, expression, known, unknown)
+    builder.equation("loss", (data,), (term,), owner="loss", part="loss")
 
 
-def _cross_entropy(builder: ForwardBuilder) -> None:
+def _cross_entropy(builder: Builder) -> None:
     """-sum_k y_k log softmax(yhat)_k, shifted by the largest output, which changes no derivative."""
     data, outputs = canonical_indices(("data", "outputs"))
     yhat, y = Access("yhat", (data, outputs)), Access("y", (data, outputs))
     select, shift, total = (sp.Symbol(f"loss.{name}") for name in ("select", "shift", "total"))
     known = {"yhat": yhat, "y": y}
 
-    def declare(name: str, reduced: bool, expression: sp.Expr, **options: bool | int) -> None:
+    def declare(
+        part: str, reduced: bool, expression: sp.Expr, frozen: bool = False, selector: int = 0
+    ) -> None:
+        name = part if part == "loss" else f"loss.{part}"
         target = (data,) if reduced else (data, outputs)
         term = make_term(target, (outputs,) if reduced else (), expression, known)
-        known[name] = builder.equation(name, target, (term,), **options)
+        known[name] = builder.equation(
+            name, target, (term,), owner="loss", part=part, frozen=frozen, selector=selector
+        )
 
-    declare("loss.select", False, _YHAT, selector=1, frozen=True)
-    declare("loss.shift", True, select * _YHAT, frozen=True)
-    declare("loss.total", True, call("exp", _YHAT - shift))
+    declare("select", False, _YHAT, selector=1, frozen=True)
+    declare("shift", True, select * _YHAT, frozen=True)
+    declare("total", True, call("exp", _YHAT - shift))
     known["loss.total"] = Access("loss.total", (data,))
     declare("loss", True, _Y * (call("log", total) + shift - _YHAT))

@@ -3,7 +3,7 @@ softmax over the positions or the steps of a layer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import sympy as sp
 
@@ -12,11 +12,15 @@ from ..algebra.parser import NEURONS
 from ..algebra.terms import Access, Affine, AxisKind, Index, Slot, Term
 from ..errors import SpecError
 from ..network.network import AxisReduction, Layer
-from .kind import STEPS
+from .builder import STEPS, Builder
 from .local_names import make_term
 
-if TYPE_CHECKING:
-    from .equations import ForwardBuilder
+
+class StatisticsBuilder(Builder, Protocol):
+    """A builder that keeps the statistics of every layer and step, for those that run over the steps."""
+
+    def statistics_of(self, layer: Layer, step: int) -> Statistics:
+        """What replaces the statistics in a layer's activation at a step."""
 
 
 class Statistics:
@@ -27,7 +31,7 @@ class Statistics:
 
     def __init__(
         self,
-        builder: ForwardBuilder,
+        builder: StatisticsBuilder,
         layer: Layer,
         step: int,
         target: tuple[Index, ...],
@@ -110,18 +114,19 @@ class Statistics:
 
     def stacked(self, inner: sp.Expr) -> tuple[Access, Index]:
         """The field of an expression's values at all steps, read over an index of its own."""
-        axis = self.builder.finite(f"{self.layer.name}.steps", self.layer.steps)
+        axis = self.builder.finite(f"{self.layer.name}.{STEPS}", self.layer.steps, STEPS)
         index = Index(axis, axis)
         key = AxisReduction(sp.Symbol("stack"), inner, sp.Symbol(STEPS))
         if key not in self.replacements:
             terms: list[Term] = []
             for step in self.builder.steps(self.layer):
                 own = self.builder.statistics_of(self.layer, step)
-                place: tuple[Slot, ...] = (*self.target, Affine((), step - 1))
-                terms.append(make_term(place, (), own.replaced(inner), own.known, own.unknown))
+                slots: tuple[Slot, ...] = (*self.target, Affine((), step - 1))
+                terms.append(make_term(slots, (), own.replaced(inner), own.known, own.unknown))
             number = sum(str(known.args[0]) == "stack" for known in self.replacements) + 1
-            name = f"{self.layer.name}.stack{number}"
-            self.builder.equation(name, (*self.target, index), tuple(terms))
+            part = f"stack{number}"
+            name = f"{self.layer.name}.{part}"
+            self.builder.equation(name, (*self.target, index), tuple(terms), owner=self.layer.name, part=part)
             self.replacements[key] = sp.Symbol(name)
         return Access(str(self.replacements[key]), (*self.target, index)), index
 

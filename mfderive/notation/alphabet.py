@@ -32,7 +32,7 @@ class Manner(StrEnum):
 
 
 @dataclass(frozen=True)
-class Variable:
+class StateVariable:
     """One part of a neuron's state: some of its parameters, or the function f of one incoming weight."""
 
     key: str
@@ -65,25 +65,25 @@ class Alphabet:
         ]
 
     @cached_property
-    def states(self) -> dict[str, tuple[Variable, ...]]:
+    def states(self) -> dict[str, tuple[StateVariable, ...]]:
         """Population -> the variables of a neuron's state, in the order of arguments."""
         return {axis.name: self._state(axis.name) for axis in self.system.populations}
 
-    def _state(self, population: str) -> tuple[Variable, ...]:
+    def _state(self, population: str) -> tuple[StateVariable, ...]:
         names = self.labels(population)
         functions = tuple(
-            Variable(weight, (weight,), self._function_letters(weight), True)
+            StateVariable(weight, (weight,), self._function_letters(weight), True)
             for weight, _, target in self.edges
             if target == population
         )
         if self.manner is Manner.GROUPED:
             first = tuple(
-                Variable(n, (n,), (Letter("w"),)) for n in names if self.letters.field(n).base == "w"
+                StateVariable(n, (n,), (Letter("w"),)) for n in names if self.letters.field(n).base == "w"
             )
             rest = tuple(n for n in names if self.letters.field(n).base != "w")
-            theta = (Variable(f"theta {population}", rest, (Letter("θ"),)),) if rest else ()
+            theta = (StateVariable(f"theta {population}", rest, (Letter("θ"),)),) if rest else ()
             return theta + first + functions
-        return tuple(Variable(n, (n,), (self._label_letter(n),)) for n in names) + functions
+        return tuple(StateVariable(n, (n,), (self._label_letter(n),)) for n in names) + functions
 
     @cached_property
     def edges(self) -> tuple[tuple[str, str, str], ...]:
@@ -113,14 +113,14 @@ class Alphabet:
             taken.add(found[weight])
         return found
 
-    def measured(self, population: str) -> tuple[Variable, ...]:
+    def measured(self, population: str) -> tuple[StateVariable, ...]:
         """The variables in the order in which a measure lists them (the paper's rho_2(df, dbeta))."""
         state = self.states[population]
         if self.manner is Manner.SMALL:
             return tuple(sorted(state, key=lambda variable: not variable.function))
         return state
 
-    def variable_of(self, parameter: str) -> Variable:
+    def variable_of(self, parameter: str) -> StateVariable:
         """The variable that a parameter belongs to."""
         for state in self.states.values():
             for variable in state:
@@ -249,7 +249,7 @@ class Alphabet:
                         return False
         return all(self._same_rates(variable) for state in self.states.values() for variable in state)
 
-    def _same_rates(self, variable: Variable) -> bool:
+    def _same_rates(self, variable: StateVariable) -> bool:
         rates = {self.system.parameter[name].rate for name in variable.parameters}
         frozen = any(self.system.parameter[name].is_frozen for name in variable.parameters)
         return len(rates) == 1 and (not frozen or len(variable.parameters) == 1)

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy as sp
 
-from .alphabet import Manner, Variable
+from .alphabet import Manner, StateVariable
 from .letters import Letter
 from .measure import MeasureWriter, Scope
 from .measure_nodes import DOT, Apply, Change, Frechet, Gradient, Inner, Rate
@@ -41,7 +41,7 @@ class EulerianWriter:
         self.rates[name] = rate
         return sp.Symbol(name)
 
-    def trained(self, variable: Variable) -> bool:
+    def trained(self, variable: StateVariable) -> bool:
         """Whether a variable moves."""
         return any(not self.system.parameter[name].is_frozen for name in variable.parameters)
 
@@ -73,7 +73,7 @@ class EulerianWriter:
     def _number(self, population: str) -> Letter | None:
         return self.alphabet.number(population) if self.alphabet.manner is Manner.GROUPED else None
 
-    def _label(self, population: str, variable: Variable) -> Tree:
+    def _label(self, population: str, variable: StateVariable) -> Tree:
         scope = Scope()
         self.writer.enter(scope, _TARGET, self.alphabet.states[population], self._number(population))
         parameter = variable.parameters[0]
@@ -81,7 +81,7 @@ class EulerianWriter:
         left = self._component(parameter, scope.letters[_TARGET, variable.key])
         return sp.Eq(Rate(left), value, evaluate=False)
 
-    def _function(self, population: str, variable: Variable) -> Iterator[tuple[str, Tree]]:
+    def _function(self, population: str, variable: StateVariable) -> Iterator[tuple[str, Tree]]:
         weight = variable.key
         source = next(edge[1] for edge in self.alphabet.edges if edge[0] == weight)
         own = self._own(weight, population)
@@ -98,7 +98,7 @@ class EulerianWriter:
         yield weight, sp.Eq(Change(value), bar, evaluate=False)
 
     def _ends(
-        self, own: tuple[Variable, ...], weight: str, source: str, number: Letter | None = None
+        self, own: tuple[StateVariable, ...], weight: str, source: str, number: Letter | None = None
     ) -> tuple[Scope, Tree, list[Tree]]:
         """A scope with the target's and the source's variables, f at the source, and f's arguments."""
         scope = Scope()
@@ -108,7 +108,7 @@ class EulerianWriter:
         letter = scope.letters[_TARGET, weight]
         return scope, Apply(letter, *slots) if slots else letter, arguments
 
-    def _own(self, weight: str, population: str) -> tuple[Variable, ...]:
+    def _own(self, weight: str, population: str) -> tuple[StateVariable, ...]:
         """The target's variables on which the change of f depends: those of G, and f itself."""
         known = self.writer.known[GRADIENT_PREFIX + weight]
         place = self.writer.slots[GRADIENT_PREFIX + weight][0]
@@ -130,7 +130,7 @@ class EulerianWriter:
             terms.append(self.rate(parameter) * Inner(Gradient(value, position), gradient))
         return terms
 
-    def _direction(self, variable: Variable, population: str, neuron: Tree, scope: Scope) -> Tree:
+    def _direction(self, variable: StateVariable, population: str, neuron: Tree, scope: Scope) -> Tree:
         """The Eulerian change of the argument: a function whose own arguments are left open."""
         below = next(edge[1] for edge in self.alphabet.edges if edge[0] == variable.key)
         dots = [DOT] * len(self.alphabet.states[below])
@@ -140,7 +140,7 @@ class EulerianWriter:
         return self._bar(variable.key, scope, neuron, self._own(variable.key, population), dots)
 
     def _bar(
-        self, weight: str, scope: Scope, neuron: Tree, own: tuple[Variable, ...], arguments: list[Tree]
+        self, weight: str, scope: Scope, neuron: Tree, own: tuple[StateVariable, ...], arguments: list[Tree]
     ) -> Tree:
         variables = [scope.letters[neuron, variable.key] for variable in own]
         measures = self.writer.measures(self._measures(weight))

@@ -16,7 +16,7 @@ from sympy.core.function import AppliedUndef
 
 from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX
 from ..algebra.terms import Equation
-from .alphabet import Alphabet, Manner, Variable
+from .alphabet import Alphabet, Manner, StateVariable
 from .dependence import DependenceTracker, has_vectors
 from .letters import Letter, name_of
 from .measure_nodes import Apply, Inner, Integral
@@ -68,7 +68,7 @@ class MeasureWriter(DependenceTracker):
     # ------------------------------------------------------------------ letters of variables
 
     def enter(
-        self, scope: Scope, neuron: Tree, variables: tuple[Variable, ...], number: Letter | None = None
+        self, scope: Scope, neuron: Tree, variables: tuple[StateVariable, ...], number: Letter | None = None
     ) -> list[Tree]:
         """Give letters to variables of one neuron; none is used twice in an equation.
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..algebra.laws import Law, LawKind, Parameter
-from ..algebra.system import LimitSystem
-from ..algebra.terms import Access, Affine, Axis, AxisKind, Equation, Index, Slot, Term
+from ..algebra.laws import Law, LawKind, Variable
+from ..algebra.system import LimitSystem, renaming
+from ..algebra.terms import Access, Axis, AxisKind, Equation, Index, Term
 from ..analysis.affinity import Obstacle, ends_of, noise_obstacles, noise_slot, pair_of
 from ..analysis.dependencies import field_words
 from ..errors import MfError
@@ -29,7 +29,7 @@ def close_noise(system: LimitSystem) -> LimitSystem:
     groups = _groups(system, obstacles)
     kept = {weight for group in groups for weight in group}
     closed = [p for p in system.parameters if p.noise is not None and p.name not in kept]
-    lines = [*closed_lines(closed), *kept_lines(obstacles, kept)]
+    lines = [*closed_lines(closed), *kept_lines(system, obstacles, kept)]
     united = _united(system, groups, obstacles)
     return replace(close_weights(united, [p.name for p in closed]), log=(*system.log, *lines))
 
@@ -40,19 +40,12 @@ def close_weights(system: LimitSystem, names: Iterable[str]) -> LimitSystem:
     Exact only for weights without :func:`noise_obstacles`; the log stays as it is.
     """
     chosen = set(names)
-    gone = {p.noise for p in system.parameters if p.name in chosen and p.noise is not None}
-
-    def equations(given: tuple[Equation, ...]) -> tuple[Equation, ...]:
-        return tuple(_without(equation, gone) for equation in given)
-
+    gone = frozenset(p.noise for p in system.parameters if p.name in chosen and p.noise is not None)
+    left = system.without_axes(gone)
     return replace(
-        system,
-        axes=tuple(_resolved(axis) for axis in system.axes if axis.name not in gone),
-        fields=tuple(replace(f, axes=tuple(a for a in f.axes if a not in gone)) for f in system.fields),
-        parameters=tuple(_closed_parameter(p) if p.name in chosen else p for p in system.parameters),
-        forward=equations(system.forward),
-        backward=equations(system.backward),
-        evolution=equations(system.evolution),
+        left,
+        axes=tuple(map(_resolved, left.axes)),
+        variables=tuple(_closed_parameter(v) if v.name in chosen else v for v in left.variables),
     )
 
 
@@ -97,20 +90,14 @@ def _united(system: LimitSystem, groups: list[list[str]], obstacles: tuple[Obsta
     def name(axis: str) -> str:
         return mapping.get(axis, axis)
 
-    def equations(given: tuple[Equation, ...]) -> tuple[Equation, ...]:
-        return tuple(_on_one_noise(system, equation, mapping) for equation in given)
-
     return replace(
-        system,
+        system.map_equations(lambda equation: _on_one_noise(system, equation, mapping)),
         axes=tuple(axis for axis in system.axes if axis.name not in merged),
         fields=tuple(replace(f, axes=tuple(map(name, f.axes))) for f in system.fields),
-        parameters=tuple(
-            replace(p, axes=tuple(map(name, p.axes)), noise=p.noise and name(p.noise))
-            for p in system.parameters
+        variables=tuple(
+            replace(v, axes=tuple(map(name, v.axes)), noise=v.noise and name(v.noise))
+            for v in system.variables
         ),
-        forward=equations(system.forward),
-        backward=equations(system.backward),
-        evolution=equations(system.evolution),
     )
 
 
@@ -120,31 +107,18 @@ def _on_one_noise(system: LimitSystem, equation: Equation, mapping: Mapping[str,
     def moved(index: Index) -> Index:
         return Index(index.name, mapping.get(index.axis, index.axis))
 
-    terms = []
-    for term in equation.terms:
+    def united(term: Term) -> Term:
         reads = [Access(equation.field, term.target), *(access for _, access in term.accesses)]
         first: dict[tuple[str, frozenset[Index]], Index] = {}
-        table: dict[Slot, Index] = {}
+        table: dict[Index, Index] = {}
         for access in reads:
             noise = noise_slot(system, access)
             if noise is not None:
                 key = (mapping.get(noise.axis, noise.axis), pair_of(system, access))
                 table[noise] = first.setdefault(key, moved(noise))
+        return term.map_slots(renaming(table))
 
-        def renamed(slots: tuple[Slot, ...], table: dict[Slot, Index] = table) -> tuple[Slot, ...]:
-            return tuple(table.get(slot, slot) for slot in slots)
-
-        target = renamed(term.target)
-        reduced = dict.fromkeys(table.get(index, index) for index in term.reduced)
-        terms.append(
-            Term(
-                target,
-                tuple(index for index in reduced if index not in target),
-                term.expression,
-                tuple((s, Access(a.field, renamed(a.slots))) for s, a in term.accesses),
-            )
-        )
-    return Equation(equation.field, tuple(map(moved, equation.target)), tuple(terms), equation.selector)
+    return replace(equation.map_terms(united), target=tuple(map(moved, equation.target)))
 
 
 # ---------------------------------------------------------------------------------------- without noise
@@ -155,7 +129,7 @@ def _resolved(axis: Axis) -> Axis:
     return replace(axis, drawn=False) if axis.kind is AxisKind.NOISE else axis
 
 
-def _closed_parameter(parameter: Parameter) -> Parameter:
+def _closed_parameter(parameter: Variable) -> Variable:
     mean = parameter.law.mean
     references = tuple((s, r) for s, r in parameter.law.references if s in mean.free_symbols)
     # The text is the mean alone: what does not matter in the limit does not tell two limits apart.
@@ -164,27 +138,10 @@ def _closed_parameter(parameter: Parameter) -> Parameter:
     return replace(parameter, axes=axes, law=law, noise=None)
 
 
-def _without(equation: Equation, gone: set[str]) -> Equation:
-    def kept(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
-        return tuple(s for s in slots if isinstance(s, Affine) or s.axis not in gone)
-
-    terms = tuple(
-        Term(
-            kept(term.target),
-            tuple(index for index in term.reduced if index.axis not in gone),
-            term.expression,
-            tuple((s, Access(a.field, kept(a.slots))) for s, a in term.accesses),
-        )
-        for term in equation.terms
-    )
-    target = tuple(index for index in equation.target if index.axis not in gone)
-    return Equation(equation.field, target, terms, equation.selector)
-
-
 # ---------------------------------------------------------------------------------------- the log
 
 
-def closed_lines(closed: list[Parameter]) -> list[str]:
+def closed_lines(closed: list[Variable]) -> list[str]:
     """What is closed and why; weights with the same mean share a line."""
     random: dict[str, list[str]] = {}
     constant = []
@@ -203,7 +160,7 @@ def closed_lines(closed: list[Parameter]) -> list[str]:
     return lines
 
 
-def kept_lines(obstacles: tuple[Obstacle, ...], kept: set[str]) -> list[str]:
+def kept_lines(system: LimitSystem, obstacles: tuple[Obstacle, ...], kept: set[str]) -> list[str]:
     """What keeps its noise and why: one obstacle a weight."""
     lines: dict[str, str] = {}
     for obstacle in obstacles:
@@ -217,7 +174,7 @@ def kept_lines(obstacles: tuple[Obstacle, ...], kept: set[str]) -> list[str]:
             lines.setdefault(
                 weight,
                 f"{weight}: its entries keep their own noise, as a quadrature axis, because it {where} in "
-                f"the equation of {field_words(obstacle.equation)}: {obstacle.term.expression}",
+                f"the equation of {field_words(system, obstacle.equation)}: {obstacle.term.expression}",
             )
     return list(lines.values())
 

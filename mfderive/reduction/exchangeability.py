@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..algebra.laws import Parameter
-from ..algebra.system import LimitSystem, velocity
-from ..algebra.terms import Access, AxisKind, Equation, Slot, Term
+from ..algebra.laws import Variable
+from ..algebra.system import LimitSystem
+from ..algebra.terms import Access, AxisKind, Equation, Term
 from ..analysis.dependencies import Key, dependencies
 from .log import collapse_lines
 
@@ -21,24 +21,16 @@ def collapse(system: LimitSystem) -> LimitSystem:
     idle = {key for key, labels in found.labels.items() if not labels}
     # A parameter moves where it is: its evolution keeps the parameter's layout, whatever it depends on.
     for parameter in system.parameters:
-        for place in range(len(parameter.axes)):
-            if (parameter.name, place) not in idle:
-                idle.discard((velocity(parameter.name), place))
+        for position in range(len(parameter.axes)):
+            if (parameter.name, position) not in idle:
+                idle.discard((system.velocity_of.get(parameter.name, ""), position))
     fields = tuple(replace(field, axes=_kept(field.name, field.axes, idle)) for field in system.fields)
     used = {axis for field in fields for axis in field.axes}
-    parameters = tuple(_collapsed_parameter(parameter, idle) for parameter in system.parameters)
-
-    def equations(given: tuple[Equation, ...]) -> tuple[Equation, ...]:
-        return tuple(_collapsed(system, equation, idle) for equation in given)
-
     return replace(
-        system,
+        system.map_equations(lambda equation: _collapsed(system, equation, idle)),
         axes=tuple(a for a in system.axes if a.name in used or a.kind is not AxisKind.POPULATION),
         fields=fields,
-        parameters=parameters,
-        forward=equations(system.forward),
-        backward=equations(system.backward),
-        evolution=equations(system.evolution),
+        variables=tuple(_collapsed_variable(variable, idle) for variable in system.variables),
         log=(*system.log, *collapse_lines(system, found)),
     )
 
@@ -47,7 +39,7 @@ def _kept(name: str, given: tuple[str, ...], idle: set[Key]) -> tuple[str, ...]:
     return tuple(axis for position, axis in enumerate(given) if (name, position) not in idle)
 
 
-def _collapsed_parameter(parameter: Parameter, idle: set[Key]) -> Parameter:
+def _collapsed_variable(parameter: Variable, idle: set[Key]) -> Variable:
     """The parameter without its idle axes; ``dropped`` counts positions in the network's own layout."""
     rank = len(parameter.axes) + len(parameter.dropped)
     places = [place for place in range(rank) if place not in parameter.dropped]
@@ -57,16 +49,16 @@ def _collapsed_parameter(parameter: Parameter, idle: set[Key]) -> Parameter:
 
 
 def _collapsed(system: LimitSystem, equation: Equation, idle: set[Key]) -> Equation:
-    def slots(field: str, given: tuple[Slot, ...]) -> tuple[Slot, ...]:
-        return tuple(slot for position, slot in enumerate(given) if (field, position) not in idle)
+    def kept(access: Access) -> Access:
+        slots = (s for position, s in enumerate(access.slots) if (access.field, position) not in idle)
+        return Access(access.field, tuple(slots))
 
-    name = equation.field
-    target = tuple(i for position, i in enumerate(equation.target) if (name, position) not in idle)
-    terms = []
-    for term in equation.terms:
-        accesses = tuple((s, Access(a.field, slots(a.field, a.slots))) for s, a in term.accesses)
-        read = {index for _, access in accesses for index in access.indices}
+    def collapsed(term: Term) -> Term:
+        new = term.map_accesses(equation.field, kept)
+        read = {index for _, access in new.accesses for index in access.indices}
         # Weights sum to 1, so an average over what is no longer read is gone; sums stay, they count.
-        reduced = tuple(i for i in term.reduced if i in read or not system.axis[i.axis].is_measure)
-        terms.append(Term(slots(name, term.target), reduced, term.expression, accesses))
-    return Equation(name, target, tuple(terms), equation.selector)
+        reduced = tuple(i for i in new.reduced if i in read or not system.axis[i.axis].is_measure)
+        return replace(new, reduced=reduced)
+
+    target = kept(Access(equation.field, equation.target)).indices
+    return replace(equation.map_terms(collapsed), target=target)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..algebra.laws import Parameter
-from ..algebra.system import LimitSystem, adjoint
+from ..algebra.laws import Variable
+from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Field, Index, Role
 from ..analysis.dependencies import Dependencies, field_words, reason
 from ..state.ensembles import plan_ensembles
@@ -105,14 +105,16 @@ def _sensitive_adjoints(
 ) -> Iterator[str]:
     """Where D differs by labels that the layer's own values do not depend on."""
     for name in names:
-        field = system.field.get(adjoint(name))
-        for place, _ in _population_places(system, field) if field is not None else ():
-            more = found.labels[adjoint(name), place] - labels
+        adjoint = system.adjoint_of.get(name)
+        if adjoint is None:
+            continue
+        for place, _ in _population_places(system, system.field[adjoint]):
+            more = found.labels[adjoint, place] - labels
             order = [p.name for p in system.parameters if p.name in more]
             if order:
-                chains = [found.chain((adjoint(name), place), label) for label in order]
+                chains = [found.chain((adjoint, place), label) for label in order]
                 why = "; ".join(_merged(reason(system, chain) for chain in chains))
-                yield f"{field_words(adjoint(name))} differs by {_listed(order)} too: {why}"
+                yield f"{field_words(system, adjoint)} differs by {_listed(order)} too: {why}"
 
 
 # ---------------------------------------------------------------------------------------- one type
@@ -133,17 +135,17 @@ def _sameness(system: LimitSystem, names: list[str]) -> str:
     return _listed([*parts, "nothing random reaches it"])
 
 
-def _start(parameter: Parameter) -> str:
+def _start(parameter: Variable) -> str:
     value = parameter.law.mean
     return f"at {parameter.law.text if value.free_symbols else value} everywhere"
 
 
-def _read_parameters(system: LimitSystem, names: list[str]) -> list[Parameter]:
+def _read_parameters(system: LimitSystem, names: list[str]) -> list[Variable]:
     """The parameters that are read at the neurons of layers, by themselves or inside hidden fields."""
-    owners = {name.split(".")[0] for name in names}
+    owners = {system.field[name].owner for name in names}
     found: dict[str, None] = {}
     for equation in system.forward:
-        if equation.field.split(".")[0] not in owners:
+        if system.field[equation.field].owner not in owners:
             continue
         target = {i for i in equation.target if isinstance(i, Index) and system.axis[i.axis].is_measure}
         for term in equation.terms:
@@ -182,7 +184,7 @@ def _weight_lines(system: LimitSystem, found: Dependencies) -> Iterator[str]:
         yield f"{', '.join(names)}: {text}"
 
 
-def _noise_nodes(system: LimitSystem, parameter: Parameter) -> str:
+def _noise_nodes(system: LimitSystem, parameter: Variable) -> str:
     """The nodes of the noise that a weight keeps, empty where it has none."""
     if parameter.noise is None:
         return ""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..algebra.laws import Parameter
+from ..algebra.laws import Variable
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..network.names import MAIN
@@ -114,7 +114,7 @@ def _population_rows(network: Network, system: ForwardSystem) -> list[dict[str, 
     ]
 
 
-def _parameter_row(system: ForwardSystem, parameter: Parameter) -> dict[str, Any]:
+def _parameter_row(system: ForwardSystem, parameter: Variable) -> dict[str, Any]:
     axes = [name for name in parameter.axes if system.axis[name].kind is not AxisKind.NOISE]
     return {
         "name": parameter.name,
@@ -130,7 +130,7 @@ def _axis_text(system: ForwardSystem, name: str) -> str:
     return name if axis.size is None else f"{name} ({axis.size})"
 
 
-def _law_text(parameter: Parameter) -> str:
+def _law_text(parameter: Variable) -> str:
     arguments = ", ".join(str(argument) for argument in parameter.law.arguments)
     kind = parameter.law.kind.value
     return arguments if kind == "constant" else f"{kind}({arguments})"

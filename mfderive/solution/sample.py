@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.evaluate import evaluate_expression
-from ..algebra.laws import Parameter
+from ..algebra.laws import Variable
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..errors import StateError
@@ -64,7 +64,7 @@ def sample_network(path: Trajectory, n: int | Mapping[str, int], t: float | None
     return network
 
 
-def _initial(path: Trajectory, closed: list[Parameter]) -> State:
+def _initial(path: Trajectory, closed: list[Variable]) -> State:
     """The state at t = 0, whose labels the laws of the noise name; the first one where none is named."""
     first = path.checkpoints[0]
     named = [parameter.name for parameter in closed if parameter.law.references]
@@ -98,7 +98,7 @@ class _Draw:
             self.chosen[name] = np.minimum(places, int(np.flatnonzero(weights)[-1]))
         return self.chosen[name]
 
-    def values(self, parameter: Parameter, state: State) -> Array:
+    def values(self, parameter: Variable, state: State) -> Array:
         """One parameter of the network [target, source, ...] from its values on nodes."""
         own = self.system.parameter[parameter.name]
         lengths = [self.sizes.get(axis) or self.full.axis[axis].size or 1 for axis in parameter.axes]
@@ -118,28 +118,28 @@ class _Draw:
         values = np.asarray(state[parameter.name])[tuple(index)]
         return np.array(np.broadcast_to(values, lengths), order="C")
 
-    def _ends(self, parameter: Parameter) -> tuple[int, ...]:
+    def _ends(self, parameter: Variable) -> tuple[int, ...]:
         kinds = [self.full.axis[axis].kind for axis in parameter.axes]
         return tuple(place for place, kind in enumerate(kinds) if kind is AxisKind.POPULATION)
 
-    def _pairs(self, parameter: Parameter, axis: str, state: State) -> Array:
+    def _pairs(self, parameter: Variable, axis: str, state: State) -> Array:
         shape = tuple(self.sizes[parameter.axes[place]] for place in self._ends(parameter))
         return self.choose(axis, shape, state)
 
-    def _along(self, parameter: Parameter, index: Array, places: tuple[int, ...]) -> Array:
+    def _along(self, parameter: Variable, index: Array, places: tuple[int, ...]) -> Array:
         """An index array shaped to stand on some axes of the parameter's array."""
         shape = [1] * len(parameter.axes)
         for place, length in zip(places, index.shape, strict=True):
             shape[place] = length
         return index.reshape(shape)
 
-    def is_closed(self, parameter: Parameter) -> bool:
+    def is_closed(self, parameter: Variable) -> bool:
         """Whether a solution of means holds a weight's conditional mean in place of its random entries."""
         if parameter.noise is None or parameter.law.is_deterministic:
             return False
         return self.system.parameter[parameter.name].noise not in self.system.axis
 
-    def frozen_noise(self, parameter: Parameter, shape: tuple[int, ...], labels: State) -> Array:
+    def frozen_noise(self, parameter: Variable, shape: tuple[int, ...], labels: State) -> Array:
         """w_0 - its mean given the labels, for entries drawn from the law of the start."""
         law, table = parameter.law, self.full.parameter
         symbols = {

@@ -1,6 +1,6 @@
 """States: drawing initial values from the laws of a network, and checking states that were given.
 
-A state is a dict: parameter name -> array in the layout of ``Parameter.axes`` (noise axes left out: the noise
+A state is a dict: parameter name -> array in the layout of ``Variable.axes`` (noise axes left out: the noise
 of a pair is drawn once), and ``state["p"]``: population -> weights of its nodes, which sum to 1.
 
 Every parameter is drawn separately, from ``default_rng([seed, crc32(name)])`` in float64, and then cast. So
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..algebra.arguments import instance, whole_number
 from ..algebra.evaluate import evaluate_expression
-from ..algebra.laws import End, Law, LawKind, Parameter, Reference
+from ..algebra.laws import End, Law, LawKind, Reference, Variable
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
@@ -97,14 +97,14 @@ def _product(shape: tuple[int, ...]) -> int:
     return total
 
 
-def draw_order(system: ForwardSystem) -> tuple[Parameter, ...]:
+def draw_order(system: ForwardSystem) -> tuple[Variable, ...]:
     """The parameters in an order in which each comes after those that its law refers to.
 
     Raises SpecError for a reference to an unknown parameter and for laws that refer to one another in a
     circle.
     """
     table = draw_noise(system).parameter
-    order: dict[str, Parameter] = {}
+    order: dict[str, Variable] = {}
     path: list[str] = []
 
     def visit(name: str) -> None:
@@ -134,7 +134,7 @@ def draw_order(system: ForwardSystem) -> tuple[Parameter, ...]:
     return tuple(order.values())
 
 
-def end_axis(parameter: Parameter, reference: Reference, neuron: str) -> int:
+def end_axis(parameter: Variable, reference: Reference, neuron: str) -> int:
     """The array axis of ``parameter`` on which the neuron at the reference's end stands."""
     position = 0 if reference.end is End.TARGET else 1
     if position == 1 and neuron not in parameter.axes[1:2] and parameter.axes[:1] == (neuron,):
@@ -148,7 +148,7 @@ def end_axis(parameter: Parameter, reference: Reference, neuron: str) -> int:
     return position
 
 
-def referenced_values(parameter: Parameter, reference: Reference, other: Parameter, values: Array) -> Array:
+def referenced_values(parameter: Variable, reference: Reference, other: Variable, values: Array) -> Array:
     """Initial values of ``other`` at one end, shaped to broadcast against ``parameter``'s array."""
     trailing = len(other.axes) - 1
     if len(reference.component) != trailing:
@@ -172,7 +172,7 @@ def referenced_values(parameter: Parameter, reference: Reference, other: Paramet
 
 
 def _symbol_values(
-    parameter: Parameter, table: Mapping[str, Parameter], drawn: Mapping[str, Array]
+    parameter: Variable, table: Mapping[str, Variable], drawn: Mapping[str, Array]
 ) -> dict[Any, Array]:
     return {
         symbol: referenced_values(
@@ -182,14 +182,14 @@ def _symbol_values(
     }
 
 
-def neuron_axis(system: ForwardSystem, parameter: Parameter) -> int:
+def neuron_axis(system: ForwardSystem, parameter: Variable) -> int:
     """The array axis on which a parameter's neurons stand: its first population, else its first axis."""
     kinds = [system.axis[axis].kind for axis in parameter.axes]
     return kinds.index(AxisKind.POPULATION) if AxisKind.POPULATION in kinds else 0
 
 
 def _initial_values(
-    parameter: Parameter,
+    parameter: Variable,
     shape: tuple[int, ...],
     symbols: Mapping[Any, Array],
     seed: int,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.evaluate import evaluate_expression
-from ..algebra.laws import LawKind, Parameter, Reference
+from ..algebra.laws import LawKind, Reference, Variable
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Axis, AxisKind
@@ -150,7 +150,7 @@ def axis_labels(system: ForwardSystem, axis: Axis) -> tuple[str, ...]:
     return tuple(name for name in names if not system.parameter[name].law.is_deterministic)
 
 
-def _entries(system: ForwardSystem, parameter: Parameter) -> int:
+def _entries(system: ForwardSystem, parameter: Variable) -> int:
     """How many random numbers a node of a parameter's own measure has: its finite entries."""
     return prod(system.axis[axis].size or 1 for axis in parameter.axes)
 
@@ -264,7 +264,7 @@ def _state(
 
 def _values(
     system: ForwardSystem,
-    parameter: Parameter,
+    parameter: Variable,
     plans: Mapping[str, Ensemble],
     nodes: Mapping[str, tuple[Array, Array]],
     sizes: Mapping[str, int],
@@ -306,7 +306,7 @@ def _values(
     return np.broadcast_to(transform(law, squeezed, moved), shape).copy()
 
 
-def _squeezed(value: Array, parameter: Parameter) -> Array:
+def _squeezed(value: Array, parameter: Variable) -> Array:
     """An array in the network's layout without the axes that the reduction dropped."""
     array = np.asarray(value, dtype=np.float64)
     if not array.ndim:
@@ -314,7 +314,7 @@ def _squeezed(value: Array, parameter: Parameter) -> Array:
     return array[tuple(0 if k in parameter.dropped else slice(None) for k in range(array.ndim))]
 
 
-def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: Parameter) -> Array:
+def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: Variable) -> Array:
     start = 0
     for label in plan.labels:
         count = _entries(system, system.parameter[label])
@@ -324,7 +324,7 @@ def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: 
     raise MfError(f"'{parameter.name}' is not a label of '{plan.axis}'")
 
 
-def network_axes(system: ForwardSystem, parameter: Parameter) -> tuple[str, ...]:
+def network_axes(system: ForwardSystem, parameter: Variable) -> tuple[str, ...]:
     """The axes of a parameter in the network's layout, those that the reduction dropped put back."""
     populations = iter(dict(getattr(system, "indexed", ())).get(parameter.name, ()))
     left = iter(parameter.axes)
@@ -338,7 +338,7 @@ def network_axes(system: ForwardSystem, parameter: Parameter) -> tuple[str, ...]
 
 
 def _referenced(
-    system: ForwardSystem, parameter: Parameter, reference: Reference, known: Mapping[str, Array]
+    system: ForwardSystem, parameter: Variable, reference: Reference, known: Mapping[str, Array]
 ) -> Array:
     """Initial values of another parameter at one end, in the network's layout of ``parameter``."""
     other = system.parameter[reference.parameter]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.laws import Parameter
+from ..algebra.laws import Variable
 from ..algebra.system import ForwardSystem, LimitSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..codegen.generate import generate
@@ -313,7 +313,7 @@ def _label_system(full: ForwardSystem) -> ForwardSystem:
     Every parameter is drawn from a stream of its own, so their draws are those of the whole network.
     """
     kept = tuple(p for p in full.parameters if len(full.population_slots(p.name)) <= 1)
-    return replace(full, parameters=kept)
+    return replace(full, variables=kept)
 
 
 def label_ensemble(system: LimitSystem, plans: Mapping[str, Ensemble], scramble: int) -> State:
@@ -324,10 +324,10 @@ def label_ensemble(system: LimitSystem, plans: Mapping[str, Ensemble], scramble:
         if parameter.name in labels:
             wanted |= {reference.parameter for _, reference in parameter.law.references}
     kept = tuple(p for p in system.parameters if p.name in wanted)
-    return ensemble_state(replace(system, parameters=kept), plans, 0, scramble=scramble)
+    return ensemble_state(replace(system, variables=kept), plans, 0, scramble=scramble)
 
 
-def _pooled_law(system: ForwardSystem, parameter: Parameter, state: Mapping[str, Any]) -> Array:
+def _pooled_law(system: ForwardSystem, parameter: Variable, state: Mapping[str, Any]) -> Array:
     """Quantile means of a parameter's law over neurons, averaged over its entries."""
     points, weights = law_points(system, parameter, state)
     return quantile_means(points, weights, BINS).mean(axis=0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.laws import Parameter
+from ..algebra.laws import Variable
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind, Role
 from ..forward.declarations import field_name
@@ -140,7 +140,7 @@ def _neuron_mean(
     return values
 
 
-def law_points(system: ForwardSystem, parameter: Parameter, state: Mapping[str, Any]) -> tuple[Array, Array]:
+def law_points(system: ForwardSystem, parameter: Variable, state: Mapping[str, Any]) -> tuple[Array, Array]:
     """Values of a parameter over neurons, [entry, neuron], and the weights of the neurons [neuron]."""
     values = np.asarray(state[parameter.name], dtype=np.float64)
     place = next(

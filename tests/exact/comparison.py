@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import mfderive as mf
-from mfderive.algebra.system import ForwardSystem, LimitSystem, draw_noise, velocity
+from mfderive.algebra.system import ForwardSystem, LimitSystem, draw_noise
 from mfderive.codegen.generate import SOLVER, load_solver
 from mfderive.codegen.numba.module import solver_source
 from mfderive.finite.namespace import NUMPY
@@ -23,6 +23,7 @@ from mfderive.finite.velocity import rate_at
 from mfderive.limit.derive import derive_system
 from mfderive.state.draw import initial_state
 from mfderive.tensor.interpreter import interpret
+from tests.field_names import velocity
 
 from .strategies import Specimen
 

@@ -47,14 +47,17 @@ def with_judge(case: Case, plain) -> tuple[Case, Judge]:
 def mutants(limit: LimitSystem, part: str, change: Change) -> Iterator[tuple[str, LimitSystem]]:
     """Every limit in which one term of one part is changed, with a description of the place."""
     equations = getattr(limit, part)
-    for number, equation in enumerate(equations):
+    for equation in equations:
         for position, term in enumerate(equation.terms):
             changed = change(term)
             if changed is None:
                 continue
             terms = (*equation.terms[:position], changed, *equation.terms[position + 1 :])
-            other = (*equations[:number], replace(equation, terms=terms), *equations[number + 1 :])
-            yield f"{equation.field}, term {position}", replace(limit, **{part: other})
+            other = replace(equation, terms=terms)
+            yield (
+                f"{equation.field}, term {position}",
+                limit.map_equations(lambda e, old=equation, new=other: new if e is old else e),
+            )
 
 
 def assert_caught(judge: Judge, cases: list[tuple[str, LimitSystem]], at_least: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from mfderive.algebra.functions import call
-from mfderive.algebra.laws import Law, LawKind, Parameter
+from mfderive.algebra.laws import Law, LawKind, Variable
 from mfderive.algebra.system import ForwardSystem
 from mfderive.algebra.terms import Access, Affine, Axis, AxisKind, Equation, Field, Index, Role, Term
 
@@ -24,7 +24,7 @@ class Builder:
         self.axes += [Axis(name, AxisKind.FINITE, size) for name, size in finite.items()]
         self.axes += [Axis(name, AxisKind.NOISE) for name in noise]
         self.fields: list[Field] = []
-        self.parameters: list[Parameter] = []
+        self.parameters: list[Variable] = []
         self.equations: list[Equation] = []
 
     def inputs(self, x: tuple[str, ...], y: tuple[str, ...] = ("outputs",)) -> None:
@@ -32,7 +32,7 @@ class Builder:
 
     def leaf(self, name: str, *axes: str, rate: object = 1, law: Law = NORMAL) -> None:
         self.fields.append(Field(name, axes, Role.PARAMETER))
-        self.parameters.append(Parameter(name, axes, law, sp.sympify(rate)))
+        self.parameters.append(Variable(name, axes, law, sp.sympify(rate)))
 
     def equation(
         self, name: str, target: tuple[Index, ...], *terms: Term, role: Role = Role.FORWARD, selector: int = 0

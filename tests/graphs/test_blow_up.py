@@ -14,9 +14,9 @@ import pytest
 from theory.common import distance, rounding_bound, taken
 
 import mfderive as mf
-from mfderive.algebra.system import velocity
 from mfderive.state.draw import initial_state
 from mfderive.tensor.interpreter import interpret
+from tests.field_names import velocity
 
 from .documents import GRAPHS
 

@@ -1,11 +1,8 @@
 """Measure notation and Eulerian form are the paper's, and they follow the equations."""
 
-import dataclasses
-
 import pytest
 import sympy as sp
 
-from mfderive.algebra.terms import Term
 from mfderive.errors import MfError
 from mfderive.notation import measure_form, text
 
@@ -68,11 +65,9 @@ def test_the_usual_network_with_biases_is_section_3_2(depth):
 
 def negated(system, part, position):
     """The system with the sign of one equation wrong."""
-    changed = list(getattr(system, part))
-    equation = changed[position]
-    terms = tuple(Term(t.target, t.reduced, -t.expression, t.accesses) for t in equation.terms)
-    changed[position] = dataclasses.replace(equation, terms=terms)
-    return dataclasses.replace(system, **{part: tuple(changed)})
+    equation = getattr(system, part)[position]
+    wrong = equation.map_terms(lambda term: term.with_expression(-term.expression))
+    return system.map_equations(lambda each: wrong if each is equation else each)
 
 
 @pytest.mark.parametrize("make", [systems.three_layer, lambda: systems.parametric(2)])

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from mfderive.algebra.system import LimitSystem, velocity
+from mfderive.algebra.system import LimitSystem
 from mfderive.algebra.terms import AxisKind
 from mfderive.finite.velocity import rate_at
 from mfderive.state.ensembles import ensemble_state, network_axes, plan_ensembles
 from mfderive.tensor.interpreter import interpret
+from tests.field_names import velocity
 
 State = dict[str, Any]
 STEPS = 100

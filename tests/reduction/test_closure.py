@@ -8,7 +8,7 @@ import sympy as sp
 
 import mfderive as mf
 from mfderive.algebra.functions import call
-from mfderive.algebra.laws import Law, LawKind, Parameter
+from mfderive.algebra.laws import Law, LawKind, Variable
 from mfderive.algebra.system import ForwardSystem
 from mfderive.algebra.terms import Access, Axis, AxisKind, Equation, Field, Index, Role, Term
 from mfderive.analysis.affinity import entangled, noise_obstacles
@@ -75,8 +75,9 @@ def test_evolution_counts_too():
     for power, obstructed in ((1, False), (3, True)):  # linear decay closes, cubic does not
         decay = Term(equation.target, (), -(weight**power), ((weight, Access("h2.weight", equation.target)),))
         changed = dataclasses.replace(equation, terms=(*equation.terms, decay))
-        evolution = (*limit.evolution[:place], changed, *limit.evolution[place + 1 :])
-        found = noise_obstacles(dataclasses.replace(limit, evolution=evolution))
+        found = noise_obstacles(
+            limit.map_equations(lambda e, new=changed: new if e.field == new.field else e)
+        )
         assert bool(found) is obstructed
         assert all(obstacle.equation == "d h2.weight" for obstacle in found)
 
@@ -117,11 +118,11 @@ def two_weights(product: str):
     parameters = []
     for name, slots in {"a": ("h1",), "b": ("h2",)}.items():
         fields.append(Field(name, slots, Role.PARAMETER))
-        parameters.append(Parameter(name, slots, normal, sp.Integer(1)))
+        parameters.append(Variable(name, slots, normal, sp.Integer(1)))
     for name, slots in shapes.items():
         layout = (*slots, f"noise {name}")
         fields.append(Field(name, layout, Role.PARAMETER))
-        parameters.append(Parameter(name, layout, normal, sp.Integer(1), f"noise {name}"))
+        parameters.append(Variable(name, layout, normal, sp.Integer(1), f"noise {name}"))
     other = D1 if product == "two pairs" else C1
     second = (C1, C2) if product == "crosswise" else (C2, other)
     A, B, H, X, Q, Y = sp.symbols("a b h x q yy")

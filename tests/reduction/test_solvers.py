@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.algebra.system import velocity
 from mfderive.codegen.generate import generate, load_solver
 from mfderive.finite.velocity import rate_at
 from mfderive.tensor.interpreter import interpret
+from tests.field_names import velocity
 
 from .blowup import small_state
 from .smooth import smooth_specimen

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from mfderive.algebra.laws import End, Law, LawKind, Parameter, Reference
+from mfderive.algebra.laws import End, Law, LawKind, Reference, Variable
 from mfderive.algebra.system import ForwardSystem
 from mfderive.algebra.terms import Axis, AxisKind
 from mfderive.network.network import DataSpec, Loss, Network, Output, Training
@@ -31,13 +31,13 @@ def law(kind: LawKind, *arguments: Any, **references: Reference) -> Law:
     return Law(kind, tuple(sp.sympify(a, locals=known) for a in arguments), table, text=f"{kind}{arguments}")
 
 
-def parameter(name: str, axes: tuple[str, ...], its_law: Law) -> Parameter:
+def parameter(name: str, axes: tuple[str, ...], its_law: Law) -> Variable:
     """A trained parameter; an axis called noise makes it a weight with noise."""
     noise = next((axis for axis in axes if axis.startswith("noise")), None)
-    return Parameter(name, axes, its_law, sp.Integer(1), noise=noise)
+    return Variable(name, axes, its_law, sp.Integer(1), noise=noise)
 
 
-def system(*parameters: Parameter) -> ForwardSystem:
+def system(*parameters: Variable) -> ForwardSystem:
     """Populations h1 and h2 (twice as wide), 3 inputs, 2 outputs, a noise axis; no equations."""
     axes = (
         Axis("data", AxisKind.DATA),

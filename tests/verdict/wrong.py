@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import sympy as sp
 
-from mfderive.algebra.system import adjoint, velocity
 from mfderive.format.reader import parse_document
 from mfderive.limit.derive import derive
 from mfderive.reduction.reduce import reduce
 from mfderive.samples.resolve import resolve
 from mfderive.verdict.settings import EFFORTS, resolve_settings
+from tests.field_names import adjoint, velocity
 
 WIDTHS = (16, 32, 64, 128)
 
@@ -66,26 +66,14 @@ def reduced(**changes):
 def scaled(system, name, factor):
     """One equation of a system multiplied by a factor."""
 
-    def part(equations):
-        return tuple(
-            replace(
-                equation,
-                terms=tuple(
-                    replace(t, expression=sp.nsimplify(factor) * t.expression) for t in equation.terms
-                ),
-            )
-            if equation.field == name
-            else equation
-            for equation in equations
-        )
-
     assert any(equation.field == name for equation in system.equations), name
-    return replace(
-        system,
-        forward=part(system.forward),
-        backward=part(system.backward),
-        evolution=part(system.evolution),
-    )
+
+    def changed(equation):
+        if equation.field != name:
+            return equation
+        return equation.map_terms(lambda t: t.with_expression(sp.nsimplify(factor) * t.expression))
+
+    return system.map_equations(changed)
 
 
 def recurrent_document():

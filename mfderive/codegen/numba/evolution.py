@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...algebra.system import LimitSystem, velocity
+from ...algebra.system import LimitSystem
 from ...algebra.terms import Equation
 from ...tensor.contraction import plan_equation
 from ...tensor.instructions import Allocate, Each, Loop, Product, Select, Step, Zero
@@ -43,7 +43,7 @@ def write_evolution(sweep: Sweep) -> None:
     for parameter in system.parameters:
         if parameter.is_frozen:
             continue
-        equation = table[velocity(parameter.name)]
+        equation = table[system.velocity_of[parameter.name]]
         steps = plan_equation(system, equation, TARGET)
         if updates_in_place(system, equation, steps):
             direct.append((parameter.name, equation, steps))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from ...algebra.evaluate import evaluate_expression
-from ...algebra.laws import TIME, End, Law, LawKind, Parameter, Reference
+from ...algebra.laws import TIME, End, Law, LawKind, Variable, Reference
 from ...algebra.system import LimitSystem
 from ...state.draw import draw_order, neuron_axis
 from .expression_code import array_text
@@ -32,7 +32,7 @@ def law_lines(system: LimitSystem) -> list[str]:
     return lines
 
 
-def _shape(parameter: Parameter) -> str:
+def _shape(parameter: Variable) -> str:
     sizes = ", ".join(f'n["{axis}"]' for axis in parameter.axes)
     return f"({sizes},)" if sizes else "()"
 
@@ -42,7 +42,7 @@ def law_text(law: Law) -> str:
     return " ".join(law.text.split()) if law.text else law.kind.value
 
 
-def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: str, neuron: int) -> str:
+def _draw(parameter: Variable, law: Law, table: dict[str, Variable], shape: str, neuron: int) -> str:
     names = {
         symbol: _referenced(parameter, reference, table[reference.parameter])
         for symbol, reference in law.references
@@ -58,7 +58,7 @@ def _draw(parameter: Parameter, law: Law, table: dict[str, Parameter], shape: st
     return f"_draw({given}, {neuron})" if law.kind is LawKind.SPHERE and neuron else f"_draw({given})"
 
 
-def _referenced(parameter: Parameter, reference: Reference, other: Parameter) -> str:
+def _referenced(parameter: Variable, reference: Reference, other: Variable) -> str:
     """Code for initial values at one end of a connection, shaped to broadcast."""
     component = ", ".join(map(str, reference.component))
     if len(reference.component) == len(other.axes):  # one type: the value has no neuron
