@@ -9,8 +9,6 @@ limited *before* anything is computed, so that no text can make the program work
 from __future__ import annotations
 
 import ast
-import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,19 +17,14 @@ import sympy as sp
 
 from ..errors import SpecError, nearest
 from .functions import FUNCTIONS, PUBLIC_FUNCTIONS, ClosedFunction, call
+from .syntax import shorten, syntax_tree
 
-MAX_LENGTH = 4000
-MAX_BRACKETS = 50
-MAX_DEPTH = 200
-MAX_NODES = 1500
 MAX_EXPONENT = 64
 # Numbers stay between 10^-MAX_DIGITS and 10^MAX_DIGITS, and fractions longer than MAX_FRACTION are rounded.
 MAX_DIGITS = 40
 MAX_FRACTION = 10**60
 _LARGEST = sp.Integer(10) ** MAX_DIGITS
 
-_CHARACTERS = re.compile(r"[A-Za-z0-9_.,+\-*/()\[\]\s]*", re.ASCII)
-_SHORTEN = 60
 REDUCTIONS = ("mean", "sum", "max", "softmax")
 NEURONS = "neurons"
 
@@ -77,7 +70,7 @@ def parse_expression(text: str, names: Names) -> sp.Expr:
     Decimals are exact fractions (``0.1`` is 1/10). Raises :class:`SpecError` with what was found, the
     nearest allowed name and a remedy.
     """
-    return _Reader(text, names).expression(_syntax_tree(text))
+    return _Reader(text, names).expression(syntax_tree(text))
 
 
 def parse_call(text: str, heads: Mapping[str, int], names: Names) -> tuple[str | None, tuple[sp.Expr, ...]]:
@@ -85,7 +78,7 @@ def parse_call(text: str, heads: Mapping[str, int], names: Names) -> tuple[str |
 
     Any other text is one expression: ``(None, (e,))``. Raises as :func:`parse_expression`.
     """
-    tree = _syntax_tree(text)
+    tree = syntax_tree(text)
     reader = _Reader(text, names, heads=tuple(heads))
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in heads):
         return None, (reader.expression(tree),)
@@ -110,70 +103,6 @@ def constant_value(expression: sp.Expr) -> float | None:
         expression = expression.func(*values)
     value = complex(expression.evalf(17))
     return value.real if value.imag == 0 else float("nan")
-
-
-def shorten(text: str) -> str:
-    """The text in quotes, cut to a length that fits a message."""
-    flat = " ".join(text.split())
-    return f"'{flat}'" if len(flat) <= _SHORTEN else f"'{flat[:_SHORTEN]}...'"
-
-
-def _syntax_tree(text: str) -> ast.expr:
-    """The syntax tree of a text that is short, shallow and of harmless characters."""
-    _check_text(text)
-    flat = " ".join(text.split())
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(flat, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        detail = getattr(error, "msg", None) or "it is too deep or too long"
-        remedy = "Expressions are written as in Python, with * for products and ** for powers"
-        raise SpecError(f"{shorten(text)} is not an expression: {detail}", remedy=remedy) from None
-    _check_tree(tree, text)
-    return tree
-
-
-def _check_text(text: str) -> None:
-    if not text.strip():
-        raise SpecError("the expression is empty")
-    if len(text) > MAX_LENGTH:
-        raise SpecError(
-            f"{shorten(text)} has {len(text)} characters, more than {MAX_LENGTH}",
-            remedy="Split it, for instance into layers or parameters",
-        )
-    match = _CHARACTERS.match(text)
-    if match is not None and match.end() < len(text):
-        found = text[match.end()]
-        power = " (powers are written **)" if found == "^" else ""
-        raise SpecError(
-            f"the character {found!r} in {shorten(text)} has no meaning in an expression{power}",
-            remedy="Allowed are letters, digits and _ . , + - * / ( ) [ ]",
-        )
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "([") - (character in ")]")
-        deepest = max(deepest, depth)
-    if deepest > MAX_BRACKETS:
-        raise SpecError(
-            f"{shorten(text)} has brackets nested {deepest} deep, more than {MAX_BRACKETS}",
-            remedy="Split it, for instance into layers or parameters",
-        )
-
-
-def _check_tree(tree: ast.expr, text: str) -> None:
-    """Count nodes and depth without recursion, before anything walks the tree with it."""
-    stack: list[tuple[ast.AST, int]] = [(tree, 1)]
-    count = 0
-    while stack:
-        node, depth = stack.pop()
-        count += 1
-        if count > MAX_NODES or depth > MAX_DEPTH:
-            raise SpecError(
-                f"{shorten(text)} is too large (more than {MAX_NODES} parts or {MAX_DEPTH} levels)",
-                remedy="Split it, for instance into layers or parameters",
-            )
-        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
 
 
 class _Reader:

@@ -22,7 +22,7 @@ from ..algebra.terms import (
     Term,
 )
 from ..errors import SpecError, nearest
-from ..network.names import attributes, connection_weights, parts_of
+from ..network.names import attributes, connection_weights, parts_of, split_name
 from ..network.network import Connection, LawSpec, Layer, Network
 from .builder import STEPS, Shape
 from .kind import Reading
@@ -289,23 +289,21 @@ class Declarations:
         self, symbol: str, ends: dict[End, str], table: str, key: str
     ) -> tuple[End, str, tuple[int, ...]]:
         """What ``source.X``, ``target.X`` or ``source.w[1]`` names: end, parameter, component."""
-        head, _, rest = symbol.partition(".")
-        plain, _, bracket = rest.partition("[")
-        component = tuple(int(part) for part in bracket.rstrip("]").split(",")) if bracket else ()
-        end = next((end for end in ends if end.value == head), None)
-        if end is None:
+        parts = split_name(symbol)
+        end, plain, component = parts.end, parts.name, parts.component
+        if end is None or end not in ends:
             allowed = [f"{known.value}." for known in ends]
             raise self.located(f"'{symbol}' is not known here", table, key, nearest(symbol, allowed))
         layer = ends[end]
         owned = attributes(self.network, layer)
         wanted = owned.get(plain, "")
         if wanted not in self.parameters:
-            names = [f"{head}.{name}" for name, other in owned.items() if other in self.parameters]
+            names = [f"{end.value}.{name}" for name, other in owned.items() if other in self.parameters]
             raise self.located(
                 f"'{symbol}': the layer '{layer}' has no such parameter before this point",
                 table,
                 key,
-                nearest(f"{head}.{plain}", names),
+                nearest(f"{end.value}.{plain}", names),
             )
         if not self.same_shape(self.parameters[wanted].axes[:1], (self.shapes[layer].neurons,)):
             raise self.located(

@@ -6,6 +6,7 @@ import sympy as sp
 
 from ..algebra.functions import call
 from ..algebra.terms import Access, Affine, canonical_indices
+from ..network.names import split_name
 from ..network.network import Loss
 from .builder import Builder
 from .local_names import make_term
@@ -39,17 +40,17 @@ def _separable(builder: Builder, expression: sp.Expr) -> None:
     known = {"y": Access("y", (data, outputs)), "yhat": Access("yhat", (data, outputs))}
     plain = False
     for symbol in sorted(expression.free_symbols, key=str):
-        name, _, bracket = symbol.name.partition("[")
-        if not bracket:
+        parts = split_name(symbol.name)
+        if not parts.component:
             plain = True
             continue
-        number = int(bracket.rstrip("]"))
+        (number,) = parts.component
         size = builder.size("outputs")
         if not 0 <= number < size:
             raise builder.located(
                 f"'{symbol.name}': there are {size} outputs, counted from 0", "loss", "expression", None
             )
-        known[symbol.name] = Access(name, (data, Affine((), number)))
+        known[symbol.name] = Access(parts.name, (data, Affine((), number)))
 
     def unknown(name: str) -> Exception:
         return builder.unknown("loss", name, known)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from mfderive.algebra.evaluate import UnknownNodeError, evaluate_expression
+from mfderive.algebra.evaluate import evaluate_expression
 from mfderive.algebra.functions import FUNCTIONS, call
+from mfderive.algebra.visitor import UnknownNodeError
 from mfderive.errors import ResourceError, SpecError, StateError
 from mfderive.network.network import DataSpec, Loss, Network, Output, Training
 from mfderive.runs.evaluation import evaluate_loss_error

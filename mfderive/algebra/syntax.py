@@ -1,0 +1,80 @@
+"""The syntax tree of a text, held against limits on characters, length, brackets, depth and size."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+from ..errors import SpecError
+
+MAX_LENGTH = 4000
+MAX_BRACKETS = 50
+MAX_DEPTH = 200
+MAX_NODES = 1500
+_CHARACTERS = re.compile(r"[A-Za-z0-9_.,+\-*/()\[\]\s]*", re.ASCII)
+_SHORTEN = 60
+
+
+def shorten(text: str) -> str:
+    """The text in quotes, cut to a length that fits a message."""
+    flat = " ".join(text.split())
+    return f"'{flat}'" if len(flat) <= _SHORTEN else f"'{flat[:_SHORTEN]}...'"
+
+
+def syntax_tree(text: str) -> ast.expr:
+    """The syntax tree of a text that is short, shallow and of harmless characters."""
+    _check_text(text)
+    flat = " ".join(text.split())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(flat, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        detail = getattr(error, "msg", None) or "it is too deep or too long"
+        remedy = "Expressions are written as in Python, with * for products and ** for powers"
+        raise SpecError(f"{shorten(text)} is not an expression: {detail}", remedy=remedy) from None
+    _check_tree(tree, text)
+    return tree
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise SpecError("the expression is empty")
+    if len(text) > MAX_LENGTH:
+        raise SpecError(
+            f"{shorten(text)} has {len(text)} characters, more than {MAX_LENGTH}",
+            remedy="Split it, for instance into layers or parameters",
+        )
+    match = _CHARACTERS.match(text)
+    if match is not None and match.end() < len(text):
+        found = text[match.end()]
+        power = " (powers are written **)" if found == "^" else ""
+        raise SpecError(
+            f"the character {found!r} in {shorten(text)} has no meaning in an expression{power}",
+            remedy="Allowed are letters, digits and _ . , + - * / ( ) [ ]",
+        )
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([") - (character in ")]")
+        deepest = max(deepest, depth)
+    if deepest > MAX_BRACKETS:
+        raise SpecError(
+            f"{shorten(text)} has brackets nested {deepest} deep, more than {MAX_BRACKETS}",
+            remedy="Split it, for instance into layers or parameters",
+        )
+
+
+def _check_tree(tree: ast.expr, text: str) -> None:
+    """Count nodes and depth without recursion, before anything walks the tree with it."""
+    stack: list[tuple[ast.AST, int]] = [(tree, 1)]
+    count = 0
+    while stack:
+        node, depth = stack.pop()
+        count += 1
+        if count > MAX_NODES or depth > MAX_DEPTH:
+            raise SpecError(
+                f"{shorten(text)} is too large (more than {MAX_NODES} parts or {MAX_DEPTH} levels)",
+                remedy="Split it, for instance into layers or parameters",
+            )
+        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
