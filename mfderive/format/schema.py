@@ -166,7 +166,7 @@ def _layer() -> Schema:
 
 
 def _connections(kinds: list[ConnectionKind]) -> Schema:
-    """One variant a kind of connection; the default kind may be left out."""
+    """One variant per kind of connection; the default kind may be left out."""
     variants = []
     for kind in kinds:
         variant = _object(connection_keys(kind))

@@ -6,7 +6,6 @@ The keys of connections stand in :mod:`mfderive.forward.kinds`, because each kin
 from __future__ import annotations
 
 from .solve_options import OPTIONS
-from .solve_options import RULES as RULES
 from .values import (
     COUNT,
     EXPRESSION,

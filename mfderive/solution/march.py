@@ -21,7 +21,6 @@ from .grid import TABLEAUS, Clock
 from .threads import fitting_threads, largest_product
 
 State = dict[str, Any]
-OBSERVATIONS: int = SolveOptions.observations
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST.
 _SMALLEST_PIECE, _LARGEST_PIECE = 64, 500

@@ -21,7 +21,7 @@ from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Axis, AxisKind
 from ..errors import MfError, nearest
-from ..network.tables import RULES
+from ..network.solve_options import RULES
 from ..samples.points import check_law, draw_law, standard_points, tensor_points, transform
 from .draw import WEIGHTS, State, draw_order, end_axis
 

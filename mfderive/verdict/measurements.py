@@ -20,10 +20,10 @@ from ..finite.evaluation import network_fields, system_of
 from ..finite.simulate import simulate
 from ..limit.derive import derive
 from ..network.network import Network
+from ..network.solve_options import SolveOptions
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.schedule import alphas
 from ..runs.trajectory import Trajectory
-from ..solution.march import OBSERVATIONS
 from ..solution.solve import solve
 from ..solution.threads import fitting_threads, largest_product
 from ..state.draw import initial_state
@@ -65,7 +65,7 @@ _SEEDS_A_RUN = 16
 class Measurements:
     """What was measured; every array is float64 [run, number], one for each observable.
 
-    ``networks[name][width]`` one row a seed; ``matched[name][width]`` the limit solved on the initial labels
+    ``networks[name][width]`` one row per seed; ``matched[name][width]`` the limit solved on the initial labels
     of the first seeds; ``ensembles[name]`` the limit on independent or refined ensembles, ``random[name]``
     on ``random_nodes`` labels drawn independently; ``half_step[name]`` and ``other_data[name]`` (one row)
     the first ensemble at half the step size, and on other batches. ``distances`` maps laws of weights to
@@ -108,9 +108,7 @@ def measure(
 
     Raises what :func:`mfderive.solve` and :func:`mfderive.simulate` raise.
     """
-    # Options of [solver] are the business of solve: a check makes SGD's own steps.
-    plain = replace(network, solver=())
-    limit = _Limit(plain, settings, reduce_system(derive(plain)) if system is None else system)
+    limit = _Limit(network, settings, reduce_system(derive(network)) if system is None else system)
     ensembles = limit.ensembles()
     networks = _Networks(limit)
     if trained is None:
@@ -120,7 +118,7 @@ def measure(
     return Measurements(
         network=network,
         settings=settings,
-        observables=observables(plain, limit.full),
+        observables=observables(network, limit.full),
         steps=limit.steps,
         random_nodes=limit.random_nodes,
         nodes={name: plan.nodes for name, plan in limit.plans.items()},
@@ -190,18 +188,17 @@ class _Limit:
 
     def solve(self, state: State, network: Network | None = None, observations: int = 2) -> Trajectory:
         """SGD's own steps from a state; ``observations``: how often the loss is measured (at both ends)."""
-        ends: dict[str, Any] = {"horizon": self.settings.horizon, "steps": self.settings.steps}
-        return solve(
-            network or self.network,
-            **(ends if not self.steps else {"steps": self.steps}),
-            method="euler",
+        given = self.settings
+        horizon, steps = (None, self.steps) if self.steps else (given.horizon, given.steps)
+        # All options: those of [solver] are the business of solve, a check makes SGD's own steps.
+        options = SolveOptions(
+            horizon=horizon,
+            steps=steps,
             evaluation=len(self.x),
-            initial=state,
-            system=self.system,
-            solver=self.module,
             checkpoints=2,
             observations=observations,
         )
+        return solve(network or self.network, options, initial=state, system=self.system, solver=self.module)
 
     def values(self, path: Trajectory) -> Values:
         """The observables of a solution."""
@@ -220,7 +217,7 @@ class _Limit:
         """The limit on independent ensembles: other scrambles, the second with refined edge noise."""
         count = self.settings.effort.ensembles if any(p.dimension for p in self.plans.values()) else 1
         # The first is the one that is drawn; it also says how many steps the others make.
-        self.path = self.solve(self.ensemble(0), observations=OBSERVATIONS)
+        self.path = self.solve(self.ensemble(0), observations=SolveOptions.observations)
         self.steps = int(self.path.steps[-1])
 
         others = together(lambda number: self.values(self.solve(self.ensemble(number))), range(1, count))

@@ -19,7 +19,7 @@ from mfderive.format.data_table import teacher_inputs, teacher_targets
 from mfderive.format.reader import parse_document, read
 from mfderive.format.schema import schema
 from mfderive.network.names import NameParts, attributes, connection_weights, split_name
-from mfderive.network.tables import RULES
+from mfderive.network.solve_options import RULES
 from mfderive.solution.options import resolve_options
 from mfderive.state import ensembles
 
