@@ -1,9 +1,11 @@
 """The options of a solution are the same in Python, in [solver], its schema, on the command line, in docs."""
 
+import copy
 import inspect
+import pickle
 import re
 import tomllib
-from dataclasses import fields
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,7 @@ def test_every_option_stands_everywhere():
     assert len(names) == 17 and list(OPTIONS) == names == list(VALUES)
     schema = mf.schema()["$defs"]["solver"]["properties"]
     assert set(SOLVER) == set(schema) == {*names, "data_seed"}
+    assert list(inspect.signature(mf.SolveOptions).parameters) == names
     assert set(inspect.signature(mf.solve).parameters) == {*names, "network", "options", *PARTS}
     listed = re.findall(r"^\| `(\w+)` \|", LISTED, re.M)
     assert listed == names
@@ -162,6 +165,14 @@ def test_numbers_of_numpy_are_numbers():
     assert [type(value) for value in (options.nodes, options.horizon, options.seed)] == [int, float, int]
 
 
+def test_an_object_can_be_copied():
+    options = mf.SolveOptions(nodes={"h1": 3}, method="rk4")
+    assert pickle.loads(pickle.dumps(options)) == copy.deepcopy(options) == replace(options) == options
+    assert replace(options, seed=2).seed == 2 and options.seed == 0
+    with pytest.raises(FrozenInstanceError):
+        options.seed = 1
+
+
 def test_an_unknown_name_is_answered_alike(tmp_path, capsys):
     """A key, an argument, a flag: what was found, the nearest name, what is allowed."""
     from mfderive.cli import main
@@ -170,10 +181,13 @@ def test_an_unknown_name_is_answered_alike(tmp_path, capsys):
         mf.load(SPEC | {"solver": {"node": 3}})
     with pytest.raises(ArgumentError) as in_python:
         mf.solve(mf.load(SPEC), node=3)
+    with pytest.raises(ArgumentError) as in_object:
+        mf.SolveOptions(node=3)
     assert main(["solve", "a.toml", "--node", "3"]) == 2
     for said, sign in (
         (str(in_spec.value), ""),
         (str(in_python.value), ""),
+        (str(in_object.value), ""),
         (capsys.readouterr().err, "--"),
     ):
         assert f"{sign}node" in said and f"Did you mean '{sign}nodes'? Allowed: " in said

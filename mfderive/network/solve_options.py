@@ -7,12 +7,14 @@ read them here. A new option is a new field of :class:`SolveOptions`; what carri
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
 from ..algebra import arguments
+from ..errors import ArgumentError, nearest
 from .values import COUNT, FLAG, POSITIVE, WHOLE, ValueType, by_name, one_of
 
 METHODS = ("euler", "rk4")
@@ -108,8 +110,8 @@ class SolveOptions:
     """All options of one solution of a limit; ``mfderive.solve(network, SolveOptions(nodes=64))``.
 
     The same names are keyword arguments of :func:`mfderive.solve`, keys of ``[solver]`` in a spec and, with
-    dashes, flags of ``mfderive solve`` and ``mfderive run``. Raises ArgumentError for a value that an option
-    cannot have, and where both ``horizon`` and ``steps`` are given.
+    dashes, flags of ``mfderive solve`` and ``mfderive run``. Raises ArgumentError for an option that does not
+    exist, for a value that it cannot have, and where both ``horizon`` and ``steps`` are given.
     """
 
     horizon: float | None = field(
@@ -227,6 +229,13 @@ class SolveOptions:
         metadata=_says(_COUNT, "how many of these times keep a state, start and end among them", metavar="N"),
     )
 
+    def __new__(cls, *values: Any, **named: Any) -> SolveOptions:
+        """Names first, so that an unknown one is answered with the nearest."""
+        for name in named:
+            if name not in OPTIONS:
+                raise ArgumentError(f"there is no option '{name}'. {nearest(name, OPTIONS)}")
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for option in OPTIONS.values():
             value = getattr(self, option.name)
@@ -245,3 +254,6 @@ class SolveOptions:
 OPTIONS: Mapping[str, Option] = {
     entry.name: Option(entry.name, entry.default, **entry.metadata) for entry in fields(SolveOptions)
 }
+# What an editor or a notebook shows: the fields, not the arguments of __new__.
+_own, *_arguments = inspect.signature(SolveOptions.__init__).parameters.values()
+type.__setattr__(SolveOptions, "__signature__", inspect.Signature(_arguments))
