@@ -43,16 +43,16 @@ class Fold(ABC, Generic[T]):
             return self.symbol(node)
         if isinstance(node, (sp.Number, sp.NumberSymbol)):
             return self.number(node)
+        name = type(node).__name__
+        is_function = isinstance(node, ClosedFunction) and name in FUNCTIONS
+        if not is_function and not isinstance(node, (sp.Add, sp.Mul, sp.Pow)):
+            raise UnknownNodeError(f"'{node}' ({name}) is not in the closed table of functions")
         parts = [self(argument) for argument in node.args]
-        if isinstance(node, sp.Add):
-            return self.add(node, parts)
-        if isinstance(node, sp.Mul):
-            return self.mul(node, parts)
+        if is_function:
+            return self.function(node, name, parts)
         if isinstance(node, sp.Pow):
             return self.power(node, *parts)
-        if isinstance(node, ClosedFunction) and type(node).__name__ in FUNCTIONS:
-            return self.function(node, type(node).__name__, parts)
-        raise UnknownNodeError(f"'{node}' ({type(node).__name__}) is not in the closed table of functions")
+        return self.add(node, parts) if isinstance(node, sp.Add) else self.mul(node, parts)
 
     @abstractmethod
     def number(self, node: sp.Expr) -> T:

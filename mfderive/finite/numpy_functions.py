@@ -15,6 +15,8 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
+from ..algebra.visitor import Fold
+
 Array = Any
 
 _ROOT_PI = float(np.sqrt(np.pi))
@@ -152,51 +154,47 @@ def evaluate_expression(
 
     ``functions`` maps the names of the closed table (and ``power``, for exponents that are not whole
     numbers) to array functions. Equal subexpressions are computed once. A node that is neither a number,
-    a symbol of ``values``, a sum, a product, a power nor a function of the table raises TypeError.
+    a symbol of ``values``, a sum, a product, a power nor a function of the table raises UnknownNodeError.
     """
-    done: dict[sp.Basic, Array] = dict(values)
-
-    def value(node: sp.Basic) -> Array:
-        if node not in done:
-            done[node] = _node_value(node, value, functions)
-        return done[node]
-
-    return value(expression)
+    return _Evaluation(values, functions)(expression)
 
 
-def _node_value(
-    node: sp.Basic, value: Callable[[sp.Basic], Array], functions: Mapping[str, Callable[..., Array]]
-) -> Array:
-    """The value of one node of an expression tree, its arguments evaluated by ``value``."""
-    if isinstance(node, (sp.Number, sp.NumberSymbol)):
+class _Evaluation(Fold[Array]):
+    """The witness's own arithmetic: it shares the walk through a tree with the program, and no formula."""
+
+    def __init__(
+        self, values: Mapping[sp.Expr, Array], functions: Mapping[str, Callable[..., Array]]
+    ) -> None:
+        super().__init__(values)
+        self.functions = functions
+
+    def number(self, node: sp.Expr) -> Array:
         return float(node)
-    if isinstance(node, (sp.Add, sp.Mul)):
-        first, *others = (value(argument) for argument in node.args)
-        for other in others:
-            first = first + other if isinstance(node, sp.Add) else first * other
-        return first
-    if isinstance(node, sp.Pow):
-        return _power_value(value(node.base), node.exp, value, functions)
-    name = type(node).__name__
-    if isinstance(node, sp.Function) and name in functions:
-        return functions[name](*(value(argument) for argument in node.args))
-    raise TypeError(f"the witness cannot evaluate {node!r} (a node of kind {name})")
 
+    def add(self, node: sp.Expr, parts: list[Array]) -> Array:
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total
 
-def _power_value(
-    base: Array,
-    exponent: sp.Expr,
-    value: Callable[[sp.Basic], Array],
-    functions: Mapping[str, Callable[..., Array]],
-) -> Array:
-    """A power: whole exponents by products, halves through the square root, the rest by ``power``."""
-    if isinstance(exponent, sp.Integer):
-        power = _whole_power(base, abs(int(exponent)))
-        return power if exponent >= 0 else 1.0 / power
-    if isinstance(exponent, sp.Rational) and exponent.q == 2:
-        power = _whole_power(functions["sqrt"](base), abs(int(exponent.p)))
-        return power if exponent >= 0 else 1.0 / power
-    return functions["power"](base, value(exponent))
+    def mul(self, node: sp.Expr, parts: list[Array]) -> Array:
+        total = parts[0]
+        for part in parts[1:]:
+            total = total * part
+        return total
+
+    def power(self, node: sp.Expr, base: Array, exponent: Array) -> Array:
+        """Whole exponents by products, halves through the square root, the rest by ``power``."""
+        if isinstance(node.exp, sp.Integer):
+            whole = _whole_power(base, abs(int(node.exp)))
+            return whole if node.exp >= 0 else 1.0 / whole
+        if isinstance(node.exp, sp.Rational) and node.exp.q == 2:
+            whole = _whole_power(self.functions["sqrt"](base), abs(int(node.exp.p)))
+            return whole if node.exp >= 0 else 1.0 / whole
+        return self.functions["power"](base, exponent)
+
+    def function(self, node: sp.Expr, name: str, parts: list[Array]) -> Array:
+        return self.functions[name](*parts)
 
 
 def _whole_power(base: Array, exponent: int) -> Array:

@@ -141,7 +141,7 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
             x, y = getattr(points, horizontal), getattr(points, vertical)
             label = None
             if curve.width not in labelled:
-                label = "limit (n = ∞)" if curve.is_limit else f"n = {curve.width}"
+                label = _LIMIT if curve.is_limit else f"n = {curve.width}"
                 labelled.add(curve.width)
             look = (
                 {"color": INK, "linewidth": 2.3, "zorder": 5}
@@ -159,6 +159,9 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
         if labelled:
             _legend(axes)
     return figure
+
+
+_LIMIT = "limit (n = ∞)"
 
 
 def _step_axis(axes: Any, last: float) -> None:
@@ -196,10 +199,10 @@ def _value_axis(axes: Any, series: list[Any], vertical: str) -> None:
 def _legend(axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     # The limit leads, the widths follow in ascending order.
-    order = sorted(range(len(labels)), key=lambda place: (not labels[place].startswith("limit"), place))
+    order = sorted(range(len(labels)), key=lambda k: (labels[k] != _LIMIT, k))
     legend = axes.legend(
-        [handles[place] for place in order],
-        [labels[place] for place in order],
+        [handles[k] for k in order],
+        [labels[k] for k in order],
         loc="best",
         frameon=False,
         handlelength=1.6,

@@ -12,7 +12,7 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind
+from ..algebra.terms import AxisKind, Field
 from ..forward.kinds import KINDS
 from ..network.names import INPUT, MAIN, OUTPUT, connection_weights, parts_of, population_of
 from ..network.network import Connection, Layer, Network
@@ -71,11 +71,11 @@ def _node(name: str, role: str, neurons: str, **more: Any) -> dict[str, Any]:
 
 
 def _input_node(network: Network, system: ForwardSystem) -> dict[str, Any]:
-    sizes = [(axis, system.axis[axis].size) for axis in system.field[INPUT].axes[1:]]
-    steps = next((size or 0 for axis, size in sizes if axis == "steps"), 0)
-    width = next((size for axis, size in sizes if axis in ("inputs", "channels")), 0)
-    word = "channel" if any(axis == "channels" for axis, _ in sizes) else "input"
-    positions = [size for axis, size in sizes if axis.startswith("positions")]
+    axes = [system.axis[axis] for axis in system.field[INPUT].axes[1:]]
+    steps = next((axis.size or 0 for axis in axes if axis.part == "steps"), 0)
+    width = next((axis.size for axis in axes if axis.part in ("inputs", "channels")), 0)
+    word = "channel" if any(axis.part == "channels" for axis in axes) else "input"
+    positions = [axis.size for axis in axes if axis.part == "positions"]
     neurons = f"{width} {word}{'' if width == 1 else 's'}"
     return _node(INPUT, "input", neurons, positions=positions, steps=steps, activation=network.data.kind)
 
@@ -95,7 +95,7 @@ def _layer_node(
 ) -> dict[str, Any]:
     population = population_of(network, layer.name)
     owner = network.layer[population]
-    kept = system.field[_first_field(system, layer)]
+    kept = _first_field(system, layer)
     neuron = next((axis for axis in kept.axes if axis == population), None)
     return _node(
         layer.name,
@@ -114,11 +114,11 @@ def _layer_node(
     )
 
 
-def _first_field(system: ForwardSystem, layer: Layer) -> str:
-    """A pre-activation of the layer: its own, or one of a single step, or one that is not called h."""
-    heads = (layer.name, f"{layer.name}.step1")
-    names = [*heads, *(f"{head}.{c.into}" for head in heads for c in layer.connections)]
-    return next(name for name in names if name in system.field)
+def _first_field(system: ForwardSystem, layer: Layer) -> Field:
+    """A pre-activation of the layer at its first step: h where there is one."""
+    into = [MAIN, *(connection.into for connection in layer.connections)]
+    own = {f.part: f for f in system.fields if f.owner == layer.name and f.step <= 1 and not f.of}
+    return next(own[part] for part in into if part in own)
 
 
 def _neurons(layer: Layer, owner: Layer) -> str:

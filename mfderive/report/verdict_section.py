@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..verdict.wording import NOT_TOLD, distance, estimate, headline, is_told
+from ..verdict.wording import NOT_TOLD, distance, estimate, grounds, is_told
 from .figures import INK, figure_bytes, inline_svg, new_figure, style, width_colours
 from .html import Section, code, document, html_table, items, program_version, signed
 
@@ -125,9 +125,9 @@ def verdict_section(data: Data | None, figures: Mapping[str, str]) -> str:
         if one.name in figures
     ]
     status = str(data["status"])
-    verdict = escape(headline(data)).removeprefix(status)
     parts = [
-        f'<p class="verdict {escape(status)}"><b>{escape(status.capitalize())}</b>{verdict}.</p>',
+        f'<p class="verdict {escape(status)}"><b>{escape(status.capitalize())}</b>'
+        f"{escape(grounds(data))}.</p>",
         items(data["reasons"]),
         '<div class="figures">\n' + "\n".join(drawn) + "\n</div>" if drawn else "",
         "<h3>Networks against the limit</h3>",

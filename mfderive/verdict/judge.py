@@ -132,9 +132,10 @@ def scale_of(measured: Measurements, name: str) -> float:
         return 1.0
     if name == LOSS:
         return max(float(np.abs(measured.limit.loss[[0, -1]]).max()), 1e-12)
-    if name.endswith(" mean"):
+    sized_by = next((o.sized_by for o in measured.observables if o.name == name), "")
+    if sized_by:
         # A mean over neurons may vanish; the neurons themselves do not.
-        return max(float(np.sqrt(values[name.removesuffix("mean") + "square"].mean())), 1e-12)
+        return max(float(np.sqrt(values[sized_by].mean())), 1e-12)
     return max(rms(values[name].mean(axis=0)), 1e-12)
 
 

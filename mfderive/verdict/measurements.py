@@ -65,14 +65,14 @@ _SEEDS_A_RUN = 16
 class Measurements:
     """What was measured; every array is float64 [run, number], one for each observable.
 
-    ``networks[name][width]`` one row per seed; ``matched[name][width]`` the limit solved on the initial labels
-    of the first seeds; ``ensembles[name]`` the limit on independent or refined ensembles, ``random[name]``
-    on ``random_nodes`` labels drawn independently; ``half_step[name]`` and ``other_data[name]`` (one row)
-    the first ensemble at half the step size, and on other batches. ``distances`` maps laws of weights to
-    1-Wasserstein distances, [seed] for each width (none where networks were used again). ``limit`` and
-    ``label_laws`` maps random labels to their initial laws, as networks draw them and as ensembles hold them
-    (many nodes, nothing trained). ``paths`` are the trajectories, ``slope`` the expected exponent of the
-    outputs' distance, ``target_size`` the root mean square of y.
+    ``networks[name][width]`` has one row per seed; ``matched[name][width]`` is the limit solved on the
+    initial labels of the first seeds; ``ensembles[name]`` the limit on independent or refined ensembles,
+    ``random[name]`` on ``random_nodes`` labels drawn independently; ``half_step[name]`` and
+    ``other_data[name]`` (one row) the first ensemble at half the step size, and on other batches.
+    ``distances`` maps laws of weights to 1-Wasserstein distances, [seed] for each width (none where networks
+    were used again); ``label_laws`` random labels to their initial laws, as networks draw them and as
+    ensembles hold them (many nodes, nothing trained). ``limit`` and ``paths`` are the trajectories, ``slope``
+    the expected exponent of the outputs' distance, ``target_size`` the root mean square of y.
     """
 
     network: Network = field(repr=False)

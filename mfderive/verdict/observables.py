@@ -14,8 +14,7 @@ import numpy as np
 
 from ..algebra.laws import Variable
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind, Role
-from ..forward.declarations import field_name
+from ..algebra.terms import PREACTIVATION, AxisKind, Field, Role
 from ..network.network import Network
 from ..runs.evaluation import evaluate_loss_error
 
@@ -27,14 +26,22 @@ BINS = 8
 
 OUTPUTS, OUTPUTS_START, LOSS, ERROR = "outputs", "outputs at t = 0", "loss", "error"
 
+# The moments over neurons that are compared, and their powers.
+MOMENTS = {"mean": 1, "square": 2}
+
 
 @dataclass(frozen=True)
 class Observable:
-    """One observable: its name, what its numbers are, and whether it takes part in the verdict."""
+    """One observable: its name, what its numbers are, and whether it takes part in the verdict.
+
+    ``sized_by`` names the observable of second moments whose square root is the size of this one ("": its
+    own size), for means that may vanish where what they average does not.
+    """
 
     name: str
     words: str
     decides: bool = True
+    sized_by: str = ""
 
 
 def observables(network: Network, system: ForwardSystem) -> tuple[Observable, ...]:
@@ -47,28 +54,24 @@ def observables(network: Network, system: ForwardSystem) -> tuple[Observable, ..
     if network.loss.error is not None:
         # A step function of the outputs: it has no expansion in 1/n, and says nothing that they do not.
         found.append(Observable(ERROR, "fraction of the evaluation sample misclassified", decides=False))
-    for name, fields in layer_fields(network, system).items():
+    for name, fields in layer_fields(system).items():
         of = name if fields == (name,) else f"{name} at every step"
-        found.append(Observable(f"{name} mean", f"mean of {of} over neurons, input by input"))
-        found.append(Observable(f"{name} square", f"second moment of {of} over neurons, input by input"))
+        mean, square = (f"{name} {moment}" for moment in MOMENTS)
+        found.append(Observable(mean, f"mean of {of} over neurons, input by input", sized_by=square))
+        found.append(Observable(square, f"second moment of {of} over neurons, input by input"))
     for name in weight_laws(system):
         found.append(Observable(f"{name} law", f"quantiles of the values of {name} over neurons"))
     return tuple(found)
 
 
-def layer_fields(network: Network, system: ForwardSystem) -> dict[str, tuple[str, ...]]:
+def layer_fields(system: ForwardSystem) -> dict[str, tuple[str, ...]]:
     """What is observed of the layers: names of observables, and the fields whose moments they hold.
 
     These are all fields before ``yhat`` that belong to samples and neurons, as the equations of ``system``
     (the full one) say: pre-activations of every kind, at every step, and statistics over positions; not
-    activation outputs, which follow from them, nor indicators. The steps of a layer are one observable, so
-    that the tests do not become more with them.
+    activation outputs, which follow from them, nor indicators. The recurrent steps of a layer are one
+    observable, so that the tests do not become more with them.
     """
-    plain = {
-        field_name(layer.name, step): layer.name
-        for layer in network.layers
-        for step in range(1, layer.steps + 1)
-    }
     found: dict[str, list[str]] = {}
     for equation in system.forward:
         if equation.field == "yhat":
@@ -76,12 +79,14 @@ def layer_fields(network: Network, system: ForwardSystem) -> dict[str, tuple[str
         field = system.field[equation.field]
         kinds = [system.axis[axis].kind for axis in field.axes]
         if field.role is Role.FORWARD and not field.hidden and AxisKind.DATA in kinds and len(kinds) > 1:
-            own = next(
-                (step for step in plain if field.name == step or field.name.startswith(step + ".")), ""
-            )
-            name = plain[own] + field.name.removeprefix(own) if own else field.name
+            name = _without_step(field) if field.step else field.name
             found.setdefault(name, []).append(field.name)
     return {name: tuple(fields) for name, fields in found.items()}
+
+
+def _without_step(field: Field) -> str:
+    """The name that the steps of one quantity of a layer share."""
+    return field.owner if field.part == PREACTIVATION else f"{field.owner}.{field.part}"
 
 
 def weight_laws(system: ForwardSystem) -> tuple[str, ...]:
@@ -114,9 +119,9 @@ def final_values(
     values: Values = {OUTPUTS: flat(fields["yhat"]), LOSS: np.array([loss])}
     if network.loss.error is not None:
         values[ERROR] = np.array([error])
-    for name, parts in layer_fields(network, full).items():
+    for name, parts in layer_fields(full).items():
         arrays = [(system.field[part].axes, np.asarray(fields[part], dtype=np.float64)) for part in parts]
-        for moment, power in (("mean", 1), ("square", 2)):
+        for moment, power in MOMENTS.items():
             means = [flat(_neuron_mean(system, axes, array**power, state)) for axes, array in arrays]
             values[f"{name} {moment}"] = np.concatenate(means)
     for name in weight_laws(full):
@@ -134,22 +139,23 @@ def _neuron_mean(
     system: ForwardSystem, axes: tuple[str, ...], values: Array, state: Mapping[str, Any]
 ) -> Array:
     """The average over all neuron axes of a field; nodes count by their weights."""
-    for place in reversed(range(len(axes))):
-        if system.axis[axes[place]].kind is AxisKind.POPULATION:
-            values = np.tensordot(values, np.asarray(state["p"][axes[place]], np.float64), ([place], [0]))
+    for position in reversed(range(len(axes))):
+        if system.axis[axes[position]].kind is AxisKind.POPULATION:
+            weights = np.asarray(state["p"][axes[position]], np.float64)
+            values = np.tensordot(values, weights, ([position], [0]))
     return values
 
 
 def law_points(system: ForwardSystem, parameter: Variable, state: Mapping[str, Any]) -> tuple[Array, Array]:
     """Values of a parameter over neurons, [entry, neuron], and the weights of the neurons [neuron]."""
     values = np.asarray(state[parameter.name], dtype=np.float64)
-    place = next(
+    position = next(
         (k for k, axis in enumerate(parameter.axes) if system.axis[axis].kind is AxisKind.POPULATION), None
     )
-    if place is None:
+    if position is None:
         return values.reshape(-1, 1), np.ones(1)
-    weights = np.asarray(state["p"][parameter.axes[place]], dtype=np.float64)
-    points = np.moveaxis(values, place, -1).reshape(-1, values.shape[place])
+    weights = np.asarray(state["p"][parameter.axes[position]], dtype=np.float64)
+    points = np.moveaxis(values, position, -1).reshape(-1, values.shape[position])
     return points, weights / weights.sum()
 
 

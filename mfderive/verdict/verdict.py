@@ -49,7 +49,7 @@ class Verdict:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """One dictionary an observable: plain data."""
+        """One dictionary per observable: plain data."""
         return [_row_data(row, self.measured.settings.widths) for row in self.rows]
 
     @property
@@ -130,13 +130,13 @@ class Verdict:
 
     def save(self, folder: str | Path) -> Path:
         """Write verdict.json and verdict.csv into a folder (made if needed); the path of the JSON file."""
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
         for name, text in (("verdict.csv", self.to_csv()), ("verdict.json", self.to_json())):
-            partial = place / f"{name}.partial"
+            partial = target / f"{name}.partial"
             partial.write_text(text, encoding="utf-8")
-            partial.replace(place / name)
-        return place / "verdict.json"
+            partial.replace(target / name)
+        return target / "verdict.json"
 
 
 def judge(measured: Measurements) -> Verdict:

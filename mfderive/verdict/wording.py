@@ -16,7 +16,12 @@ def verdict_text(data: Mapping[str, Any]) -> str:
 
 
 def headline(data: Mapping[str, Any]) -> str:
-    """The verdict in one sentence."""
+    """The verdict in one sentence, the status first."""
+    return f"{data['status']}{grounds(data)}"
+
+
+def grounds(data: Mapping[str, Any]) -> str:
+    """What follows the status in the sentence of the verdict: what was found, how surely, and where."""
     settings = data["settings"]
     widths = ", ".join(str(width) for width in settings["widths"])
     where = f"networks of widths {widths}, {settings['seeds']} seeds each, t = {settings['time']:.3g}"
@@ -25,12 +30,12 @@ def headline(data: Mapping[str, Any]) -> str:
         rows = [row for row in data["table"] if row["tolerance"] is not None]
         worst = max(row["bound"] / row["scale"] for row in rows)
         return (
-            f"agrees: at infinite width, outputs and loss are within {100 * worst:.2g} % of the limit "
+            f": at infinite width, outputs and loss are within {100 * worst:.2g} % of the limit "
             f"({level} certain; {where})"
         )
     if data["status"] == "disagrees":
-        return f"disagrees: networks do not approach this limit ({level} certain; {where})"
-    return f"undecided ({where})"
+        return f": networks do not approach this limit ({level} certain; {where})"
+    return f" ({where})"
 
 
 def _table(data: Mapping[str, Any]) -> str:
@@ -71,7 +76,7 @@ def without_noise(size: float, noise: float) -> float:
 def plain_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table for a terminal: left aligned, two spaces between columns."""
     cells = [tuple(headings), *(tuple(row) for row in rows)]
-    spans = [max(len(row[place]) for row in cells) for place in range(len(headings))]
+    spans = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     lines = [
         "  ".join(cell.ljust(span) for cell, span in zip(row, spans, strict=True)).rstrip() for row in cells
     ]
@@ -87,7 +92,7 @@ def is_told(rate: Mapping[str, Any]) -> bool:
 
 
 def rate_lines(data: Mapping[str, Any]) -> list[str]:
-    """One line a fitted slope; where networks do not tell it, the interval and no number."""
+    """One line per fitted slope; where networks do not tell it, the interval and no number."""
     fits = {True: ": as expected", False: ": not as expected", None: ""}
     lines = []
     for rate in data["rates"]:

@@ -64,7 +64,7 @@ def test_every_layer_and_law_is_observed():
 def test_every_step_and_every_pre_activation_is_observed():
     """Steps are one observable a layer; pre-activations beside h have their own; indicators have none."""
     net = mf.load(recurrent_document())
-    fields = layer_fields(net, system_of(net))
+    fields = layer_fields(system_of(net))
     assert fields == {"r": ("r.step1", "r.step2", "r.step3"), "g": ("g",), "g.gate": ("g.gate",)}
     assert {"r mean", "g.gate square"} <= {one.name for one in observables(net, system_of(net))}
 
@@ -72,7 +72,7 @@ def test_every_step_and_every_pre_activation_is_observed():
 def test_pooling_indicators_are_no_observables():
     """Which position is the maximum jumps; the maximum itself does not."""
     net = mf.load("specs/cnn_nguyen_table1.toml")
-    names = [name for parts in layer_fields(net, system_of(net)).values() for name in parts]
+    names = [name for parts in layer_fields(system_of(net)).values() for name in parts]
     assert names and not any("select" in name or "inside" in name for name in names)
 
 
