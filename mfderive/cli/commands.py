@@ -18,7 +18,6 @@ from .command_tools import Outcome, Stages, given_flags, given_options, load_net
 from .console import curve, curve_text, final_text, run_text, tolerance_text
 from .folders import output_folder
 
-DEFAULT_WIDTHS = (50, 100, 200, 400)
 RUN_SEEDS = 2  # networks a width that `run` trains
 
 
@@ -29,6 +28,8 @@ def _end(network: Any) -> dict[str, Any]:
 
 
 def _widths(network: Any) -> list[int]:
+    from ..verdict.settings import DEFAULT_WIDTHS
+
     return list(dict(network.check).get("widths", DEFAULT_WIDTHS))
 
 

@@ -25,6 +25,7 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
 from ..errors import ArgumentError, DivergenceError, MfError, StateError
 from ..network.network import Network
+from ..network.solve_options import PRECISIONS, SolveOptions
 from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import alphas, observation_steps, times
 from ..runs.trajectory import Checkpoint, Trajectory
@@ -40,12 +41,11 @@ Array = Any
 State = dict[str, Any]
 
 # The same as the limit's, so that both are observed after the same steps and on the same sample.
-OBSERVATIONS = 80
-EVALUATION = 2000
+OBSERVATIONS: int = SolveOptions.observations
+EVALUATION: int = SolveOptions.evaluation
 CHECKPOINTS = 3
 # Networks and the limit draw from the same streams: seed 0 is the limit's, so that their draws differ.
 FIRST_SEED = 1
-PRECISIONS = ("float32", "float64")
 # Steps of one call of the compiled program, and the bytes that their batches may take.
 _STEPS_A_CALL = 64
 _BATCH_BYTES = 2**26

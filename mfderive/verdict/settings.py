@@ -17,8 +17,8 @@ from ..algebra.arguments import (
     whole_number,
 )
 from ..errors import ArgumentError
-from ..finite.simulate import PRECISIONS
 from ..network.network import Network
+from ..network.solve_options import PRECISIONS
 
 DEFAULT_WIDTHS = (50, 100, 200, 400)
 DEFAULT_SEEDS = 8
