@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from ..algebra.visitor import Fold
+from ..algebra.visitor import Fold, UnknownNodeError
 
 Array = Any
 
@@ -167,6 +167,9 @@ class _Evaluation(Fold[Array]):
     ) -> None:
         super().__init__(values)
         self.functions = functions
+
+    def symbol(self, node: sp.Symbol) -> Array:
+        raise UnknownNodeError(f"the witness cannot evaluate '{node.name}': it has no value")
 
     def number(self, node: sp.Expr) -> Array:
         return float(node)
