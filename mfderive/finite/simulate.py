@@ -30,9 +30,9 @@ from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import alphas, observation_steps, times
 from ..runs.trajectory import Checkpoint, Trajectory
 from ..state.draw import check_state, initial_state, parameter_shapes, population_sizes
-from .evaluation import network_fields, system_of
+from .finite_network import LARGEST_GRID, FiniteNetwork
 from .namespace import precision
-from .network import LARGEST_GRID, FiniteNetwork
+from .network_fields import network_fields, system_of
 from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
 from .patches import patch_entries
 from .velocity import require_equal_weights, width_factor

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .finite_network import FiniteNetwork
 from .namespace import jax_namespace
-from .network import FiniteNetwork
 
 Array = Any
 Arrays = dict[str, Array]

@@ -19,9 +19,9 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
 from ..errors import StateError
 from ..state.draw import WEIGHTS, check_state
-from .evaluation import data_array, parameter_arrays, shapes_of, system_of
+from .finite_network import FiniteNetwork
 from .namespace import NUMPY, jax_namespace, precision
-from .network import FiniteNetwork
+from .network_fields import data_array, parameter_arrays, shapes_of, system_of
 from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
 
 Array = Any

@@ -29,10 +29,10 @@ from ..network.network import AxisReduction, Connection, Layer, Network
 from .builder import STEPS, Shape
 from .declarations import field_name
 from .kind import Positions, Reading, Site
+from .layer_shapes import Shapes
 from .local_names import make_term
 from .objective import loss_equations
 from .readings import made_positions, read_source
-from .shapes import Shapes
 from .statistics import Statistics
 
 

@@ -16,7 +16,7 @@ from ..algebra.system import ForwardSystem, LimitSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..codegen.generate import generate
 from ..errors import MfError
-from ..finite.evaluation import network_fields, system_of
+from ..finite.network_fields import network_fields, system_of
 from ..finite.simulate import simulate
 from ..limit.derive import derive
 from ..network.network import Network

@@ -17,8 +17,8 @@ import mfderive as mf
 from mfderive.algebra.system import ForwardSystem, LimitSystem, draw_noise
 from mfderive.codegen.generate import SOLVER, load_solver
 from mfderive.codegen.numba.module import solver_source
+from mfderive.finite.finite_network import FiniteNetwork
 from mfderive.finite.namespace import NUMPY
-from mfderive.finite.network import FiniteNetwork
 from mfderive.finite.velocity import rate_at
 from mfderive.limit.derive import derive_system
 from mfderive.state.draw import initial_state

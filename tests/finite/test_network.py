@@ -8,8 +8,8 @@ import sympy as sp
 
 from mfderive.algebra.terms import Affine, Index, Role
 from mfderive.finite import patches
+from mfderive.finite.finite_network import FiniteNetwork
 from mfderive.finite.namespace import NUMPY, jax_namespace, precision
-from mfderive.finite.network import FiniteNetwork
 from mfderive.finite.patches import gather
 
 from .systems import B, Builder, H, U, W, Z, term

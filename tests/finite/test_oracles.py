@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mfderive.finite.evaluation import network_fields
+from mfderive.finite.finite_network import FiniteNetwork
 from mfderive.finite.namespace import NUMPY, precision
-from mfderive.finite.network import FiniteNetwork
+from mfderive.finite.network_fields import network_fields
 from mfderive.finite.velocity import finite_velocity
 from mfderive.format.reader import parse_document
 from mfderive.forward.equations import forward_system

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfderive.finite.evaluation import network_fields
 from mfderive.finite.namespace import precision
+from mfderive.finite.network_fields import network_fields
 from mfderive.finite.simulate import simulate
 from mfderive.finite.velocity import finite_velocity
 from mfderive.format.reader import read

@@ -6,8 +6,8 @@ import pytest
 from mfderive.errors import ArgumentError, StateError
 from mfderive.finite import network as network_module
 from mfderive.finite import velocity as velocity_module
+from mfderive.finite.finite_network import FiniteNetwork
 from mfderive.finite.namespace import NUMPY
-from mfderive.finite.network import FiniteNetwork
 from mfderive.finite.velocity import finite_velocity
 
 from .systems import pooled_convolution, random_state, residual, three_layer

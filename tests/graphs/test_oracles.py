@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.finite.evaluation import network_fields
 from mfderive.finite.namespace import precision
+from mfderive.finite.network_fields import network_fields
 from mfderive.state.draw import initial_state
 
 from .documents import GRAPHS, HEAD, convolution, document, layer

@@ -9,7 +9,7 @@ import pytest
 
 import mfderive as mf
 from mfderive.errors import ArgumentError, ResourceError, StateError
-from mfderive.finite.evaluation import network_fields
+from mfderive.finite.network_fields import network_fields
 from mfderive.format.reader import parse_document
 from mfderive.solution.sample import _Draw
 from mfderive.state.ensembles import plan_ensembles

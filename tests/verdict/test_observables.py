@@ -7,7 +7,7 @@ import pytest
 
 import mfderive as mf
 from mfderive.errors import MfError
-from mfderive.finite.evaluation import system_of
+from mfderive.finite.network_fields import system_of
 from mfderive.limit.derive import derive
 from mfderive.reduction.reduce import reduce
 from mfderive.state.draw import initial_state

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mfderive.finite.evaluation import network_fields, system_of
+from mfderive.finite.network_fields import network_fields, system_of
 from mfderive.format.reader import parse_document
 from mfderive.samples.resolve import resolve
 from mfderive.state.draw import initial_state

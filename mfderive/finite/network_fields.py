@@ -14,8 +14,8 @@ from ..errors import StateError
 from ..forward.equations import forward_system
 from ..network.network import Network
 from ..runs.trajectory import register_forward
+from .finite_network import FiniteNetwork
 from .namespace import NUMPY
-from .network import FiniteNetwork
 
 Array = Any
 
