@@ -1,38 +1,53 @@
 """Eight-layer convolutional network (paper, Table 1)
 
-Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
-it may be read, edited and run again.
+Mean-field limit of the network above, written by mfderive (generator 4). This file needs numpy,
+numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
 nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
 of the learning rates.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.linalg import blas
 
-# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
-COMPILED = globals().get("COMPILED", True)
+# A loader may set COMPILED to False beforehand: then everything below runs as plain Python.
+COMPILED: bool = globals().get("COMPILED", True)
 if COMPILED:
     from numba import njit
 
-    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
-else:
-
-    def compiled(function):
-        """The function itself."""
-        return function
-
-
 # Threads that share the work of one step.
 THREADS = min(os.cpu_count() or 1, 8)
+
+Array = np.ndarray[Any, Any]
+Real = Any  # a number in the precision of the arrays
+Fields = dict[str, Array]
+Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function as machine code, or the function itself where COMPILED is False."""
+    if not COMPILED:
+        return function
+    fast = {"contract", "reassoc"}
+    result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
 
 TITLE = "Eight-layer convolutional network (paper, Table 1)"
 DIGEST = "15d2af8343d976eda65e0aa9dfc99fbdcd9b8500e2f51748cb04eb814a855e73"
@@ -203,30 +218,35 @@ SCRATCH = [
 ]
 
 
-# ---------------------------------------------------------------- helpers
+# -------------------------------- Sizes of axes and weights of nodes
 
 
 class Nodes:
-    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+    """Sizes of all axes and the weights of the nodes of measures.
 
-    def __init__(self, weights, dtype):
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
         self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
-        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
-        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.equal = {
+            axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
+        }
+        self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
         self.dtype = dtype
-        self.known = {}
+        self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
 
-    def weighting(self, axes):
+    def weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
         """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
         if axes not in self.known:
             self.known[axes] = self._weighting(axes)
         return self.known[axes]
 
-    def _weighting(self, axes):
+    def _weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
         factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
         if all(axis in self.equal or axis not in self.weights for axis in axes):
             return factor, None
-        weights = np.ones(1, self.dtype)
+        weights: Array = np.ones(1, self.dtype)
         for axis in axes:
             varies = axis in self.weights and axis not in self.equal
             own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
@@ -234,16 +254,26 @@ class Nodes:
         return factor, weights
 
 
-def matrix(array, split):
+# -------------------------------- Matrix products by BLAS
+
+
+def matrix(array: Array, split: int) -> Array:
     """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
-    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+def matrix_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: float,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    add: bool = False,
+) -> None:
+    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
 
-    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
-    Weights that are not equal scale the smaller operand.
+    Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
+    place. Weights that are not equal scale the smaller operand.
     """
     shared, weights = weighting
     factor = float(factor * shared)
@@ -270,19 +300,23 @@ def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
     )
 
 
+# -------------------------------- Arrays for fields and temporaries
+
+
 class Workspace(threading.local):
-    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+    """Arrays that the next call uses again; they are dropped when sizes or precision change."""
 
-    def __init__(self):
-        self.key, self.arrays = None, {}
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
 
-    def maker(self, nodes):
+    def maker(self, nodes: Nodes) -> Maker:
         """A function (name, shape) -> array for calls with these sizes."""
         key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
         if key != self.key:
             self.key, self.arrays = key, {}
 
-        def make(name, shape):
+        def make(name: str, shape: tuple[int, ...]) -> Array:
             array = self.arrays.get((name, shape))
             if array is None:
                 array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
@@ -294,39 +328,53 @@ class Workspace(threading.local):
 WORKSPACE = Workspace()
 
 
-def fresh(nodes):
+def fresh(nodes: Nodes) -> Maker:
     """A function (name, shape) -> new array."""
     return lambda name, shape: np.empty(shape, nodes.dtype)
 
 
+# -------------------------------- Matrix products inside compiled loops, which call BLAS by its address
+
 
 if COMPILED:
-    import numba.experimental.function_type  # from then on numba knows functions by their address
     from numba import types
     from numba.extending import get_cython_function_address
 
-    class Blas(types.WrapperAddressProtocol):
-        """A routine of BLAS by its address, with 13 addresses as arguments."""
+    # Importing this teaches numba to type functions by their address.
+    import_module("numba.experimental.function_type")
 
-        def __init__(self, name):
+    class Blas(types.WrapperAddressProtocol):
+        """A routine of BLAS by its address; its 13 arguments are addresses."""
+
+        def __init__(self, name: str) -> None:
             self.address = get_cython_function_address("scipy.linalg.cython_blas", name)
 
-        def __wrapper_address__(self):
+        def __wrapper_address__(self) -> Any:
             return self.address
 
-        def signature(self):
+        def signature(self) -> Any:
+            """Nothing is returned."""
             return types.void(*[types.uintp] * 13)
 
-    GEMM = {np.dtype(np.float32): Blas("sgemm"), np.dtype(np.float64): Blas("dgemm")}
+    GEMM: dict[Any, Any] = {np.dtype(np.float32): Blas("sgemm"), np.dtype(np.float64): Blas("dgemm")}
 
     @compiled
-    def small_arguments(array):
+    def small_arguments(array: Array) -> Any:
         """Memory for the small arguments of BLAS: letters, sizes and factors."""
         return np.array([78, 84], np.uint8), np.empty(6, np.int32), np.empty(2, array.dtype)
 
     @compiled
-    def product(gemm, small, out, left, right, factor, weights, add):
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` lies by rows."""
+    def product(
+        gemm: Any,
+        small: Any,
+        out: Array,
+        left: Array,
+        right: Array,
+        factor: Real,
+        weights: Array | None,
+        add: bool,
+    ) -> Any:
+        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
         if weights is None:
             return _product(gemm, small, out, left, right, factor, add)
         if left.size <= right.size:
@@ -334,8 +382,10 @@ if COMPILED:
         return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
 
     @compiled
-    def _product(gemm, small, out, left, right, factor, add):
-        """BLAS reads matrices by columns: it computes the transposed product, right.T @ left.T."""
+    def _product(
+        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
+    ) -> Any:
+        """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
         rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
         sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
@@ -358,49 +408,67 @@ if COMPILED:
             out.ctypes.data,
             sizes[5:].ctypes.data,
         )
-        return left.size + right.size  # they are still needed here: nobody may have freed them
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
 
-    def small_arguments(array):
+    def small_arguments(array: Array) -> Any:
         """Nothing: numpy needs no memory for arguments."""
 
-    def product(gemm, small, out, left, right, factor, weights, add):
+    def product(
+        gemm: Any,
+        small: Any,
+        out: Array,
+        left: Array,
+        right: Array,
+        factor: Real,
+        weights: Array | None,
+        add: bool,
+    ) -> Any:
         """out = factor * left @ diag(weights) @ right, or out += that."""
         left = left if weights is None else left * weights
         out[...] = factor * (left @ right) + (out if add else 0)
 
 
-PIECES = 4 * THREADS  # so many a loop: a thread that other work holds up keeps the others waiting for little
-WORTH = 5e-4  # seconds of work for which other threads are asked to help
-POOLS = {}  # the helping threads of this process: those of a parent do not live on in its copies
+# -------------------------------- Compiled loops shared between threads
 
 
-def pieces(function, count, scratch, *arguments):
-    """A loop as tasks (make, dtype) for several threads; ``scratch``: names and shapes of arrays for each."""
+Task = Callable[[Maker, Any], None]  # (make, dtype)
+Scratch = tuple[tuple[str, tuple[int, ...]], ...]  # names and shapes of arrays
+
+# Each loop is cut into this many tasks, so that one thread that is held up delays the others little.
+PIECES = 4 * THREADS
+WORTH = 5e-4  # seconds of remaining work from which other threads are asked to help
+POOLS: dict[
+    int, ThreadPoolExecutor
+] = {}  # helping threads by process: a forked copy has none of its parent's
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+    """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
     ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [
-        task(function, first, last, scratch, arguments) for first, last in zip(ends, ends[1:]) if first < last
-    ]
+    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
 
 
-def whole(function, count, scratch, *arguments):
-    """A loop as one task, because all of its values add to the same array."""
+def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
+    """A loop as one task, because all of its iterations add to the same array."""
     return task(function, 0, count, scratch, arguments)
 
 
-def task(function, first, last, scratch, arguments):
-    """One call of a compiled loop; the arrays of its own are made by the thread that runs it."""
+def task(
+    function: Callable[..., Any], first: int, last: int, scratch: Scratch, arguments: tuple[Any, ...]
+) -> Task:
+    """One call of a compiled loop; the thread that runs it makes its own scratch arrays."""
 
-    def run(make, dtype):
+    def run(make: Maker, dtype: Any) -> None:
         function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
 
     return run
 
 
-def together(tasks, nodes, make):
-    """Run tasks that touch nothing in common; other threads help where the first one took long."""
+def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
+    """Run tasks that write to different arrays; other threads help if the first task took long."""
     begin = time.perf_counter()
     tasks[0](make, nodes.dtype)
     left = iter(tasks[1:])
@@ -415,18 +483,21 @@ def together(tasks, nodes, make):
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
-            if not helper.cancel():  # who has not begun by now is not waited for
+            if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
 
 
-def _help(left, nodes):
+def _help(left: Iterator[Task], nodes: Nodes) -> None:
     make = WORKSPACE.maker(nodes)
     for run in left:
         run(make, nodes.dtype)
 
 
+# -------------------------------- Compiled loops of the equations
+
+
 @compiled
-def first_maximum(rows):
+def first_maximum(rows: Array) -> None:
     """Replace every row by 1 at its first maximum and 0 elsewhere."""
     for i in range(rows.shape[0]):
         best = 0
@@ -439,19 +510,19 @@ def first_maximum(rows):
 
 
 @compiled
-def relu(x):
+def relu(x: Real) -> Real:
     """x where x > 0, else 0."""
     return type(x)(0) if x <= 0 else x
 
 
 @compiled
-def unit_step(x):
+def unit_step(x: Real) -> Real:
     """1 where x > 0, else 0: the slope of relu, 0 at 0."""
     return type(x)(1) if x > 0 else type(x)(0)
 
 
 @compiled
-def smaller(a, b):
+def smaller(a: Real, b: Real) -> Real:
     """The smaller; a tie gives a."""
     return a if b >= a else b
 
@@ -464,10 +535,10 @@ def gather(out, a):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
                 for l in range(out.shape[3]):
-                    place1 = 2 * l + j
+                    position1 = 2 * l + j
                     for m in range(out.shape[4]):
-                        place2 = 2 * m + k
-                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        position2 = 2 * m + k
+                        v1 = a[i, position1, position2] if 0 <= position1 < a.shape[1] and 0 <= position2 < a.shape[2] else real(0)
                         out[i, j, k, l, m] = v1
 
 
@@ -503,10 +574,10 @@ def gather_2(out, a):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
                 for l in range(out.shape[3]):
-                    place1 = l + j - 1
+                    position1 = l + j - 1
                     for m in range(out.shape[4]):
-                        place2 = m + k - 1
-                        v1 = a[i, place1, place2] if 0 <= place1 < a.shape[1] and 0 <= place2 < a.shape[2] else real(0)
+                        position2 = m + k - 1
+                        v1 = a[i, position1, position2] if 0 <= position1 < a.shape[1] and 0 <= position2 < a.shape[2] else real(0)
                         out[i, j, k, l, m] = v1
 
 
@@ -523,18 +594,18 @@ def repeat_2(gemm, first, last, t1, b, c, d, number3, share3, weights3):
 
 @compiled
 def gather_min(out, a, b):
-    """out(i, j, k, l, m, n) = min(a(i, j, 2 * k + m, 2 * l + n), 2000000000000000000000000000000*b(2 * k + m, 2 * l + n) - 1000000000000000000000000000000)"""
+    """out(i, j, k, l, m, n) = a(i, j, 2 * k + m, 2 * l + n) where b(2 * k + m, 2 * l + n) = 1"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
                 for l in range(out.shape[3]):
                     for m in range(out.shape[4]):
-                        place1 = 2 * k + m
+                        position1 = 2 * k + m
                         for n in range(out.shape[5]):
-                            place2 = 2 * l + n
-                            v1 = a[i, j, place1, place2] if 0 <= place1 < a.shape[2] and 0 <= place2 < a.shape[3] else real(0)
-                            v2 = b[place1, place2] if 0 <= place1 < b.shape[0] and 0 <= place2 < b.shape[1] else real(0)
+                            position2 = 2 * l + n
+                            v1 = a[i, j, position1, position2] if 0 <= position1 < a.shape[2] and 0 <= position2 < a.shape[3] else real(0)
+                            v2 = b[position1, position2] if 0 <= position1 < b.shape[0] and 0 <= position2 < b.shape[1] else real(0)
                             v3 = smaller(v1, real(-1e+30) + (real(2e+30) * v2))
                             out[i, j, k, l, m, n] = v3
 
@@ -549,11 +620,11 @@ def reduce(out, a, b):
                 for l in range(out.shape[3]):
                     total = real(0)
                     for m in range(a.shape[4]):
-                        place1 = 2 * k + m
+                        position1 = 2 * k + m
                         for n in range(a.shape[5]):
                             a_ijklmn = a[i, j, k, l, m, n]
-                            place2 = 2 * l + n
-                            v1 = b[i, j, place1, place2] if 0 <= place1 < b.shape[2] and 0 <= place2 < b.shape[3] else real(0)
+                            position2 = 2 * l + n
+                            v1 = b[i, j, position1, position2] if 0 <= position1 < b.shape[2] and 0 <= position2 < b.shape[3] else real(0)
                             total += a_ijklmn * v1
                     out[i, j, k, l] = total
 
@@ -661,14 +732,14 @@ def scatter(out, a, b):
         for j in range(out.shape[1]):
             for k in range(a.shape[2]):
                 for l in range(a.shape[4]):
-                    place1 = 2 * k + l
+                    position1 = 2 * k + l
                     for m in range(a.shape[3]):
                         b_ijkm = b[i, j, k, m]
                         for n in range(a.shape[5]):
                             a_ijkmln = a[i, j, k, m, l, n]
-                            place2 = 2 * m + n
-                            if 0 <= place1 < out.shape[2] and 0 <= place2 < out.shape[3]:
-                                out[i, j, place1, place2] += b_ijkm * a_ijkmln
+                            position2 = 2 * m + n
+                            if 0 <= position1 < out.shape[2] and 0 <= position2 < out.shape[3]:
+                                out[i, j, position1, position2] += b_ijkm * a_ijkmln
 
 
 @compiled
@@ -692,13 +763,13 @@ def scatter_2(out, a):
     for i in range(out.shape[0]):
         for j in range(a.shape[3]):
             for k in range(a.shape[1]):
-                place1 = j + k - 1
+                position1 = j + k - 1
                 for m in range(a.shape[2]):
                     for l in range(a.shape[4]):
                         a_ikmjl = a[i, k, m, j, l]
-                        place2 = l + m - 1
-                        if 0 <= place1 < out.shape[1] and 0 <= place2 < out.shape[2]:
-                            out[i, place1, place2] += real(0.1111111111111111) * a_ikmjl
+                        position2 = l + m - 1
+                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
+                            out[i, position1, position2] += real(0.1111111111111111) * a_ikmjl
 
 
 @compiled
@@ -719,13 +790,13 @@ def scatter_3(out, a):
     for i in range(out.shape[0]):
         for j in range(a.shape[3]):
             for k in range(a.shape[1]):
-                place1 = 2 * j + k
+                position1 = 2 * j + k
                 for m in range(a.shape[2]):
                     for l in range(a.shape[4]):
                         a_ikmjl = a[i, k, m, j, l]
-                        place2 = 2 * l + m
-                        if 0 <= place1 < out.shape[1] and 0 <= place2 < out.shape[2]:
-                            out[i, place1, place2] += real(0.1111111111111111) * a_ikmjl
+                        position2 = 2 * l + m
+                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
+                            out[i, position1, position2] += real(0.1111111111111111) * a_ikmjl
 
 
 @compiled
@@ -788,10 +859,10 @@ def repeat_6(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
         product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s.reshape(d_s.shape[0], d_s.shape[1] * d_s.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]).T, p[s] * number4 * share4, weights4, True)
 
 
-# ---------------------------------------------------------------- equations
+# -------------------------------- Equations
 
 
-def _forward(f, nodes, make):
+def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     """Every forward field that needs no y."""
     n = nodes.size
     # c1(data, c1, c1.positions1, c1.positions2) = Sum_{channels, c1.taps1, c1.taps2}[ c1.weight(c1, channels,
@@ -842,9 +913,8 @@ def _forward(f, nodes, make):
     f["p5.inside1"] = make("p5.inside1", (n["c5.positions1"], n["c5.positions2"]))
     f["p5.inside1"].fill(1.0)
     # p5.select1(data, c5, p5.positions1, p5.positions2, p5.taps1, p5.taps2) = first maximum over the last 2
-    #     indices of min(c5.out(data, c5, 2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2),
-    #     2000000000000000000000000000000*p5.inside1(2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) -
-    #     1000000000000000000000000000000)
+    #     indices of c5.out(data, c5, 2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) where
+    #     p5.inside1(2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) = 1
     f["p5.select1"] = make("p5.select1", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"], n["p5.taps1"], n["p5.taps2"]))
     gather_min(f["p5.select1"], f["c5.out"], f["p5.inside1"])
     first_maximum(matrix(f["p5.select1"], 4))
@@ -875,9 +945,8 @@ def _forward(f, nodes, make):
     f["p7.inside1"] = make("p7.inside1", (n["c7.positions1"], n["c7.positions2"]))
     f["p7.inside1"].fill(1.0)
     # p7.select1(data, c7, p7.positions1, p7.positions2, p7.taps1, p7.taps2) = first maximum over the last 2
-    #     indices of min(c7.out(data, c7, 2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2),
-    #     2000000000000000000000000000000*p7.inside1(2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) -
-    #     1000000000000000000000000000000)
+    #     indices of c7.out(data, c7, 2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) where
+    #     p7.inside1(2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) = 1
     f["p7.select1"] = make("p7.select1", (n["data"], n["c7"], n["p7.positions1"], n["p7.positions2"], n["p7.taps1"], n["p7.taps2"]))
     gather_min(f["p7.select1"], f["c7.out"], f["p7.inside1"])
     first_maximum(matrix(f["p7.select1"], 4))
@@ -904,8 +973,8 @@ def _forward(f, nodes, make):
     reduce_exp(f["loss.total"], f["yhat"], f["loss.shift"])
 
 
-def _loss(f, nodes, make):
-    """What compares the output with y."""
+def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ y(data, outputs)*(loss.shift(data) + log(loss.total(data)) - yhat(data,
     #     outputs)) ]
@@ -913,7 +982,7 @@ def _loss(f, nodes, make):
     reduce_log(f["loss"], f["y"], f["yhat"], f["loss.shift"], f["loss.total"])
 
 
-def _backward(f, nodes, make):
+def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     """D: derivatives of the loss of each sample."""
     n = nodes.size
     # adj loss.total(data) = Sum_{outputs}[ y(data, outputs)*(1/loss.total(data)) ]
@@ -1004,7 +1073,7 @@ def _backward(f, nodes, make):
     pointwise_step(f["adj c1"], f["c1"], f["adj c1.out"], f["c1.bias"])
 
 
-def _evolution(f, nodes, make, out, scale, add):
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
     """out = scale * G for every trained parameter, or out += that (add)."""
     n, p = nodes.size, nodes.weights
     updates = []
@@ -1093,7 +1162,7 @@ def _evolution(f, nodes, make, out, scale, add):
             out[name] += speed
 
 
-def rates(t):
+def rates(t: float) -> dict[str, float]:
     """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
     return {
         "c1.bias": 9.0,
@@ -1115,220 +1184,16 @@ def rates(t):
     }
 
 
-# ---------------------------------------------------------------- what a user calls
+# -------------------------------- Independent draws from the laws of initial values
 
 
-def _precision(state):
-    first = next(iter(PARAMETERS), None)
-    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
-    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+def draw(
+    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
+) -> Array:
+    """Independent entries of one law, in float64; every parameter has a random generator of its own.
 
-
-def _begin(state, x, y=None, weights=None):
-    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
-    dtype = _precision(state)
-    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
-    _check_shapes(fields, state["p"])  # compiled loops do not look where an array ends
-    _give_samples(fields, dtype, x, y)
-    samples = len(fields["x"])
-    data = np.full(samples, 1 / samples) if weights is None else weights
-    if len(data) != samples:
-        raise ValueError(f"{len(data)} weights for {samples} samples")
-    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
-
-
-def _give_samples(fields, dtype, x, y=None):
-    """x and y become fields, in one precision."""
-    fields["x"] = x = np.asarray(x, dtype, order="C")
-    samples = len(x)
-    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
-    if x.shape[1:] != expected or not samples:
-        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
-    if y is not None:
-        y = np.asarray(y, dtype, order="C")
-        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
-            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-        fields["y"] = y.reshape(samples, SIZES["outputs"])
-
-
-def _check_shapes(arrays, weights):
-    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
-    for name, axes in PARAMETERS.items():
-        shape = tuple(size[axis] for axis in axes)
-        if np.shape(arrays[name]) != shape:
-            raise ValueError(f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}")
-
-
-def forward(state, x):
-    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
-    fields, nodes = _begin(state, x)
-    given = set(fields)
-    _forward(fields, nodes, fresh(nodes))
-    return {name: array for name, array in fields.items() if name not in given}
-
-
-def predict(state, x, piece=None):
-    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again.
-
-    ``piece``: so many samples at a time, which bounds the memory (default: all at once).
+    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
     """
-    size = min(piece or len(x), len(x))
-    fields, nodes = _begin(state, x[:size])
-    make = WORKSPACE.maker(nodes)
-    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
-    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
-    for start in (*range(0, len(x) - size, size), len(x) - size):
-        _give_samples(fields, nodes.dtype, x[start : start + size])
-        _forward(fields, nodes, make)
-        yhat[start : start + size] = fields["yhat"]
-    return yhat
-
-
-def loss(state, x, y):
-    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
-    fields, nodes = _begin(state, x, y)
-    make = WORKSPACE.maker(nodes)
-    _forward(fields, nodes, make)
-    _loss(fields, nodes, make)
-    return float(np.mean(fields["loss"], dtype=np.float64))
-
-
-def _sweep(state, x, y, weights):
-    """All fields that the evolution reads: forward, then backward."""
-    fields, nodes = _begin(state, x, y, weights)
-    make = WORKSPACE.maker(nodes)
-    _fill(fields, nodes, make)
-    return fields, nodes, make
-
-
-def _fill(fields, nodes, make):
-    _forward(fields, nodes, make)
-    _backward(fields, nodes, make)
-
-
-def velocity(state, x, y, t=0.0, weights=None):
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
-
-    ``weights``: those of the samples, which sum to 1 (default: equal).
-    """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
-        for name in PARAMETERS
-    }
-    _evolution(fields, nodes, make, speed, rates(t), False)
-    return speed
-
-
-def step(state, x, y, t, alpha, out=None, weights=None):
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
-
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
-    """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    if out is None:
-        out = {name: fields[name].copy() for name in PARAMETERS}
-        out["p"] = dict(state["p"])
-    else:
-        _check_target(out, fields, nodes)
-        for name in PARAMETERS:
-            if out[name] is not fields[name]:
-                np.copyto(out[name], fields[name])
-    _evolution(fields, nodes, make, out, _scales(t, alpha), True)
-    return out
-
-
-def march(state, moves):
-    """Move ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
-
-    What stays the same is looked at once: do not change the state between two moves.
-    """
-    fields, nodes, make, known = {}, None, None, None
-    for x, y, t, alpha, weights in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = _begin(state, x, y, weights)
-            _check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
-        else:
-            _give_samples(fields, nodes.dtype, x, y)
-        _fill(fields, nodes, make)
-        _evolution(fields, nodes, make, state, _scales(t, alpha), True)
-    return state
-
-
-def _check_target(out, fields, nodes):
-    for name in PARAMETERS:
-        own = out[name]
-        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
-            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
-
-
-def _scales(t, alpha):
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
-
-
-def check(state):
-    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
-    weights = state.get("p")
-    if weights is None or set(weights) != set(MEASURES):
-        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
-    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
-    missing = [name for name in PARAMETERS if name not in state]
-    if unknown or missing:
-        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
-    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
-    if len(dtypes) > 1:
-        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
-    _check_shapes(state, weights)
-    for axis, values in weights.items():
-        total = float(np.sum(values, dtype=np.float64))
-        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
-            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
-
-
-def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
-    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
-
-    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
-    """
-    size = SIZES | _node_counts(sizes) | {"data": batch}
-    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
-    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
-    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
-    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
-    return count * np.dtype(dtype).itemsize
-
-
-# ---------------------------------------------------------------- initial values
-
-
-def _node_counts(widths):
-    if not isinstance(widths, dict):
-        base = _whole(widths)
-        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
-    if set(widths) != set(MEASURES):
-        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
-    return {axis: _whole(widths[axis]) for axis in MEASURES}
-
-
-def _whole(width):
-    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
-        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
-    return int(width)
-
-
-def _check_memory(size):
-    """Raise MemoryError where a state with these sizes is larger than the memory that the machine says it has."""
-    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
-    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if needed > memory:
-            raise MemoryError(f"the state needs {needed / 1e9:.3g} GB, there are {memory / 1e9:.3g}; take smaller widths")
-
-
-def _draw(kind, arguments, name, shape, seed, neuron=0):
-    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     if kind == "normal":
         values = rng.standard_normal(shape)
@@ -1341,16 +1206,192 @@ def _draw(kind, arguments, name, shape, seed, neuron=0):
         values += arguments[0]
         return values
     if kind == "rademacher":
-        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+        signs = 1 - 2 * rng.integers(0, 2, shape)
+        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
     if kind == "sphere":
         values = rng.standard_normal(shape)
         others = tuple(axis for axis in range(len(shape)) if axis != neuron)
         norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return arguments[0] * values / norm
+        return np.asarray(arguments[0] * values / norm)
     return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
 
 
-def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
+    """A draw of every parameter, in float64; edges="mean": weights with noise at their mean."""
+    values: dict[str, Array] = {}
+    drawn = edges == "draw"
+    # c1.bias: 0
+    values["c1.bias"] = draw("constant", (0.0,), "c1.bias", (n["c1"],), seed)
+    # c1.weight: normal(0, sqrt(2/fan_in))
+    values["c1.weight"] = draw("normal", (0.0, 0.2721655269759087,), "c1.weight", (n["c1"], n["channels"], n["c1.taps1"], n["c1.taps2"],), seed)
+    # c2.bias: 0
+    values["c2.bias"] = draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
+    # c2.weight: normal(1, 0.1)
+    values["c2.weight"] = (draw("normal", (1.0, 0.1,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed) if drawn else draw("constant", (1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed))
+    # c3.bias: 0
+    values["c3.bias"] = draw("constant", (0.0,), "c3.bias", (n["c3"],), seed)
+    # c3.weight: normal(1, 0.1)
+    values["c3.weight"] = (draw("normal", (1.0, 0.1,), "c3.weight", (n["c3"], n["c2"], n["c3.taps1"], n["c3.taps2"],), seed) if drawn else draw("constant", (1.0,), "c3.weight", (n["c3"], n["c2"], n["c3.taps1"], n["c3.taps2"],), seed))
+    # c4.bias: 0
+    values["c4.bias"] = draw("constant", (0.0,), "c4.bias", (n["c4"],), seed)
+    # c4.weight: normal(1, 0.1)
+    values["c4.weight"] = (draw("normal", (1.0, 0.1,), "c4.weight", (n["c4"], n["c3"], n["c4.taps1"], n["c4.taps2"],), seed) if drawn else draw("constant", (1.0,), "c4.weight", (n["c4"], n["c3"], n["c4.taps1"], n["c4.taps2"],), seed))
+    # c5.bias: 0
+    values["c5.bias"] = draw("constant", (0.0,), "c5.bias", (n["c5"],), seed)
+    # c5.weight: normal(1, 0.1)
+    values["c5.weight"] = (draw("normal", (1.0, 0.1,), "c5.weight", (n["c5"], n["c4"], n["c5.taps1"], n["c5.taps2"],), seed) if drawn else draw("constant", (1.0,), "c5.weight", (n["c5"], n["c4"], n["c5.taps1"], n["c5.taps2"],), seed))
+    # c6.bias: 0
+    values["c6.bias"] = draw("constant", (0.0,), "c6.bias", (n["c6"],), seed)
+    # c6.weight: normal(1, 0.1)
+    values["c6.weight"] = (draw("normal", (1.0, 0.1,), "c6.weight", (n["c6"], n["c5"], n["c6.taps1"], n["c6.taps2"],), seed) if drawn else draw("constant", (1.0,), "c6.weight", (n["c6"], n["c5"], n["c6.taps1"], n["c6.taps2"],), seed))
+    # c7.bias: 0
+    values["c7.bias"] = draw("constant", (0.0,), "c7.bias", (n["c7"],), seed)
+    # c7.weight: normal(1, 0.1)
+    values["c7.weight"] = (draw("normal", (1.0, 0.1,), "c7.weight", (n["c7"], n["c6"], n["c7.taps1"], n["c7.taps2"],), seed) if drawn else draw("constant", (1.0,), "c7.weight", (n["c7"], n["c6"], n["c7.taps1"], n["c7.taps2"],), seed))
+    # output.bias: 0
+    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(1, 0.1)
+    values["output.weight"] = draw("normal", (1.0, 0.1,), "output.weight", (n["outputs"], n["c7"], n["p7.positions1"], n["p7.positions2"],), seed)
+    return values
+
+
+# -------------------------------- What the arrays of a solver are: the layout of states and fields
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes of every array of a solver, in array order, and the sizes of the axes.
+
+    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
+    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
+    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
+    every field, those of the data (x and y) and the parameters included.
+    """
+
+    parameters: dict[str, tuple[str, ...]]
+    frozen: tuple[str, ...]
+    populations: tuple[str, ...]
+    measures: dict[str, float]
+    sizes: dict[str, int]
+    fields: dict[str, tuple[str, ...]]
+
+
+# -------------------------------- Numbers of nodes
+
+
+def node_counts(widths: int | Mapping[str, int]) -> dict[str, int]:
+    """The number of nodes of every measure axis: given by name, or relative widths times a number."""
+    if not isinstance(widths, Mapping):
+        base = _whole(widths)
+        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: _whole(widths[axis]) for axis in MEASURES}
+
+
+def _whole(width: Any) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
+    return int(width)
+
+
+def check_physical_memory(size: Mapping[str, int]) -> None:
+    """Raise MemoryError if a state with these sizes is larger than the memory that the machine reports."""
+    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > physical:
+            raise MemoryError(
+                f"the state needs {needed / 1e9:.3g} GB, there are {physical / 1e9:.3g}; take smaller widths"
+            )
+
+
+# -------------------------------- Shapes and precision of what a caller passes
+
+
+def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
+    """The precision of a state: single where its first array has it, else double."""
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def given_fields(
+    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
+) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
+    give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+
+
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
+    """Put x and y into the fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected or not samples:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    if y is not None:
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+    """Raise ValueError for a parameter whose shape is not that of its axes."""
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+            )
+
+
+def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
+    """Raise ValueError for arrays that cannot be changed in place."""
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    check_shapes(state, weights)
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+# -------------------------------- What a user calls
+
+
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+
+
+def sample(
+    widths: int | Mapping[str, int] = 64, seed: int = 0, edges: str = "draw", dtype: Any = np.float64
+) -> dict[str, Any]:
     """A state drawn from the initial laws, with equal weights p = 1/n.
 
     ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
@@ -1358,43 +1399,140 @@ def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
     """
     if edges not in ("draw", "mean"):
         raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
-    nodes = _node_counts(widths)
+    nodes = node_counts(widths)
     n = SIZES | nodes
-    _check_memory(n)
-    values = {}
-    draw = edges == "draw"
-    # c1.bias: 0
-    values["c1.bias"] = _draw("constant", (0.0,), "c1.bias", (n["c1"],), seed)
-    # c1.weight: normal(0, sqrt(2/fan_in))
-    values["c1.weight"] = _draw("normal", (0.0, 0.2721655269759087,), "c1.weight", (n["c1"], n["channels"], n["c1.taps1"], n["c1.taps2"],), seed)
-    # c2.bias: 0
-    values["c2.bias"] = _draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
-    # c2.weight: normal(1, 0.1)
-    values["c2.weight"] = (_draw("normal", (1.0, 0.1,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed) if draw else _draw("constant", (1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed))
-    # c3.bias: 0
-    values["c3.bias"] = _draw("constant", (0.0,), "c3.bias", (n["c3"],), seed)
-    # c3.weight: normal(1, 0.1)
-    values["c3.weight"] = (_draw("normal", (1.0, 0.1,), "c3.weight", (n["c3"], n["c2"], n["c3.taps1"], n["c3.taps2"],), seed) if draw else _draw("constant", (1.0,), "c3.weight", (n["c3"], n["c2"], n["c3.taps1"], n["c3.taps2"],), seed))
-    # c4.bias: 0
-    values["c4.bias"] = _draw("constant", (0.0,), "c4.bias", (n["c4"],), seed)
-    # c4.weight: normal(1, 0.1)
-    values["c4.weight"] = (_draw("normal", (1.0, 0.1,), "c4.weight", (n["c4"], n["c3"], n["c4.taps1"], n["c4.taps2"],), seed) if draw else _draw("constant", (1.0,), "c4.weight", (n["c4"], n["c3"], n["c4.taps1"], n["c4.taps2"],), seed))
-    # c5.bias: 0
-    values["c5.bias"] = _draw("constant", (0.0,), "c5.bias", (n["c5"],), seed)
-    # c5.weight: normal(1, 0.1)
-    values["c5.weight"] = (_draw("normal", (1.0, 0.1,), "c5.weight", (n["c5"], n["c4"], n["c5.taps1"], n["c5.taps2"],), seed) if draw else _draw("constant", (1.0,), "c5.weight", (n["c5"], n["c4"], n["c5.taps1"], n["c5.taps2"],), seed))
-    # c6.bias: 0
-    values["c6.bias"] = _draw("constant", (0.0,), "c6.bias", (n["c6"],), seed)
-    # c6.weight: normal(1, 0.1)
-    values["c6.weight"] = (_draw("normal", (1.0, 0.1,), "c6.weight", (n["c6"], n["c5"], n["c6.taps1"], n["c6.taps2"],), seed) if draw else _draw("constant", (1.0,), "c6.weight", (n["c6"], n["c5"], n["c6.taps1"], n["c6.taps2"],), seed))
-    # c7.bias: 0
-    values["c7.bias"] = _draw("constant", (0.0,), "c7.bias", (n["c7"],), seed)
-    # c7.weight: normal(1, 0.1)
-    values["c7.weight"] = (_draw("normal", (1.0, 0.1,), "c7.weight", (n["c7"], n["c6"], n["c7.taps1"], n["c7.taps2"],), seed) if draw else _draw("constant", (1.0,), "c7.weight", (n["c7"], n["c6"], n["c7.taps1"], n["c7.taps2"],), seed))
-    # output.bias: 0
-    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
-    # output.weight: normal(1, 0.1)
-    values["output.weight"] = _draw("normal", (1.0, 0.1,), "output.weight", (n["outputs"], n["c7"], n["p7.positions1"], n["p7.positions2"],), seed)
-    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    check_physical_memory(n)
+    values = initial_values(n, seed, edges)
+    state: dict[str, Any] = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
     state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
     return state
+
+
+def forward(state: Mapping[str, Any], x: Array) -> Fields:
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = given_fields(state, x)
+    given = set(fields)
+    compute_forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
+    """yhat [sample, outputs] on x, as a new array; the arrays of all other fields are used again.
+
+    ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = given_fields(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        give_samples(fields, nodes.dtype, x[start : start + size])
+        compute_forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
+
+
+def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = given_fields(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+) -> tuple[Fields, Nodes, Maker]:
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = given_fields(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(
+    state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
+) -> Fields:
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    evolve(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    out: dict[str, Any] | None = None,
+    weights: Array | None = None,
+) -> dict[str, Any]:
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        check_target(out, fields, nodes)
+        for name in PARAMETERS:
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    return out
+
+
+def march(
+    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+) -> dict[str, Any]:
+    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is checked only once: do not change the state between two moves.
+    """
+    fields: Fields = {}
+    nodes: Nodes | None = None
+    known: Array | None = None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = given_fields(state, x, y, weights)
+            check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            give_samples(fields, nodes.dtype, x, y)
+        compute_forward(fields, nodes, make)
+        compute_backward(fields, nodes, make)
+        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _scales(t: float, alpha: float) -> dict[str, float]:
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
+
+
+def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: numbers of nodes, as in ``sample``; ``copies``: of the parameters.
+    """
+    size = SIZES | node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(
+        math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS
+    )
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
+    return int(count * np.dtype(dtype).itemsize)

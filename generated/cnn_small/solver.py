@@ -1,38 +1,53 @@
 """Small convolutional network
 
-Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
-it may be read, edited and run again.
+Mean-field limit of the network above, written by mfderive (generator 4). This file needs numpy,
+numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
 nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
 of the learning rates.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.linalg import blas
 
-# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
-COMPILED = globals().get("COMPILED", True)
+# A loader may set COMPILED to False beforehand: then everything below runs as plain Python.
+COMPILED: bool = globals().get("COMPILED", True)
 if COMPILED:
     from numba import njit
 
-    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
-else:
-
-    def compiled(function):
-        """The function itself."""
-        return function
-
-
 # Threads that share the work of one step.
 THREADS = min(os.cpu_count() or 1, 8)
+
+Array = np.ndarray[Any, Any]
+Real = Any  # a number in the precision of the arrays
+Fields = dict[str, Array]
+Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function as machine code, or the function itself where COMPILED is False."""
+    if not COMPILED:
+        return function
+    fast = {"contract", "reassoc"}
+    result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
 
 TITLE = "Small convolutional network"
 DIGEST = "817ff2e12d11c55a2f710bb65d799134936a53bd433ced4571ff40970959ba6f"
@@ -99,30 +114,35 @@ SCRATCH = [
 ]
 
 
-# ---------------------------------------------------------------- helpers
+# -------------------------------- Sizes of axes and weights of nodes
 
 
 class Nodes:
-    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+    """Sizes of all axes and the weights of the nodes of measures.
 
-    def __init__(self, weights, dtype):
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
         self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
-        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
-        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.equal = {
+            axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
+        }
+        self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
         self.dtype = dtype
-        self.known = {}
+        self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
 
-    def weighting(self, axes):
+    def weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
         """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
         if axes not in self.known:
             self.known[axes] = self._weighting(axes)
         return self.known[axes]
 
-    def _weighting(self, axes):
+    def _weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
         factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
         if all(axis in self.equal or axis not in self.weights for axis in axes):
             return factor, None
-        weights = np.ones(1, self.dtype)
+        weights: Array = np.ones(1, self.dtype)
         for axis in axes:
             varies = axis in self.weights and axis not in self.equal
             own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
@@ -130,16 +150,26 @@ class Nodes:
         return factor, weights
 
 
-def matrix(array, split):
+# -------------------------------- Matrix products by BLAS
+
+
+def matrix(array: Array, split: int) -> Array:
     """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
-    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+def matrix_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: float,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    add: bool = False,
+) -> None:
+    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
 
-    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
-    Weights that are not equal scale the smaller operand.
+    Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
+    place. Weights that are not equal scale the smaller operand.
     """
     shared, weights = weighting
     factor = float(factor * shared)
@@ -166,19 +196,23 @@ def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
     )
 
 
+# -------------------------------- Arrays for fields and temporaries
+
+
 class Workspace(threading.local):
-    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+    """Arrays that the next call uses again; they are dropped when sizes or precision change."""
 
-    def __init__(self):
-        self.key, self.arrays = None, {}
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
 
-    def maker(self, nodes):
+    def maker(self, nodes: Nodes) -> Maker:
         """A function (name, shape) -> array for calls with these sizes."""
         key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
         if key != self.key:
             self.key, self.arrays = key, {}
 
-        def make(name, shape):
+        def make(name: str, shape: tuple[int, ...]) -> Array:
             array = self.arrays.get((name, shape))
             if array is None:
                 array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
@@ -190,39 +224,53 @@ class Workspace(threading.local):
 WORKSPACE = Workspace()
 
 
-def fresh(nodes):
+def fresh(nodes: Nodes) -> Maker:
     """A function (name, shape) -> new array."""
     return lambda name, shape: np.empty(shape, nodes.dtype)
 
 
+# -------------------------------- Matrix products inside compiled loops, which call BLAS by its address
+
 
 if COMPILED:
-    import numba.experimental.function_type  # from then on numba knows functions by their address
     from numba import types
     from numba.extending import get_cython_function_address
 
-    class Blas(types.WrapperAddressProtocol):
-        """A routine of BLAS by its address, with 13 addresses as arguments."""
+    # Importing this teaches numba to type functions by their address.
+    import_module("numba.experimental.function_type")
 
-        def __init__(self, name):
+    class Blas(types.WrapperAddressProtocol):
+        """A routine of BLAS by its address; its 13 arguments are addresses."""
+
+        def __init__(self, name: str) -> None:
             self.address = get_cython_function_address("scipy.linalg.cython_blas", name)
 
-        def __wrapper_address__(self):
+        def __wrapper_address__(self) -> Any:
             return self.address
 
-        def signature(self):
+        def signature(self) -> Any:
+            """Nothing is returned."""
             return types.void(*[types.uintp] * 13)
 
-    GEMM = {np.dtype(np.float32): Blas("sgemm"), np.dtype(np.float64): Blas("dgemm")}
+    GEMM: dict[Any, Any] = {np.dtype(np.float32): Blas("sgemm"), np.dtype(np.float64): Blas("dgemm")}
 
     @compiled
-    def small_arguments(array):
+    def small_arguments(array: Array) -> Any:
         """Memory for the small arguments of BLAS: letters, sizes and factors."""
         return np.array([78, 84], np.uint8), np.empty(6, np.int32), np.empty(2, array.dtype)
 
     @compiled
-    def product(gemm, small, out, left, right, factor, weights, add):
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` lies by rows."""
+    def product(
+        gemm: Any,
+        small: Any,
+        out: Array,
+        left: Array,
+        right: Array,
+        factor: Real,
+        weights: Array | None,
+        add: bool,
+    ) -> Any:
+        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
         if weights is None:
             return _product(gemm, small, out, left, right, factor, add)
         if left.size <= right.size:
@@ -230,8 +278,10 @@ if COMPILED:
         return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
 
     @compiled
-    def _product(gemm, small, out, left, right, factor, add):
-        """BLAS reads matrices by columns: it computes the transposed product, right.T @ left.T."""
+    def _product(
+        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
+    ) -> Any:
+        """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
         rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
         sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
@@ -254,49 +304,67 @@ if COMPILED:
             out.ctypes.data,
             sizes[5:].ctypes.data,
         )
-        return left.size + right.size  # they are still needed here: nobody may have freed them
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
 
-    def small_arguments(array):
+    def small_arguments(array: Array) -> Any:
         """Nothing: numpy needs no memory for arguments."""
 
-    def product(gemm, small, out, left, right, factor, weights, add):
+    def product(
+        gemm: Any,
+        small: Any,
+        out: Array,
+        left: Array,
+        right: Array,
+        factor: Real,
+        weights: Array | None,
+        add: bool,
+    ) -> Any:
         """out = factor * left @ diag(weights) @ right, or out += that."""
         left = left if weights is None else left * weights
         out[...] = factor * (left @ right) + (out if add else 0)
 
 
-PIECES = 4 * THREADS  # so many a loop: a thread that other work holds up keeps the others waiting for little
-WORTH = 5e-4  # seconds of work for which other threads are asked to help
-POOLS = {}  # the helping threads of this process: those of a parent do not live on in its copies
+# -------------------------------- Compiled loops shared between threads
 
 
-def pieces(function, count, scratch, *arguments):
-    """A loop as tasks (make, dtype) for several threads; ``scratch``: names and shapes of arrays for each."""
+Task = Callable[[Maker, Any], None]  # (make, dtype)
+Scratch = tuple[tuple[str, tuple[int, ...]], ...]  # names and shapes of arrays
+
+# Each loop is cut into this many tasks, so that one thread that is held up delays the others little.
+PIECES = 4 * THREADS
+WORTH = 5e-4  # seconds of remaining work from which other threads are asked to help
+POOLS: dict[
+    int, ThreadPoolExecutor
+] = {}  # helping threads by process: a forked copy has none of its parent's
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+    """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
     ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [
-        task(function, first, last, scratch, arguments) for first, last in zip(ends, ends[1:]) if first < last
-    ]
+    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
 
 
-def whole(function, count, scratch, *arguments):
-    """A loop as one task, because all of its values add to the same array."""
+def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
+    """A loop as one task, because all of its iterations add to the same array."""
     return task(function, 0, count, scratch, arguments)
 
 
-def task(function, first, last, scratch, arguments):
-    """One call of a compiled loop; the arrays of its own are made by the thread that runs it."""
+def task(
+    function: Callable[..., Any], first: int, last: int, scratch: Scratch, arguments: tuple[Any, ...]
+) -> Task:
+    """One call of a compiled loop; the thread that runs it makes its own scratch arrays."""
 
-    def run(make, dtype):
+    def run(make: Maker, dtype: Any) -> None:
         function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
 
     return run
 
 
-def together(tasks, nodes, make):
-    """Run tasks that touch nothing in common; other threads help where the first one took long."""
+def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
+    """Run tasks that write to different arrays; other threads help if the first task took long."""
     begin = time.perf_counter()
     tasks[0](make, nodes.dtype)
     left = iter(tasks[1:])
@@ -311,14 +379,17 @@ def together(tasks, nodes, make):
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
-            if not helper.cancel():  # who has not begun by now is not waited for
+            if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
 
 
-def _help(left, nodes):
+def _help(left: Iterator[Task], nodes: Nodes) -> None:
     make = WORKSPACE.maker(nodes)
     for run in left:
         run(make, nodes.dtype)
+
+
+# -------------------------------- Compiled loops of the equations
 
 
 @compiled
@@ -328,8 +399,8 @@ def gather(out, a):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                place1 = 2 * k + j - 1
-                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
+                position1 = 2 * k + j - 1
+                v1 = a[i, position1] if 0 <= position1 < a.shape[1] else real(0)
                 out[i, j, k] = v1
 
 
@@ -363,8 +434,8 @@ def gather_2(out, a):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                place1 = 2 * i + k
-                v1 = a[j, place1] if 0 <= place1 < a.shape[1] else real(0)
+                position1 = 2 * i + k
+                v1 = a[j, position1] if 0 <= position1 < a.shape[1] else real(0)
                 out[i, j, k] = v1
 
 
@@ -435,9 +506,9 @@ def scatter(out, a):
         for k in range(a.shape[1]):
             for j in range(a.shape[2]):
                 a_ikj = a[i, k, j]
-                place1 = 2 * j + k
-                if 0 <= place1 < out.shape[1]:
-                    out[i, place1] += real(0.3333333333333333) * a_ikj
+                position1 = 2 * j + k
+                if 0 <= position1 < out.shape[1]:
+                    out[i, position1] += real(0.3333333333333333) * a_ikj
 
 
 @compiled
@@ -495,8 +566,8 @@ def gather_3(out, a):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                place1 = 2 * k + j
-                v1 = a[i, place1] if 0 <= place1 < a.shape[1] else real(0)
+                position1 = 2 * k + j
+                v1 = a[i, position1] if 0 <= position1 < a.shape[1] else real(0)
                 out[i, j, k] = v1
 
 
@@ -511,10 +582,10 @@ def repeat_5(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
         product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2]), d_s, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]).T, p[s] * number4 * share4, weights4, True)
 
 
-# ---------------------------------------------------------------- equations
+# -------------------------------- Equations
 
 
-def _forward(f, nodes, make):
+def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     """Every forward field that needs no y."""
     n = nodes.size
     # c1(data, c1, c1.positions) = Sum_{channels, c1.taps}[ c1.weight(c1, channels, c1.taps)*x(data, channels,
@@ -538,15 +609,15 @@ def _forward(f, nodes, make):
     matrix_product(f["yhat"], matrix(f["c2.out"], 1), matrix(f["output.weight"], 1).T, 1.0, nodes.weighting(("c2", "c2.positions")), add=True)
 
 
-def _loss(f, nodes, make):
-    """What compares the output with y."""
+def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
     f["loss"] = make("loss", (n["data"],))
     reduce(f["loss"], f["y"], f["yhat"])
 
 
-def _backward(f, nodes, make):
+def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     """D: derivatives of the loss of each sample."""
     n = nodes.size
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
@@ -571,7 +642,7 @@ def _backward(f, nodes, make):
     pointwise_3(f["adj c1"], f["c1.out"], f["adj c1.out"])
 
 
-def _evolution(f, nodes, make, out, scale, add):
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
     """out = scale * G for every trained parameter, or out += that (add)."""
     n, p = nodes.size, nodes.weights
     updates = []
@@ -606,7 +677,7 @@ def _evolution(f, nodes, make, out, scale, add):
             out[name] += speed
 
 
-def rates(t):
+def rates(t: float) -> dict[str, float]:
     """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
     return {
         "c1.bias": 1.0,
@@ -618,220 +689,16 @@ def rates(t):
     }
 
 
-# ---------------------------------------------------------------- what a user calls
+# -------------------------------- Independent draws from the laws of initial values
 
 
-def _precision(state):
-    first = next(iter(PARAMETERS), None)
-    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
-    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+def draw(
+    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
+) -> Array:
+    """Independent entries of one law, in float64; every parameter has a random generator of its own.
 
-
-def _begin(state, x, y=None, weights=None):
-    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
-    dtype = _precision(state)
-    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
-    _check_shapes(fields, state["p"])  # compiled loops do not look where an array ends
-    _give_samples(fields, dtype, x, y)
-    samples = len(fields["x"])
-    data = np.full(samples, 1 / samples) if weights is None else weights
-    if len(data) != samples:
-        raise ValueError(f"{len(data)} weights for {samples} samples")
-    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
-
-
-def _give_samples(fields, dtype, x, y=None):
-    """x and y become fields, in one precision."""
-    fields["x"] = x = np.asarray(x, dtype, order="C")
-    samples = len(x)
-    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
-    if x.shape[1:] != expected or not samples:
-        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
-    if y is not None:
-        y = np.asarray(y, dtype, order="C")
-        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
-            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-        fields["y"] = y.reshape(samples, SIZES["outputs"])
-
-
-def _check_shapes(arrays, weights):
-    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
-    for name, axes in PARAMETERS.items():
-        shape = tuple(size[axis] for axis in axes)
-        if np.shape(arrays[name]) != shape:
-            raise ValueError(f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}")
-
-
-def forward(state, x):
-    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
-    fields, nodes = _begin(state, x)
-    given = set(fields)
-    _forward(fields, nodes, fresh(nodes))
-    return {name: array for name, array in fields.items() if name not in given}
-
-
-def predict(state, x, piece=None):
-    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again.
-
-    ``piece``: so many samples at a time, which bounds the memory (default: all at once).
+    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
     """
-    size = min(piece or len(x), len(x))
-    fields, nodes = _begin(state, x[:size])
-    make = WORKSPACE.maker(nodes)
-    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
-    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
-    for start in (*range(0, len(x) - size, size), len(x) - size):
-        _give_samples(fields, nodes.dtype, x[start : start + size])
-        _forward(fields, nodes, make)
-        yhat[start : start + size] = fields["yhat"]
-    return yhat
-
-
-def loss(state, x, y):
-    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
-    fields, nodes = _begin(state, x, y)
-    make = WORKSPACE.maker(nodes)
-    _forward(fields, nodes, make)
-    _loss(fields, nodes, make)
-    return float(np.mean(fields["loss"], dtype=np.float64))
-
-
-def _sweep(state, x, y, weights):
-    """All fields that the evolution reads: forward, then backward."""
-    fields, nodes = _begin(state, x, y, weights)
-    make = WORKSPACE.maker(nodes)
-    _fill(fields, nodes, make)
-    return fields, nodes, make
-
-
-def _fill(fields, nodes, make):
-    _forward(fields, nodes, make)
-    _backward(fields, nodes, make)
-
-
-def velocity(state, x, y, t=0.0, weights=None):
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
-
-    ``weights``: those of the samples, which sum to 1 (default: equal).
-    """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
-        for name in PARAMETERS
-    }
-    _evolution(fields, nodes, make, speed, rates(t), False)
-    return speed
-
-
-def step(state, x, y, t, alpha, out=None, weights=None):
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
-
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
-    """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    if out is None:
-        out = {name: fields[name].copy() for name in PARAMETERS}
-        out["p"] = dict(state["p"])
-    else:
-        _check_target(out, fields, nodes)
-        for name in PARAMETERS:
-            if out[name] is not fields[name]:
-                np.copyto(out[name], fields[name])
-    _evolution(fields, nodes, make, out, _scales(t, alpha), True)
-    return out
-
-
-def march(state, moves):
-    """Move ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
-
-    What stays the same is looked at once: do not change the state between two moves.
-    """
-    fields, nodes, make, known = {}, None, None, None
-    for x, y, t, alpha, weights in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = _begin(state, x, y, weights)
-            _check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
-        else:
-            _give_samples(fields, nodes.dtype, x, y)
-        _fill(fields, nodes, make)
-        _evolution(fields, nodes, make, state, _scales(t, alpha), True)
-    return state
-
-
-def _check_target(out, fields, nodes):
-    for name in PARAMETERS:
-        own = out[name]
-        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
-            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
-
-
-def _scales(t, alpha):
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
-
-
-def check(state):
-    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
-    weights = state.get("p")
-    if weights is None or set(weights) != set(MEASURES):
-        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
-    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
-    missing = [name for name in PARAMETERS if name not in state]
-    if unknown or missing:
-        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
-    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
-    if len(dtypes) > 1:
-        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
-    _check_shapes(state, weights)
-    for axis, values in weights.items():
-        total = float(np.sum(values, dtype=np.float64))
-        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
-            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
-
-
-def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
-    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
-
-    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
-    """
-    size = SIZES | _node_counts(sizes) | {"data": batch}
-    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
-    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
-    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
-    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
-    return count * np.dtype(dtype).itemsize
-
-
-# ---------------------------------------------------------------- initial values
-
-
-def _node_counts(widths):
-    if not isinstance(widths, dict):
-        base = _whole(widths)
-        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
-    if set(widths) != set(MEASURES):
-        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
-    return {axis: _whole(widths[axis]) for axis in MEASURES}
-
-
-def _whole(width):
-    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
-        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
-    return int(width)
-
-
-def _check_memory(size):
-    """Raise MemoryError where a state with these sizes is larger than the memory that the machine says it has."""
-    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
-    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if needed > memory:
-            raise MemoryError(f"the state needs {needed / 1e9:.3g} GB, there are {memory / 1e9:.3g}; take smaller widths")
-
-
-def _draw(kind, arguments, name, shape, seed, neuron=0):
-    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     if kind == "normal":
         values = rng.standard_normal(shape)
@@ -844,16 +711,172 @@ def _draw(kind, arguments, name, shape, seed, neuron=0):
         values += arguments[0]
         return values
     if kind == "rademacher":
-        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+        signs = 1 - 2 * rng.integers(0, 2, shape)
+        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
     if kind == "sphere":
         values = rng.standard_normal(shape)
         others = tuple(axis for axis in range(len(shape)) if axis != neuron)
         norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return arguments[0] * values / norm
+        return np.asarray(arguments[0] * values / norm)
     return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
 
 
-def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
+    """A draw of every parameter, in float64; edges="mean": weights with noise at their mean."""
+    values: dict[str, Array] = {}
+    drawn = edges == "draw"
+    # c1.bias: normal(0, 0.3)
+    values["c1.bias"] = draw("normal", (0.0, 0.3,), "c1.bias", (n["c1"],), seed)
+    # c1.weight: normal(0, sqrt(2/fan_in))
+    values["c1.weight"] = draw("normal", (0.0, 0.816496580927726,), "c1.weight", (n["c1"], n["channels"], n["c1.taps"],), seed)
+    # c2.bias: 0
+    values["c2.bias"] = draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
+    # c2.weight: normal(0.5, 0.5)
+    values["c2.weight"] = (draw("normal", (0.5, 0.5,), "c2.weight", (n["c2"], n["c1"], n["c2.taps"],), seed) if drawn else draw("constant", (0.5,), "c2.weight", (n["c2"], n["c1"], n["c2.taps"],), seed))
+    # output.bias: 0
+    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(0.3, 0.5)
+    values["output.weight"] = draw("normal", (0.3, 0.5,), "output.weight", (n["outputs"], n["c2"], n["c2.positions"],), seed)
+    return values
+
+
+# -------------------------------- What the arrays of a solver are: the layout of states and fields
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes of every array of a solver, in array order, and the sizes of the axes.
+
+    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
+    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
+    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
+    every field, those of the data (x and y) and the parameters included.
+    """
+
+    parameters: dict[str, tuple[str, ...]]
+    frozen: tuple[str, ...]
+    populations: tuple[str, ...]
+    measures: dict[str, float]
+    sizes: dict[str, int]
+    fields: dict[str, tuple[str, ...]]
+
+
+# -------------------------------- Numbers of nodes
+
+
+def node_counts(widths: int | Mapping[str, int]) -> dict[str, int]:
+    """The number of nodes of every measure axis: given by name, or relative widths times a number."""
+    if not isinstance(widths, Mapping):
+        base = _whole(widths)
+        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: _whole(widths[axis]) for axis in MEASURES}
+
+
+def _whole(width: Any) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
+    return int(width)
+
+
+def check_physical_memory(size: Mapping[str, int]) -> None:
+    """Raise MemoryError if a state with these sizes is larger than the memory that the machine reports."""
+    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > physical:
+            raise MemoryError(
+                f"the state needs {needed / 1e9:.3g} GB, there are {physical / 1e9:.3g}; take smaller widths"
+            )
+
+
+# -------------------------------- Shapes and precision of what a caller passes
+
+
+def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
+    """The precision of a state: single where its first array has it, else double."""
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def given_fields(
+    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
+) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
+    give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+
+
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
+    """Put x and y into the fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected or not samples:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    if y is not None:
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+    """Raise ValueError for a parameter whose shape is not that of its axes."""
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+            )
+
+
+def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
+    """Raise ValueError for arrays that cannot be changed in place."""
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    check_shapes(state, weights)
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+# -------------------------------- What a user calls
+
+
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+
+
+def sample(
+    widths: int | Mapping[str, int] = 64, seed: int = 0, edges: str = "draw", dtype: Any = np.float64
+) -> dict[str, Any]:
     """A state drawn from the initial laws, with equal weights p = 1/n.
 
     ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
@@ -861,23 +884,140 @@ def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
     """
     if edges not in ("draw", "mean"):
         raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
-    nodes = _node_counts(widths)
+    nodes = node_counts(widths)
     n = SIZES | nodes
-    _check_memory(n)
-    values = {}
-    draw = edges == "draw"
-    # c1.bias: normal(0, 0.3)
-    values["c1.bias"] = _draw("normal", (0.0, 0.3,), "c1.bias", (n["c1"],), seed)
-    # c1.weight: normal(0, sqrt(2/fan_in))
-    values["c1.weight"] = _draw("normal", (0.0, 0.816496580927726,), "c1.weight", (n["c1"], n["channels"], n["c1.taps"],), seed)
-    # c2.bias: 0
-    values["c2.bias"] = _draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
-    # c2.weight: normal(0.5, 0.5)
-    values["c2.weight"] = (_draw("normal", (0.5, 0.5,), "c2.weight", (n["c2"], n["c1"], n["c2.taps"],), seed) if draw else _draw("constant", (0.5,), "c2.weight", (n["c2"], n["c1"], n["c2.taps"],), seed))
-    # output.bias: 0
-    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
-    # output.weight: normal(0.3, 0.5)
-    values["output.weight"] = _draw("normal", (0.3, 0.5,), "output.weight", (n["outputs"], n["c2"], n["c2.positions"],), seed)
-    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    check_physical_memory(n)
+    values = initial_values(n, seed, edges)
+    state: dict[str, Any] = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
     state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
     return state
+
+
+def forward(state: Mapping[str, Any], x: Array) -> Fields:
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = given_fields(state, x)
+    given = set(fields)
+    compute_forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
+    """yhat [sample, outputs] on x, as a new array; the arrays of all other fields are used again.
+
+    ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = given_fields(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        give_samples(fields, nodes.dtype, x[start : start + size])
+        compute_forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
+
+
+def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = given_fields(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+) -> tuple[Fields, Nodes, Maker]:
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = given_fields(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(
+    state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
+) -> Fields:
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    evolve(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    out: dict[str, Any] | None = None,
+    weights: Array | None = None,
+) -> dict[str, Any]:
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        check_target(out, fields, nodes)
+        for name in PARAMETERS:
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    return out
+
+
+def march(
+    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+) -> dict[str, Any]:
+    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is checked only once: do not change the state between two moves.
+    """
+    fields: Fields = {}
+    nodes: Nodes | None = None
+    known: Array | None = None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = given_fields(state, x, y, weights)
+            check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            give_samples(fields, nodes.dtype, x, y)
+        compute_forward(fields, nodes, make)
+        compute_backward(fields, nodes, make)
+        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _scales(t: float, alpha: float) -> dict[str, float]:
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
+
+
+def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: numbers of nodes, as in ``sample``; ``copies``: of the parameters.
+    """
+    size = SIZES | node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(
+        math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS
+    )
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
+    return int(count * np.dtype(dtype).itemsize)

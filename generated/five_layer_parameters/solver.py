@@ -1,36 +1,49 @@
 """Five layers with per-neuron parameters
 
-Mean-field limit of the network above, written by mfderive (generator 3). This file needs numpy, numba and scipy alone;
-it may be read, edited and run again.
+Mean-field limit of the network above, written by mfderive (generator 4). This file needs numpy,
+numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
 nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
 of the learning rates.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import threading
 import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.linalg import blas
 
-# A loader may set COMPILED to False beforehand: then the loops below run as plain Python.
-COMPILED = globals().get("COMPILED", True)
+# A loader may set COMPILED to False beforehand: then everything below runs as plain Python.
+COMPILED: bool = globals().get("COMPILED", True)
 if COMPILED:
     from numba import njit
 
-    compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
-else:
-
-    def compiled(function):
-        """The function itself."""
-        return function
-
-
 # Threads that share the work of one step.
 THREADS = min(os.cpu_count() or 1, 8)
+
+Array = np.ndarray[Any, Any]
+Real = Any  # a number in the precision of the arrays
+Fields = dict[str, Array]
+Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function as machine code, or the function itself where COMPILED is False."""
+    if not COMPILED:
+        return function
+    fast = {"contract", "reassoc"}
+    result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
 
 TITLE = "Five layers with per-neuron parameters"
 DIGEST = "ade5b6bb06fa8e6cc90bbb6cfc9748212aa4ba571b04c2dfcb28ace06674e4b8"
@@ -113,30 +126,35 @@ TEMPORARIES = [
 SCRATCH = []
 
 
-# ---------------------------------------------------------------- helpers
+# -------------------------------- Sizes of axes and weights of nodes
 
 
 class Nodes:
-    """Sizes of all axes and the weights of the nodes of measures; ``equal`` holds a weight shared by all nodes."""
+    """Sizes of all axes and the weights of the nodes of measures.
 
-    def __init__(self, weights, dtype):
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
         self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
-        self.equal = {axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])}
-        self.size = SIZES | {axis: len(values) for axis, values in self.weights.items()}
+        self.equal = {
+            axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
+        }
+        self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
         self.dtype = dtype
-        self.known = {}
+        self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
 
-    def weighting(self, axes):
+    def weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
         """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
         if axes not in self.known:
             self.known[axes] = self._weighting(axes)
         return self.known[axes]
 
-    def _weighting(self, axes):
+    def _weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
         factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
         if all(axis in self.equal or axis not in self.weights for axis in axes):
             return factor, None
-        weights = np.ones(1, self.dtype)
+        weights: Array = np.ones(1, self.dtype)
         for axis in axes:
             varies = axis in self.weights and axis not in self.equal
             own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
@@ -144,16 +162,26 @@ class Nodes:
         return factor, weights
 
 
-def matrix(array, split):
+# -------------------------------- Matrix products by BLAS
+
+
+def matrix(array: Array, split: int) -> Array:
     """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
-    """out = factor * left @ diag(weights) @ right, or out += that; in place, without a pass of its own.
+def matrix_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: float,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    add: bool = False,
+) -> None:
+    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
 
-    Operands are matrices, each contiguous by rows or by columns, so that BLAS reads them where they lie.
-    Weights that are not equal scale the smaller operand.
+    Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
+    place. Weights that are not equal scale the smaller operand.
     """
     shared, weights = weighting
     factor = float(factor * shared)
@@ -180,19 +208,23 @@ def matrix_product(out, left, right, factor, weighting=(1.0, None), add=False):
     )
 
 
+# -------------------------------- Arrays for fields and temporaries
+
+
 class Workspace(threading.local):
-    """Arrays that are used again in the next call; they are given up when sizes or precision change."""
+    """Arrays that the next call uses again; they are dropped when sizes or precision change."""
 
-    def __init__(self):
-        self.key, self.arrays = None, {}
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
 
-    def maker(self, nodes):
+    def maker(self, nodes: Nodes) -> Maker:
         """A function (name, shape) -> array for calls with these sizes."""
         key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
         if key != self.key:
             self.key, self.arrays = key, {}
 
-        def make(name, shape):
+        def make(name: str, shape: tuple[int, ...]) -> Array:
             array = self.arrays.get((name, shape))
             if array is None:
                 array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
@@ -204,10 +236,12 @@ class Workspace(threading.local):
 WORKSPACE = Workspace()
 
 
-def fresh(nodes):
+def fresh(nodes: Nodes) -> Maker:
     """A function (name, shape) -> new array."""
     return lambda name, shape: np.empty(shape, nodes.dtype)
 
+
+# -------------------------------- Compiled loops of the equations
 
 
 @compiled
@@ -407,10 +441,10 @@ def reduce_3(out, a, b, c):
             out[i] += v1 * a_ji * b_ji
 
 
-# ---------------------------------------------------------------- equations
+# -------------------------------- Equations
 
 
-def _forward(f, nodes, make):
+def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     """Every forward field that needs no y."""
     n, p = nodes.size, nodes.weights
     # h1(data, h1) = Sum_{inputs}[ x(data, inputs)*h1.weight(h1, inputs) ]
@@ -443,15 +477,15 @@ def _forward(f, nodes, make):
     matrix_product(f["yhat"], f["h4.out"], f["output.weight"].T, 1.0, nodes.weighting(("h4",)), add=True)
 
 
-def _loss(f, nodes, make):
-    """What compares the output with y."""
+def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
     f["loss"] = make("loss", (n["data"],))
     reduce(f["loss"], f["y"], f["yhat"])
 
 
-def _backward(f, nodes, make):
+def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     """D: derivatives of the loss of each sample."""
     n, p = nodes.size, nodes.weights
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
@@ -485,7 +519,7 @@ def _backward(f, nodes, make):
     pointwise_tanh_5(f["adj h1"], f["h1"], f["adj h1.out"], f["h1.b"], f["h1.gain"])
 
 
-def _evolution(f, nodes, make, out, scale, add):
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
     """out = scale * G for every trained parameter, or out += that (add)."""
     n, p = nodes.size, nodes.weights
     speeds = {}
@@ -536,7 +570,7 @@ def _evolution(f, nodes, make, out, scale, add):
             out[name] += speed
 
 
-def rates(t):
+def rates(t: float) -> dict[str, float]:
     """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
     return {
         "h1.gain": 1.0,
@@ -554,220 +588,16 @@ def rates(t):
     }
 
 
-# ---------------------------------------------------------------- what a user calls
+# -------------------------------- Independent draws from the laws of initial values
 
 
-def _precision(state):
-    first = next(iter(PARAMETERS), None)
-    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
-    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+def draw(
+    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
+) -> Array:
+    """Independent entries of one law, in float64; every parameter has a random generator of its own.
 
-
-def _begin(state, x, y=None, weights=None):
-    """Fields that are given (parameters, x, y), in one precision, and the nodes."""
-    dtype = _precision(state)
-    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
-    _check_shapes(fields, state["p"])  # compiled loops do not look where an array ends
-    _give_samples(fields, dtype, x, y)
-    samples = len(fields["x"])
-    data = np.full(samples, 1 / samples) if weights is None else weights
-    if len(data) != samples:
-        raise ValueError(f"{len(data)} weights for {samples} samples")
-    return fields, Nodes({"data": data} | {axis: state["p"][axis] for axis in MEASURES}, dtype)
-
-
-def _give_samples(fields, dtype, x, y=None):
-    """x and y become fields, in one precision."""
-    fields["x"] = x = np.asarray(x, dtype, order="C")
-    samples = len(x)
-    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
-    if x.shape[1:] != expected or not samples:
-        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
-    if y is not None:
-        y = np.asarray(y, dtype, order="C")
-        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
-            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-        fields["y"] = y.reshape(samples, SIZES["outputs"])
-
-
-def _check_shapes(arrays, weights):
-    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
-    for name, axes in PARAMETERS.items():
-        shape = tuple(size[axis] for axis in axes)
-        if np.shape(arrays[name]) != shape:
-            raise ValueError(f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}")
-
-
-def forward(state, x):
-    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
-    fields, nodes = _begin(state, x)
-    given = set(fields)
-    _forward(fields, nodes, fresh(nodes))
-    return {name: array for name, array in fields.items() if name not in given}
-
-
-def predict(state, x, piece=None):
-    """yhat [sample, outputs] on x, as a new array; all other fields go into arrays that are used again.
-
-    ``piece``: so many samples at a time, which bounds the memory (default: all at once).
+    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
     """
-    size = min(piece or len(x), len(x))
-    fields, nodes = _begin(state, x[:size])
-    make = WORKSPACE.maker(nodes)
-    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
-    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
-    for start in (*range(0, len(x) - size, size), len(x) - size):
-        _give_samples(fields, nodes.dtype, x[start : start + size])
-        _forward(fields, nodes, make)
-        yhat[start : start + size] = fields["yhat"]
-    return yhat
-
-
-def loss(state, x, y):
-    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
-    fields, nodes = _begin(state, x, y)
-    make = WORKSPACE.maker(nodes)
-    _forward(fields, nodes, make)
-    _loss(fields, nodes, make)
-    return float(np.mean(fields["loss"], dtype=np.float64))
-
-
-def _sweep(state, x, y, weights):
-    """All fields that the evolution reads: forward, then backward."""
-    fields, nodes = _begin(state, x, y, weights)
-    make = WORKSPACE.maker(nodes)
-    _fill(fields, nodes, make)
-    return fields, nodes, make
-
-
-def _fill(fields, nodes, make):
-    _forward(fields, nodes, make)
-    _backward(fields, nodes, make)
-
-
-def velocity(state, x, y, t=0.0, weights=None):
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
-
-    ``weights``: those of the samples, which sum to 1 (default: equal).
-    """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
-        for name in PARAMETERS
-    }
-    _evolution(fields, nodes, make, speed, rates(t), False)
-    return speed
-
-
-def step(state, x, y, t, alpha, out=None, weights=None):
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
-
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
-    """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    if out is None:
-        out = {name: fields[name].copy() for name in PARAMETERS}
-        out["p"] = dict(state["p"])
-    else:
-        _check_target(out, fields, nodes)
-        for name in PARAMETERS:
-            if out[name] is not fields[name]:
-                np.copyto(out[name], fields[name])
-    _evolution(fields, nodes, make, out, _scales(t, alpha), True)
-    return out
-
-
-def march(state, moves):
-    """Move ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
-
-    What stays the same is looked at once: do not change the state between two moves.
-    """
-    fields, nodes, make, known = {}, None, None, None
-    for x, y, t, alpha, weights in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = _begin(state, x, y, weights)
-            _check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
-        else:
-            _give_samples(fields, nodes.dtype, x, y)
-        _fill(fields, nodes, make)
-        _evolution(fields, nodes, make, state, _scales(t, alpha), True)
-    return state
-
-
-def _check_target(out, fields, nodes):
-    for name in PARAMETERS:
-        own = out[name]
-        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
-            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
-
-
-def _scales(t, alpha):
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
-
-
-def check(state):
-    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
-    weights = state.get("p")
-    if weights is None or set(weights) != set(MEASURES):
-        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
-    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
-    missing = [name for name in PARAMETERS if name not in state]
-    if unknown or missing:
-        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
-    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
-    if len(dtypes) > 1:
-        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
-    _check_shapes(state, weights)
-    for axis, values in weights.items():
-        total = float(np.sum(values, dtype=np.float64))
-        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
-            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
-
-
-def memory_estimate(sizes, batch, dtype=np.float64, copies=2):
-    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
-
-    ``sizes``: nodes of each population (a number or a dictionary); ``copies``: of the parameters.
-    """
-    size = SIZES | _node_counts(sizes) | {"data": batch}
-    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
-    count += sum(math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS)
-    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
-    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
-    return count * np.dtype(dtype).itemsize
-
-
-# ---------------------------------------------------------------- initial values
-
-
-def _node_counts(widths):
-    if not isinstance(widths, dict):
-        base = _whole(widths)
-        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
-    if set(widths) != set(MEASURES):
-        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
-    return {axis: _whole(widths[axis]) for axis in MEASURES}
-
-
-def _whole(width):
-    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
-        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
-    return int(width)
-
-
-def _check_memory(size):
-    """Raise MemoryError where a state with these sizes is larger than the memory that the machine says it has."""
-    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
-    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if needed > memory:
-            raise MemoryError(f"the state needs {needed / 1e9:.3g} GB, there are {memory / 1e9:.3g}; take smaller widths")
-
-
-def _draw(kind, arguments, name, shape, seed, neuron=0):
-    """Independent entries of one law, in float64, by a generator that belongs to the parameter."""
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     if kind == "normal":
         values = rng.standard_normal(shape)
@@ -780,16 +610,184 @@ def _draw(kind, arguments, name, shape, seed, neuron=0):
         values += arguments[0]
         return values
     if kind == "rademacher":
-        return np.broadcast_to(arguments[0] * (1 - 2 * rng.integers(0, 2, shape)), shape).astype(np.float64)
+        signs = 1 - 2 * rng.integers(0, 2, shape)
+        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
     if kind == "sphere":
         values = rng.standard_normal(shape)
         others = tuple(axis for axis in range(len(shape)) if axis != neuron)
         norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return arguments[0] * values / norm
+        return np.asarray(arguments[0] * values / norm)
     return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
 
 
-def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
+def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
+    """A draw of every parameter, in float64; edges="mean": weights with noise at their mean."""
+    values: dict[str, Array] = {}
+    drawn = edges == "draw"
+    # h1.gain: normal(1, 0.3)
+    values["h1.gain"] = draw("normal", (1.0, 0.3,), "h1.gain", (n["h1"],), seed)
+    # h1.b: normal(0, 0.5)
+    values["h1.b"] = draw("normal", (0.0, 0.5,), "h1.b", (n["h1"],), seed)
+    # h1.weight: normal(0, sqrt(4/10))
+    values["h1.weight"] = draw("normal", (0.0, 0.6324555320336759,), "h1.weight", (n["h1"], n["inputs"],), seed)
+    # h2.gain: normal(1, 0.3)
+    values["h2.gain"] = draw("normal", (1.0, 0.3,), "h2.gain", (n["h2"],), seed)
+    # h2.b: normal(0, 0.3)
+    values["h2.b"] = draw("normal", (0.0, 0.3,), "h2.b", (n["h2"],), seed)
+    # h2.weight: normal(1, 0.5)
+    values["h2.weight"] = (draw("normal", (1.0, 0.5,), "h2.weight", (n["h2"], n["h1"],), seed) if drawn else draw("constant", (1.0,), "h2.weight", (n["h2"], n["h1"],), seed))
+    # h3.slope: uniform(0, 0.2)
+    values["h3.slope"] = draw("uniform", (0.0, 0.2,), "h3.slope", (n["h3"],), seed)
+    # h3.weight: normal(1, 0.3)
+    values["h3.weight"] = (draw("normal", (1.0, 0.3,), "h3.weight", (n["h3"], n["h2"],), seed) if drawn else draw("constant", (1.0,), "h3.weight", (n["h3"], n["h2"],), seed))
+    # h4.bias: normal(0, 0.1)
+    values["h4.bias"] = draw("normal", (0.0, 0.1,), "h4.bias", (n["h4"],), seed)
+    # h4.weight: normal(1, 0.3)
+    values["h4.weight"] = (draw("normal", (1.0, 0.3,), "h4.weight", (n["h4"], n["h3"],), seed) if drawn else draw("constant", (1.0,), "h4.weight", (n["h4"], n["h3"],), seed))
+    # output.bias: 0
+    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    # output.weight: normal(1, 0.3)
+    values["output.weight"] = draw("normal", (1.0, 0.3,), "output.weight", (n["outputs"], n["h4"],), seed)
+    return values
+
+
+# -------------------------------- What the arrays of a solver are: the layout of states and fields
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes of every array of a solver, in array order, and the sizes of the axes.
+
+    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
+    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
+    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
+    every field, those of the data (x and y) and the parameters included.
+    """
+
+    parameters: dict[str, tuple[str, ...]]
+    frozen: tuple[str, ...]
+    populations: tuple[str, ...]
+    measures: dict[str, float]
+    sizes: dict[str, int]
+    fields: dict[str, tuple[str, ...]]
+
+
+# -------------------------------- Numbers of nodes
+
+
+def node_counts(widths: int | Mapping[str, int]) -> dict[str, int]:
+    """The number of nodes of every measure axis: given by name, or relative widths times a number."""
+    if not isinstance(widths, Mapping):
+        base = _whole(widths)
+        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: _whole(widths[axis]) for axis in MEASURES}
+
+
+def _whole(width: Any) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
+    return int(width)
+
+
+def check_physical_memory(size: Mapping[str, int]) -> None:
+    """Raise MemoryError if a state with these sizes is larger than the memory that the machine reports."""
+    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > physical:
+            raise MemoryError(
+                f"the state needs {needed / 1e9:.3g} GB, there are {physical / 1e9:.3g}; take smaller widths"
+            )
+
+
+# -------------------------------- Shapes and precision of what a caller passes
+
+
+def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
+    """The precision of a state: single where its first array has it, else double."""
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def given_fields(
+    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
+) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
+    give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+
+
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
+    """Put x and y into the fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected or not samples:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    if y is not None:
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+    """Raise ValueError for a parameter whose shape is not that of its axes."""
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+            )
+
+
+def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
+    """Raise ValueError for arrays that cannot be changed in place."""
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    check_shapes(state, weights)
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+# -------------------------------- What a user calls
+
+
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+
+
+def sample(
+    widths: int | Mapping[str, int] = 64, seed: int = 0, edges: str = "draw", dtype: Any = np.float64
+) -> dict[str, Any]:
     """A state drawn from the initial laws, with equal weights p = 1/n.
 
     ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
@@ -797,35 +795,140 @@ def sample(widths=64, seed=0, edges="draw", dtype=np.float64):
     """
     if edges not in ("draw", "mean"):
         raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
-    nodes = _node_counts(widths)
+    nodes = node_counts(widths)
     n = SIZES | nodes
-    _check_memory(n)
-    values = {}
-    draw = edges == "draw"
-    # h1.gain: normal(1, 0.3)
-    values["h1.gain"] = _draw("normal", (1.0, 0.3,), "h1.gain", (n["h1"],), seed)
-    # h1.b: normal(0, 0.5)
-    values["h1.b"] = _draw("normal", (0.0, 0.5,), "h1.b", (n["h1"],), seed)
-    # h1.weight: normal(0, sqrt(4/10))
-    values["h1.weight"] = _draw("normal", (0.0, 0.6324555320336759,), "h1.weight", (n["h1"], n["inputs"],), seed)
-    # h2.gain: normal(1, 0.3)
-    values["h2.gain"] = _draw("normal", (1.0, 0.3,), "h2.gain", (n["h2"],), seed)
-    # h2.b: normal(0, 0.3)
-    values["h2.b"] = _draw("normal", (0.0, 0.3,), "h2.b", (n["h2"],), seed)
-    # h2.weight: normal(1, 0.5)
-    values["h2.weight"] = (_draw("normal", (1.0, 0.5,), "h2.weight", (n["h2"], n["h1"],), seed) if draw else _draw("constant", (1.0,), "h2.weight", (n["h2"], n["h1"],), seed))
-    # h3.slope: uniform(0, 0.2)
-    values["h3.slope"] = _draw("uniform", (0.0, 0.2,), "h3.slope", (n["h3"],), seed)
-    # h3.weight: normal(1, 0.3)
-    values["h3.weight"] = (_draw("normal", (1.0, 0.3,), "h3.weight", (n["h3"], n["h2"],), seed) if draw else _draw("constant", (1.0,), "h3.weight", (n["h3"], n["h2"],), seed))
-    # h4.bias: normal(0, 0.1)
-    values["h4.bias"] = _draw("normal", (0.0, 0.1,), "h4.bias", (n["h4"],), seed)
-    # h4.weight: normal(1, 0.3)
-    values["h4.weight"] = (_draw("normal", (1.0, 0.3,), "h4.weight", (n["h4"], n["h3"],), seed) if draw else _draw("constant", (1.0,), "h4.weight", (n["h4"], n["h3"],), seed))
-    # output.bias: 0
-    values["output.bias"] = _draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
-    # output.weight: normal(1, 0.3)
-    values["output.weight"] = _draw("normal", (1.0, 0.3,), "output.weight", (n["outputs"], n["h4"],), seed)
-    state = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    check_physical_memory(n)
+    values = initial_values(n, seed, edges)
+    state: dict[str, Any] = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
     state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
     return state
+
+
+def forward(state: Mapping[str, Any], x: Array) -> Fields:
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = given_fields(state, x)
+    given = set(fields)
+    compute_forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
+    """yhat [sample, outputs] on x, as a new array; the arrays of all other fields are used again.
+
+    ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = given_fields(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        give_samples(fields, nodes.dtype, x[start : start + size])
+        compute_forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
+
+
+def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = given_fields(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+) -> tuple[Fields, Nodes, Maker]:
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = given_fields(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(
+    state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
+) -> Fields:
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    evolve(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    out: dict[str, Any] | None = None,
+    weights: Array | None = None,
+) -> dict[str, Any]:
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        check_target(out, fields, nodes)
+        for name in PARAMETERS:
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    return out
+
+
+def march(
+    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+) -> dict[str, Any]:
+    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is checked only once: do not change the state between two moves.
+    """
+    fields: Fields = {}
+    nodes: Nodes | None = None
+    known: Array | None = None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = given_fields(state, x, y, weights)
+            check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            give_samples(fields, nodes.dtype, x, y)
+        compute_forward(fields, nodes, make)
+        compute_backward(fields, nodes, make)
+        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _scales(t: float, alpha: float) -> dict[str, float]:
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
+
+
+def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: numbers of nodes, as in ``sample``; ``copies``: of the parameters.
+    """
+    size = SIZES | node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(
+        math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS
+    )
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
+    return int(count * np.dtype(dtype).itemsize)

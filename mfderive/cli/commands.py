@@ -198,7 +198,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             equations=_equations(limit, solved),
             reduction=solved.log,
             warnings=warnings,
-            solver=Path(str(solver.__file__)),
+            solver=Path(str(getattr(solver, "__file__", ""))),
             trajectories=(path, *networks),
             spec=spec,
             settings=_settings(arguments, path, networks),

@@ -8,10 +8,10 @@ import sympy as sp
 
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Equation, Index, Slot
-from .numba.expression_code import serial
+from ..tensor.ordering import sort_key
 
 # Counted up whenever the generator writes other code for the same system.
-GENERATOR = "3"
+GENERATOR = "4"
 
 
 def _slot(slot: Slot) -> str:
@@ -26,7 +26,7 @@ def _slots(slots: tuple[Slot, ...]) -> str:
 
 
 def _expression(expression: sp.Expr) -> str:
-    return serial(expression, {symbol: symbol.name for symbol in expression.free_symbols})
+    return sort_key(expression, {symbol: symbol.name for symbol in expression.free_symbols})
 
 
 def _equation(equation: Equation) -> list[str]:
@@ -40,7 +40,7 @@ def _equation(equation: Equation) -> list[str]:
 
 
 def canonical_text(system: LimitSystem) -> str:
-    """Everything that code depends on, one fact a line, in an order that no library decides."""
+    """Everything that code depends on, one fact per line, in an order that no library decides."""
     lines = [f"title {system.title}"]
     lines += [f"axis {a.name} {a.kind.value} {a.size} {a.width!r} {a.drawn}" for a in system.axes]
     lines += [f"field {f.name} {','.join(f.axes)} {f.role.value}" for f in system.fields]

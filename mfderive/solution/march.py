@@ -57,7 +57,7 @@ def run_memory(problem: Problem, state: State, samples: int) -> int:
     # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
     copies = 0 if options.method == "euler" else len(TABLEAUS[options.method][1]) + 1
     held = copies * sum(value.nbytes for name, value in state.items() if name != "p")
-    estimate = problem.module.memory_estimate(nodes, max(samples, _LARGEST_PIECE), options.dtype)
+    estimate = problem.module.memory(nodes, max(samples, _LARGEST_PIECE), options.dtype)
     return int(held + estimate)
 
 

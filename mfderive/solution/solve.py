@@ -8,6 +8,7 @@ from typing import Any
 from ..algebra.arguments import LIMIT, exclusive, flag, instance
 from ..algebra.system import LimitSystem
 from ..codegen.generate import generate
+from ..codegen.protocol import missing_parts
 from ..errors import ArgumentError
 from ..limit.derive import derive
 from ..network.network import Network
@@ -103,7 +104,7 @@ def _check_parts(system: Any, solver: Any, progress: Any) -> None:
     """Raise ArgumentError for parts of a solution that have a wrong type."""
     if system is not None:
         instance(system, LimitSystem, "system: a limit", LIMIT)
-    if solver is not None and not all(hasattr(solver, name) for name in _SOLVER_NAMES):
+    if solver is not None and missing_parts(solver):
         raise ArgumentError("solver is no generated solver. Make one: mfderive.generate(limit)")
     flag("progress", progress)
 
@@ -117,14 +118,13 @@ def _check_fit(network: Network, limit: LimitSystem, solver: Any) -> None:
             f"{network.input_shape}"
         )
     names = {parameter.name for parameter in limit.parameters}
-    if solver is not None and set(solver.PARAMETERS) != names:
+    if solver is not None and set(solver.layout.parameters) != names:
         raise ArgumentError(
             "solver was generated from another limit: its parameters differ. Make one from the limit that is "
             "solved: generate(reduce(derive(network))), or generate(derive(network)) with reduce=False"
         )
 
 
-_SOLVER_NAMES = ("PARAMETERS", "step", "march", "velocity", "predict", "forward", "memory_estimate")
 
 
 def _system(

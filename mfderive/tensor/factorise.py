@@ -1,4 +1,4 @@
-"""Terms taken apart: numbers, factors outside a reduction, and the reductions themselves.
+"""Terms factorised: a number, factors outside any reduction, and the reductions themselves.
 
 ``F(I) = Reduce_J [e]`` becomes ``number * (factors without J) * product of reductions``, where each
 reduction holds the factors that share reduced indices.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from ..algebra.system import LimitSystem
-from ..algebra.terms import Access, Affine, Index, Slot, Term, slot_indices
-from ..codegen.numba.expression_code import is_number, sort_key
+from ..algebra.system import LimitSystem, renaming
+from ..algebra.terms import Access, Index, Slot, Term, slot_indices
+from .ordering import SortKeys, is_number
 
 Accesses = Mapping[sp.Symbol, Access]
 
@@ -28,7 +28,7 @@ class Reduction:
 
 
 @dataclass(frozen=True)
-class Piece:
+class FactoredTerm:
     """``F(target) += coefficient * outer * product of reductions``."""
 
     target: tuple[Slot, ...]
@@ -44,7 +44,7 @@ class Piece:
 
     @property
     def is_direct(self) -> bool:
-        """Whether the piece is one reduction over all of its target and nothing else."""
+        """Whether the term is one reduction over all of its target and nothing else."""
         return (
             self.is_plain
             and not self.outer
@@ -53,26 +53,11 @@ class Piece:
         )
 
 
-def rename(slots: tuple[Slot, ...], names: Mapping[Index, Index]) -> tuple[Slot, ...]:
-    """Slots with index variables exchanged."""
-    return tuple(
-        names.get(slot, slot)
-        if isinstance(slot, Index)
-        else Affine(tuple((c, names.get(i, i)) for c, i in slot.parts), slot.constant)
-        for slot in slots
-    )
-
-
 def renamed(term: Term) -> Term:
     """The term with indices t0, t1, ... (target) and r0, r1, ... (reduced), so that terms can be joined."""
     names = {index: Index(f"t{n}", index.axis) for n, index in enumerate(slot_indices(term.target))}
     names.update({index: Index(f"r{n}", index.axis) for n, index in enumerate(term.reduced)})
-    return Term(
-        rename(term.target, names),
-        tuple(names[index] for index in term.reduced),
-        term.expression,
-        tuple((s, Access(a.field, rename(a.slots, names))) for s, a in term.accesses),
-    )
+    return term.map_slots(renaming(names))
 
 
 def indices_of(expression: sp.Expr, accesses: Accesses) -> frozenset[Index]:
@@ -84,7 +69,7 @@ def indices_of(expression: sp.Expr, accesses: Accesses) -> frozenset[Index]:
 
 
 def ranks_of(accesses: Iterable[tuple[sp.Symbol, Access]]) -> dict[sp.Symbol, str]:
-    """Ranks of symbols by what they read and where they stand, never by name."""
+    """Ranks of symbols by their slots and their position in the table, never by name."""
     return {s: f"{_slots_text(a.slots)} {n:02d}" for n, (s, a) in enumerate(accesses)}
 
 
@@ -102,12 +87,12 @@ def factors_of(expression: sp.Expr, ranks: Mapping[sp.Symbol, str]) -> tuple[sp.
     """The number in front of an expression, and its other factors in our order."""
     factors = sp.Mul.make_args(expression)
     others = [f for f in factors if not is_number(f)]
-    others.sort(key=lambda factor: sort_key(factor, ranks))
+    others.sort(key=SortKeys(ranks))
     return sp.Mul(*(f for f in factors if is_number(f))), others
 
 
-def take_apart(system: LimitSystem, term: Term) -> Piece:
-    """The piece of a (renamed) term."""
+def factorise(system: LimitSystem, term: Term) -> FactoredTerm:
+    """The factorised form of a (renamed) term."""
     accesses = {s: a for s, a in term.accesses if term.expression.has(s)}
     coefficient, factors = factors_of(term.expression, ranks_of(accesses.items()))
     read = indices_of(term.expression, accesses)
@@ -137,16 +122,16 @@ def take_apart(system: LimitSystem, term: Term) -> Piece:
                 tuple(together),
             )
         )
-    return Piece(term.target, coefficient, outer, tuple(reductions), accesses)
+    return FactoredTerm(term.target, coefficient, outer, tuple(reductions), accesses)
 
 
 def expanded(term: Term) -> list[Term]:
-    """The term with its sums multiplied out (not inside functions), one term a summand."""
+    """The term with its sums multiplied out (not inside functions), one term per summand."""
     expression = sp.expand(
         term.expression, deep=False, power_base=False, power_exp=False, log=False, multinomial=True, mul=True
     )
     ranks = ranks_of(term.accesses)
-    parts = sorted(sp.Add.make_args(expression), key=lambda part: sort_key(part, ranks))
+    parts = sorted(sp.Add.make_args(expression), key=SortKeys(ranks))
     return [Term(term.target, term.reduced, part, term.accesses) for part in parts]
 
 

@@ -1,8 +1,8 @@
-"""Reductions that are matrix products.
+"""Reductions that are matrix products (gemm).
 
-A reduction ``sum over K of A(M, K) * B(N, K)`` is a matrix product where its factors fall into two groups
-that share no target index. A group that is one plain access is used where it lies; any other is computed
-into a temporary first, which must never hold widths x widths x batch, nor patches of a whole batch.
+A reduction ``sum over K of A(M, K) * B(N, K)`` is a gemm if its factors fall into two groups that share no
+target index. A group that is one plain access is read in place; any other is computed into a temporary
+first, which must never hold widths x widths x batch, nor the patches of a whole batch.
 """
 
 from __future__ import annotations
@@ -15,48 +15,53 @@ import sympy as sp
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, Affine, AxisKind, Index, Term
 from .factorise import Accesses, Reduction, indices_of
-from .instructions import Allocate, Loop, Product, Step, View
+from .instructions import Allocate, Gemm, Instruction, Loop, View
 
 Fresh = Callable[[], str]
 
 
 @dataclass(frozen=True)
-class ProductPlan:
-    """Steps of a product without its output, which the planner fills in; ``order`` is the target's layout."""
+class GemmPlan:
+    """A gemm whose output is not yet chosen; :meth:`instructions` names it.
 
-    before: tuple[Step, ...]
+    ``large``: a temporary has the size of a weight; ``copies``: how many operands are temporaries.
+    """
+
+    before: tuple[Instruction, ...]
     left: View
     right: View
     rows: tuple[Index, ...]
     columns: tuple[Index, ...]
     shared: tuple[Index, ...]
-    large: bool  # holds a temporary of the size of a weight
+    large: bool
     copies: int
 
-    def steps(self, out: str, order: Sequence[Index], coefficient: sp.Expr, add: bool) -> tuple[Step, ...]:
-        """The steps that write into ``out``, whose axes stand in ``order``."""
+    def instructions(
+        self, out: str, order: Sequence[Index], coefficient: sp.Expr, add: bool
+    ) -> tuple[Instruction, ...]:
+        """The instructions that write into ``out``, whose axes have the order ``order``."""
         straight = tuple(order) == self.rows + self.columns
         view = View(out, len(self.rows if straight else self.columns), len(order), not straight)
         axes = tuple(index.axis for index in self.shared)
-        return (*self.before, Product(view, self.left, self.right, coefficient, axes, add))
+        return (*self.before, Gemm(view, self.left, self.right, coefficient, axes, add))
 
     def fits(self, order: Sequence[Index]) -> bool:
         """Whether an array with axes in ``order`` can be the output."""
         return tuple(order) in (self.rows + self.columns, self.columns + self.rows)
 
 
-def plan_product(
+def plan_gemm(
     system: LimitSystem,
     reduction: Reduction,
     accesses: Accesses,
     fresh: Fresh,
     order: Sequence[Index] | None = None,
-) -> ProductPlan | None:
-    """The best product for a reduction, or None. ``order``: the layout that the output must have."""
+) -> GemmPlan | None:
+    """The best gemm for a reduction, or None. ``order``: the layout that the output must have."""
     blocks = _blocks(reduction, accesses)
     if len(blocks) < 2:
         return None
-    best: ProductPlan | None = None
+    best: GemmPlan | None = None
     for first in blocks:
         rows = tuple(i for i in reduction.target if i in first)
         columns = tuple(i for i in reduction.target if i not in first)
@@ -69,7 +74,7 @@ def plan_product(
 
 
 def _blocks(reduction: Reduction, accesses: Accesses) -> list[set[Index]]:
-    """Target indices that stand together in a factor, joined until nothing changes."""
+    """Target indices that occur together in a factor, joined until nothing changes."""
     blocks: list[set[Index]] = [{index} for index in reduction.target]
     for factor in reduction.factors:
         read = indices_of(factor, accesses)
@@ -140,7 +145,7 @@ class _Grouping:
             for slot in self.accesses[symbol].slots
         )
 
-    def plan(self, fresh: Fresh) -> ProductPlan | None:
+    def plan(self, fresh: Fresh) -> GemmPlan | None:
         needed = set(self.reduced)
         if any(not needed <= self.read(group) for group in (self.left, self.right)):
             return None
@@ -149,7 +154,7 @@ class _Grouping:
         return min(found, key=lambda plan: (plan.large, plan.copies)) if found else None
 
     def orders(self) -> list[tuple[Index, ...]]:
-        """Orders of the shared indices worth trying: as they lie in a plain operand, or as given."""
+        """Orders of the shared indices worth trying: that of a plain operand, or the given one."""
         result = []
         for group in (self.left, self.right):
             access = self.plain(group)
@@ -157,8 +162,8 @@ class _Grouping:
                 result.append(tuple(s for s in access.slots if isinstance(s, Index) and s in self.reduced))
         return list(dict.fromkeys([*result, self.reduced]))
 
-    def plan_with(self, shared: tuple[Index, ...], fresh: Fresh) -> ProductPlan | None:
-        before: list[Step] = []
+    def plan_with(self, shared: tuple[Index, ...], fresh: Fresh) -> GemmPlan | None:
+        before: list[Instruction] = []
         views: list[View] = []
         copies, large = 0, False
         for group, own in ((self.left, self.rows), (self.right, self.columns)):
@@ -176,9 +181,9 @@ class _Grouping:
             if view is None:
                 return None
             views.append(view)
-        # The right factor of a product has the shared indices as rows.
+        # The right operand of a gemm has the shared indices as rows.
         right = replace(views[1], transposed=not views[1].transposed)
-        return ProductPlan(tuple(before), views[0], right, self.rows, self.columns, shared, large, copies)
+        return GemmPlan(tuple(before), views[0], right, self.rows, self.columns, shared, large, copies)
 
     def layout(
         self, group: list[sp.Expr], own: tuple[Index, ...], shared: tuple[Index, ...]
@@ -194,7 +199,7 @@ class _Grouping:
             for order in (own + shared, shared + own)
         ]
         if score[0] == score[1] and own and shared:
-            # Both run through memory: the longer one last, which starts fewer runs.
+            # Both run through memory: with the longer one last there are fewer runs.
             lengths = (self.length(shared[-1]), self.length(own[-1]))
             return shared + own if lengths[1] > lengths[0] else own + shared
         return shared + own if score[1] > score[0] else own + shared
@@ -203,7 +208,7 @@ class _Grouping:
         """How many values an index has (many, where that is only known later)."""
         return self.system.axis[index.axis].size or float("inf")
 
-    def compute(self, name: str, group: list[sp.Expr], order: tuple[Index, ...]) -> list[Step]:
+    def compute(self, name: str, group: list[sp.Expr], order: tuple[Index, ...]) -> list[Instruction]:
         expression = sp.Mul(*group)
         accesses = tuple((s, a) for s, a in self.accesses.items() if expression.has(s))
         return [

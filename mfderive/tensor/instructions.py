@@ -1,4 +1,4 @@
-"""What a plan consists of: the few kinds of steps that a solver executes.
+"""The few kinds of instructions of which every plan consists, and which every backend executes.
 
 Arrays are named: a field by its name, a temporary by a name of its own, the weights of the nodes of a
 measure axis by :func:`weights_of`. A name inside :class:`Each` may stand for one slice of an array.
@@ -20,14 +20,14 @@ def weights_of(axis: str) -> str:
 
 @dataclass(frozen=True)
 class Allocate:
-    """A temporary array on axes (one entry an axis)."""
+    """A temporary array; ``axes`` has one entry per dimension."""
 
     name: str
     axes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Zero:
+class Fill:
     """Fill an array with a number (0, or a constant right side)."""
 
     out: str
@@ -38,7 +38,7 @@ class Zero:
 class Loop:
     """``out(target) = or += sum over reduced of expression``, one compiled loop nest.
 
-    The term's accesses name arrays; weights of measures are factors of the expression already.
+    The term's accesses name arrays; the weights of measures are factors of its expression.
     """
 
     out: str
@@ -57,7 +57,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Product:
+class Gemm:
     """``out = or += coefficient * left @ right`` where the shared axes are weighted by their nodes."""
 
     out: View
@@ -87,7 +87,7 @@ class Each:
     index: Index
     weighted: bool
     slices: tuple[tuple[str, str], ...]
-    body: tuple[Step, ...]
+    body: tuple[Instruction, ...]
     scratch: tuple[Allocate, ...] = ()
 
     @property
@@ -95,11 +95,11 @@ class Each:
         """Whether nothing that one value of the index writes is written by another."""
         own = {local for local, _ in self.slices} | {array.name for array in self.scratch}
         written = {
-            s.out.array if isinstance(s, Product) else s.out
+            s.out.array if isinstance(s, Gemm) else s.out
             for s in self.body
             if not isinstance(s, Allocate | Each)
         }
         return written <= own
 
 
-Step = Allocate | Zero | Loop | Product | Select | Each
+Instruction = Allocate | Fill | Loop | Gemm | Select | Each

@@ -1,4 +1,4 @@
-"""The plain interpreter: evaluates equations literally, with numpy, index by index.
+"""The reference interpreter: evaluates equations literally, with numpy, index by index.
 
 It is slow and has no cleverness that could be wrong: every term is laid out over all of its index
 variables, evaluated and reduced. It checks the compiled solvers, and it evaluates the equations with every
@@ -16,6 +16,7 @@ import sympy as sp
 from ..algebra.functions import FUNCTIONS
 from ..algebra.system import LimitSystem, draw_noise
 from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Slot, Term
+from ..algebra.visitor import Fold
 from ..errors import MfError
 
 Array = Any
@@ -95,25 +96,27 @@ class _Run:
         array = table[access.field]
         if not access.slots:
             return array
-        places = [_place(slot, grid) for slot in access.slots]
+        positions = [_position(slot, grid) for slot in access.slots]
         inside = np.ones((), bool)
-        for place, size in zip(places, array.shape, strict=True):
-            inside = inside & (place >= 0) & (place < size)
-        clipped = [np.clip(place, 0, size - 1) for place, size in zip(places, array.shape, strict=True)]
+        for position, size in zip(positions, array.shape, strict=True):
+            inside = inside & (position >= 0) & (position < size)
+        clipped = [
+            np.clip(position, 0, size - 1) for position, size in zip(positions, array.shape, strict=True)
+        ]
         return np.where(inside, array[tuple(np.broadcast_arrays(*clipped))], 0.0)
 
     def add(self, total: Array, term: Term, grid: dict[Index, Array], value: Array) -> None:
         if not term.target:
             total += value.sum()
             return
-        places = [np.broadcast_to(_place(slot, grid), value.shape) for slot in term.target]
+        positions = [np.broadcast_to(_position(slot, grid), value.shape) for slot in term.target]
         inside = np.ones(value.shape, bool)
-        for place, size in zip(places, total.shape, strict=True):
-            inside &= (place >= 0) & (place < size)
-        np.add.at(total, tuple(place[inside] for place in places), value[inside])
+        for position, size in zip(positions, total.shape, strict=True):
+            inside &= (position >= 0) & (position < size)
+        np.add.at(total, tuple(position[inside] for position in positions), value[inside])
 
 
-def _place(slot: Slot, grid: dict[Index, Array]) -> Array:
+def _position(slot: Slot, grid: dict[Index, Array]) -> Array:
     if isinstance(slot, Index):
         return grid[slot]
     if isinstance(slot, Affine):
@@ -132,30 +135,42 @@ def first_maximum(values: Array, trailing: int) -> Array:
 def pointwise(
     expression: sp.Expr, values: Mapping[sp.Symbol, Array], sizes: Mapping[sp.Symbol, Array]
 ) -> tuple[Array, Array]:
-    """The value of an expression, and the value with every factor and summand replaced by its absolute value.
+    """The value of an expression, and its value with every factor and summand replaced by its absolute value.
 
-    A function and a negative power keep their true argument: rounding in an argument is not a factor.
+    ``values`` and ``sizes`` give both for each symbol. A function and a negative power keep their true
+    argument: rounding in an argument is not a factor.
     """
-    if expression.is_Symbol:
-        return values[expression], sizes[expression]
-    if expression.is_Number or expression.is_NumberSymbol:
-        number = float(expression)
+    return _Pointwise({symbol: (value, sizes[symbol]) for symbol, value in values.items()})(expression)
+
+
+class _Pointwise(Fold[tuple[Array, Array]]):
+    """Pairs of a value and its magnitude, node by node."""
+
+    def number(self, node: sp.Expr) -> tuple[Array, Array]:
+        """A number and its absolute value."""
+        number = float(node)
         return np.asarray(number), np.asarray(abs(number))
-    parts = [pointwise(argument, values, sizes) for argument in expression.args]
-    if expression.is_Add:
-        return sum(v for v, _ in parts), sum(m for _, m in parts)
-    if expression.is_Mul:
+
+    def add(self, node: sp.Expr, parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+        """A sum; the magnitudes add up."""
+        return sum(value for value, _ in parts), sum(size for _, size in parts)
+
+    def mul(self, node: sp.Expr, parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+        """A product; the magnitudes multiply."""
         value, scale = parts[0]
         for other, size in parts[1:]:
             value, scale = value * other, scale * size
         return value, scale
-    if expression.is_Pow:
-        (base, base_scale), (exponent, _) = parts
-        value = np.power(base, exponent)
-        grows = expression.exp.is_Integer and expression.exp > 0
-        return value, np.power(base_scale, exponent) if grows else np.abs(value)
-    name = type(expression).__name__
-    if name not in FUNCTIONS:
-        raise MfError(f"the interpreter does not know the function '{name}'")
-    value = FUNCTIONS[name].real(*(v for v, _ in parts))
-    return value, np.abs(value)
+
+    def power(
+        self, node: sp.Expr, base: tuple[Array, Array], exponent: tuple[Array, Array]
+    ) -> tuple[Array, Array]:
+        """A power; a positive whole one is a product of magnitudes."""
+        value = np.power(base[0], exponent[0])
+        grows = node.exp.is_Integer and node.exp > 0
+        return value, np.power(base[1], exponent[0]) if grows else np.abs(value)
+
+    def function(self, node: sp.Expr, name: str, parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+        """A function of the closed table at the true values of its arguments."""
+        value = FUNCTIONS[name].real(*(v for v, _ in parts))
+        return value, np.abs(value)

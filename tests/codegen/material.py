@@ -194,13 +194,14 @@ def write_solver(system: Any, folder: Path, compiled: bool = True) -> Any:
 def weighted_case(module: Any, seed: int = 0, width: int = 5, samples: int = 4) -> tuple[Any, ...]:
     """State with unequal weights (one of them 0), x, y and unequal weights of the samples."""
     rng = np.random.default_rng(seed)
-    state = module.sample({axis: width + n for n, axis in enumerate(module.MEASURES)}, seed)
+    layout = module.layout
+    state = module.sample({axis: width + n for n, axis in enumerate(layout.measures)}, seed)
     for axis, values in state["p"].items():
         weights = rng.random(len(values))
         weights[1] = 0.0
         state["p"][axis] = weights / weights.sum()
-    x = rng.normal(size=(samples, *(module.SIZES[axis] for axis in module.FIELDS["x"][1:])))
-    y = rng.normal(size=(samples, module.SIZES["outputs"]))
+    x = rng.normal(size=(samples, *(layout.sizes[axis] for axis in layout.fields["x"][1:])))
+    y = rng.normal(size=(samples, layout.sizes["outputs"]))
     data = rng.random(samples)
     return state, x, y, data / data.sum()
 
@@ -218,6 +219,6 @@ def worst_error(system: Any, speed: Any, rates: Any, case: tuple[Any, ...], **op
     values, magnitudes = interpret(system, state, x, y, weights)
     worst = 0.0
     for name, rate in rates.items():
-        error = np.abs(speed[name] - rate * values[f"d {name}"]).max()
-        worst = max(worst, float(error / max(magnitudes[f"d {name}"].max(), 1e-300)))
+        error = np.abs(speed[name] - rate * values[system.velocity_of[name]]).max()
+        worst = max(worst, float(error / max(magnitudes[system.velocity_of[name]].max(), 1e-300)))
     return worst

@@ -8,7 +8,8 @@ from numba import njit
 from scipy import special
 
 from mfderive.algebra.functions import FUNCTIONS
-from mfderive.codegen.numba.function_code import CODE, helpers
+from mfderive.codegen.numba.function_code import CODE
+from mfderive.codegen.numba.splice import part, with_callees
 
 # Ties, both signs, and far out where a careless formula overflows (exp itself is left inside its range).
 POINTS = [-80.0, -3.3, -1.0, -1e-3, -0.0, 0.0, 1e-3, 0.5, 1.0, 2.7, 80.0]
@@ -19,9 +20,10 @@ POSITIVE = {"log", "sqrt"}
 
 def build(name, compiled):
     """The scalar function of a row, from the source that goes into a solver."""
-    names = {"np": np, "math": math, "special": special, "compiled": compiled}
+    names = {"np": np, "math": math, "special": special, "compiled": compiled, "Real": float}
     arguments = ["a", "b"][: FUNCTIONS[name].arity]
-    source = "\n".join(helpers({name}))
+    helper = CODE[name].helper
+    source = "\n".join(with_callees(part("scalar_functions"), [helper] if helper else []))
     source += f"\n@compiled\ndef scalar({', '.join(arguments)}):\n"
     source += f"    return {CODE[name].scalar.format(*arguments)}\n"
     exec(source, names)

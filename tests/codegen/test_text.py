@@ -18,7 +18,7 @@ _SCRIPT = """
 import hashlib, sys
 from tests.codegen.material import limit
 from mfderive.algebra.system import draw_noise
-from mfderive.codegen.module import solver_source
+from mfderive.codegen.numba.module import solver_source
 for name in sys.argv[1:]:
     print(hashlib.sha256(solver_source(draw_noise(limit(name))).encode()).hexdigest())
 """

@@ -5,28 +5,28 @@ import pytest
 
 from mfderive.algebra.system import draw_noise
 from mfderive.algebra.terms import AxisKind
-from mfderive.codegen.numba.evolution import TARGET, updates_in_place
 from mfderive.tensor.contraction import plan_equation
-from mfderive.tensor.instructions import Allocate, Each, Loop, Product
+from mfderive.tensor.instructions import Allocate, Each, Gemm, Loop
+from mfderive.tensor.scheduling import TARGET, updates_in_place
 from tests.codegen.material import MATERIAL, limit, write_solver
 
 
 def plans(system):
-    """Field -> steps, for every equation."""
+    """Field -> instructions, for every equation."""
     system = draw_noise(system)
     return system, {e.field: (e, plan_equation(system, e, e.field)) for e in system.equations}
 
 
-def products(steps):
-    return sum(products(s.body) if isinstance(s, Each) else isinstance(s, Product) for s in steps)
+def gemms(instructions):
+    return sum(gemms(s.body) if isinstance(s, Each) else isinstance(s, Gemm) for s in instructions)
 
 
 def test_dense_terms_are_products_and_weights_move_in_place():
     """Every term of the five-layer network that holds a weight is one product without a temporary."""
-    system, steps = plans(limit("five_layer_gaussians"))
-    for field, (equation, plan) in steps.items():
+    system, instructions = plans(limit("five_layer_gaussians"))
+    for field, (equation, plan) in instructions.items():
         if field.endswith("weight") or (field.startswith("adj h") and field.endswith("out")):
-            assert [type(step) for step in plan] == [Product], field
+            assert [type(instruction) for instruction in plan] == [Gemm], field
         if field.endswith("weight"):
             assert updates_in_place(system, equation, plan_equation(system, equation, TARGET))
 
@@ -44,19 +44,21 @@ def test_no_temporary_holds_widths_times_widths_times_batch(name, tmp_path):
 
 def test_convolutions_are_products_sample_by_sample():
     """Forward, adjoint and evolution of a convolution each hold one product in a loop over samples."""
-    _, steps = plans(limit("cnn_small"))
+    _, instructions = plans(limit("cnn_small"))
     for field in ("c2", "adj c1.out", "d c2.weight"):
-        plan = steps[field][1]
-        assert any(isinstance(step, Each) for step in plan) and products(plan) == 1, field
+        plan = instructions[field][1]
+        assert any(isinstance(instruction, Each) for instruction in plan) and gemms(plan) == 1, field
 
 
 def test_powers_of_a_weight_are_products_and_functions_of_it_are_loops():
     """w**2 * f(u) is a product of a temporary; tanh(w * u) is a loop nest that stores nothing."""
-    _, steps = plans(limit("gate_and_operation"))
-    plan = steps["h2"][1]
-    assert products(plan) == 2
-    assert sum(isinstance(step, Loop) and len(step.term.indices) == 3 for step in plan) == 1
-    assert all(len(step.axes) == 2 for step in plan if isinstance(step, Allocate))
+    _, instructions = plans(limit("gate_and_operation"))
+    plan = instructions["h2"][1]
+    assert gemms(plan) == 2
+    assert (
+        sum(isinstance(instruction, Loop) and len(instruction.term.indices) == 3 for instruction in plan) == 1
+    )
+    assert all(len(a.axes) == 2 for a in plan if isinstance(a, Allocate))
 
 
 @pytest.fixture(scope="module")
@@ -115,5 +117,5 @@ def test_memory_estimate_covers_what_is_held(tmp_path):
         x, y = np.ones((5, 2, 9), dtype), np.ones((5, 1), dtype)
         held = sum(values.nbytes for values in module.forward(state, x).values()) + x.nbytes + y.nbytes
         held += 2 * sum(state[name].nbytes for name in module.PARAMETERS)
-        assert held <= module.memory_estimate(7, 5, dtype) < 8 * held
-    assert module.memory_estimate({"c1": 7, "c2": 9}, 5) > module.memory_estimate(7, 5)
+        assert held <= module.memory(7, 5, dtype) < 8 * held
+    assert module.memory({"c1": 7, "c2": 9}, 5) > module.memory(7, 5)

@@ -1,57 +1,28 @@
-"""Code of the evolution: velocities of all parameters, or the fused update of a step.
+"""Code of the evolution: velocities of all parameters, or the update of a fused Euler step.
 
-A parameter whose velocity consists of matrix products that read no trained parameter is updated in place by
-BLAS (beta = 1): a step needs no array of its size. Every other velocity is computed into an array of its
-own before any parameter changes, because it may read what the step changes.
+The schedule says which parameters are updated in place; every other velocity has an array of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...algebra.system import LimitSystem
-from ...algebra.terms import Equation
-from ...tensor.contraction import plan_equation
-from ...tensor.instructions import Allocate, Each, Loop, Product, Select, Step, Zero
-from .sweep import Sweep, reads
-
-TARGET = "target"  # the name of the array that a velocity is added to
-SPEED = "speed"  # the name of an array for a velocity
+from ...tensor.instructions import Each, Fill, Gemm
+from ...tensor.scheduling import TARGET, Update
+from .sweep import Sweep
 
 
-def updates_in_place(system: LimitSystem, equation: Equation, steps: Iterable[Step]) -> bool:
-    """Whether a velocity can be added to its parameter directly."""
-    trained = {p.name for p in system.parameters if not p.is_frozen}
-    return not reads(equation) & trained and all(_writes_by_products(step) for step in steps)
-
-
-def _writes_by_products(step: Step) -> bool:
-    if isinstance(step, Each):
-        return all(_writes_by_products(inner) for inner in step.body)
-    if isinstance(step, (Loop, Select)):
-        return step.out != TARGET
-    return isinstance(step, (Product, Allocate, Zero))
-
-
-def write_evolution(sweep: Sweep) -> None:
-    """The body of ``_evolution(f, nodes, make, out, scale, add)``."""
-    system = sweep.system
-    table = {equation.field: equation for equation in system.evolution}
-    direct: list[tuple[str, Equation, tuple[Step, ...]]] = []
+def write_evolution(sweep: Sweep, updates: Iterable[Update]) -> None:
+    """The body of ``evolve(f, nodes, make, out, scale, add)``."""
+    updates = tuple(updates)
     first = len(sweep.lines)
     sweep.lines.append("    speeds = {}")
-    for parameter in system.parameters:
-        if parameter.is_frozen:
-            continue
-        equation = table[system.velocity_of[parameter.name]]
-        steps = plan_equation(system, equation, TARGET)
-        if updates_in_place(system, equation, steps):
-            direct.append((parameter.name, equation, steps))
-        else:
-            _write_speed(sweep, parameter.name, equation)
-    deferred = [_write_update(sweep, name, equation, steps) for name, equation, steps in direct]
+    for update in updates:
+        if not update.in_place:
+            _write_speed(sweep, update)
+    deferred = [_write_in_place(sweep, update) for update in updates if update.in_place]
     if any(deferred):
-        # Updates of several parameters touch nothing in common: they run side by side.
+        # Updates of different parameters write to different arrays, so they may run side by side.
         sweep.lines.insert(first, "    updates = []")
         sweep.lines.append("    together(updates, nodes, make)")
     sweep.lines += [
@@ -62,7 +33,8 @@ def write_evolution(sweep: Sweep) -> None:
     ]
 
 
-def _write_speed(sweep: Sweep, name: str, equation: Equation) -> None:
+def _write_speed(sweep: Sweep, update: Update) -> None:
+    name, equation = update.parameter, update.equation
     sweep.comment(equation)
     axes = tuple(index.axis for index in equation.target)
     sweep.temporaries.add((f"speed {name}", axes))
@@ -70,26 +42,27 @@ def _write_speed(sweep: Sweep, name: str, equation: Equation) -> None:
     sweep.lines.append(
         f'    speed = speeds["{name}"] = make("speed {name}", {shape}) if add else out["{name}"]'
     )
-    sweep.names[SPEED] = "speed"
-    sweep.steps(plan_equation(sweep.system, equation, SPEED))
+    sweep.names[TARGET] = "speed"
+    sweep.instructions(update.instructions)
 
 
-def _write_update(sweep: Sweep, name: str, equation: Equation, steps: tuple[Step, ...]) -> bool:
-    """Code of an update in place; whether it is put off, to run beside others."""
-    sweep.comment(equation)
-    alone = sum(isinstance(step, Each) for step in steps) == 1
+def _write_in_place(sweep: Sweep, update: Update) -> bool:
+    """Code of an update in place; returns whether it is deferred, to run beside others."""
+    name = update.parameter
+    sweep.comment(update.equation)
+    alone = sum(isinstance(instruction, Each) for instruction in update.instructions) == 1
     deferred = False
     sweep.names[TARGET] = f'out["{name}"]'
     factor, add = f'scale["{name}"]', "add"
-    for step in steps:
-        if isinstance(step, Zero) and step.out == TARGET:
+    for instruction in update.instructions:
+        if isinstance(instruction, Fill) and instruction.out == TARGET:
             sweep.lines += ["    if not add:", f'        out["{name}"].fill(0.0)']
             add = ""
-        elif isinstance(step, Each) and alone and not step.is_independent:
-            sweep.lines.append(f"    updates.append(whole({sweep.task(step, factor)}))")
+        elif isinstance(instruction, Each) and alone and not instruction.is_independent:
+            sweep.lines.append(f"    updates.append(whole({sweep.task(instruction, factor)}))")
             deferred, add = True, ""
         else:
-            sweep.steps((step,), 1, factor, add)
-            if isinstance(step, (Product, Each)):
+            sweep.instructions((instruction,), 1, factor, add)
+            if isinstance(instruction, Gemm | Each):
                 add = ""
     return deferred

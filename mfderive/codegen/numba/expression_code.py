@@ -1,8 +1,7 @@
-"""Expressions as text, in an order of our own.
+"""Expressions as text: formulas for comments, and numpy code for laws and rates.
 
-sympy's printers order sums and products by rules that change between its versions; generated files must
-not. Every argument list is sorted here by a key that depends on structure and on ranks that the caller
-gives to symbols, so equal shapes print equally whatever their symbols are called.
+Arguments of sums and products stand in the order of :mod:`mfderive.tensor.ordering`, so that the same system
+gives the same bytes whatever sympy is installed.
 """
 
 from __future__ import annotations
@@ -11,31 +10,21 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from ...algebra.functions import FUNCTIONS, ClosedFunction
-from ...errors import MfError
+from ...algebra.functions import FUNCTIONS, ClosedFunction, split_inside
+from ...algebra.visitor import UnknownNodeError
+from ...tensor.ordering import Ranks, SortKeys, is_negative, is_number, number_value, ordered
 from .function_code import CODE
 
 Names = Mapping[sp.Symbol, str]
+Written = tuple[str, int]  # text, and how tightly it binds: 0 a sum, 1 a product, 2 a power, 3 an atom
 
 
-def unknown_node(expression: sp.Expr) -> MfError:
+def unknown_node(expression: sp.Expr) -> UnknownNodeError:
     """The error for a node that no printer knows."""
-    return MfError(
+    return UnknownNodeError(
         f"code generation does not know the node '{type(expression).__name__}' in '{expression}'; "
         f"known: sums, products, powers, numbers, symbols and {', '.join(FUNCTIONS)}"
     )
-
-
-def is_number(expression: sp.Expr) -> bool:
-    """Whether an expression is a number: pi / 4 is one, relu(pi / 4) is code."""
-    return not expression.free_symbols and not expression.has(ClosedFunction)
-
-
-def number_value(expression: sp.Expr) -> float:
-    """The double nearest to a number; exact quotients are divided once."""
-    if expression.is_Rational:
-        return int(expression.p) / int(expression.q)
-    return float(expression)
 
 
 def number_text(expression: sp.Expr) -> str:
@@ -45,50 +34,29 @@ def number_text(expression: sp.Expr) -> str:
     return repr(number_value(expression))
 
 
-def sort_key(expression: sp.Expr, ranks: Names) -> str:
-    """A key that orders expressions by structure and by the ranks of their symbols."""
-    if is_number(expression):
-        return f"0{number_value(expression)!r}"
-    if expression.is_Symbol:
-        return f"1{ranks[expression]}"
-    keys = [sort_key(argument, ranks) for argument in expression.args]
-    if expression.is_Add or expression.is_Mul:
-        keys.sort()
-    return f"2({type(expression).__name__} {' '.join(keys)})"
-
-
-def ordered(expression: sp.Expr, ranks: Names) -> list[sp.Expr]:
-    """The arguments of a sum or product in our order, numbers first."""
-    return sorted(expression.args, key=lambda argument: sort_key(argument, ranks))
-
-
-def serial(expression: sp.Expr, ranks: Names) -> str:
-    """A canonical text of an expression, for digests."""
-    return sort_key(expression, ranks)
-
-
-def is_negative(expression: sp.Expr) -> bool:
-    """Whether a summand has a negative number in front."""
-    return bool(expression.as_coeff_Mul()[0].is_negative)
-
-
 class _Infix:
-    """Infix text; ``precedence`` 0: sum, 1: product, 2: power, 3: atom."""
+    """Infix text of expressions as a person would type it.
 
-    def __init__(self, names: Names, ranks: Names) -> None:
-        self.names, self.ranks = names, ranks
+    The arguments are visited in our order and with their signs taken out, which no fold from below can do.
+    """
+
+    def __init__(self, names: Names, ranks: Ranks) -> None:
+        self.names, self.keys = names, SortKeys(ranks)
 
     def number(self, expression: sp.Expr) -> str:
         return number_text(expression)
 
-    def call(self, name: str, arguments: list[str]) -> str:
-        return f"{name}({', '.join(arguments)})"
+    def call(self, expression: sp.Expr) -> Written:
+        return f"{type(expression).__name__}({', '.join(self.arguments(expression))})", 3
+
+    def arguments(self, expression: sp.Expr) -> list[str]:
+        return [self.text(argument) for argument in expression.args]
 
     def text(self, expression: sp.Expr, level: int = 0) -> str:
         written, own = self.parts(expression)
         return f"({written})" if own < level else written
 
-    def parts(self, expression: sp.Expr) -> tuple[str, int]:
+    def parts(self, expression: sp.Expr) -> Written:
         if is_number(expression):
             written = self.number(expression)
             return written, 3 if expression.is_nonnegative and "/" not in written else 0
@@ -104,12 +72,12 @@ class _Infix:
                 return f"1/{self.text(base, 2)}", 1
             return f"{self.text(base, 3)}**{self.text(exponent, 3)}", 2
         if isinstance(expression, ClosedFunction):
-            return self.call(type(expression).__name__, [self.text(a) for a in expression.args]), 3
+            return self.call(expression)
         raise unknown_node(expression)
 
     def sum(self, expression: sp.Expr) -> str:
         result = ""
-        arguments = ordered(expression, self.ranks)
+        arguments = ordered(expression, self.keys)
         arguments.sort(key=is_negative)
         for argument in arguments:
             negative = is_negative(argument)
@@ -120,30 +88,39 @@ class _Infix:
                 result += f" - {written}" if negative else f" + {written}"
         return result
 
-    def product(self, expression: sp.Expr) -> tuple[str, int]:
+    def product(self, expression: sp.Expr) -> Written:
         coefficient, rest = expression.as_coeff_Mul()
         if coefficient == -1:
             return f"-{self.text(rest, 1)}", 0
-        factors = ordered(rest, self.ranks) if rest.is_Mul else [rest]
+        factors = ordered(rest, self.keys) if rest.is_Mul else [rest]
         written = [self.text(factor, 2) for factor in factors]
         if coefficient != 1:
             written.insert(0, self.text(coefficient, 1))
         return "*".join(written), 1
 
 
+class _Formula(_Infix):
+    def call(self, expression: sp.Expr) -> Written:
+        masked = split_inside(expression)  # a maximum that padding never wins
+        if masked is None:
+            return super().call(expression)
+        value, inside = masked
+        return f"{self.text(value, 1)} where {self.text(inside, 1)} = 1", 0
+
+
 class _Numpy(_Infix):
-    def call(self, name: str, arguments: list[str]) -> str:
-        return CODE[name].array.format(*arguments)
+    def call(self, expression: sp.Expr) -> Written:
+        return CODE[type(expression).__name__].array.format(*self.arguments(expression)), 3
 
     def number(self, expression: sp.Expr) -> str:
         return repr(number_value(expression))
 
 
-def formula(expression: sp.Expr, names: Names, ranks: Names | None = None) -> str:
+def formula(expression: sp.Expr, names: Names, ranks: Ranks | None = None) -> str:
     """An expression as a person would type it, for comments."""
-    return _Infix(names, ranks or names).text(expression)
+    return _Formula(names, ranks or names).text(expression)
 
 
-def array_text(expression: sp.Expr, names: Names, ranks: Names | None = None) -> str:
+def array_text(expression: sp.Expr, names: Names, ranks: Ranks | None = None) -> str:
     """An expression as numpy code on arrays (laws of initial values, rates), in double precision."""
     return _Numpy(names, ranks or names).text(expression)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sympy as sp
 
 from ...algebra.evaluate import evaluate_expression
-from ...algebra.laws import TIME, End, Law, LawKind, Variable, Reference
+from ...algebra.laws import TIME, End, Law, LawKind, Reference, Variable
 from ...algebra.system import LimitSystem
 from ...state.draw import draw_order, neuron_axis
 from .expression_code import array_text
 
 
 def law_lines(system: LimitSystem) -> list[str]:
-    """The body of ``sample``: one assignment a parameter, in an order in which references are known.
+    """The body of ``initial_values``: one assignment per parameter, references before their use.
 
     The noise of ``system`` is drawn (no noise axes); a parameter still says whether it has noise.
     """
     table = system.parameter
     noisy = {parameter.name for parameter in system.parameters if parameter.noise is not None}
-    lines = ['    draw = edges == "draw"'] if noisy else []
+    lines = ['    drawn = edges == "draw"'] if noisy else []
     for parameter in draw_order(system):
         shape = _shape(parameter)
         lines.append(f"    # {parameter.name}: {law_text(parameter.law)}")
@@ -27,7 +27,7 @@ def law_lines(system: LimitSystem) -> list[str]:
         if parameter.name in noisy:
             law = parameter.law
             mean = Law(LawKind.CONSTANT, (law.mean,), law.references, law.text)
-            drawn = f"({drawn} if draw else {_draw(parameter, mean, table, shape, 0)})"
+            drawn = f"({drawn} if drawn else {_draw(parameter, mean, table, shape, 0)})"
         lines.append(f'    values["{parameter.name}"] = {drawn}')
     return lines
 
@@ -55,7 +55,7 @@ def _draw(parameter: Variable, law: Law, table: dict[str, Variable], shape: str,
     ]
     given = f'"{law.kind.value}", ({", ".join(arguments)},), "{parameter.name}", {shape}, seed'
     # Only a sphere asks which axis holds the neurons.
-    return f"_draw({given}, {neuron})" if law.kind is LawKind.SPHERE and neuron else f"_draw({given})"
+    return f"draw({given}, {neuron})" if law.kind is LawKind.SPHERE and neuron else f"draw({given})"
 
 
 def _referenced(parameter: Variable, reference: Reference, other: Variable) -> str:
@@ -70,14 +70,14 @@ def _referenced(parameter: Variable, reference: Reference, other: Variable) -> s
         return f'values["{other.name}"][{", ".join(["0", *map(str, reference.component)])}]'
     kept = [k for k in range(rank) if k not in parameter.dropped]
     column = f":, {component}" if component else ":"
-    shape = ", ".join("-1" if place == position else "1" for place in kept)
+    shape = ", ".join("-1" if axis == position else "1" for axis in kept)
     return f'values["{other.name}"][{column}].reshape({shape})'
 
 
 def rate_lines(system: LimitSystem) -> list[str]:
     """The function ``rates``."""
     lines = [
-        "def rates(t):",
+        "def rates(t: float) -> dict[str, float]:",
         '    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""',
     ]
     lines.append("    return {")

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from ...algebra.functions import ClosedFunction
-from ...algebra.terms import Access, Affine, Index, Slot, Term, slot_indices
+from ...algebra.terms import Access, Affine, Index, Slot, slot_indices
 from ...tensor.instructions import Loop
-from .expression_code import formula, is_negative, is_number, number_value, sort_key, unknown_node
+from ...tensor.loop_order import accumulates, loop_order, outer_loops
+from ...tensor.ordering import SortKeys, is_negative, is_number, number_value, ordered
+from .expression_code import formula, unknown_node
 from .function_code import CODE
 
 _INDICES = "ijklmnqrstuvw"
@@ -51,28 +53,6 @@ class Kernels:
         return name
 
 
-def loop_order(term: Term) -> tuple[Index, ...]:
-    """The order of loops, outermost first: the innermost runs through memory without jumps.
-
-    An index scores for every access that it walks contiguously and loses for every one that it strides.
-    """
-    score: dict[Index, float] = {}
-    places: list[tuple[float, tuple[Slot, ...]]] = [(1.5, term.target)]
-    places += [(1.0, access.slots) for _, access in term.accesses]
-    for index in term.indices:
-        score[index] = 0.0
-        for weight, slots in places:
-            for position, slot in enumerate(slots):
-                if index in slot_indices((slot,)):
-                    score[index] += weight if position == len(slots) - 1 else -weight
-    if not score:
-        return ()
-    order = [i for i in term.indices if i not in term.reduced] + list(term.reduced)
-    best = max(score.values())
-    inner = [i for i in order if score[i] == best][-1]
-    return (*(i for i in order if i != inner), inner)
-
-
 def _letter(letters: str, number: int) -> str:
     return letters[number] if number < len(letters) else f"{letters[-1]}{number}"
 
@@ -95,8 +75,10 @@ class _Nest:
             symbol: f"{self.array_letter[access.field]}({self.slots_text(access.slots)})"
             for symbol, access in term.accesses
         }
+        self.keys = SortKeys(self.ranks)
         self.lines: list[list[str]] = [[] for _ in range(len(self.order) + 1)]
         self.known: dict[sp.Expr, tuple[str, int]] = {}
+        self.positions: dict[str, str] = {}
         self.functions: set[str] = set()
         self.extents: list[Index] = []
         self.count = 0
@@ -155,7 +137,7 @@ class _Nest:
         self.lines[level].append(f"{name} = {text}")
         return name, level
 
-    def place(self, array: str, slots: tuple[Slot, ...]) -> tuple[str, list[str], int]:
+    def position(self, array: str, slots: tuple[Slot, ...]) -> tuple[str, list[str], int]:
         """The subscript of an access, the conditions under which it is inside, and its level."""
         level = max((self.level_of[i] for i in slot_indices(slots)), default=0)
         subscripts, conditions = [], []
@@ -171,16 +153,15 @@ class _Nest:
         return ", ".join(subscripts) or "()", conditions, level
 
     def affine(self, slot: Affine, text: str) -> str:
-        key = sp.Symbol(f"place {text}")
-        if key not in self.known:
+        """The variable that holds the position of an affine slot."""
+        if text not in self.positions:
             level = max(self.level_of[i] for _, i in slot.parts)
-            name = f"place{sum(str(k).startswith('place ') for k in self.known) + 1}"
-            self.known[key] = self.local(text, level, name)
-        return self.known[key][0]
+            self.positions[text], _ = self.local(text, level, f"position{len(self.positions) + 1}")
+        return self.positions[text]
 
     def load(self, access: Access) -> tuple[str, int]:
         letter = self.array_letter[access.field]
-        subscript, conditions, level = self.place(letter, access.slots)
+        subscript, conditions, level = self.position(letter, access.slots)
         text = f"{letter}[{subscript}]"
         if conditions:
             return self.local(f"{text} if {' and '.join(conditions)} else real(0)", level)
@@ -226,7 +207,7 @@ class _Nest:
 
     def chain(self, expression: sp.Expr) -> tuple[str, int]:
         """A sum or product, the parts that are known earlier combined first."""
-        arguments = sorted(expression.args, key=lambda a: sort_key(a, self.ranks))
+        arguments = ordered(expression, self.keys)
         operator, numbers = (" + ", []) if expression.is_Add else (" * ", [])
         groups: dict[int, list[str]] = {}
         for argument in arguments:
@@ -255,9 +236,9 @@ class _Nest:
 
     def bound(self, index: Index) -> str:
         """The number of values of an index, read off an array where it stands alone in a slot."""
-        places = [("out", self.term.target)]
-        places += [(self.array_letter[a.field], a.slots) for _, a in self.term.accesses]
-        for array, slots in places:
+        arrays = [("out", self.term.target)]
+        arrays += [(self.array_letter[a.field], a.slots) for _, a in self.term.accesses]
+        for array, slots in arrays:
             if index in slots:
                 return f"{array}.shape[{slots.index(index)}]"
         if index not in self.extents:
@@ -266,17 +247,13 @@ class _Nest:
 
     def source(self) -> str:
         """The function, called KERNEL."""
-        inner = len(self.order)
-        while inner > 0 and self.order[inner - 1] in self.term.reduced:
-            inner -= 1
-        accumulates = inner < len(self.order)
+        inner = outer_loops(self.term)
         text, _ = self.value(self.term.expression)
         text = strip(text)
-        subscript, conditions, _ = self.place("out", self.term.target)
+        subscript, conditions, _ = self.position("out", self.term.target)
         store = f"out[{subscript}]"
-        adds = self.loop.add or any(i in self.term.reduced for i in self.order[:inner])
-        adds = adds or any(not isinstance(slot, Index) for slot in self.term.target)
-        if accumulates:
+        adds = self.loop.add or accumulates(self.term)
+        if inner < len(self.order):
             self.lines[inner].append("total = real(0)")
             self.lines[-1].append(f"total += {text}")
             text = "total"
@@ -312,17 +289,3 @@ def strip(text: str) -> str:
         if depth == 0 and position < len(text) - 1:
             return text
     return text[1:-1]
-
-
-def needs_zero(loop: Loop) -> bool:
-    """Whether the nest adds to its target several times, so that it must start from 0."""
-    term = loop.term
-    if loop.add:
-        return False
-    if any(not isinstance(slot, Index) for slot in term.target):
-        return True
-    order = loop_order(term)
-    inner = len(order)
-    while inner > 0 and order[inner - 1] in term.reduced:
-        inner -= 1
-    return any(index in term.reduced for index in order[:inner])

@@ -1,108 +1,114 @@
-"""The text of a solver: constants, compiled functions and sweeps put into the template."""
+"""The text of a solver: constants, compiled functions and sweeps, put between the run-time parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from ...algebra.system import LimitSystem
-from ...algebra.terms import AxisKind, Equation, Role
+from ...algebra.terms import AxisKind, Role
+from ...tensor.scheduling import Planned, Schedule, schedule
 from ..digest import GENERATOR, digest
 from .evolution import write_evolution
-from .function_code import helpers
+from .function_code import CODE
 from .initial_values import law_lines, rate_lines
 from .loops import Kernels
-from .repeated import PRODUCT
-from .sweep import Sweep, needed, reads
-
-_FIRST_MAXIMUM = '''@compiled
-def first_maximum(rows):
-    """Replace every row by 1 at its first maximum and 0 elsewhere."""
-    for i in range(rows.shape[0]):
-        best = 0
-        for j in range(1, rows.shape[1]):
-            if rows[i, j] > rows[i, best]:
-                best = j
-        for j in range(rows.shape[1]):
-            rows[i, j] = 0
-        rows[i, best] = 1
-'''
-
+from .splice import heading, import_lines, part, with_callees
+from .sweep import Sweep
 
 Temporaries = set[tuple[str, tuple[str, ...]]]
+
+_HEAD = '''"""{title}
+
+Mean-field limit of the network above, written by mfderive (generator {generator}). This file needs numpy,
+numba and scipy only; it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""'''
+
+# Run-time parts before the equations, those that only repeated loops need, and those behind the equations.
+_BEFORE = ("node_weights", "matrix_product", "workspace")
+_REPEATED = ("compiled_gemm", "threaded_loops")
+_BEHIND = ("node_counts", "state_checks", "solver_calls")
 
 
 class _Body:
     """The sweeps of a solver and what they need: compiled functions and temporaries."""
 
-    def __init__(self, system: LimitSystem) -> None:
+    def __init__(self, system: LimitSystem, plan: Schedule) -> None:
+        self.system = system
         self.kernels = Kernels()
         self.temporaries: Temporaries = set()
         self.scratch: Temporaries = set()
         self.selects = self.repeats = False
         self.blocks: list[str] = []
-        objective = _dependent(system)
-        backward = needed(system.backward, {field for e in system.evolution for field in reads(e)})
-        before = [e for e in system.forward if e.field not in objective]
-        after = [e for e in system.forward if e.field in objective]
-        self.sweep(system, "_forward", "Every forward field that needs no y.", before)
-        self.sweep(system, "_loss", "What compares the output with y.", after)
-        self.sweep(system, "_backward", "D: derivatives of the loss of each sample.", backward)
-        self.evolution(system)
+        self.sweep("compute_forward", "Every forward field that needs no y.", plan.forward)
+        self.sweep("compute_loss", "The fields that compare the output with y.", plan.loss)
+        first = ["    compute_loss(f, nodes, make)"] if plan.gradient_reads_loss else []
+        self.sweep("compute_backward", "D: derivatives of the loss of each sample.", plan.backward, first)
+        sweep = Sweep(system, self.kernels)
+        write_evolution(sweep, plan.updates)
+        signature = (
+            "evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool)"
+        )
+        self.add(sweep, signature, "out = scale * G for every trained parameter, or out += that (add).")
         self.blocks.append("\n".join(rate_lines(system)) + "\n")
-        read = {field for e in (*backward, *system.evolution) for field in reads(e)}
-        self.needs_loss = bool(read & objective)
 
-    def sweep(self, system: LimitSystem, name: str, doc: str, equations: Iterable[Equation]) -> None:
-        sweep = Sweep(system, self.kernels)
-        for equation in equations:
-            sweep.equation(equation)
-        self.add(sweep, _function(f"{name}(f, nodes, make)", doc, sweep.lines))
+    def sweep(self, name: str, doc: str, equations: Iterable[Planned], first: Iterable[str] = ()) -> None:
+        sweep = Sweep(self.system, self.kernels, [*first])
+        for planned in equations:
+            sweep.compute(planned)
+        self.add(sweep, f"{name}(f: Fields, nodes: Nodes, make: Maker)", doc)
 
-    def evolution(self, system: LimitSystem) -> None:
-        sweep = Sweep(system, self.kernels)
-        write_evolution(sweep)
-        doc = "out = scale * G for every trained parameter, or out += that (add)."
-        self.add(sweep, _function("_evolution(f, nodes, make, out, scale, add)", doc, sweep.lines))
-
-    def add(self, sweep: Sweep, block: str) -> None:
-        self.blocks.append(block)
+    def add(self, sweep: Sweep, signature: str, doc: str) -> None:
+        self.blocks.append(_function(f"{signature} -> None", doc, sweep.lines))
         self.temporaries |= sweep.temporaries
         self.scratch |= sweep.scratch
         self.selects = self.selects or sweep.selects
         self.repeats = self.repeats or sweep.repeats
 
-    @property
-    def functions(self) -> list[str]:
-        """Sources of compiled functions, callees first."""
-        first = [*([PRODUCT] if self.repeats else []), *([_FIRST_MAXIMUM] if self.selects else [])]
-        return [*first, *helpers(self.kernels.functions), *self.kernels.sources.values()]
-
 
 def solver_source(system: LimitSystem, name: str | None = None) -> str:
-    """The Python file that solves a system whose noise is drawn; ``name``: the digest to write into it."""
-    body = _Body(system)
-    return _fill(
-        {
-            "TITLE": _plain(system.title),
-            "TIME": "import time\n" if body.repeats else "",
-            "POOL": "from concurrent.futures import ThreadPoolExecutor\n" if body.repeats else "",
-            "VERSION": f"(generator {GENERATOR})",
-            "CONSTANTS": _constants(system, name or digest(system), body.temporaries, body.scratch),
-            "FUNCTIONS": "".join(f"\n{source}\n" for source in body.functions),
-            "EQUATIONS": "\n\n".join(body.blocks) + "\n",
-            "LOSSCALL": "    _loss(fields, nodes, make)\n" if body.needs_loss else "",
-            "LAWS": "\n".join(law_lines(system)),
-        }
+    """The Python file that solves a system whose noise is drawn; ``name``: the digest that it holds."""
+    body = _Body(system, schedule(system))
+    before = [*map(part, _BEFORE), *(map(part, _REPEATED) if body.repeats else ())]
+    behind = [part("layout"), *map(part, _BEHIND)]
+    scalar, maximum, draws = part("scalar_functions"), part("first_maximum"), part("initial_draws")
+    helpers = with_callees(scalar, filter(None, (CODE[f].helper for f in body.kernels.functions)))
+    laws = _initial_values(system)
+    special = (
+        "from scipy import special\n" if any("special." in text for text in (*body.blocks, laws)) else ""
+    )
+    used = [part("compilation"), *before, *behind, draws, *([scalar] if helpers else [])]
+    functions = [*([maximum.text] if body.selects else []), *helpers, *body.kernels.sources.values()]
+    head = _HEAD.format(title=_plain(system.title), generator=GENERATOR)
+    constants = _constants(system, name or digest(system), body.temporaries, body.scratch)
+    return "\n\n".join(
+        [
+            "\n".join([head + "\n", import_lines(used, special), part("compilation").text]),
+            constants + "\n",
+            *(section.section for section in before),
+            heading("Compiled loops of the equations"),
+            *functions,
+            heading("Equations"),
+            *body.blocks,
+            draws.section,
+            laws,
+            *(section.section for section in behind),
+        ]
     )
 
 
-def _fill(parts: dict[str, str]) -> str:
-    text = Path(__file__).with_name("solver_template.txt").read_text(encoding="utf-8")
-    special = any("special." in parts[key] for key in ("LAWS", "EQUATIONS"))
-    for key, part in ({"SPECIAL": "from scipy import special\n" if special else ""} | parts).items():
-        text = text.replace(f"${key}$", part)
-    return text
+def _initial_values(system: LimitSystem) -> str:
+    lines = [
+        "def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:",
+        '    """A draw of every parameter, in float64; edges="mean": weights with noise at their mean."""',
+        "    values: dict[str, Array] = {}",
+        *law_lines(system),
+        "    return values",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _plain(title: str) -> str:
@@ -118,15 +124,6 @@ def _function(signature: str, doc: str, lines: list[str]) -> str:
     if head:
         body.insert(0, f"    {', '.join(head)} = {', '.join(values[name] for name in head)}")
     return "\n".join([f"def {signature}:", f'    """{doc}"""', *body]) + "\n"
-
-
-def _dependent(system: LimitSystem) -> set[str]:
-    """The forward fields that need y."""
-    found = {"y"}
-    for equation in system.forward:
-        if reads(equation) & found:
-            found.add(equation.field)
-    return found - {"y"}
 
 
 def _table(name: str, rows: Iterable[tuple[str, object]]) -> str:

@@ -1,4 +1,4 @@
-"""Python code of the sweeps: each equation as a comment, and under it the steps that compute it."""
+"""Python code of the sweeps: each equation as a comment, and under it the instructions that compute it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from ...algebra.system import LimitSystem
 from ...algebra.terms import Equation
-from ...tensor.contraction import plan_equation
-from ...tensor.instructions import Allocate, Each, Loop, Product, Select, Step, View, Zero, weights_of
+from ...tensor.instructions import Allocate, Each, Fill, Gemm, Instruction, Loop, Select, View, weights_of
+from ...tensor.ordering import number_value
+from ...tensor.scheduling import Planned
 from .comments import equation_text
-from .expression_code import number_value
 from .loops import Kernels
 from .repeated import Repeated, coefficient
 
@@ -55,42 +55,46 @@ class Sweep:
 
     # ------------------------------------------------------------------ equations
 
-    def equation(self, equation: Equation) -> None:
+    def compute(self, planned: Planned) -> None:
         """The block of an equation that computes a field of its own."""
+        equation = planned.equation
         self.comment(equation)
         shape = self.shape(index.axis for index in equation.target)
         self.lines.append(f'{_PAD}f["{equation.field}"] = make("{equation.field}", {shape})')
-        self.steps(plan_equation(self.system, equation, equation.field))
+        self.instructions(planned.instructions)
 
     def comment(self, equation: Equation) -> None:
         """The equation above its code."""
         self.lines += [f"{_PAD}# {line}" for line in equation_text(self.system, equation)]
 
-    def steps(self, steps: Iterable[Step], depth: int = 1, factor: str = "", add: str = "") -> None:
-        """Code of steps. ``factor`` multiplies products; ``add`` says whether the first one adds."""
-        for step in steps:
-            self.step(step, depth, factor, add)
-            if isinstance(step, Product):
+    def instructions(
+        self, instructions: Iterable[Instruction], depth: int = 1, factor: str = "", add: str = ""
+    ) -> None:
+        """Code of instructions. ``factor`` multiplies products; ``add`` says whether the first one adds."""
+        for instruction in instructions:
+            self.instruction(instruction, depth, factor, add)
+            if isinstance(instruction, Gemm):
                 add = ""
 
-    def step(self, step: Step, depth: int, factor: str, add: str) -> None:
-        """Code of one step."""
+    def instruction(self, instruction: Instruction, depth: int, factor: str, add: str) -> None:
+        """Code of one instruction."""
         pad = _PAD * depth
-        if isinstance(step, Allocate):
-            variable = step.name.replace(" ", "_")
-            self.names[step.name] = variable
-            self.temporaries.add((step.name, step.axes))
-            self.lines.append(f'{pad}{variable} = make("{step.name}", {self.shape(step.axes)})')
-        elif isinstance(step, Zero):
-            self.lines.append(f"{pad}{self.array(step.out)}.fill({number_value(step.value)!r})")
-        elif isinstance(step, Select):
-            self.select(step, pad)
-        elif isinstance(step, Loop):
-            self.loop(step, pad)
-        elif isinstance(step, Product):
-            self.product(step, pad, factor, add)
-        else:
-            self.each(step, pad, factor)
+        match instruction:
+            case Allocate(name, axes):
+                variable = name.replace(" ", "_")
+                self.names[name] = variable
+                self.temporaries.add((name, axes))
+                self.lines.append(f'{pad}{variable} = make("{name}", {self.shape(axes)})')
+            case Fill(out, value):
+                self.lines.append(f"{pad}{self.array(out)}.fill({number_value(value)!r})")
+            case Select():
+                self.select(instruction, pad)
+            case Loop():
+                self.loop(instruction, pad)
+            case Gemm():
+                self.gemm(instruction, pad, factor, add)
+            case Each():
+                self.each(instruction, pad, factor)
 
     def loop(self, loop: Loop, pad: str) -> None:
         """A call of a compiled function."""
@@ -99,56 +103,41 @@ class Sweep:
         arguments += [f'n["{index.axis}"]' for index in extents]
         self.lines.append(f"{pad}{name}({', '.join(arguments)})")
 
-    def product(self, product: Product, pad: str, factor: str, add: str) -> None:
+    def gemm(self, gemm: Gemm, pad: str, factor: str, add: str) -> None:
         """A call of BLAS."""
-        arguments = [self.view(product.out), self.view(product.left), self.view(product.right)]
-        arguments.append(coefficient(product, factor))
-        arguments.append(self.weighting(product.shared))
-        if product.add or add:
-            arguments.append(f"add={'True' if product.add else add}")
+        arguments = [self.view(gemm.out), self.view(gemm.left), self.view(gemm.right)]
+        arguments.append(coefficient(gemm, factor))
+        arguments.append(self.weighting(gemm.shared))
+        if gemm.add or add:
+            arguments.append(f"add={'True' if gemm.add else add}")
         self.lines.append(f"{pad}matrix_product({', '.join(arguments)})")
 
     def weighting(self, axes: tuple[str, ...]) -> str:
-        """Code for the weights of the shared axes of a product."""
+        """Code for the weights of the shared axes of a gemm."""
         return f"nodes.weighting({axes!r})".replace("'", '"')
 
-    def select(self, step: Select, pad: str) -> None:
+    def select(self, select: Select, pad: str) -> None:
         """A first maximum over trailing axes."""
         self.selects = True
-        axes = len(self.system.field[step.out].axes)
-        self.lines.append(f"{pad}first_maximum(matrix({self.array(step.out)}, {axes - step.trailing}))")
+        axes = len(self.system.field[select.out].axes)
+        self.lines.append(f"{pad}first_maximum(matrix({self.array(select.out)}, {axes - select.trailing}))")
 
-    def each(self, step: Each, pad: str, factor: str) -> None:
+    def each(self, each: Each, pad: str, factor: str) -> None:
         """A compiled loop over the values of one index."""
         self.repeats = True
-        task = self.task(step, factor)
-        if step.is_independent:
+        task = self.task(each, factor)
+        if each.is_independent:
             self.lines.append(f"{pad}together(pieces({task}), nodes, make)")
         else:
             self.lines.append(f"{pad}together([whole({task})], nodes, make)")
 
-    def task(self, step: Each, factor: str) -> str:
+    def task(self, each: Each, factor: str) -> str:
         """Arguments of ``pieces`` or ``whole``: function, number of values, temporaries, arguments."""
         self.repeats = True
-        self.scratch |= {(array.name, array.axes) for array in step.scratch}
+        self.scratch |= {(array.name, array.axes) for array in each.scratch}
         repeated = Repeated(
-            step, self.kernels, self.array, self.weighting, lambda product: coefficient(product, factor)
+            each, self.kernels, self.array, self.weighting, lambda gemm: coefficient(gemm, factor)
         )
-        name, arguments = repeated.call(f'p["{step.index.axis}"]' if step.weighted else None)
-        shapes = "".join(f'("{array.name}", {self.shape(array.axes)}), ' for array in step.scratch)
-        return ", ".join([name, f'n["{step.index.axis}"]', f"({shapes.rstrip()})", *arguments])
-
-
-def reads(equation: Equation) -> set[str]:
-    """The fields that an equation reads."""
-    return {access.field for term in equation.terms for _, access in term.accesses}
-
-
-def needed(equations: Iterable[Equation], wanted: set[str]) -> list[Equation]:
-    """The equations, in order, that others later in the list or ``wanted`` fields depend on."""
-    wanted, kept = set(wanted), []
-    for equation in reversed(list(equations)):
-        if equation.field in wanted:
-            kept.append(equation)
-            wanted |= reads(equation)
-    return kept[::-1]
+        name, arguments = repeated.call(f'p["{each.index.axis}"]' if each.weighted else None)
+        shapes = "".join(f'("{array.name}", {self.shape(array.axes)}), ' for array in each.scratch)
+        return ", ".join([name, f'n["{each.index.axis}"]', f"({shapes.rstrip()})", *arguments])

@@ -1,0 +1,32 @@
+"""Compilation, threads and names of types."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+# A loader may set COMPILED to False beforehand: then everything below runs as plain Python.
+COMPILED: bool = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
+
+Array = np.ndarray[Any, Any]
+Real = Any  # a number in the precision of the arrays
+Fields = dict[str, Array]
+Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function as machine code, or the function itself where COMPILED is False."""
+    if not COMPILED:
+        return function
+    fast = {"contract", "reassoc"}
+    result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result

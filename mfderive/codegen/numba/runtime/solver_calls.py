@@ -1,0 +1,183 @@
+"""What a user calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...layout import Layout
+from .compilation import THREADS, Array, Fields, Maker
+from .example import (
+    FIELDS,
+    FROZEN,
+    MEASURES,
+    PARAMETERS,
+    POPULATIONS,
+    SCRATCH,
+    SIZES,
+    TEMPORARIES,
+    compute_backward,
+    compute_forward,
+    compute_loss,
+    evolve,
+    initial_values,
+    rates,
+)
+from .node_counts import check_physical_memory, node_counts
+from .node_weights import Nodes
+from .state_checks import check_target, give_samples, given_fields
+from .workspace import WORKSPACE, fresh
+
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+
+
+def sample(
+    widths: int | Mapping[str, int] = 64, seed: int = 0, edges: str = "draw", dtype: Any = np.float64
+) -> dict[str, Any]:
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = node_counts(widths)
+    n = SIZES | nodes
+    check_physical_memory(n)
+    values = initial_values(n, seed, edges)
+    state: dict[str, Any] = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state
+
+
+def forward(state: Mapping[str, Any], x: Array) -> Fields:
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = given_fields(state, x)
+    given = set(fields)
+    compute_forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
+    """yhat [sample, outputs] on x, as a new array; the arrays of all other fields are used again.
+
+    ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = given_fields(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        give_samples(fields, nodes.dtype, x[start : start + size])
+        compute_forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
+
+
+def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = given_fields(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+) -> tuple[Fields, Nodes, Maker]:
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = given_fields(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(
+    state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
+) -> Fields:
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    evolve(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    out: dict[str, Any] | None = None,
+    weights: Array | None = None,
+) -> dict[str, Any]:
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        check_target(out, fields, nodes)
+        for name in PARAMETERS:
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    return out
+
+
+def march(
+    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+) -> dict[str, Any]:
+    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is checked only once: do not change the state between two moves.
+    """
+    fields: Fields = {}
+    nodes: Nodes | None = None
+    known: Array | None = None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = given_fields(state, x, y, weights)
+            check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            give_samples(fields, nodes.dtype, x, y)
+        compute_forward(fields, nodes, make)
+        compute_backward(fields, nodes, make)
+        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _scales(t: float, alpha: float) -> dict[str, float]:
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
+
+
+def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: numbers of nodes, as in ``sample``; ``copies``: of the parameters.
+    """
+    size = SIZES | node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(
+        math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS
+    )
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
+    return int(count * np.dtype(dtype).itemsize)

@@ -1,0 +1,86 @@
+"""Shapes and precision of what a caller passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .compilation import Array, Fields
+from .example import FIELDS, MEASURES, PARAMETERS, SIZES
+from .node_weights import Nodes
+
+
+def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
+    """The precision of a state: single where its first array has it, else double."""
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def given_fields(
+    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
+) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
+    give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+
+
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
+    """Put x and y into the fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected or not samples:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    if y is not None:
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+    """Raise ValueError for a parameter whose shape is not that of its axes."""
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+            )
+
+
+def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
+    """Raise ValueError for arrays that cannot be changed in place."""
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    check_shapes(state, weights)
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")

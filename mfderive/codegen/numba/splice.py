@@ -1,0 +1,106 @@
+"""The run-time part of a solver: files of ``runtime/``, put together into one text.
+
+Every file there is ordinary Python that is linted, typed and importable on its own. A solver holds their
+text without docstrings of files and without imports, which are merged at its top.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+RUNTIME = Path(__file__).with_name("runtime")
+_RULE = "# " + "-" * 32
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of the run-time part: its title, its absolute imports and the rest of its text."""
+
+    title: str
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    text: str
+    functions: dict[str, str]  # source of each function of the file, decorators included
+    calls: dict[str, frozenset[str]]  # names that each function mentions
+
+    @property
+    def section(self) -> str:
+        """The text under a heading."""
+        return f"{heading(self.title)}\n\n{self.text}"
+
+
+def heading(title: str) -> str:
+    """A line that begins a section of a solver."""
+    return f"{_RULE} {title}\n"
+
+
+@cache
+def read_part(path: Path) -> Part:
+    """A file of the run-time part."""
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    lines = source.splitlines(keepends=True)
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    dropped = {n for node in (tree.body[0], *imports) for n in range(node.lineno, (node.end_lineno or 0) + 1)}
+    text = "".join(line for number, line in enumerate(lines, 1) if number not in dropped)
+    functions, calls = {}, {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            functions[node.name] = "".join(lines[first - 1 : node.end_lineno])
+            calls[node.name] = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+    absolute = tuple(node for node in imports if not (isinstance(node, ast.ImportFrom) and node.level))
+    title = (ast.get_docstring(tree) or "").splitlines()[0].rstrip(".")
+    return Part(title, absolute, text.strip("\n") + "\n", functions, calls)
+
+
+def part(name: str) -> Part:
+    """The file of the run-time part that has a name; "layout" is the one that all backends share."""
+    return read_part((RUNTIME.parent.parent if name == "layout" else RUNTIME) / f"{name}.py")
+
+
+def with_callees(part: Part, wanted: Iterable[str]) -> list[str]:
+    """Sources of functions of a file and of their callees, in the file's order (callees first)."""
+    found: set[str] = set()
+    left = list(wanted)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [other for other in part.calls[name] if other in part.functions]
+    return [source for name, source in part.functions.items() if name in found]
+
+
+def import_lines(parts: Sequence[Part], more: str = "") -> str:
+    """The imports of files and of ``more`` (lines of text), merged: standard library first."""
+    modules: set[str] = set()
+    names: dict[str, set[str]] = {}
+    extra = [node for node in ast.parse(more).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    for node in (*(n for part in parts for n in part.imports), *extra):
+        if isinstance(node, ast.ImportFrom):
+            names.setdefault(str(node.module), set()).update(map(_alias, node.names))
+        else:
+            modules.update(map(_alias, node.names))
+    future = names.pop("__future__")
+    blocks = [[f"from __future__ import {', '.join(sorted(future))}"]]
+    for standard in (True, False):
+        block = [f"import {name}" for name in sorted(modules) if _is_standard(name) is standard]
+        block += [
+            f"from {module} import {', '.join(sorted(names[module]))}"
+            for module in sorted(names)
+            if _is_standard(module) is standard
+        ]
+        blocks.append(block)
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _alias(alias: ast.alias) -> str:
+    return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
+
+
+def _is_standard(module: str) -> bool:
+    return module.split(maxsplit=1)[0].partition(".")[0] in sys.stdlib_module_names

@@ -1,0 +1,180 @@
+"""The contract of a solver, held by every backend of the registry."""
+
+import numpy as np
+import pytest
+
+import mfderive as mf
+from mfderive.algebra.laws import TIME
+from mfderive.algebra.system import draw_noise
+from mfderive.algebra.terms import Role
+from mfderive.codegen.backend import backend_names, find_backend
+from mfderive.codegen.protocol import PARTS, layout_of, missing_parts
+from mfderive.tensor.interpreter import interpret
+
+from .material import cast, limit, weighted_case, worst_error
+
+# Rates in t, a frozen gain and three kinds of edges; windows, a first maximum and several positions.
+NETWORKS = ("gate_and_operation", "convolutions")
+TOLERANCE = 200 * np.finfo(np.float64).eps
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(backend, network) for backend in backend_names() for network in NETWORKS],
+    ids="-".join,
+)
+def case(request, tmp_path_factory):
+    """(system, solver) of one network and one backend."""
+    backend, network = request.param
+    system = limit(network)
+    return system, mf.generate(system, tmp_path_factory.mktemp(network), backend=backend)
+
+
+def rates(system, t):
+    """The rate of every trained parameter at time t."""
+    return {p.name: float(p.rate.subs(TIME, t)) for p in system.parameters if not p.is_frozen}
+
+
+def test_a_solver_has_every_part(case):
+    """What decides whether an object is a solver comes from the protocol."""
+    _, solver = case
+    assert missing_parts(solver) == ()
+    assert set(PARTS) == {"layout", "sample", "forward", "velocity", "step", "march", "predict", "memory"}
+
+
+def test_the_layout_is_the_systems(case):
+    """Axes of parameters and fields, measures with their widths, and sizes."""
+    system, solver = case
+    expected = layout_of(system)
+    for name in ("parameters", "frozen", "populations", "measures", "sizes", "fields"):
+        assert getattr(solver.layout, name) == getattr(expected, name), name
+    assert list(solver.layout.parameters) == [p.name for p in draw_noise(system).parameters]
+
+
+def test_a_sample_has_the_layouts_shapes_and_follows_the_seed(case):
+    """Names and shapes, equal weights, the precision that was asked for; a seed is a draw."""
+    _, solver = case
+    layout = solver.layout
+    state, again, other = solver.sample(5, seed=3), solver.sample(5, seed=3), solver.sample(5, seed=4)
+    size = layout.sizes | {axis: len(weights) for axis, weights in state["p"].items()}
+    assert set(state) == {*layout.parameters, "p"} and set(state["p"]) == set(layout.measures)
+    for name, axes in layout.parameters.items():
+        assert state[name].shape == tuple(size[axis] for axis in axes)
+        assert np.array_equal(state[name], again[name])
+    assert any(not np.array_equal(state[name], other[name]) for name in layout.parameters)
+    assert all(np.all(weights == 1 / len(weights)) for weights in state["p"].values())
+    single = solver.sample(dict.fromkeys(layout.measures, 3), edges="mean", dtype=np.float32)
+    assert {single[name].dtype for name in layout.parameters} == {np.dtype(np.float32)}
+
+
+def test_forward_has_every_field(case):
+    """Every forward field that needs no y, with the interpreter's values; yhat is among them."""
+    system, solver = case
+    state, x, y, weights = weighted_case(solver)
+    fields = solver.forward(state, x)
+    values, magnitudes = interpret(system, state, x, y, weights)
+    roles = {field.name: field.role for field in system.fields}
+    known = {name for name, role in roles.items() if role in (Role.FORWARD, Role.FROZEN)}
+    assert "yhat" in fields and set(fields) <= known and known - set(fields) == {"loss"}
+    for name, value in fields.items():
+        scale = max(magnitudes[name].max(), 1e-300)
+        assert value.shape == values[name].shape, name
+        assert np.abs(value - values[name]).max() <= TOLERANCE * scale, name
+
+
+@pytest.mark.parametrize("t", [0.0, 0.7])
+def test_velocity_is_the_interpreters(case, t):
+    """Unequal weights of nodes (one is 0) and of samples; zeros where a parameter is frozen."""
+    system, solver = case
+    given = weighted_case(solver)
+    speed = solver.velocity(*given[:3], t=t, weights=given[3])
+    assert set(speed) == set(solver.layout.parameters)
+    assert worst_error(system, speed, rates(system, t), given) < TOLERANCE
+    assert all(not np.any(speed[name]) for name in solver.layout.frozen)
+
+
+def test_a_step_is_state_plus_velocity(case):
+    """As a new state and in place; a new state leaves the old one alone."""
+    _, solver = case
+    state, x, y, weights = weighted_case(solver)
+    before = cast(state, np.float64)
+    speed = solver.velocity(state, x, y, t=0.2, weights=weights)
+    new = solver.step(state, x, y, 0.2, 0.1, weights=weights)
+    assert all(np.array_equal(state[name], before[name]) for name in solver.layout.parameters)
+    assert solver.step(state, x, y, 0.2, 0.1, out=state, weights=weights) is state
+    for name in solver.layout.parameters:
+        scale = np.abs(before[name]) + 0.1 * np.abs(speed[name]).max()
+        assert np.all(np.abs(new[name] - before[name] - 0.1 * speed[name]) <= TOLERANCE * scale), name
+        assert np.array_equal(state[name], new[name]), name
+
+
+def test_a_march_is_steps_in_a_row(case):
+    """Batches of different sizes and weights, rates that change."""
+    _, solver = case
+    state, x, y, weights = weighted_case(solver)
+    moves = [(x, y, 0.0, 0.1, weights), (x, y, 0.1, 0.2, weights), (x[:2], y[:2], 0.3, 0.1, None)]
+    expected = cast(state, np.float64)
+    for a, b, t, alpha, own in moves:
+        expected = solver.step(expected, a, b, t, alpha, weights=own)
+    assert solver.march(state, iter(moves)) is state
+    for name in solver.layout.parameters:
+        scale = max(np.abs(expected[name]).max(), 1e-300)
+        assert np.abs(state[name] - expected[name]).max() <= TOLERANCE * scale, name
+
+
+def test_predict_is_forwards_yhat(case):
+    """All samples at once and in pieces that do not divide their number."""
+    _, solver = case
+    state, x, _, _ = weighted_case(solver, samples=7)
+    expected = solver.forward(state, x)["yhat"]
+    for piece in (None, 3, 100):
+        yhat = solver.predict(state, x, piece)
+        assert yhat.shape == expected.shape
+        assert np.abs(yhat - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
+def test_memory_is_positive_and_grows(case):
+    """With nodes, samples, precision and copies; it covers the state and its copy."""
+    _, solver = case
+    least = solver.memory(5, 4)
+    state = solver.sample(5)
+    assert isinstance(least, int)
+    assert least > 2 * sum(state[name].nbytes for name in solver.layout.parameters)
+    more = dict.fromkeys(solver.layout.measures, 6)
+    assert solver.memory(more, 4) > least and solver.memory(5, 8) > least
+    assert solver.memory(5, 4, np.float32) < least < solver.memory(5, 4, copies=3)
+
+
+def test_wrong_arrays_raise(case):
+    """Arrays that do not fit are a ValueError, not a broadcast."""
+    _, solver = case
+    state, x, y, weights = weighted_case(solver)
+    name = next(iter(solver.layout.parameters))
+    for call in (
+        lambda: solver.velocity(state, x[..., :-1], y),
+        lambda: solver.velocity(state, x, y[:-1]),
+        lambda: solver.velocity(state, x, y, weights=weights[:-1]),
+        lambda: solver.velocity(state | {name: state[name][..., :-1]}, x, y),
+        lambda: solver.sample(0),
+        lambda: solver.sample(5, edges="other"),
+    ):
+        with pytest.raises(ValueError):
+            call()
+
+
+def test_the_registry_names_its_rows():
+    """A backend is found by its name; another name is refused with the names that exist."""
+    assert "numba" in backend_names()
+    assert [find_backend(name).name for name in backend_names()] == list(backend_names())
+    with pytest.raises(mf.MfError, match="numba"):
+        mf.generate(limit("two_layer"), backend="number")
+
+
+def test_what_is_no_solver_lacks_parts():
+    """An object with some of the parts is told which ones it lacks."""
+
+    class Half:
+        layout = sample = forward = velocity = step = predict = memory = None
+
+    assert missing_parts(Half()) == ("march",)
+    assert missing_parts(None) == PARTS
