@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..algebra.functions import FUNCTIONS
+from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind
 from ..analysis.outputs import outputs_stay_equal
@@ -19,7 +20,6 @@ from .stationary import stationary, unread
 
 # Functions whose first derivative jumps.
 KINKED = frozenset({"relu", "leaky_relu", "abs", "sign", "heaviside", "max", "min"})
-BOUNDED_LOSSES = frozenset({"logistic", "cross-entropy", "huber"})
 
 
 def advise(network: Network, limit: LimitSystem, reduced: LimitSystem) -> tuple[str, ...]:
@@ -116,9 +116,9 @@ _CLASSES = tuple(entry.symbol for entry in FUNCTIONS.values())
 
 def _loss(case: Case) -> Iterator[str]:
     kind = case.network.loss.kind
-    if kind == "expression":
+    if kind == EXPRESSION:
         yield "the loss's derivative must be bounded, which a loss of your own may not have"
-    elif kind not in BOUNDED_LOSSES:
+    elif not LOSSES[kind].is_bounded:
         yield f"the derivative of the {kind} loss must be bounded (it grows with the residual)"
 
 

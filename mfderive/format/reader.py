@@ -11,8 +11,10 @@ from typing import Any
 
 import sympy as sp
 
+from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.parser import Names, constant_value
 from ..errors import nearest
+from ..network.names import split_name
 from ..network.network import DataSpec, Loss, Network, Training
 from ..network.place import Place
 from ..network.tables import CHECK, DOCUMENT, LOSS_KINDS, SOLVER, TRAINING, TRAINING_LATER
@@ -123,22 +125,24 @@ def _loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> Loss:
     kind = _kind(values, LOSS_KINDS, place)
     place.check({key: value for key, value in values.items() if key != "kind"}, LOSS_KINDS[kind])
     expression = None
-    if kind == "expression":
+    if kind == EXPRESSION:
         both = frozenset({"y", "yhat"})
         expression = place.expression(values["expression"], "expression", Names(plain=both, arrays=both))
-        if not any(str(symbol).startswith("yhat") for symbol in expression.free_symbols):
+        if not any(split_name(symbol.name).name == "yhat" for symbol in expression.free_symbols):
             raise place.error("the loss does not depend on yhat", key="expression")
     error = values.get("error", _error(kind, data))
-    delta = float(values.get("delta", 1.0))
-    return Loss(kind, expression, delta, None if error == "none" else error)
+    rows = LOSSES[kind].constants if kind in LOSSES else ()
+    constants = tuple((name, float(values.get(name, default))) for name, default, _ in rows)
+    return Loss(kind, expression, constants, None if error == "none" else error)
 
 
 def _error(kind: str, data: DataSpec) -> str:
     """How a classification error is counted where the spec does not say it."""
     if "y" in data.get and data.get["y"] == "x" and data.kind != "arrays":
         return "none"
-    if kind in ("cross-entropy", "logistic"):
-        return "argmax" if kind == "cross-entropy" else "sign"
+    own = LOSSES[kind].error if kind in LOSSES else None
+    if own is not None:
+        return own
     if data.kind in ("idx", "digits"):
         return "argmax"
     labels = data.get.get("labels", ()) if data.kind == "gaussian-mixture" else ()

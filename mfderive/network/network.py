@@ -126,11 +126,14 @@ class Output:
 
 @dataclass(frozen=True)
 class Loss:
-    """``kind``: squared, cross-entropy, logistic, huber or expression (then ``expression`` in y, yhat)."""
+    """``kind``: a row of the table of losses, or "expression" (then ``expression`` in y and yhat).
+
+    ``constants`` are the row's own numbers, by name.
+    """
 
     kind: str
     expression: sp.Expr | None = None
-    delta: float = 1.0
+    constants: tuple[tuple[str, float], ...] = ()
     # Classification error: "sign", "argmax" or None where none is meaningful.
     error: str | None = None
 

@@ -5,6 +5,8 @@ The keys of connections stand in :mod:`mfderive.forward.kinds`, because each kin
 
 from __future__ import annotations
 
+from ..algebra.losses import EXPRESSION as EXPRESSION_LOSS
+from ..algebra.losses import LOSSES
 from .solve_options import OPTIONS
 from .values import (
     COUNT,
@@ -167,11 +169,11 @@ _ERROR = Key(
     "how a classification error is counted; default by the loss and the data",
 )
 LOSS_KINDS: dict[str, Table] = {
-    "squared": table(_ERROR),  # sum over k of (yhat_k - y_k)^2, no 1/2, as in the paper
-    "cross-entropy": table(_ERROR),
-    "logistic": table(_ERROR),  # log(1 + exp(-y yhat))
-    "huber": table(Key("delta", POSITIVE, "where the square ends; default 1"), _ERROR),
-    "expression": table(
+    **{
+        row.name: table(*(Key(name, POSITIVE, doc) for name, _, doc in row.constants), _ERROR)
+        for row in LOSSES.values()
+    },
+    EXPRESSION_LOSS: table(
         Key("expression", EXPRESSION, "in y and yhat, or y[k] and yhat[k]", required=True), _ERROR
     ),
 }

@@ -57,7 +57,7 @@ def _loss(network: Network) -> str:
     loss = network.loss
     if loss.expression is not None:
         return str(loss.expression)
-    return f"{loss.kind}, delta {loss.delta:g}" if loss.kind == "huber" else loss.kind
+    return ", ".join([loss.kind, *(f"{name} {value:g}" for name, value in loss.constants)])
 
 
 def _connection_text(connection: Connection) -> str:

@@ -8,20 +8,11 @@ import numpy as np
 import sympy as sp
 
 from ..algebra.evaluate import evaluate_expression
+from ..algebra.losses import EXPRESSION, LOSSES
 from ..errors import SpecError, StateError
 from ..network.network import Loss, Network
 
 Array = Any
-
-
-def _log_softmax(yhat: Array) -> Array:
-    shifted = yhat - yhat.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def _huber(residual: Array, delta: float) -> Array:
-    size = np.abs(residual)
-    return np.where(size <= delta, 0.5 * residual**2, delta * (size - 0.5 * delta))
 
 
 def _expression_loss(loss: Loss, yhat: Array, y: Array) -> Array:
@@ -47,20 +38,13 @@ def _expression_loss(loss: Loss, yhat: Array, y: Array) -> Array:
 def sample_losses(loss: Loss, yhat: Array, y: Array) -> Array:
     """The loss of every sample, float [sample]; ``yhat`` and ``y`` are [sample, outputs].
 
-    squared: sum_k (yhat_k - y_k)^2 without 1/2, as in the paper; cross-entropy: -sum_k y_k log softmax_k
-    (natural logarithm); logistic: sum_k log(1 + exp(-y_k yhat_k)); huber: sum_k huber(yhat_k - y_k, delta).
+    By the plain formula of the loss's row in :mod:`mfderive.algebra.losses`.
     """
-    if loss.kind == "squared":
-        return ((yhat - y) ** 2).sum(axis=1)
-    if loss.kind == "cross-entropy":
-        return -(y * _log_softmax(yhat)).sum(axis=1)
-    if loss.kind == "logistic":
-        return np.logaddexp(0.0, -y * yhat).sum(axis=1)
-    if loss.kind == "huber":
-        return _huber(yhat - y, loss.delta).sum(axis=1)
-    if loss.kind == "expression":
+    if loss.kind == EXPRESSION:
         return _expression_loss(loss, yhat, y)
-    raise SpecError(f"'{loss.kind}' is not a loss", table="loss", key="kind")
+    if loss.kind not in LOSSES:
+        raise SpecError(f"'{loss.kind}' is not a loss", table="loss", key="kind")
+    return LOSSES[loss.kind].values(yhat, y, dict(loss.constants))
 
 
 def sample_errors(loss: Loss, yhat: Array, y: Array) -> Array | None:

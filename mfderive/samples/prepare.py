@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.losses import LOSSES, Targets
 from ..algebra.memory import check_memory
 from ..network.network import Loss
 from .data_place import DataPlace
@@ -80,37 +81,45 @@ class Preparation:
         check_memory(needed, f"One column for each of {self.classes} classes", "Number the labels from 0 on")
         targets = np.zeros((len(y), self.classes))
         targets[np.arange(len(y)), labels.astype(np.int64)] = 1.0
-        return 2 * targets - 1 if self.loss.kind == "logistic" else targets
+        return 2 * targets - 1 if asked_targets(self.loss) is Targets.SIGNS else targets
 
     def _check_targets(self, y: Array) -> None:
-        if self.loss.kind == "logistic" and not np.all(np.abs(y) == 1):
+        asked = asked_targets(self.loss)
+        if asked is Targets.SIGNS and not np.all(np.abs(y) == 1):
             found = float(y[np.abs(y) != 1][0])
             raise self.place.error(
-                f"a target is {found:g}, but the logistic loss needs y = +1 or -1",
+                f"a target is {found:g}, but the {self.loss.kind} loss needs y = +1 or -1",
                 None,
                 "Change the labels or the loss",
             )
-        if self.loss.kind == "cross-entropy":
+        if asked is Targets.CLASSES:
             wrong = np.flatnonzero((y < 0).any(axis=1) | (np.abs(y.sum(axis=1) - 1) > _SUM_TOLERANCE))
             if len(wrong):
                 raise self.place.error(
                     f"the target of row {wrong[0]} is {y[wrong[0]].tolist()[:8]}",
                     None,
-                    "Cross-entropy needs integer labels, or probabilities that are not negative and sum to 1",
+                    f"{self.loss.kind.capitalize()} needs integer labels, or probabilities that are not "
+                    "negative and sum to 1",
                 )
+
+
+def asked_targets(loss: Loss) -> Targets:
+    """What the targets of a loss must be; any numbers for one that the spec writes down."""
+    return LOSSES[loss.kind].targets if loss.kind in LOSSES else Targets.NUMBERS
 
 
 def number_of_classes(y: Array | None, loss: Loss, outputs: int | None, given: bool) -> int | None:
     """How many classes integer labels stand for, or None where y is not a class number.
 
     ``given``: the data says that y holds class numbers (images with labels). Such labels are written out as
-    one column a class (0 and 1; -1 and 1 for the logistic loss) unless the network has a single output
-    and a loss that reads the number itself. Other data is labels for the cross-entropy only, where y has
-    one column. ``outputs`` of the spec is the number of classes if it is set, else the largest label + 1.
+    one column per class (0 and 1; -1 and 1 where the loss asks for signs) unless the network has a single
+    output and a loss that reads the number itself. Other data is labels only for a loss that asks for
+    classes, where y has one column. ``outputs`` of the spec is the number of classes if it is set, else the
+    largest label + 1.
     """
     if y is None or (y.ndim > 1 and y.shape[1] != 1):
         return None
-    if loss.kind != "cross-entropy" and (not given or outputs == 1):
+    if asked_targets(loss) is not Targets.CLASSES and (not given or outputs == 1):
         return None
     return outputs if outputs is not None else max(int(np.max(y, initial=0)) + 1, 2)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.laws import Law
+from ..algebra.losses import Targets
 from ..algebra.memory import check_memory
 from ..errors import DataError, SpecError, nearest
 from ..format.data_table import frozen, teacher_inputs, teacher_targets
@@ -17,7 +18,7 @@ from ..network.network import DataSpec, Loss, Network
 from ..network.place import Place
 from .data_place import DataPlace
 from .files import Rows, read_arrays, read_digits, read_idx_set
-from .prepare import fixed_sample, law_preparation, number_of_classes
+from .prepare import asked_targets, fixed_sample, law_preparation, number_of_classes
 from .quadrature import isotropic_gaussians_law
 from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, LawSource, generator
 from .standard_law import StandardLaw
@@ -86,8 +87,8 @@ def _probe(source: DataSource) -> tuple[Array, Array]:
 def default_error(network: Network, y: Array) -> str | None:
     """How a classification error is counted: as the spec says, else by the loss and the targets.
 
-    argmax for the cross-entropy and where every target is one of several classes (a 1 among zeros, or +1
-    among -1); sign for the logistic loss with one output and where a single target is always +1 or -1.
+    argmax for a loss of classes and where every target is one of several classes (a 1 among zeros, or +1
+    among -1); sign for a loss of signs with one output and where a single target is always +1 or -1.
     """
     loss = network.loss
     table = network.document.get("loss")
@@ -96,16 +97,17 @@ def default_error(network: Network, y: Array) -> str | None:
     if stated:
         return loss.error
     outputs = y.shape[1]
-    if loss.kind == "cross-entropy":
+    asked = asked_targets(loss)
+    if asked is Targets.CLASSES:
         return "argmax"
     if outputs == 1:
-        return "sign" if loss.kind == "logistic" or bool(np.all(np.abs(y) == 1)) else None
+        return "sign" if asked is Targets.SIGNS or bool(np.all(np.abs(y) == 1)) else None
     high = y.max(axis=1, keepdims=True) == y
     others = y[~high]
     classes = bool(np.all(high.sum(axis=1) == 1) and np.all(y[high] == 1) and np.all(others == others[0]))
     if classes and others[0] in (0.0, -1.0):
         return "argmax"
-    return "sign" if loss.kind == "logistic" else None
+    return "sign" if asked is Targets.SIGNS else None
 
 
 # --- sources ----------------------------------------------------------------------------------------------
@@ -203,7 +205,7 @@ def _law_classes(options: Options, loss: Loss, outputs: int | None, place: DataP
     if isinstance(target, tuple) and len(target) > 1:
         return None
     values = np.asarray(labels, dtype=np.float64) if labels is not None else None
-    if values is None and loss.kind == "cross-entropy" and outputs is None:
+    if values is None and asked_targets(loss) is Targets.CLASSES and outputs is None:
         raise place.error(
             "the number of classes is unknown", None, "Set outputs in [output] to the number of classes"
         )

@@ -247,7 +247,7 @@ def test_how_errors_are_counted(kind: str, data: Document, error: str | None) ->
 
 
 def test_losses() -> None:
-    assert parse_document(changed("loss", {"kind": "huber", "delta": 2})).loss.delta == 2.0
+    assert parse_document(changed("loss", {"kind": "huber", "delta": 2})).loss.constants == (("delta", 2.0),)
     loss = parse_document(changed("loss", {"kind": "expression", "expression": "(y[0] - yhat[1])**4"})).loss
     assert loss.expression == (sp.Symbol("y[0]") - sp.Symbol("yhat[1]")) ** 4
 

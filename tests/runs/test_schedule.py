@@ -69,7 +69,7 @@ def test_losses_by_their_formulas():
     logistic = np.log1p(np.exp(-signs * yhat)).sum() / 2
     assert loss(with_loss("logistic"), wanted=signs) == pytest.approx(logistic, rel=1e-14)
     huber = (0.125 + 1.5 + 0.5) + (1.5 + 2.5 + 0.5)
-    assert loss(with_loss("huber", delta=1.0)) == pytest.approx(huber / 2, rel=1e-14)
+    assert loss(with_loss("huber", constants=(("delta", 1.0),))) == pytest.approx(huber / 2, rel=1e-14)
 
 
 def test_losses_stay_finite_for_large_outputs():
