@@ -7,30 +7,58 @@ text without docstrings of files and without imports, which are merged at its to
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 RUNTIME = Path(__file__).with_name("runtime")
 _RULE = "# " + "-" * 32
 
 
+# What a file of the run-time part begins with: its docstring and its imports.
+_HEAD = re.compile(
+    r'"""(?P<title>[^.]*)\..*?"""\s+(?P<imports>(?:(?:from|import) [^\n(]*(?:\([^)]*\))?\n+)*)', re.DOTALL
+)
+
+
 @dataclass(frozen=True)
 class Part:
-    """A file of the run-time part: its title, its absolute imports and the rest of its text."""
+    """A file of the run-time part: its title, its absolute imports and the rest of its text.
+
+    Only the imports are parsed: parsing whole files would take longer than writing a solver.
+    """
 
     title: str
     imports: tuple[ast.Import | ast.ImportFrom, ...]
     text: str
-    functions: dict[str, str]  # source of each function of the file, decorators included
-    calls: dict[str, frozenset[str]]  # names that each function mentions
 
     @property
     def section(self) -> str:
         """The text under a heading."""
         return f"{heading(self.title)}\n\n{self.text}"
+
+    @cached_property
+    def functions(self) -> dict[str, Function]:
+        """The functions of the file by name, in its order."""
+        lines = self.text.splitlines(keepends=True)
+        found = {}
+        for node in ast.parse(self.text).body:
+            if isinstance(node, ast.FunctionDef):
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                names = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+                found[node.name] = Function("".join(lines[first - 1 : node.end_lineno]), names)
+        return found
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of a file: its source, decorators included, and the names that it mentions."""
+
+    source: str
+    names: frozenset[str]
 
 
 def heading(title: str) -> str:
@@ -42,20 +70,16 @@ def heading(title: str) -> str:
 def read_part(path: Path) -> Part:
     """A file of the run-time part."""
     source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    lines = source.splitlines(keepends=True)
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    dropped = {n for node in (tree.body[0], *imports) for n in range(node.lineno, (node.end_lineno or 0) + 1)}
-    text = "".join(line for number, line in enumerate(lines, 1) if number not in dropped)
-    functions, calls = {}, {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            functions[node.name] = "".join(lines[first - 1 : node.end_lineno])
-            calls[node.name] = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+    head = _HEAD.match(source)
+    if head is None:
+        raise ValueError(f"{path} does not begin with a docstring and imports")
+    imports = _imports(head["imports"])
     absolute = tuple(node for node in imports if not (isinstance(node, ast.ImportFrom) and node.level))
-    title = (ast.get_docstring(tree) or "").splitlines()[0].rstrip(".")
-    return Part(title, absolute, text.strip("\n") + "\n", functions, calls)
+    return Part(head["title"], absolute, source[head.end() :].strip("\n") + "\n")
+
+
+def _imports(text: str) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def part(name: str) -> Part:
@@ -71,16 +95,15 @@ def with_callees(part: Part, wanted: Iterable[str]) -> list[str]:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += [other for other in part.calls[name] if other in part.functions]
-    return [source for name, source in part.functions.items() if name in found]
+            left += [other for other in part.functions[name].names if other in part.functions]
+    return [function.source for name, function in part.functions.items() if name in found]
 
 
 def import_lines(parts: Sequence[Part], more: str = "") -> str:
     """The imports of files and of ``more`` (lines of text), merged: standard library first."""
     modules: set[str] = set()
     names: dict[str, set[str]] = {}
-    extra = [node for node in ast.parse(more).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    for node in (*(n for part in parts for n in part.imports), *extra):
+    for node in (*(n for part in parts for n in part.imports), *_imports(more)):
         if isinstance(node, ast.ImportFrom):
             names.setdefault(str(node.module), set()).update(map(_alias, node.names))
         else:
