@@ -1,7 +1,7 @@
 """Descriptions of the laws of initial values: what they are, their mean, deviation and support.
 
-A law belongs to one entry of a parameter at t = 0, given the labels of the neurons at its ends. Drawing
-from laws is the business of the room ``data``; here they are only described.
+A law belongs to one entry of a parameter at t = 0, given the labels of the neurons at its ends. What each
+kind of law is stands in the table of :mod:`mfderive.algebra.law_kinds`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,11 @@ from enum import StrEnum
 
 import sympy as sp
 
+from .law_kinds import LAWS, LawKind, LawRow
+
+__all__ = ["TIME", "End", "Law", "LawKind", "Reference", "Variable", "VariableKind"]
+
 TIME = sp.Symbol("t")
-
-
-class LawKind(StrEnum):
-    """The kinds of laws; ``CONSTANT`` is an expression: a constant given its two ends."""
-
-    NORMAL = "normal"  # (mean, deviation)
-    UNIFORM = "uniform"  # (low, high)
-    RADEMACHER = "rademacher"  # (scale): plus or minus the scale with equal odds
-    SPHERE = "sphere"  # (radius): the whole vector of one neuron is uniform on a sphere
-    CONSTANT = "constant"  # (value)
 
 
 class End(StrEnum):
@@ -36,7 +30,7 @@ class Reference:
     """``source.X``, ``target.X`` or ``source.w[1]``: a value at one end of a connection.
 
     ``parameter`` is the full name of a parameter in the system's table (``h1.gain``, ``h1.weight``);
-    ``component`` picks entries along the parameter's trailing (finite) axes, one number an axis.
+    ``component`` picks entries along the parameter's trailing (finite) axes, one number per axis.
     """
 
     end: End
@@ -50,41 +44,33 @@ class Law:
 
     ``arguments`` are expressions in numbers and in the symbols of ``references`` (initial values of
     other parameters at the entry's ends). ``fan_in`` and ``d`` are numbers by the time a Law exists.
+    ``kind`` is the name of a row of the table of laws.
     """
 
-    kind: LawKind
+    kind: str
     arguments: tuple[sp.Expr, ...]
     references: tuple[tuple[sp.Symbol, Reference], ...] = ()
     text: str = ""
 
     @property
+    def row(self) -> LawRow:
+        """What the kind of law is."""
+        return LAWS[self.kind]
+
+    @property
     def mean(self) -> sp.Expr:
         """The conditional mean of an entry given its ends (the state of the closed system)."""
-        if self.kind in (LawKind.NORMAL, LawKind.CONSTANT):
-            return self.arguments[0]
-        if self.kind is LawKind.UNIFORM:
-            return (self.arguments[0] + self.arguments[1]) / 2
-        return sp.Integer(0)
+        return self.row.mean(self.arguments)
 
     @property
     def is_deterministic(self) -> bool:
         """Whether the entry is a constant once the labels of its ends are given."""
-        if self.kind is LawKind.CONSTANT:
-            return True
-        if self.kind is LawKind.NORMAL:
-            return bool(self.arguments[1] == 0)
-        if self.kind is LawKind.UNIFORM:
-            return bool(self.arguments[0] == self.arguments[1])
-        return bool(self.arguments[0] == 0)
+        return self.row.is_deterministic(self.arguments)
 
     @property
     def is_symmetric(self) -> bool:
         """Whether the law is unchanged when every entry changes its sign."""
-        if self.kind in (LawKind.RADEMACHER, LawKind.SPHERE):
-            return True
-        if self.kind is LawKind.UNIFORM:
-            return bool(self.arguments[0] + self.arguments[1] == 0)
-        return bool(self.arguments[0] == 0)
+        return self.row.is_symmetric(self.arguments)
 
 
 class VariableKind(StrEnum):
@@ -103,8 +89,9 @@ class Variable:
     have [neuron, ...]. ``noise`` names the noise axis of a weight between two populations, else None.
     A parameter with at most one population slot is a label of its neuron: its initial values are drawn or
     integrated over, never replaced by their mean. ``dropped`` (after reduction) are the positions in the
-    original layout on which the values do not depend, so that ``axes`` lacks them. ``of`` names the parameter
-    that a memory belongs to ("" for parameters).
+    original layout on which the values do not depend, so that ``axes`` lacks them. ``crosswise`` (after
+    reduction): the weight shares the noise of a pair with one that has its two ends the other way round.
+    ``of`` names the parameter that a memory belongs to ("" for parameters).
     """
 
     name: str
@@ -114,6 +101,7 @@ class Variable:
     noise: str | None = None
     dropped: tuple[int, ...] = ()
     of: str = ""
+    crosswise: bool = False
 
     @property
     def kind(self) -> VariableKind:

@@ -49,7 +49,7 @@ def canonical_text(system: LimitSystem) -> str:
         arguments = " ".join(_expression(argument) for argument in law.arguments)
         lines.append(
             f"parameter {parameter.name} {','.join(parameter.axes)} {parameter.noise} {parameter.dropped} "
-            f"rate {_expression(parameter.rate)} law {law.kind.value} {arguments} {law.text}"
+            f"rate {_expression(parameter.rate)} law {law.kind} {arguments} {law.text}"
         )
         lines += [f"  {s.name} = {r.end.value} {r.parameter} {r.component}" for s, r in law.references]
     for equation in system.equations:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..algebra.laws import LawKind
+from ..algebra.law_kinds import LAWS, LawKind, LawRow
 from ..algebra.parser import Names, constant_value, parse_call
 from ..errors import SpecError
 from ..network.names import BIAS, INPUT, OUTPUT, WEIGHT
@@ -18,43 +18,38 @@ from ..network.place import Place
 from ..network.tables import PARAMETER
 from .outline import ConnectionOutline, LayerOutline, Outline
 
-# Name of a law in a spec, and how many arguments it takes; anything else is an expression: a constant.
-LAWS = {
-    LawKind.NORMAL.value: 2,
-    LawKind.UNIFORM.value: 2,
-    LawKind.RADEMACHER.value: 1,
-    LawKind.SPHERE.value: 1,
-}
+# Names of laws in a spec, and how many arguments each takes; anything else is an expression: a constant.
+WRITTEN = {name: len(row.arguments) for name, row in LAWS.items() if row.is_written}
 _TIME = Names(plain=frozenset({"t"}))
 
 
 def read_law(text: str, place: Place, key: str, names: Names) -> LawSpec:
-    """A law as written: one of the four, or an expression (a constant given its two ends)."""
+    """A law as written: one of the table, or an expression (a constant given its two ends)."""
     try:
-        head, arguments = parse_call(text, LAWS, names)
-        kind = LawKind.CONSTANT if head is None else LawKind(head)
-        _check_arguments(kind, arguments, text)
+        head, arguments = parse_call(text, WRITTEN, names)
+        kind = head or LawKind.CONSTANT
+        _check_arguments(LAWS[kind], arguments, text)
     except SpecError as error:
         raise place.locate(error, key) from None
     return LawSpec(kind, arguments, " ".join(text.split()))
 
 
-def _check_arguments(kind: LawKind, arguments: tuple[sp.Expr, ...], text: str) -> None:
+def _check_arguments(row: LawRow, arguments: tuple[sp.Expr, ...], text: str) -> None:
     values = [constant_value(argument) for argument in arguments]
     for value in values:
         if value is not None and not math.isfinite(value):
             raise SpecError(f"'{text}' contains a constant that is not a finite number")
-    last = values[-1]
-    if kind is LawKind.NORMAL and last is not None and last < 0:
+    how = f"{row.name}({', '.join(row.arguments)})"
+    for name, value in zip(row.arguments, values, strict=True):
+        if name in row.not_negative and value is not None and value < 0:
+            raise SpecError(
+                f"the {name} in '{text}' is negative ({value:g})",
+                remedy=f"Give a {name} of at least 0: {how}",
+            )
+    if row.ordered and None not in values and values[0] > values[1]:
+        low, high = row.arguments
         raise SpecError(
-            f"the standard deviation in '{text}' is negative ({last:g})",
-            remedy="Give a deviation of at least 0: normal(mean, deviation)",
-        )
-    if kind in (LawKind.RADEMACHER, LawKind.SPHERE) and last is not None and last < 0:
-        raise SpecError(f"the {'radius' if kind is LawKind.SPHERE else 'scale'} in '{text}' is negative")
-    if kind is LawKind.UNIFORM and last is not None and values[0] is not None and values[0] > last:
-        raise SpecError(
-            f"'{text}' has a low end above its high end", remedy="Write uniform(low, high) with low <= high"
+            f"'{text}' has a {low} end above its {high} end", remedy=f"Write {how} with {low} <= {high}"
         )
 
 
@@ -121,7 +116,7 @@ def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Out
 
 def _check_sphere(law: LawSpec, connection: ConnectionOutline, layer: LayerOutline, outline: Outline) -> None:
     target_finite = layer.name == OUTPUT or outline.is_finite(layer.name)
-    if law.kind is LawKind.SPHERE and not target_finite and not outline.is_finite(connection.source):
+    if LAWS[law.kind].is_vector and not target_finite and not outline.is_finite(connection.source):
         raise connection.place.error(
             f"'{law.text}' for a weight between two populations: no neuron has a finite vector of them",
             key="weight",

@@ -132,12 +132,11 @@ def _axis_text(system: ForwardSystem, name: str) -> str:
 
 def _law_text(parameter: Variable) -> str:
     arguments = ", ".join(str(argument) for argument in parameter.law.arguments)
-    kind = parameter.law.kind.value
-    return arguments if kind == "constant" else f"{kind}({arguments})"
+    return f"{parameter.law.kind}({arguments})" if parameter.law.row.is_written else arguments
 
 
 def array_shapes(system: ForwardSystem, width: int) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter's array in a network of width ``width``, noise drawn once a pair."""
+    """The shape of every parameter's array in a network of width ``width``, noise drawn once per pair."""
     drawn = draw_noise(system)
     sizes = {
         axis.name: axis.size if axis.size is not None else max(1, round(width * axis.width))

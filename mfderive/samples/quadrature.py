@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..algebra.law_kinds import LAWS, Standard
 from ..algebra.laws import Law, LawKind
 from ..algebra.memory import check_memory
 from ..errors import MfError, nearest
@@ -110,10 +111,11 @@ def _law_nodes(law: StandardLaw, rule: str, nodes: int | None, seed: int) -> Dat
 
 def _tensor(law: StandardLaw, nodes: int | None) -> tuple[int, ...]:
     """Gauss nodes of each number: two for two values."""
-    pairs = sum(kind is LawKind.RADEMACHER for kind in law.kinds)
+    pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in law.kinds)
     smooth = len(law.kinds) - pairs
-    if LawKind.SPHERE in law.kinds or smooth not in NODES_EACH:
-        found = "lie on a sphere" if LawKind.SPHERE in law.kinds else f"have {smooth} random numbers"
+    vectors = not all(LAWS[kind].has_gauss_nodes for kind in law.kinds)
+    if vectors or smooth not in NODES_EACH:
+        found = "lie on a sphere" if vectors else f"have {smooth} random numbers"
         raise MfError(
             f"there is no quadrature for this data: its samples {found}, and quadrature needs independent "
             f"numbers, at most {max(NODES_EACH)} of them. Take data = 'sobol'"
@@ -121,7 +123,7 @@ def _tensor(law: StandardLaw, nodes: int | None) -> tuple[int, ...]:
     each = NODES_EACH[smooth]
     if nodes is not None and smooth:
         each = max(1, ceil((nodes / 2**pairs) ** (1 / smooth) - 1e-9))
-    sizes = tuple(2 if kind is LawKind.RADEMACHER else each for kind in law.kinds)
+    sizes = tuple(2 if LAWS[kind].standard is Standard.PAIR else each for kind in law.kinds)
     if prod(sizes) > 10**7:
         raise MfError(f"a tensor of {prod(sizes)} data nodes is too large; take fewer")
     return sizes

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..algebra.laws import LawKind
-
 Array = Any
 
 
@@ -19,6 +17,6 @@ class StandardLaw:
     ``values(j, standard [node, number])`` gives x [node, d] and y [node, outputs].
     """
 
-    kinds: tuple[LawKind, ...]
+    kinds: tuple[str, ...]
     odds: tuple[float, ...]
     values: Callable[[int, Array], tuple[Array, Array]]

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..algebra.evaluate import evaluate_expression
-from ..algebra.laws import LawKind, Reference, Variable
+from ..algebra.law_kinds import LAWS, Standard
+from ..algebra.laws import Reference, Variable
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Axis, AxisKind
@@ -105,32 +106,30 @@ def _check_names(system: ForwardSystem, given: Any) -> None:
             raise MfError(f"there is no population '{name}' to choose nodes for. {nearest(name, known)}")
 
 
-def _plan(
-    axis: Axis, labels: tuple[str, ...], kinds: list[LawKind], rule: str, count: int | None
-) -> Ensemble:
+def _plan(axis: Axis, labels: tuple[str, ...], kinds: list[str], rule: str, count: int | None) -> Ensemble:
     if not kinds:
         return Ensemble(axis.name, labels, 0, rule, 1)
     if rule == "gauss":
-        if LawKind.SPHERE in kinds:
+        if not all(LAWS[kind].has_gauss_nodes for kind in kinds):
             raise MfError(
                 f"there are no Gauss nodes for '{axis.name}': its labels lie on a sphere. Take the rule sobol"
             )
         tensor = _tensor_sizes(kinds, count, NOISE_NODES if axis.kind is AxisKind.NOISE else None)
-        exact = tuple(kind is LawKind.RADEMACHER for kind in kinds)
+        exact = tuple(LAWS[kind].standard is Standard.PAIR for kind in kinds)
         return Ensemble(axis.name, labels, len(kinds), rule, prod(tensor), tensor, exact)
     total = count or SOBOL_NODES
     total = 2 ** ceil(log2(total)) if rule == "sobol" else total
     return Ensemble(axis.name, labels, len(kinds), rule, int(total))
 
 
-def _tensor_sizes(kinds: list[LawKind], count: int | None, single: int | None) -> tuple[int, ...]:
+def _tensor_sizes(kinds: list[str], count: int | None, single: int | None) -> tuple[int, ...]:
     """Nodes of each number: two for two values, else so many that the tensor has at least ``count`` nodes."""
-    pairs = sum(kind is LawKind.RADEMACHER for kind in kinds)
+    pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in kinds)
     smooth = len(kinds) - pairs
     each = single if single is not None and smooth == 1 else GAUSS_NODES.get(smooth, 4)
     if count is not None and smooth:
         each = max(1, ceil((count / 2**pairs) ** (1 / smooth) - 1e-9))
-    return tuple(2 if kind is LawKind.RADEMACHER else each for kind in kinds)
+    return tuple(2 if LAWS[kind].standard is Standard.PAIR else each for kind in kinds)
 
 
 def _choice(given: Any, axis: str) -> Any:
@@ -155,7 +154,7 @@ def _entries(system: ForwardSystem, parameter: Variable) -> int:
     return prod(system.axis[axis].size or 1 for axis in parameter.axes)
 
 
-def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[LawKind]:
+def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[str]:
     """The kind of law of every number of an axis' labels."""
     parameters = [system.parameter[label] for label in labels]
     numbers = sum(_entries(system, p) for p in parameters)
@@ -164,10 +163,10 @@ def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[LawKin
     return [p.law.kind for p in parameters for _ in range(_entries(system, p))]
 
 
-def _default_rule(kinds: list[LawKind]) -> str:
-    pairs = sum(kind is LawKind.RADEMACHER for kind in kinds)
+def _default_rule(kinds: list[str]) -> str:
+    pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in kinds)
     smooth = len(kinds) - pairs
-    if LawKind.SPHERE in kinds or smooth not in GAUSS_NODES:
+    if not all(LAWS[kind].has_gauss_nodes for kind in kinds) or smooth not in GAUSS_NODES:
         return "sobol"
     return "gauss" if GAUSS_NODES[smooth] ** smooth * 2**pairs <= LARGEST_TENSOR else "sobol"
 
@@ -175,7 +174,7 @@ def _default_rule(kinds: list[LawKind]) -> str:
 # ---------------------------------------------------------------------------------------- standard variables
 
 
-def _standard(plan: Ensemble, kinds: list[LawKind], seed: int) -> tuple[Array, Array]:
+def _standard(plan: Ensemble, kinds: list[str], seed: int) -> tuple[Array, Array]:
     """Standard variables [node, number] and the weights [node] of one axis."""
     if plan.rule == "gauss" or not kinds:
         return tensor_points(kinds, plan.tensor)
@@ -282,7 +281,7 @@ def _values(
         )
     check_law(law, arguments, parameter.name)
     if law.is_deterministic:
-        value = law.mean if law.kind is LawKind.CONSTANT else law.arguments[0]
+        value = law.mean if not law.row.is_written else law.arguments[0]
         constant = _squeezed(evaluate_expression(value, symbols), parameter)
         # A copy lies in memory as its axes say; what is only broadcast, or converted, may lie otherwise.
         return np.broadcast_to(np.asarray(constant, dtype=np.float64), shape).copy()
@@ -300,7 +299,7 @@ def _values(
     moved = np.moveaxis(
         standard.reshape(shape[place], *(shape[k] for k in finite)), 0, sum(k < place for k in finite)
     ).reshape(layout)
-    if law.kind is LawKind.SPHERE:
+    if law.row.is_vector:
         front = np.moveaxis(moved, place, 0)
         return np.moveaxis(transform(law, squeezed, front), 0, place).reshape(shape)
     return np.broadcast_to(transform(law, squeezed, moved), shape).copy()

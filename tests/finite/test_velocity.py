@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mfderive.errors import ArgumentError, StateError
-from mfderive.finite import network as network_module
+from mfderive.finite import finite_network as network_module
 from mfderive.finite import velocity as velocity_module
 from mfderive.finite.finite_network import FiniteNetwork
 from mfderive.finite.namespace import NUMPY
