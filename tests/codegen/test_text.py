@@ -135,3 +135,12 @@ def test_what_cannot_be_imported_or_written_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(mf.MfError, match="cannot be written"):
         generate(limit("two_layer"), tmp_path / "file")
+
+
+def test_comments_show_no_bound_of_padding():
+    """A maximum over a padded window is written as one over what is inside, in comments and docstrings."""
+    source = solver_source(limit("cnn_nguyen_table1"))
+    words = [line for line in source.splitlines() if line.lstrip().startswith(("#", '"""'))]
+    assert len(words) > 100
+    assert not [line for line in words if re.search(r"0{12}|e\+?30", line)]
+    assert sum("inside" in line and line.endswith("= 1") for line in words) >= 2
