@@ -110,3 +110,13 @@ def test_the_rules_of_reductions():
     ):
         assert row in page
     assert all(f"`{rule}`" in page for rule in DATA_RULES)
+
+
+def test_the_files_of_the_architecture():
+    """The page lists every file of the package with its own first sentence."""
+    from tests.architecture_page import PAGE, page
+    from tests.test_architecture import FILES, ORDER
+
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(ORDER), "write it again: python tests/architecture_page.py"
+    assert text.count("| `") > sum(path.name != "__init__.py" for path in FILES) > 100

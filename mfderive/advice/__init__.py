@@ -1,0 +1,1 @@
+"""Findings about a limit before it is solved, and their sentences."""

@@ -1,0 +1,1 @@
+"""What equations are made of: fields, terms and systems, one rewriter, one visitor, and the closed tables."""

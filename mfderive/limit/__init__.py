@@ -1,0 +1,1 @@
+"""From forward equations to the mean-field limit, by one reverse pass."""

@@ -1,0 +1,1 @@
+"""What a run shows: the page, figures, the drawing of the network."""

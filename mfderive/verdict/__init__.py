@@ -1,0 +1,1 @@
+"""Do finite networks approach the limit? Measurements, tests, and the verdict."""
