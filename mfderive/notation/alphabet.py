@@ -9,18 +9,34 @@ as in the paper. *Individual*: everything else, each parameter under its own let
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind, Role
+from ..algebra.terms import OUTPUT_PART, AxisKind, Role
 from .existence import dense_edges
 from .letters import Letter, name_of
 from .styles import Style
 from .tree import TreeBuilder
 
-Shown = Callable[[Style], str]
+
+class NameKind(StrEnum):
+    """What a name in the trees of measure notation is the name of."""
+
+    QUANTITY = "quantity"  # a field, a parameter, Delta, G
+    VARIABLE = "variable"  # a variable of a neuron's state
+    LAW = "law"
+    RATE = "rate"
+    ACTIVATION = "activation"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a name in trees is printed, and what it names."""
+
+    kind: NameKind
+    text: Callable[[Style], str]
 
 
 class Manner(StrEnum):
@@ -31,14 +47,31 @@ class Manner(StrEnum):
     INDIVIDUAL = "individual"
 
 
+class StateKind(StrEnum):
+    """What a part of a neuron's state is."""
+
+    LABEL = "label"  # one parameter under its own letter
+    WEIGHT = "weight"  # the first layer's w of section 3.2
+    THETA = "theta"  # all other parameters of a neuron together, in section 3.2
+    FUNCTION = "function"  # f, which a weight from a population is
+
+
 @dataclass(frozen=True)
 class StateVariable:
-    """One part of a neuron's state: some of its parameters, or the function f of one incoming weight."""
+    """One part of a neuron's state: some of its parameters, or the function f of one incoming weight.
+
+    ``letters`` are those that it may have; in one equation it takes the first that is free.
+    """
 
     key: str
     parameters: tuple[str, ...]
     letters: tuple[Letter, ...]
-    function: bool = False
+    kind: StateKind = StateKind.LABEL
+
+    @property
+    def function(self) -> bool:
+        """Whether the variable is a function on the states of the neurons below."""
+        return self.kind is StateKind.FUNCTION
 
 
 class Alphabet:
@@ -50,6 +83,7 @@ class Alphabet:
         self.letters = builder.letters
         self.manner = manner
         self.shown: dict[str, Shown] = {}
+        self._letters: dict[str, Letter] = {}
 
     # ------------------------------------------------------------------ states
 
@@ -72,16 +106,17 @@ class Alphabet:
     def _state(self, population: str) -> tuple[StateVariable, ...]:
         names = self.labels(population)
         functions = tuple(
-            StateVariable(weight, (weight,), self._function_letters(weight), True)
+            StateVariable(weight, (weight,), self._function_letters(weight), StateKind.FUNCTION)
             for weight, _, target in self.edges
             if target == population
         )
         if self.manner is Manner.GROUPED:
-            first = tuple(
-                StateVariable(n, (n,), (Letter("w"),)) for n in names if self.letters.field(n).base == "w"
+            inner = self.letters.is_inner_weight
+            first = tuple(StateVariable(n, (n,), (Letter("w"),), StateKind.WEIGHT) for n in names if inner(n))
+            rest = tuple(n for n in names if not inner(n))
+            theta = (
+                (StateVariable(f"theta {population}", rest, (Letter("θ"),), StateKind.THETA),) if rest else ()
             )
-            rest = tuple(n for n in names if self.letters.field(n).base != "w")
-            theta = (StateVariable(f"theta {population}", rest, (Letter("θ"),)),) if rest else ()
             return theta + first + functions
         return tuple(StateVariable(n, (n,), (self._label_letter(n),)) for n in names) + functions
 
@@ -130,15 +165,25 @@ class Alphabet:
 
     # ------------------------------------------------------------------ names
 
-    def register(self, letter: Letter) -> str:
+    def register(self, letter: Letter, kind: NameKind = NameKind.QUANTITY) -> str:
         """The letter's name in trees, remembered so that it can be printed."""
         name = name_of(letter)
-        self.shown[name] = lambda style: style.letter(letter)
+        self.shown[name] = Shown(kind, lambda style: style.letter(letter))
+        self._letters[name] = letter
         return name
+
+    def letter_of(self, name: str) -> Letter:
+        """The letter of a name in trees: of one that was registered, of an index, or the name itself."""
+        return self._letters.get(name) or self.builder.index_letters.get(name) or Letter(name)
+
+    def kind_of(self, name: str) -> NameKind | None:
+        """What a registered name names; None for an index, x, y and other names that stand for themselves."""
+        shown = self.shown.get(name)
+        return None if shown is None else shown.kind
 
     def measure(self, population: str) -> str:
         """The name of a population's law."""
-        return self.register(Letter("ρ", (self.letters.layer(population),)))
+        return self.register(Letter("ρ", (self.letters.layer(population),)), NameKind.LAW)
 
     def field(self, name: str) -> str:
         """The name of a forward field."""
@@ -148,7 +193,7 @@ class Alphabet:
         """The name of Delta (or D) of a field."""
         letter = self.letters.field(name)
         if self.manner is Manner.GROUPED:
-            return self.register(Letter(sign, (Letter(letter.base), *letter.subscript)))
+            return self.register(Letter(sign, (replace(letter, subscript=()), *letter.subscript)))
         return self.register(Letter(sign, (letter,)))
 
     def number(self, population: str) -> Letter:
@@ -157,7 +202,7 @@ class Alphabet:
 
     def delta(self, parameter: str) -> str:
         """The name of the derivative of the output with respect to a parameter."""
-        return self.register(Letter("Δ", self._subscripts(parameter, {"f": "W", "w": "W"})))
+        return self.register(Letter("Δ", self._subscripts(parameter, (StateKind.FUNCTION, StateKind.WEIGHT))))
 
     def gradient(self, parameter: str) -> str:
         """The name of G."""
@@ -165,38 +210,37 @@ class Alphabet:
         if variable is None:
             return self.register(Letter("G", (self.letters.field(parameter),)))
         if self.manner is Manner.GROUPED:
-            return self.register(Letter("G", self._subscripts(parameter, {"w": "W"})))
+            return self.register(Letter("G", self._subscripts(parameter, (StateKind.WEIGHT,))))
         return self.register(Letter("G", (variable.letters[0],)))
 
     def _is_local(self, parameter: str) -> bool:
         return bool(self.system.population_slots(parameter))
 
-    def _subscripts(self, parameter: str, capital: dict[str, str]) -> tuple[Letter, ...]:
+    def _subscripts(self, parameter: str, capital: tuple[StateKind, ...]) -> tuple[Letter, ...]:
+        """The subscripts of Delta or G of a parameter; in section 3.2 some kinds are called W."""
         letter = self.letters.field(parameter)
         if self.manner is not Manner.GROUPED or not self._is_local(parameter):
             return (letter,)
-        base = self.variable_of(parameter).letters[0].base
+        variable = self.variable_of(parameter)
         layer = self.system.population_slots(parameter)[0]
-        return (Letter(capital.get(base, base)), self.number(layer))
+        return (Letter("W") if variable.kind in capital else variable.letters[0], self.number(layer))
 
     def bar(self, weight: str) -> str:
         """The name of the corrected Eulerian right side of section 3.2 (H2, H3)."""
         number = self.number(self.system.population_slots(weight)[0])
-        name = f"Ḡ_{name_of(number)}"
-        self.shown[name] = lambda style: style.letter(Letter("Ḡ", (number,)))
-        return name
+        return self.register(Letter("Ḡ", (number,)))
 
     def rate(self, parameter: str) -> str:
         """The name of a learning rate xi."""
         letter = self.letters.field(parameter)
         if self.manner is Manner.SMALL:
-            return self.register(Letter("ξ", letter.subscript or (Letter("0"),)))
+            return self.register(Letter("ξ", letter.subscript or (Letter("0"),)), NameKind.RATE)
         if self.manner is Manner.GROUPED and self._is_local(parameter):
             variable = self.variable_of(parameter)
             layer = self.number(self.system.population_slots(parameter)[0])
-            theta = (Letter("θ"),) if variable.letters[0].base == "θ" else ()
-            return self.register(Letter("ξ", (*theta, layer)))
-        return self.register(Letter("ξ", (letter,)))
+            theta = (Letter("θ"),) if variable.kind is StateKind.THETA else ()
+            return self.register(Letter("ξ", (*theta, layer)), NameKind.RATE)
+        return self.register(Letter("ξ", (letter,)), NameKind.RATE)
 
     @property
     def has_components(self) -> bool:
@@ -219,7 +263,9 @@ class Alphabet:
         layers = len(self.letters.number)
         names = [p.name for p in self.system.parameters]
         if self.manner is Manner.SMALL:
-            weights = [n for n in names if self.letters.field(n).base in ("w", "β")]
+            weights = [
+                n for n in names if self.letters.is_inner_weight(n) or self.letters.is_output_weight(n)
+            ]
             unary = all(shape.function is not None for shape in self.builder.activations.values())
             return layers <= 2 and unary and len(weights) == len(names) == layers + 1
         return self._groups()
@@ -236,17 +282,15 @@ class Alphabet:
     def _groups(self) -> bool:
         """Whether every other parameter of a neuron is read by its activation (or by the output) alone."""
         for equation in self.system.forward:
-            layer = equation.field.split(".", 1)[0]
-            for term in equation.terms:
-                for _, access in term.accesses:
-                    if self.system.field[access.field].role is not Role.PARAMETER:
-                        continue
-                    own = self.system.population_slots(access.field)
-                    base = self.letters.field(access.field).base
-                    inside = equation.field.endswith(".out") and own == (layer,)
-                    outer = equation.field == "yhat" and (base == "β" or not own)
-                    if not (inside or outer or base == "w"):
-                        return False
+            field = self.system.field[equation.field]
+            for name in equation.reads:
+                if self.system.field[name].role is not Role.PARAMETER:
+                    continue
+                own = self.system.population_slots(name)
+                inside = field.part == OUTPUT_PART and own == (field.owner,)
+                outer = equation.field == "yhat" and (self.letters.is_output_weight(name) or not own)
+                if not (inside or outer or self.letters.is_inner_weight(name)):
+                    return False
         return all(self._same_rates(variable) for state in self.states.values() for variable in state)
 
     def _same_rates(self, variable: StateVariable) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -14,9 +15,9 @@ from sympy.core.function import AppliedUndef
 
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Index, Term
-from .alphabet import Alphabet, Manner
-from .letters import name_of, owner
-from .nodes import FIRST_MAXIMUM, RESIDUAL, Activation, Binder, head_name
+from .alphabet import Alphabet, Manner, StateKind
+from .letters import Letter
+from .nodes import FIRST_MAXIMUM, RESIDUAL, Activation, Binder, Head, head_name
 
 Tree = Any
 _Z = sp.Symbol("z")
@@ -41,17 +42,16 @@ class DependenceTracker:
         self.alphabet = alphabet
         self.builder = alphabet.builder
         self.system = alphabet.system
-        self.known: dict[str, Dependence] = {}
-        self.slots: dict[str, tuple[Tree, ...]] = {}
+        self.known: dict[Head, Dependence] = {}
+        self.slots: dict[Head, tuple[Tree, ...]] = {}
 
     def population(self, symbol: Tree) -> str | None:
         """The population over which an index of a display tree runs."""
-        bare = symbol.name.rstrip("'")
-        for axis in self.system.populations:
-            letter = self.builder.letters.index(axis.name)
-            if bare == name_of(letter):
-                return axis.name
-        return None
+        return self._population_of.get(self.builder.letter_of(symbol).bare)
+
+    @cached_property
+    def _population_of(self) -> dict[Letter, str]:
+        return {self.builder.letters.index(axis.name): axis.name for axis in self.system.populations}
 
     def neurons(self, arguments: Any) -> list[Tree]:
         """The slots that are indices of populations."""
@@ -77,26 +77,27 @@ class DependenceTracker:
     def _value_dependence(self, node: Tree) -> Dependence:
         name = head_name(node)
         if name == RESIDUAL:
-            return Dependence(measures=self.known["yhat"].measures, data=frozenset("xy"))
+            return Dependence(measures=self.known[Head("yhat")].measures, data=frozenset("xy"))
         if name in ("x", "y"):
             return Dependence(data=frozenset(name))
         if name in self.system.parameter:
             return Dependence(frozenset(self._parameter_variables(name, node)))
-        known = self.known[name]
-        places = dict(zip(self.slots[name], self.neurons(node.args), strict=True))
+        stands = self.builder.heads[name]
+        known = self.known[stands]
+        places = dict(zip(self.slots[stands], self.neurons(node.args), strict=True))
         return Dependence(
             frozenset((places[symbol], key) for symbol, key in known.own), known.measures, known.data
         )
 
     def _theta_dependence(self, node: Activation) -> Dependence:
         """sigma_l(theta, h) has theta as an argument, whatever its formula reads of it."""
-        layer = owner(node.field)
+        layer = self.builder.letters.owner(node.field)
         neurons = {n for value in node.atoms(AppliedUndef) for n in self.neurons(value.args)}
         own = frozenset(
             (neuron, variable.key)
             for neuron in neurons
             for variable in self.alphabet.states[layer]
-            if variable.letters[0].base == "θ" and self.population(neuron) == layer
+            if variable.kind is StateKind.THETA and self.population(neuron) == layer
         )
         return Dependence(own)
 
@@ -110,10 +111,10 @@ class DependenceTracker:
             for variable in self.alphabet.states[source]:
                 yield neurons[1], variable.key
 
-    def learn(self, name: str, slots: Any, tree: Tree) -> None:
-        """Remember what the quantity called ``name`` depends on."""
-        self.slots[name] = tuple(self.neurons(slots))
-        self.known[name] = self.dependence(tree)
+    def learn(self, quantity: Head, slots: Any, tree: Tree) -> None:
+        """Remember what a quantity depends on."""
+        self.slots[quantity] = tuple(self.neurons(slots))
+        self.known[quantity] = self.dependence(tree)
 
 
 def has_vectors(system: ForwardSystem) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
+from ..algebra.system import ForwardSystem
 from ..algebra.terms import Equation
 from ..errors import MfError, nearest
 from .letters import Letters, scalings
@@ -66,15 +66,13 @@ class Display:
     @cached_property
     def backward(self) -> Trees:
         """Adjoints by the name of their field: Delta for one output, D for several."""
-        equations = getattr(self.system, "backward", ())
-        names = {e.field.removeprefix(ADJOINT_PREFIX): e for e in equations}
+        names = {self.system.field[e.field].of: e for e in self.system.backward}
         return Trees("backward", self._builder, {n: e for n, e in names.items() if self._visible(n)})
 
     @cached_property
     def evolution(self) -> Trees:
         """G by the name of the parameter; d(parameter)/dt = rate * G."""
-        equations = getattr(self.system, "evolution", ())
-        names = {e.field.removeprefix(VELOCITY_PREFIX): e for e in equations}
+        names = {self.system.field[e.field].of: e for e in self.system.evolution}
         return Trees("evolution", self._builder, names)
 
     @cached_property

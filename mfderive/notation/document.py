@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import latex2mathml.converter
 
+from ..algebra.reduced import Reduced
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..errors import MfError, nearest
 from .breaking import CONTINUED, DOCUMENT_WIDTH, PAGE_WIDTH, broken, width
@@ -59,12 +60,13 @@ class Section:
     rows: tuple[tuple[str, str], ...] = ()
 
 
-def pages(system: ForwardSystem, style: Style, notation: str = "both") -> list[Section]:
-    """The sections of a system in one style. ``notation``: embedding, measure or both."""
+def pages(given: ForwardSystem | Reduced, style: Style, notation: str = "both") -> list[Section]:
+    """The sections of a system (that of a reduced limit) in one style: embedding, measure or both."""
+    system = given.system if isinstance(given, Reduced) else given
     if notation not in NOTATIONS:
         raise MfError(f"there is no notation '{notation}'. {nearest(notation, NOTATIONS)}")
     result = _embedding(system, style) if notation != "measure" else []
-    complete = isinstance(system, LimitSystem) and bool(system.evolution) and not system.log
+    complete = isinstance(system, LimitSystem) and bool(system.evolution) and not system.passes
     if notation == "measure" or (notation == "both" and complete):
         result += _measure(system, style)
     return result
@@ -86,7 +88,7 @@ def _embedding(system: ForwardSystem, style: Style) -> list[Section]:
 
 def _measure(system: ForwardSystem, style: Style) -> list[Section]:
     title = "Measure notation"
-    if not isinstance(system, LimitSystem) or system.log:
+    if not isinstance(system, LimitSystem) or system.passes:
         sentence = "Measure notation belongs to the limit itself, before any reduction."
         return [Section(title, (sentence,))]
     try:
@@ -94,15 +96,15 @@ def _measure(system: ForwardSystem, style: Style) -> list[Section]:
     except MfError as reason:
         return [Section(title, (str(reason),))]
     result = [Section(title, tuple(form.remarks()))]
-    theta = [line.split(" = ", 1) for line in theta_lines(form, style)]
+    theta = theta_lines(form, style)
     if theta:
-        result.append(Section("Parameters of a neuron", lines=tuple(Line(a, a, b) for a, b in theta)))
+        result.append(Section("Parameters of a neuron", lines=tuple(theta)))
     for name, lines in MeasurePage(form, style).sections():
         result.append(Section(name, lines=tuple(lines)))
     return result
 
 
-def text(system: ForwardSystem, notation: str = "both") -> str:
+def text(system: ForwardSystem | Reduced, notation: str = "both") -> str:
     """The equations as readable plain text: forward, backward, evolution, gradient scalings."""
     blocks = [system.title]
     for section in pages(system, TEXT, notation):
@@ -120,7 +122,7 @@ def text(system: ForwardSystem, notation: str = "both") -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def latex(system: ForwardSystem, notation: str = "embedding") -> str:
+def latex(system: ForwardSystem | Reduced, notation: str = "embedding") -> str:
     """The equations as one LaTeX ``aligned`` block (math mode is up to the caller)."""
     return _aligned([line for part in pages(system, LATEX, notation) for line in part.lines], "aligned")
 
@@ -155,7 +157,7 @@ def _rows(lines: list[Line], room: float) -> Iterator[tuple[str, str, bool]]:
             yield "", piece if number else f"{{}} = {piece}", False
 
 
-def latex_document(system: ForwardSystem, notation: str = "both") -> str:
+def latex_document(system: ForwardSystem | Reduced, notation: str = "both") -> str:
     """A LaTeX document that compiles by itself (amsmath only), with every section."""
     parts = [
         r"\documentclass[10pt]{article}",
@@ -199,7 +201,7 @@ def mathml(formula: str, display: str = "block") -> str:
     return str(latex2mathml.converter.convert(formula, display=display))
 
 
-def html(system: ForwardSystem, notation: str = "both") -> str:
+def html(system: ForwardSystem | Reduced, notation: str = "both") -> str:
     """The equations as an HTML fragment with MathML and no script."""
     parts = ['<div class="mfderive-equations">', f"<h3>{html_module.escape(system.title)}</h3>"]
     for section in pages(system, LATEX, notation):

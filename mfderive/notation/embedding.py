@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
-from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem, adjoint, velocity
+from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine, AxisKind, Equation, Role
-from .letters import STEP_MARK, Letter, at_step, letter_of, name_of, scalings, without_step
-from .nodes import (
-    ADJOINT_HEAD_PREFIX,
-    DELTA_PREFIX,
-    GRADIENT_PREFIX,
-    RESIDUAL,
-    Activation,
-    head_name,
-    number_and_rest,
-)
+from .letters import Letter, name_of, scalings
+from .nodes import RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
 from .printer import MULTIPLY, Printer
 from .styles import LATEX, TEXT, Style
 from .tree import TreeBuilder
 
 Tree = Any
+
+
+# What stands for the sample in the arguments of a derived quantity.
+_DATA_ARGUMENTS = {HeadKind.DELTA: ["x"], HeadKind.ADJOINT: ["x", "y"], HeadKind.GRADIENT: []}
 
 
 class EmbeddingVocabulary:
@@ -36,24 +33,29 @@ class EmbeddingVocabulary:
         self.system = builder.system
         self.letters = builder.letters
 
+    def letter(self, symbol: Tree) -> Letter:
+        """The letter of an index variable."""
+        return self.builder.letter_of(symbol)
+
     def value(self, node: Tree, printer: Printer) -> str:
         """The value of a field at its slots; the data slot is printed as x or (x, y)."""
         style = printer.style
         name = head_name(node)
         if name == RESIDUAL:
             return style.residual + style.group(f"y, {style.call(style.letter(Letter('ŷ')), ['x'])}")
-        for prefix, sign, derived, after in (
-            (DELTA_PREFIX, "Δ", adjoint, ["x"]),
-            (ADJOINT_HEAD_PREFIX, "D", adjoint, ["x", "y"]),
-            (GRADIENT_PREFIX, "G", velocity, []),
-        ):
-            if name.startswith(prefix):
-                field = name.removeprefix(prefix)
-                letter = Letter(sign, (self.letters.field(field),))
-                # After a reduction D may have slots that its field has lost.
-                data, slots = self._slots(node, derived(field))
-                return style.call(style.letter(letter), printer.indices(slots), after=after if data else ())
-        return self._plain(name, node, printer)
+        stands = self.builder.heads[name]
+        if stands.kind is HeadKind.VALUE:
+            return self._plain(name, node, printer)
+        letter = Letter(str(stands.kind), (self.letters.field(stands.field),))
+        # After a reduction D may have slots that its field has lost.
+        data, slots = self._slots(node, self._derived(stands))
+        after = _DATA_ARGUMENTS[stands.kind] if data else ()
+        return style.call(style.letter(letter), printer.indices(slots), after=after)
+
+    def _derived(self, stands: Head) -> str:
+        """The field whose slots a derived quantity has."""
+        table = self.system.velocity_of if stands.kind is HeadKind.GRADIENT else self.system.adjoint_of
+        return table[stands.field]
 
     def _plain(self, name: str, node: Tree, printer: Printer) -> str:
         style = printer.style
@@ -79,8 +81,8 @@ class EmbeddingVocabulary:
     def _input_at_step(self, letter: Letter, slots: list[Tree]) -> tuple[Letter, list[Tree]]:
         """The input at a certain step carries it as everything else there does: x⁽¹⁾, not x_0."""
         axes = [a for a in self.system.field["x"].axes[1:] if a not in self.builder.single]
-        if axes[:1] == ["steps"] and slots[0].is_Integer:
-            return Letter(letter.base + at_step(int(slots[0]) + 1)), slots[1:]
+        if axes and self.system.axis[axes[0]].part == "steps" and slots[0].is_Integer:
+            return replace(letter, step=str(int(slots[0]) + 1)), slots[1:]
         return letter, slots
 
     def _reads_target(self, name: str) -> bool:
@@ -106,13 +108,13 @@ class EmbeddingVocabulary:
         """σ, or σ_ℓ where activations differ."""
         if self.one_activation:
             return Letter("σ")
-        return Letter("σ", (self.letters.layer(field.split(".", 1)[0]),))
+        return Letter("σ", (self.letters.layer(self.letters.owner(field)),))
 
     def argument_letters(self, field: str) -> list[Letter]:
         """The letters of an activation's arguments, in order."""
         shape = self.builder.activations[field]
         access = shape.term.access_of
-        return [without_step(self.letters.field(access[s].field)) for s in shape.symbols]
+        return [replace(self.letters.field(access[s].field), step="") for s in shape.symbols]
 
     def activation(self, node: Activation, printer: Printer) -> str:
         """σ(H + b), σ'(H + b), σ_1(gain, b, H) or ∂_H σ_1(gain, b, H)."""
@@ -139,13 +141,15 @@ class EmbeddingVocabulary:
         name = head_name(node)
         if name == RESIDUAL:
             return 10
-        if name.startswith((DELTA_PREFIX, ADJOINT_HEAD_PREFIX)):
+        stands = self.builder.heads.get(name)
+        if stands is not None and stands.kind in (HeadKind.DELTA, HeadKind.ADJOINT):
             return 30
         if name in ("x", "y"):
             return 70 if name == "x" else 12
-        if name in self.system.field and self.system.field[name].role is Role.PARAMETER:
-            return 20
-        return 50
+        return 20 if stands is not None and self._is_parameter(stands) else 50
+
+    def _is_parameter(self, stands: Head) -> bool:
+        return stands.kind is HeadKind.VALUE and self.system.field[stands.field].role is Role.PARAMETER
 
 
 @dataclass(frozen=True)
@@ -184,8 +188,8 @@ class Embedding:
         """The derivative of the loss, then Delta (one output) or D (several) of every visible field."""
         hidden = self.builder.letters.is_hidden
         lines = []
-        for equation in getattr(self.system, "backward", ()):
-            name = equation.field.removeprefix(ADJOINT_PREFIX)
+        for equation in self.system.backward:
+            name = self.system.field[equation.field].of
             if name != "loss" and not hidden(self.system.field[name]):
                 lines.append(self._line(equation))
         return lines
@@ -193,11 +197,10 @@ class Embedding:
     def evolution(self) -> list[Line]:
         """d(parameter)/dt = rate * G with G written out."""
         lines = []
-        for equation in getattr(self.system, "evolution", ()):
-            name = equation.field.removeprefix(VELOCITY_PREFIX)
+        for equation in self.system.evolution:
+            name = self.system.field[equation.field].of
             tree = self.builder.equation(equation)
-            value = tree.lhs.func.__name__.removeprefix(GRADIENT_PREFIX)
-            left = self.printer.text(sp.Function(value)(*tree.lhs.args))
+            left = self.printer.text(head(Head(name), *tree.lhs.args))
             rate = self.system.parameter[name].rate
             right = self._with_rate(rate, tree.rhs)
             lines.append(Line(name, self._time_derivative(left), right))
@@ -238,10 +241,9 @@ class Embedding:
                 line = Line(name, self.style.call(sign, ["h"]), self.style.function(shape.function, ["h"]))
             else:
                 letters = self.vocabulary.argument_letters(name)
-                names = {s: _letter_symbol(v) for s, v in zip(shape.symbols, letters, strict=True)}
-                printer = Printer(self.style, LetterVocabulary())
                 arguments = [self.style.letter(letter) for letter in letters]
-                right = printer.text(shape.term.expression.xreplace(names))
+                table = dict(zip(shape.symbols, letters, strict=True))
+                right = letter_text(self.style, shape.term.expression, table)
                 line = Line(name, self.style.call(sign, arguments), right)
             lines.setdefault(line.left, line)
         return list(lines.values())
@@ -249,18 +251,18 @@ class Embedding:
     def remarks(self) -> list[str]:
         """Sentences that the equations need: what D or Delta means, what an affine slot reads outside."""
         found = ["E with labels under it averages over neurons; E_P averages over the data (x, y)."]
-        if getattr(self.system, "log", ()):
+        if getattr(self.system, "passes", ()):
             found.append(
                 "After reduction a label c stands for the type of a neuron; what has no label of a layer "
                 "is the same for all of its neurons."
             )
         if any(axis.kind is AxisKind.NOISE for axis in self.system.axes):
             found.append("ζ is the randomness of one weight entry once the labels of its two ends are given.")
-        if any(STEP_MARK.search(self.builder.letters.field(f.name).base) for f in self.system.fields):
+        if any(field.step for field in self.system.fields):
             found.append(
                 "H⁽ˢ⁾ and x⁽ˢ⁾ belong to step s = 1, 2, ... of a sequence; parameters serve all steps."
             )
-        if getattr(self.system, "backward", ()):
+        if self.system.backward:
             found.append(self._adjoint_remark())
         if self._reads_outside():
             found.append(
@@ -296,12 +298,15 @@ class Embedding:
         return low < 0 or size is None or high >= size
 
 
-def _letter_symbol(letter: Letter) -> Tree:
-    return sp.Symbol(name_of(letter))
-
-
 class LetterVocabulary:
     """Expressions in plain letters: definitions of activations, rates in t."""
+
+    def __init__(self, letters: Iterable[Letter] = ()) -> None:
+        self.letters = {name_of(letter): letter for letter in letters}
+
+    def letter(self, symbol: Tree) -> Letter:
+        """The letter of a symbol; t stands for itself."""
+        return self.letters.get(symbol.name) or Letter(symbol.name)
 
     def value(self, node: Tree, printer: Printer) -> str:
         """There are no fields in such expressions."""
@@ -318,8 +323,14 @@ class LetterVocabulary:
     def rank(self, node: Tree) -> int:
         """Numbers, parameters, pre-activations, functions."""
         if isinstance(node, sp.Symbol):
-            return 30 if letter_of(node.name).base in ("H", "h") else 20
+            return 30 if self.letter(node).base in ("H", "h") else 20
         return 5 if node.is_number else 40 if type(node).__name__ in FUNCTIONS else 20
+
+
+def letter_text(style: Style, expression: sp.Expr, letters: Mapping[sp.Symbol, Letter]) -> str:
+    """An expression with a letter for each of its symbols; other symbols stand for themselves."""
+    names = {symbol: sp.Symbol(name_of(letter)) for symbol, letter in letters.items()}
+    return Printer(style, LetterVocabulary(letters.values())).text(expression.xreplace(names))
 
 
 def equation_text(system: ForwardSystem, equation: Equation, *, inline: bool = False) -> str:

@@ -17,10 +17,14 @@ from .alphabet import Manner, StateVariable
 from .letters import Letter
 from .measure import MeasureWriter, Scope
 from .measure_nodes import DOT, Apply, Change, Frechet, Gradient, Inner, Rate
-from .nodes import GRADIENT_PREFIX, head
+from .nodes import Head, HeadKind, head
 
 Tree = Any
 _TARGET, _SOURCE = sp.Symbol("target"), sp.Symbol("source")
+
+
+def _gradient_of(parameter: str) -> Head:
+    return Head(parameter, HeadKind.GRADIENT)
 
 
 class EulerianWriter:
@@ -62,9 +66,10 @@ class EulerianWriter:
 
     def _gradient(self, parameter: str, neurons: tuple[Tree, ...], scope: Scope, whole: bool = False) -> Tree:
         """G at a position or tap; ``whole``: G as a vector over all of them."""
-        key = GRADIENT_PREFIX + parameter
         rest = () if whole else self.writer.rest[parameter]
-        return self.writer.value(key, self.alphabet.gradient(parameter), neurons, rest, scope)
+        return self.writer.value(
+            _gradient_of(parameter), self.alphabet.gradient(parameter), neurons, rest, scope
+        )
 
     def _component(self, parameter: str, symbol: Tree) -> Tree:
         rest = self.writer.rest[parameter]
@@ -110,8 +115,8 @@ class EulerianWriter:
 
     def _own(self, weight: str, population: str) -> tuple[StateVariable, ...]:
         """The target's variables on which the change of f depends: those of G, and f itself."""
-        known = self.writer.known[GRADIENT_PREFIX + weight]
-        place = self.writer.slots[GRADIENT_PREFIX + weight][0]
+        known = self.writer.known[_gradient_of(weight)]
+        place = self.writer.slots[_gradient_of(weight)][0]
         keys = {key for symbol, key in known.own if symbol == place} | {weight}
         return tuple(v for v in self.alphabet.states[population] if v.key in keys)
 
@@ -148,11 +153,11 @@ class EulerianWriter:
 
     def _measures(self, weight: str) -> frozenset[str]:
         """The laws that the change of f depends on: those of its G and of everything that moves it."""
-        found: frozenset[str] = self.writer.known[GRADIENT_PREFIX + weight].measures
+        found: frozenset[str] = self.writer.known[_gradient_of(weight)].measures
         source = next(edge[1] for edge in self.alphabet.edges if edge[0] == weight)
         for variable in self.alphabet.states[source]:
             if variable.function:
                 found |= self._measures(variable.key)
             elif self.trained(variable):
-                found |= self.writer.known[GRADIENT_PREFIX + variable.parameters[0]].measures
+                found |= self.writer.known[_gradient_of(variable.parameters[0])].measures
         return found

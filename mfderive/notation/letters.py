@@ -7,13 +7,26 @@ numbered letters are used (H_2, w_2, b_2, c_2). Elsewhere a letter carries the l
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 from ..algebra.system import ForwardSystem, LimitSystem
-from ..algebra.terms import AxisKind, Equation, Field, Role
+from ..algebra.terms import (
+    BIAS_PART,
+    OUTPUT_PART,
+    PREACTIVATION,
+    WEIGHT_PART,
+    AxisKind,
+    Equation,
+    Field,
+    Role,
+)
+from ..network.names import OUTPUT
 
+# What a finite axis counts -> the letter of its indices.
 _FINITE_LETTERS = {
     "inputs": "i",
     "channels": "i",
@@ -22,59 +35,68 @@ _FINITE_LETTERS = {
     "taps": "k",
     "steps": "s",
 }
+# What a field is in its layer -> its letter; other parts are printed under their own name.
+_PART_LETTERS = {PREACTIVATION: "H", OUTPUT_PART: "a"}
+_GIVEN = re.compile(r"([A-Za-z]+)(\d+)")
+_RAISED = str.maketrans("0123456789s", "⁰¹²³⁴⁵⁶⁷⁸⁹ˢ")
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A printed name: a base letter (or word), a subscript of letters, and what stands for it."""
+    """A printed name: a base letter (or word), a subscript of letters, a recurrent step, primes.
+
+    ``step`` is the step's number, counted from 1, or "s" for any step; it is printed as ``H⁽³⁾``.
+    """
 
     base: str
     subscript: tuple[Letter, ...] = ()
+    step: str = ""
+    primes: int = 0
+
+    @property
+    def mark(self) -> str:
+        """The step in readable text, as a superscript in brackets."""
+        return f"⁽{self.step.translate(_RAISED)}⁾" if self.step else ""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Base and subscript as plain data, for files; see :func:`letter_of`."""
+        return {"base": self.base + self.mark, "subscript": [part.data for part in self.subscript]}
+
+    @property
+    def primed(self) -> Letter:
+        """The letter with one more prime."""
+        return replace(self, primes=self.primes + 1)
+
+    @property
+    def bare(self) -> Letter:
+        """The letter without primes."""
+        return replace(self, primes=0)
 
 
-_RAISED = str.maketrans("0123456789s", "⁰¹²³⁴⁵⁶⁷⁸⁹ˢ")
-STEP_MARK = re.compile("⁽([⁰¹²³⁴⁵⁶⁷⁸⁹ˢ]+)⁾$")
+DATA_LETTER = Letter("z")
 
 
-def at_step(step: int | str) -> str:
-    """What a letter carries at a step (counted from 1): ``H⁽³⁾``."""
-    return f"⁽{str(step).translate(_RAISED)}⁾"
+def letter_of(data: Mapping[str, Any]) -> Letter:
+    """The letter that was written down as :attr:`Letter.data`."""
+    return Letter(data["base"], tuple(map(letter_of, data["subscript"])))
 
 
-def without_step(letter: Letter) -> Letter:
-    """The letter of a quantity whatever the step."""
-    return replace(letter, base=STEP_MARK.sub("", letter.base))
+def free_letter(letter: Letter, taken: Container[str]) -> Letter:
+    """The letter with as many primes as it takes to find a name that is not taken."""
+    while name_of(letter) in taken:
+        letter = letter.primed
+    return letter
 
 
 def name_of(letter: Letter) -> str:
-    """The name under which a letter stands in trees: ``H_2``, ``Δ_{H,2}``, ``Δ_{w_2}``."""
+    """The name under which a letter stands in trees: ``H_2``, ``Δ_{H,2}``, ``Δ_{w_2}``, ``c_1'``."""
+    head, primes = letter.base + letter.mark, "'" * letter.primes
     if not letter.subscript:
-        return letter.base
+        return head + primes
     inside = ",".join(name_of(part) for part in letter.subscript)
     simple = len(letter.subscript) == 1 and not letter.subscript[0].subscript
-    return f"{letter.base}_{inside}" if simple else f"{letter.base}_{{{inside}}}"
-
-
-def letter_of(name: str) -> Letter:
-    """The letter whose name this is (see :func:`name_of`)."""
-    base, _, rest = name.partition("_")
-    if not rest:
-        return Letter(base)
-    if not rest.startswith("{"):
-        return Letter(base, (Letter(rest),))
-    parts, depth = [""], 0
-    for sign in rest[1:-1]:
-        depth += {"{": 1, "}": -1}.get(sign, 0)
-        if sign == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += sign
-    return Letter(base, tuple(letter_of(part) for part in parts))
-
-
-def owner(name: str) -> str:
-    """The layer that a field or parameter belongs to: what stands before the first dot."""
-    return name.split(".", 1)[0]
+    return (f"{head}_{inside}" if simple else f"{head}_{{{inside}}}") + primes
 
 
 @dataclass(frozen=True)
@@ -88,15 +110,21 @@ class Letters:
         """The fields that are computed from yhat: the loss and its helpers."""
         found = {"yhat"}
         for equation in self.system.forward:
-            if any(a.field in found for term in equation.terms for _, a in term.accesses):
+            if equation.reads & found:
                 found.add(equation.field)
         return frozenset(found - {"yhat"})
+
+    def owner(self, name: str) -> str:
+        """The layer that a field belongs to ("x", "output" and "loss" are owners too)."""
+        return self.system.field[name].owner
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
         """The layers in the order of their first pre-activation."""
         names = [
-            owner(e.field) for e in self.system.forward if e.field != "yhat" and e.field not in self.loss_path
+            self.owner(e.field)
+            for e in self.system.forward
+            if e.field != "yhat" and e.field not in self.loss_path
         ]
         return tuple(dict.fromkeys(names))
 
@@ -110,46 +138,41 @@ class Letters:
             if not self._reads_only(layer, previous):
                 return {}
             previous = layer
-        if not self._reads_only("yhat", previous):
+        if not self._reads_only(OUTPUT, previous):
             return {}
         return {layer: k for k, layer in enumerate(self.layers, start=1)}
 
     def _reads_only(self, layer: str, previous: str) -> bool:
-        equations = [e for e in self.system.forward if owner(e.field) == layer]
+        """Whether a layer (or the output) has one equation, which reads the previous layer once."""
+        equations = [e for e in self.system.forward if self.owner(e.field) == layer]
         visible = [e for e in equations if not self.system.field[e.field].hidden]
         if len(visible) != 1 or not self._has_own_neurons(visible[0].field):
             return False
-        read = {
-            a.field
-            for e in equations
-            for term in e.terms
-            for _, a in term.accesses
-            if self.system.field[a.field].role is not Role.PARAMETER
-        }
+        values = {name for e in equations for name in e.reads if not self._is_parameter(name)}
         reading = sum(
-            any(self.system.field[a.field].role is not Role.PARAMETER for _, a in term.accesses)
-            for term in visible[0].terms
+            any(not self._is_parameter(a.field) for _, a in term.accesses) for term in visible[0].terms
         )
-        weights = {
-            a.field
-            for term in visible[0].terms
-            for _, a in term.accesses
-            if self.system.field[a.field].role is Role.PARAMETER
-        }
-        shared = any(
-            a.field in weights
-            for e in self.system.forward
-            if e.field != visible[0].field
-            for term in e.terms
-            for _, a in term.accesses
-        )
-        own = {name for name in read if owner(name) == layer}
-        others = {owner(name) for name in read - own}
+        weights = {name for name in visible[0].reads if self._is_parameter(name)}
+        shared = any(e.reads & weights for e in self.system.forward if e.field != visible[0].field)
+        others = {self.owner(name) for name in values} - {layer}
         return others == {previous} and reading <= 1 and not shared
+
+    def _is_parameter(self, name: str) -> bool:
+        return self.system.field[name].role is Role.PARAMETER
 
     def _has_own_neurons(self, name: str) -> bool:
         """Whether a field is indexed by its layer's own population alone (or by none: one type)."""
-        return set(self.system.population_slots(name)) <= {owner(name)}
+        return set(self.system.population_slots(name)) <= {self.owner(name)}
+
+    def is_inner_weight(self, name: str) -> bool:
+        """Whether a parameter is a weight into a layer, without a name of its own."""
+        field = self.system.field[name]
+        return field.part == WEIGHT_PART and not field.given and field.owner != OUTPUT
+
+    def is_output_weight(self, name: str) -> bool:
+        """Whether a parameter is a weight into the output, without a name of its own."""
+        field = self.system.field[name]
+        return field.part == WEIGHT_PART and not field.given and field.owner == OUTPUT
 
     def layer(self, name: str) -> Letter:
         """The subscript that stands for a layer."""
@@ -159,16 +182,14 @@ class Letters:
         """The letter of an index over an axis; further indices over it get primes."""
         axis = self.system.axis[axis_name]
         if axis.kind is AxisKind.DATA:
-            return Letter("z")
+            return DATA_LETTER
         if axis.kind is AxisKind.NOISE:
             return Letter("ζ")
         if axis.kind is AxisKind.POPULATION:
             return Letter("c", (self.layer(axis_name),))
-        # "h2.taps", "h2.taps1", "h2.taps.2" (of the layer's second connection)
-        match = re.fullmatch(r"(?:.*\.)?([a-z]+?)(\d*)(?:\.\d+)?", axis_name)
-        if match and match.group(1) in _FINITE_LETTERS:
-            digits = (Letter(match.group(2)),) if match.group(2) else ()
-            return Letter(_FINITE_LETTERS[match.group(1)], digits)
+        if axis.part in _FINITE_LETTERS:
+            digits = (Letter(str(axis.number)),) if axis.number else ()
+            return Letter(_FINITE_LETTERS[axis.part], digits)
         return Letter("e", (self.layer(axis_name),))
 
     def field(self, name: str) -> Letter:
@@ -208,34 +229,29 @@ class Letters:
             return Letter("L")
         field = self.system.field[name]
         if field.role is Role.PARAMETER:
-            return self._parameter(name)
-        if "." not in name:
-            return Letter("H", (self.layer(name),)) if name in self.layers else Letter(name)
-        layer, rest = name.split(".", 1)
-        step = re.fullmatch(r"step(\d+)(?:\.(.+))?", rest)
-        mark = at_step(int(step.group(1))) if step else ""
-        rest = (step.group(2) or "") if step else rest
-        base = {"": "H", "out": "a"}.get(rest, rest)
-        return Letter(base + mark, (self.layer(layer),))
+            return self._parameter(field)
+        if not field.owner:
+            return Letter(name)
+        step = str(field.step) if field.step else ""
+        return Letter(_PART_LETTERS.get(field.part, field.part), (self.layer(field.owner),), step)
 
-    def _parameter(self, name: str) -> Letter:
-        if "." not in name:
-            match = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
-            return Letter(match.group(1), (Letter(match.group(2)),)) if match else Letter(name)
-        layer, rest = name.split(".", 1)
-        if rest.split(".")[0] == "weight":
-            return self._weight(name, layer)
-        if layer == "output":
-            return Letter("b" if rest == "bias" else rest, (Letter("out"),))
-        return Letter("b" if rest == "bias" else rest, (self.layer(layer),))
+    def _parameter(self, field: Field) -> Letter:
+        if field.given or not field.owner:
+            # A number at the end of a given name is printed as a subscript: W2 is W_2.
+            match = _GIVEN.fullmatch(field.name)
+            return Letter(match.group(1), (Letter(match.group(2)),)) if match else Letter(field.name)
+        if field.part == WEIGHT_PART:
+            return self._weight(field)
+        base = "b" if field.part == BIAS_PART else field.part
+        return Letter(base, (Letter("out") if field.owner == OUTPUT else self.layer(field.owner),))
 
-    def _weight(self, name: str, layer: str) -> Letter:
-        if layer == "output":
-            several = sum(p.name.startswith("output.weight") for p in self.system.parameters) > 1
-            return Letter("β", (self.layer(self.source(name)),) if several else ())
+    def _weight(self, field: Field) -> Letter:
+        if field.owner == OUTPUT:
+            several = sum(self.is_output_weight(p.name) for p in self.system.parameters) > 1
+            return Letter("β", (self.layer(self.source(field.name)),) if several else ())
         if self.number:
-            return Letter("w", (self.layer(layer),))
-        return Letter("W", (self.layer(layer), self.layer(self.source(name))))
+            return Letter("w", (self.layer(field.owner),))
+        return Letter("W", (self.layer(field.owner), self.layer(self.source(field.name))))
 
     def source(self, weight: str) -> str:
         """The layer (or x) whose value a weight multiplies."""
@@ -243,10 +259,22 @@ class Letters:
             for term in equation.terms:
                 fields = [a.field for _, a in term.accesses]
                 if weight in fields:
-                    read = [f for f in fields if self.system.field[f].role is not Role.PARAMETER]
+                    read = [f for f in fields if not self._is_parameter(f)]
                     if read:
-                        return owner(read[0])
+                        return self.owner(read[0])
         return "x"
+
+    def preactivation(self, layer: str) -> str:
+        """The name of the pre-activation h of a layer without recurrent steps; KeyError if there is none."""
+        return self._preactivations[layer]
+
+    @cached_property
+    def _preactivations(self) -> dict[str, str]:
+        return {
+            field.owner: field.name
+            for field in self.system.fields
+            if field.role is Role.FORWARD and field.part == PREACTIVATION and not field.step
+        }
 
     @cached_property
     def outputs_count(self) -> int | None:
@@ -256,14 +284,7 @@ class Letters:
 
     def equation_of(self, name: str) -> Equation | None:
         """The equation that computes a field, if there is one."""
-        return self._equations.get(name)
-
-    @cached_property
-    def _equations(self) -> dict[str, Equation]:
-        every = list(self.system.forward)
-        every += list(getattr(self.system, "backward", ()))
-        every += list(getattr(self.system, "evolution", ()))
-        return {equation.field: equation for equation in every}
+        return self.system.equation_of.get(name)
 
     def is_hidden(self, field: Field) -> bool:
         """Whether the field is written out wherever it is read."""

@@ -14,30 +14,17 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX
 from ..algebra.terms import Equation
-from .alphabet import Alphabet, Manner, StateVariable
+from .alphabet import Alphabet, Manner, NameKind, StateKind, StateVariable
 from .dependence import DependenceTracker, has_vectors
-from .letters import Letter, name_of
-from .measure_nodes import Apply, Inner, Integral
-from .nodes import (
-    ADJOINT_HEAD_PREFIX,
-    DELTA_PREFIX,
-    FIRST_MAXIMUM,
-    GRADIENT_PREFIX,
-    RESIDUAL,
-    Activation,
-    Mean,
-    Sum,
-    head,
-    head_name,
-)
+from .letters import Letter, free_letter, name_of
+from .measure_nodes import LOSS_DERIVATIVE, Apply, Inner, Integral
+from .nodes import FIRST_MAXIMUM, RESIDUAL, Activation, Head, HeadKind, Mean, Sum, head, head_name
 from .sigma import SigmaWriter, UngroupedError
 from .tree import TreeBuilder
 
 Tree = Any
 _Z = sp.Symbol("z")
-DELTA_KEY = "derivative "
 
 
 @dataclass
@@ -63,7 +50,11 @@ class MeasureWriter(DependenceTracker):
         self.sigma = SigmaWriter(self.alphabet)
         self.backward_trees: dict[str, Tree] = {}
         self.rest: dict[str, tuple[Tree, ...]] = {}
-        self.vectors = {"i"} if has_vectors(self.system) else set()
+        # The index of the inputs where w and x are written as vectors without it.
+        inputs = (
+            {sp.Symbol(name_of(self.builder.letters.index("inputs")))} if has_vectors(self.system) else ()
+        )
+        self.vectors: frozenset[Tree] = frozenset(inputs)
 
     # ------------------------------------------------------------------ letters of variables
 
@@ -76,36 +67,35 @@ class MeasureWriter(DependenceTracker):
         """
         result = []
         for variable in variables:
-            candidates = [name_of(letter) for letter in variable.letters]
+            candidates = list(variable.letters)
             if variable.function and self.alphabet.manner is Manner.GROUPED:
                 candidates = candidates[:1] if scope.neurons == 0 else candidates[1:]
-            if number is not None and variable.letters[0] != Letter("w"):
-                candidates = [name_of(Letter(variable.letters[0].base, (number,)))]
-            free = [name for name in candidates if name not in scope.taken]
-            name = free[0] if free else candidates[-1]
-            while name in scope.taken:
-                name += "'"
-            scope.letters[neuron, variable.key] = sp.Symbol(name)
-            result.append(sp.Symbol(name))
+            if number is not None and variable.kind is not StateKind.WEIGHT:
+                candidates = [Letter(variable.letters[0].base, (number,))]
+            free = [letter for letter in candidates if name_of(letter) not in scope.taken]
+            letter = free_letter(free[0] if free else candidates[-1], scope.taken)
+            symbol = sp.Symbol(self.alphabet.register(letter, NameKind.VARIABLE))
+            scope.letters[neuron, variable.key] = symbol
+            result.append(symbol)
         scope.neurons += 1
         return result
 
-    def scope(self, name: str, component: str | None = None) -> Scope:
+    def scope(self, quantity: Head, component: str | None = None) -> Scope:
         """The letters of the free neurons of a quantity, for its left side."""
         scope = Scope(component=component)
-        for neuron in self.slots[name]:
-            own = {key for symbol, key in self.known[name].own if symbol == neuron}
+        for neuron in self.slots[quantity]:
+            own = {key for symbol, key in self.known[quantity].own if symbol == neuron}
             state = self.alphabet.states[self.population(neuron) or ""]
             self.enter(scope, neuron, tuple(v for v in state if v.key in own))
         return scope
 
     # ------------------------------------------------------------------ rewriting
 
-    def value(self, name: str, shown: str, neurons: Any, rest: Any, scope: Scope) -> Tree:
+    def value(self, quantity: Head, shown: str, neurons: Any, rest: Any, scope: Scope) -> Tree:
         """A quantity with its arguments: variables, other slots; x (and y); laws."""
-        known = self.known[name]
+        known = self.known[quantity]
         arguments: list[Tree] = []
-        for place, neuron in zip(self.slots[name], neurons, strict=True):
+        for place, neuron in zip(self.slots[quantity], neurons, strict=True):
             own = {key for symbol, key in known.own if symbol == place}
             state = self.alphabet.states[self.population(place) or ""]
             arguments += [scope.letters[neuron, v.key] for v in state if v.key in own]
@@ -144,7 +134,9 @@ class MeasureWriter(DependenceTracker):
         population, pre_activation = wanted
         neuron = next(iter(self.neurons(pre_activation.args)))
         arguments = [
-            scope.letters[neuron, v.key] for v in self.alphabet.states[population] if v.letters[0].base == "θ"
+            scope.letters[neuron, v.key]
+            for v in self.alphabet.states[population]
+            if v.kind is StateKind.THETA
         ]
         return head(shown, *arguments, self.rewrite(pre_activation, scope))
 
@@ -168,8 +160,7 @@ class MeasureWriter(DependenceTracker):
 
     def _sum(self, node: Sum, scope: Scope) -> Tree:
         factors = sp.Mul.make_args(node.body)
-        names = [index.name for index in node.indices]
-        if len(names) == 1 and set(names) <= self.vectors and len(factors) == 2:
+        if len(node.indices) == 1 and set(node.indices) <= self.vectors and len(factors) == 2:
             ordered = sorted(factors, key=lambda factor: head_name(factor) == "x")
             return Inner(*[self.rewrite(factor, scope) for factor in ordered])
         return Sum(self.rewrite(node.body, scope), *node.indices)
@@ -177,19 +168,18 @@ class MeasureWriter(DependenceTracker):
     def _head(self, node: Tree, scope: Scope) -> Tree:
         name = head_name(node)
         neurons = self.neurons(node.args)
-        rest = [a for a in node.args if a not in neurons and a != _Z and str(a) not in self.vectors]
+        rest = [a for a in node.args if a not in neurons and a != _Z and a not in self.vectors]
         if name == RESIDUAL:
-            yhat = self.value("yhat", self.alphabet.field("yhat"), (), (), scope)
-            return head("∂_2 L", sp.Symbol("y"), yhat)
+            yhat = self.value(Head("yhat"), self.alphabet.field("yhat"), (), (), scope)
+            return head(LOSS_DERIVATIVE, sp.Symbol("y"), yhat)
         if name in ("x", "y"):
             return head(name, *rest) if rest else sp.Symbol(name)
         if name in self.system.parameter:
             return self._parameter(name, neurons, rest, scope)
-        for prefix, sign in ((DELTA_PREFIX, "Δ"), (ADJOINT_HEAD_PREFIX, "D")):
-            if name.startswith(prefix):
-                shown = self.alphabet.adjoint(name.removeprefix(prefix), sign)
-                return self.value(name, shown, neurons, rest, scope)
-        return self.value(name, self.alphabet.field(name), neurons, rest, scope)
+        stands = self.builder.heads[name]
+        if stands.kind is HeadKind.VALUE:
+            return self.value(stands, self.alphabet.field(name), neurons, rest, scope)
+        return self.value(stands, self.alphabet.adjoint(stands.field, stands.kind), neurons, rest, scope)
 
     def _parameter(self, name: str, neurons: list[Tree], rest: list[Tree], scope: Scope) -> Tree:
         if not neurons:
@@ -204,10 +194,10 @@ class MeasureWriter(DependenceTracker):
 
     # ------------------------------------------------------------------ equations
 
-    def visible(self, equations: tuple[Equation, ...], prefix: str = "") -> Iterator[tuple[str, Equation]]:
-        """Equations of fields that are not written out elsewhere."""
+    def visible(self, equations: tuple[Equation, ...]) -> Iterator[tuple[str, Equation]]:
+        """Field -> its equation (or its adjoint's), for fields that are not written out elsewhere."""
         for equation in equations:
-            name = equation.field.removeprefix(prefix)
+            name = self.system.field[equation.field].of or equation.field
             loss = name in self.builder.letters.loss_path
             if not loss and not self.builder.letters.is_hidden(self.system.field[name]):
                 yield name, equation
@@ -216,35 +206,35 @@ class MeasureWriter(DependenceTracker):
         """H, statistics and the output (Eq. 16, 39)."""
         for name, equation in self.visible(self.system.forward):
             tree = self.builder.equation(equation)
-            self.learn(name, tree.lhs.args, tree.rhs)
-            yield name, self._equation(name, self.alphabet.field(name), tree)
+            self.learn(Head(name), tree.lhs.args, tree.rhs)
+            yield name, self._equation(Head(name), self.alphabet.field(name), tree)
 
     def backward(self) -> Iterator[tuple[str, Tree]]:
         """Delta (or D) of every visible field (Eq. 18, 20)."""
-        for name, equation in self.visible(getattr(self.system, "backward", ()), ADJOINT_PREFIX):
+        for name, equation in self.visible(self.system.backward):
             tree = self.builder.equation(equation)
             if head_name(tree.lhs) == RESIDUAL:
                 continue
             self.backward_trees[name] = tree
-            key = head_name(tree.lhs)
-            self.learn(key, tree.lhs.args, tree.rhs)
-            sign = "Δ" if self.builder.outside else "D"
-            yield name, self._equation(key, self.alphabet.adjoint(name, sign), tree)
+            quantity = self.builder.heads[head_name(tree.lhs)]
+            self.learn(quantity, tree.lhs.args, tree.rhs)
+            yield name, self._equation(quantity, self.alphabet.adjoint(name, quantity.kind), tree)
 
-    def _equation(self, key: str, shown: str, tree: Tree, component: str | None = None) -> Tree:
-        scope = self.scope(key, component)
-        rest = self._rest(key, tree.lhs.args)
-        left = self.value(key, shown, self.slots[key], rest, scope)
+    def _equation(self, quantity: Head, shown: str, tree: Tree, component: str | None = None) -> Tree:
+        scope = self.scope(quantity, component)
+        rest = self._rest(quantity, tree.lhs.args)
+        left = self.value(quantity, shown, self.slots[quantity], rest, scope)
         return sp.Eq(left, self.rewrite(tree.rhs, scope), evaluate=False)
 
-    def _rest(self, key: str, slots: Any) -> tuple[Tree, ...]:
+    def _rest(self, quantity: Head, slots: Any) -> tuple[Tree, ...]:
         """The slots that are neither neurons nor the data nor components of a vector."""
-        return tuple(a for a in slots if a not in self.slots[key] and a != _Z and str(a) not in self.vectors)
+        neurons = self.slots[quantity]
+        return tuple(a for a in slots if a not in neurons and a != _Z and a not in self.vectors)
 
     def evolved(self) -> Iterator[tuple[str, Tree]]:
         """Trained parameters with the display tree of their G."""
-        for equation in getattr(self.system, "evolution", ()):
-            yield equation.field.removeprefix(VELOCITY_PREFIX), self.builder.equation(equation)
+        for equation in self.system.evolution:
+            yield self.system.field[equation.field].of, self.builder.equation(equation)
 
     def derivative(self, parameter: str, tree: Tree) -> Tree | None:
         """Delta of a parameter (Eq. 17, 19, 21): the integrand of G without the residual."""
@@ -258,42 +248,43 @@ class MeasureWriter(DependenceTracker):
                 return None
             inside.append(-number * mean.body.xreplace({residual: sp.Integer(1)}))
         slots = (*tree.lhs.args, _Z)
-        return sp.Eq(head(DELTA_KEY + parameter, *slots), sp.Add(*inside), evaluate=False)
+        left = head(Head(parameter, HeadKind.DERIVATIVE), *slots)
+        return sp.Eq(left, sp.Add(*inside), evaluate=False)
 
     def gradient(self, parameter: str, tree: Tree) -> Tree:
         """G of a parameter: minus the average of the residual times Delta."""
-        key = GRADIENT_PREFIX + parameter
-        self.learn(key, tree.lhs.args, tree.rhs)
-        self.rest[parameter] = self._rest(key, tree.lhs.args)
+        gradient = Head(parameter, HeadKind.GRADIENT)
+        self.learn(gradient, tree.lhs.args, tree.rhs)
+        self.rest[parameter] = self._rest(gradient, tree.lhs.args)
         derivative = self.derivative(parameter, tree)
         if derivative is None:
-            return self._equation(key, self.alphabet.gradient(parameter), tree)
-        scope = self.scope(key)
+            return self._equation(gradient, self.alphabet.gradient(parameter), tree)
+        scope = self.scope(gradient)
         rest = self.rest[parameter]
-        left = self.value(key, self.alphabet.gradient(parameter), self.slots[key], rest, scope)
-        delta = DELTA_KEY + parameter
+        left = self.value(gradient, self.alphabet.gradient(parameter), self.slots[gradient], rest, scope)
+        delta = Head(parameter, HeadKind.DERIVATIVE)
         inner = self.value(delta, self.alphabet.delta(parameter), self.slots[delta], rest, scope)
         residual = self._head(head(RESIDUAL, _Z), scope)
         return sp.Eq(left, -Mean(residual * inner, _Z), evaluate=False)
 
     def delta(self, parameter: str, derivative: Tree) -> Tree:
         """The equation that defines Delta of a parameter; a part of theta gives the gradient in theta."""
-        key = DELTA_KEY + parameter
+        quantity = Head(parameter, HeadKind.DERIVATIVE)
         slots = self.system.population_slots(parameter)
         component = parameter if len(slots) == 1 and parameter in self.sigma.theta(slots[0]) else None
         if component is not None:
             derivative = derivative.func(
                 derivative.lhs, self._written_out(derivative.rhs, slots[0]), evaluate=False
             )
-        self.learn(key, derivative.lhs.args, derivative.rhs)
-        return self._equation(key, self.alphabet.delta(parameter), derivative, component)
+        self.learn(quantity, derivative.lhs.args, derivative.rhs)
+        return self._equation(quantity, self.alphabet.delta(parameter), derivative, component)
 
     def _written_out(self, tree: Tree, layer: str) -> Tree:
         """Delta of the layer's own pre-activation by its equation, to see the gradient in theta."""
-        name = DELTA_PREFIX + layer
+        field = self.builder.letters.preactivation(layer)
         for value in tree.atoms(AppliedUndef):
-            if head_name(value) == name:
-                known = self.backward_trees[layer]
+            if head_name(value) == Head(field, HeadKind.DELTA).name:
+                known = self.backward_trees[field]
                 if value.args != known.lhs.args:
                     raise UngroupedError(layer)
                 tree = tree.xreplace({value: known.rhs})

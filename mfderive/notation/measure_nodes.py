@@ -9,6 +9,8 @@ import sympy as sp
 from .nodes import Binder
 
 DOT = sp.Symbol("·")
+# The name of the loss's derivative, applied to the target y and the output.
+LOSS_DERIVATIVE = "∂_2 L"
 
 
 class Integral(Binder):

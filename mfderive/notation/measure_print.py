@@ -8,17 +8,18 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ..algebra.functions import ClosedFunction
-from .alphabet import Manner
-from .embedding import Embedding, LetterVocabulary, Line
-from .letters import Letter, name_of
+from .alphabet import Manner, NameKind
+from .embedding import Embedding, Line, letter_text
+from .letters import Letter
 from .measure_form import MeasureForm
-from .measure_nodes import Apply, Change, Frechet, Gradient, Inner, Integral, Rate
+from .measure_nodes import LOSS_DERIVATIVE, Apply, Change, Frechet, Gradient, Inner, Integral, Rate
 from .nodes import Activation, head_name
 from .printer import MULTIPLY, Printer
 from .sigma import SigmaWriter
 from .styles import LATEX, Style
 
 Tree = Any
+_DATA = sp.symbols("x y")
 
 
 class MeasureVocabulary:
@@ -28,15 +29,19 @@ class MeasureVocabulary:
         self.form = form
         self.alphabet = form.alphabet
 
+    def letter(self, symbol: Tree) -> Letter:
+        """The letter of a variable, a law, a rate or an index."""
+        return self.alphabet.letter_of(symbol.name)
+
     def value(self, node: Tree, printer: Printer) -> str:
         """``H_2(f; x, ρ_1)``."""
         style = printer.style
         name = head_name(node)
-        if name == "∂_2 L":
+        if name == LOSS_DERIVATIVE:
             return style.residual + style.group(", ".join(printer.text(a) for a in node.args))
         if name in ("x", "y"):
             return style.subscript(style.letter(Letter(name)), ",".join(printer.indices(node.args)))
-        shown = self.alphabet.shown[name](style)
+        shown = self.alphabet.shown[name].text(style)
         before = [a for a in node.args if not self._comes_after(a)]
         after = [a for a in node.args if self._comes_after(a)]
         own, rest = self._slots(before, printer), self._after(after, printer)
@@ -46,9 +51,10 @@ class MeasureVocabulary:
         return style.call(shown, own, after=rest)
 
     def _comes_after(self, argument: Tree) -> bool:
-        return isinstance(argument, sp.Symbol) and (
-            argument.name in ("x", "y") or argument.name.startswith("ρ_")
-        )
+        return argument in _DATA or self._is_law(argument)
+
+    def _is_law(self, argument: Tree) -> bool:
+        return isinstance(argument, sp.Symbol) and self.alphabet.kind_of(argument.name) is NameKind.LAW
 
     def _slots(self, arguments: list[Tree], printer: Printer) -> list[str]:
         return [printer.slot(a) if isinstance(a, sp.Add) and a.is_polynomial() else printer.text(a)
@@ -56,7 +62,7 @@ class MeasureVocabulary:
 
     def _after(self, arguments: list[Tree], printer: Printer) -> list[str]:
         """x, then the laws: all of them are ρ, and those of the first layers a family."""
-        laws = [a for a in arguments if a.name.startswith("ρ_")]
+        laws = [a for a in arguments if self._is_law(a)]
         shown = [printer.text(a) for a in arguments if a not in laws]
         populations = [axis.name for axis in self.form.system.populations]
         known = [sp.Symbol(self.alphabet.measure(name)) for name in populations]
@@ -122,14 +128,15 @@ class MeasureVocabulary:
         if isinstance(node, Change | Inner):
             return 95 if isinstance(node, Change) else 61
         if isinstance(node, sp.Symbol):
-            if node.name == "y":
-                return 12
-            return 85 if node.name == "x" else 10 if node.name.startswith("ξ") else 20
+            if node in _DATA:
+                return 85 if node.name == "x" else 12
+            return 10 if self.alphabet.kind_of(node.name) is NameKind.RATE else 20
         if isinstance(node, AppliedUndef):
             name = head_name(node)
             if name in ("x", "y"):
                 return 85 if name == "x" else 12
-            return 8 if name == "∂_2 L" else 40 if "σ" in name else 30
+            activation = self.alphabet.kind_of(name) is NameKind.ACTIVATION
+            return 8 if name == LOSS_DERIVATIVE else 40 if activation else 30
         if isinstance(node, ClosedFunction):
             return 45
         return 5 if node.is_number else 60
@@ -172,35 +179,29 @@ class MeasurePage:
         alphabet = self.form.alphabet
         sigma = SigmaWriter(alphabet)
         for name, shape in alphabet.builder.activations.items():
-            layer = name.removesuffix(".out")
-            access = shape.term.access_of
-            symbols = {
-                s: _symbol(
-                    Letter("h") if access[s].field == layer else alphabet.letters.field(access[s].field)
-                )
-                for s in shape.symbols
-            }
-            formula = shape.term.expression.xreplace(symbols)
+            layer = alphabet.letters.owner(name)
+            h = alphabet.letters.preactivation(layer)
+            read = {s: shape.term.access_of[s].field for s in shape.symbols}
+            letters = {s: Letter("h") if f == h else alphabet.letters.field(f) for s, f in read.items()}
+            formula = shape.term.expression
             outer = sigma.outer(layer)
             if outer is not None:
-                formula = _symbol(alphabet.letters.field(outer)) * formula
+                factor = sp.Dummy("outer")
+                letters[factor] = alphabet.letters.field(outer)
+                formula = factor * formula
             head_text = self.style.letter(Letter("σ", (alphabet.number(layer),)))
             theta = [self.style.letter(Letter("θ"))] if sigma.theta(layer) else []
             left = self.style.call(head_text, [*theta, "h"])
-            lines.append(Line(name, left, Printer(self.style, LetterVocabulary()).text(formula)))
+            lines.append(Line(name, left, letter_text(self.style, formula, letters)))
         return lines
 
     def _rate(self, name: str, rate: sp.Expr) -> Line:
-        shown = self.form.alphabet.shown[name](self.style) + self.style.group("t")
-        return Line(name, shown, Printer(self.style, LetterVocabulary()).text(rate))
+        shown = self.form.alphabet.shown[name].text(self.style) + self.style.group("t")
+        return Line(name, shown, letter_text(self.style, rate, {}))
 
 
-def _symbol(letter: Letter) -> Tree:
-    return sp.Symbol(name_of(letter))
-
-
-def theta_lines(form: MeasureForm, style: Style) -> list[str]:
-    """What theta stands for in each layer, as formulas."""
+def theta_lines(form: MeasureForm, style: Style) -> list[Line]:
+    """What theta stands for in each layer."""
     if form.alphabet.manner is not Manner.GROUPED:
         return []
     sigma = SigmaWriter(form.alphabet)
@@ -210,5 +211,5 @@ def theta_lines(form: MeasureForm, style: Style) -> list[str]:
         if names:
             inside = ", ".join(style.letter(form.alphabet.letters.field(name)) for name in names)
             theta = style.letter(Letter("θ", (form.alphabet.number(axis.name),)))
-            found.append(f"{theta} = {style.group(inside)}")
+            found.append(Line(f"theta {axis.name}", theta, style.group(inside)))
     return found

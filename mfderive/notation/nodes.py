@@ -6,6 +6,8 @@ of sympy trees altogether (see :mod:`mfderive.algebra.terms`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import sympy as sp
@@ -129,16 +131,40 @@ class Indicator(sp.Expr):
         return sp.Expr.__new__(cls, sp.sympify(left), sp.sympify(right))
 
 
-RESIDUAL = "residual"
+# Names of applications that are no field's; no name of a field has a space.
+RESIDUAL = "residual of L"
 FIRST_MAXIMUM = "first maximum"
-DELTA_PREFIX = "Δ "
-ADJOINT_HEAD_PREFIX = "D "
-GRADIENT_PREFIX = "G "
 
 
-def head(name: str, *slots: Any) -> Any:
+class HeadKind(StrEnum):
+    """What the value in a display tree is of its field."""
+
+    VALUE = "value"
+    DELTA = "Δ"  # the derivative of the output with respect to the field
+    ADJOINT = "D"  # the derivative of the sample's loss with respect to the field
+    GRADIENT = "G"  # the velocity of a parameter without its rate
+    DERIVATIVE = "derivative"  # Delta of a parameter, which has no equation of its own in a system
+
+
+@dataclass(frozen=True)
+class Head:
+    """What an application in a display tree stands for: a field and what is taken of it.
+
+    Trees hold its ``name``; a tree builder's table leads from the name back to the head.
+    """
+
+    field: str
+    kind: HeadKind = HeadKind.VALUE
+
+    @property
+    def name(self) -> str:
+        """The name of the applied function: the field's own, or ``Δ h2``."""
+        return self.field if self.kind is HeadKind.VALUE else f"{self.kind} {self.field}"
+
+
+def head(name: str | Head, *slots: Any) -> Any:
     """The application ``name(slots)`` of an undefined function: how a field's value stands in a tree."""
-    return sp.Function(name)(*slots)
+    return sp.Function(name.name if isinstance(name, Head) else name)(*slots)
 
 
 def head_name(node: Any) -> str:

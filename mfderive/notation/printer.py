@@ -8,7 +8,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ..algebra.functions import ClosedFunction, split_inside
-from .letters import Letter, letter_of
+from .letters import DATA_LETTER, Letter
 from .nodes import FIRST_MAXIMUM, Activation, Binder, Indicator, Maximum, Mean, Sum, head_name
 from .styles import Style
 
@@ -49,6 +49,9 @@ def _decimal(number: Tree) -> str:
 
 class Vocabulary(Protocol):
     """What a notation knows: how values, activations and indices are printed."""
+
+    def letter(self, symbol: Tree) -> Letter:
+        """The letter of a symbol: an index variable, a variable of a neuron, a rate."""
 
     def value(self, node: Tree, printer: Printer) -> str:
         """The value of a field: an undefined function applied to slots."""
@@ -95,7 +98,7 @@ class Printer:
 
     def _leaf(self, node: Tree, level: int) -> str:
         if isinstance(node, sp.Symbol):
-            return self.index(node)
+            return self.style.letter(self.vocabulary.letter(node))
         if isinstance(node, sp.Integer | sp.Float):
             shown = str(node) if isinstance(node, sp.Integer) else f"{float(node):.6g}"
             shown = shown.replace("-", self.style.minus)
@@ -109,12 +112,6 @@ class Printer:
             return "π" if self.style.minus == "−" else r"\pi"
         return self.vocabulary.other(node, self)
 
-    def index(self, symbol: Tree) -> str:
-        """An index variable: ``c_1'`` has the base c, the subscript 1 and a prime."""
-        name = symbol.name
-        bare = name.rstrip("'")
-        return self.style.letter(letter_of(bare), len(name) - len(bare))
-
     def indices(self, nodes: Any) -> list[str]:
         """Printed slots."""
         return [self.slot(node) for node in nodes]
@@ -125,7 +122,8 @@ class Printer:
             return self.text(node)
         terms = [term.as_coeff_Mul() for term in sp.Add.make_args(node)]
         parts = [(c, index) for c, index in terms if not index.is_number]
-        parts.sort(key=lambda part: (-part[0], not part[1].name.startswith("p"), part[1].name))
+        position = {index: self.vocabulary.letter(index).base == "p" for _, index in parts}
+        parts.sort(key=lambda part: (-part[0], not position[part[1]], part[1].name))
         shown = ""
         for coefficient, index in [*parts, (sum(c for c, one in terms if one.is_number), None)]:
             if coefficient == 0:
@@ -248,7 +246,7 @@ class Printer:
     def _binder(self, node: Binder, level: int) -> str:
         names = self.indices(node.indices)
         if isinstance(node, Mean):
-            data = [index.name.rstrip("'") for index in node.indices] == ["z"]
+            data = [self.vocabulary.letter(index).bare for index in node.indices] == [DATA_LETTER]
             sign = self.style.subscript(self.style.expectation, "P") if data else ""
             sign = sign or self.style.operator("mean", names)
             return sign + self.style.group(self.text(node.body), "[]")

@@ -7,11 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ..algebra.functions import FUNCTIONS
-from .letters import STEP_MARK, Letter
+from .letters import Letter
 
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹ˢ", "0123456789s")
 
 _LATEX = {
     "ζ": r"\zeta",
@@ -39,8 +38,8 @@ class Style(ABC):
     residual: str
 
     @abstractmethod
-    def letter(self, letter: Letter, primes: int = 0) -> str:
-        """A letter with its subscripts and primes."""
+    def letter(self, letter: Letter) -> str:
+        """A letter with its step, its subscripts and its primes."""
 
     @abstractmethod
     def group(self, inside: str, kind: str = "()") -> str:
@@ -94,13 +93,12 @@ class TextStyle(Style):
     expectation = "E"
     residual = "∂₂L"
 
-    def letter(self, letter: Letter, primes: int = 0) -> str:
+    def letter(self, letter: Letter) -> str:
         """Digits become subscripts, other subscripts follow an underscore."""
-        head = letter.base + "'" * primes
-        if not letter.subscript:
-            return head
-        inside = ",".join(self.letter(part) for part in letter.subscript)
-        return self.subscript(letter.base, inside) + "'" * primes
+        head = letter.base + letter.mark
+        if letter.subscript:
+            head = self.subscript(head, ",".join(self.letter(part) for part in letter.subscript))
+        return head + "'" * letter.primes
 
     def group(self, inside: str, kind: str = "()") -> str:
         """Plain brackets."""
@@ -151,18 +149,17 @@ class LatexStyle(Style):
     expectation = r"\mathbb{E}"
     residual = r"\partial_2 L"
 
-    def letter(self, letter: Letter, primes: int = 0) -> str:
-        """One letter stays italic, words are upright."""
+    def letter(self, letter: Letter) -> str:
+        """One letter stays italic, words are upright; the step becomes a superscript."""
         head = self.base(letter.base)
+        if letter.step:
+            head += "^{(" + letter.step + ")}"
         if letter.subscript:
             head += "_{" + ",".join(self.letter(part) for part in letter.subscript) + "}"
-        return head + "'" * primes
+        return head + "'" * letter.primes
 
     def base(self, name: str) -> str:
-        """A name without its subscripts; the step that it carries becomes a superscript."""
-        step = STEP_MARK.search(name)
-        if step:
-            return self.base(name[: step.start()]) + "^{(" + step.group(1).translate(_LOWERED) + ")}"
+        """A name without step and subscripts."""
         if name in _LATEX:
             return _LATEX[name]
         if len(name) == 1 or name.isdigit():

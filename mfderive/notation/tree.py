@@ -13,17 +13,17 @@ from typing import Any
 
 import sympy as sp
 
-from ..algebra.system import ADJOINT_PREFIX, VELOCITY_PREFIX, ForwardSystem
-from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
-from .letters import Letters, name_of
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
+from .conventions import residual_divides, single_axes
+from .letters import Letter, Letters, free_letter, name_of
 from .nodes import (
-    ADJOINT_HEAD_PREFIX,
-    DELTA_PREFIX,
     FIRST_MAXIMUM,
-    GRADIENT_PREFIX,
     RESIDUAL,
     Activation,
     Binder,
+    Head,
+    HeadKind,
     Indicator,
     Maximum,
     Mean,
@@ -48,52 +48,34 @@ class TreeBuilder:
         self.system = system
         self.letters = Letters(system)
         self.inline = inline
-        self.outside = self.can_divide if outside is None else outside and self.can_divide
+        self.outside = outside is not False and residual_divides(system, self.letters)
+        # The letters of the index variables in the trees that were built, by their names there.
+        self.index_letters: dict[str, Letter] = {}
 
     # ------------------------------------------------------------------ conventions
 
-    @cached_property
-    def can_divide(self) -> bool:
-        """Whether the residual can be divided out: one output, and every adjoint linear in it per sample."""
-        if self.letters.outputs_count != 1:
-            return False
-        equations = [*getattr(self.system, "backward", ()), *getattr(self.system, "evolution", ())]
-        own = {ADJOINT_PREFIX + name for name in (*self.letters.loss_path, "yhat")}
-        return all(
-            self._divides(equation, term)
-            for equation in equations
-            if equation.field not in own
-            for term in equation.terms
-        )
+    def _is_velocity(self, name: str) -> bool:
+        return self.system.field[name].role is Role.VELOCITY
 
-    def _divides(self, equation: Equation, term: Term) -> bool:
-        adjoints = [(s, a) for s, a in term.accesses if self.system.field[a.field].role is Role.ADJOINT]
-        if len(adjoints) != 1 or adjoints[0][1].field.removeprefix(ADJOINT_PREFIX) in self.letters.loss_path:
-            return False
-        symbol, access = adjoints[0]
-        linear = sp.diff(term.expression, symbol, 2) == 0
-        data = [i for i in access.indices if self.system.axis[i.axis].kind is AxisKind.DATA]
-        kept = slot_indices(term.target)
-        local = equation.field.startswith(VELOCITY_PREFIX) or all(i in kept for i in data)
-        return linear and len(data) == 1 and local
+    @cached_property
+    def heads(self) -> dict[str, Head]:
+        """What the applications in trees stand for, by the name of the applied function."""
+        names = [f.name for f in self.system.fields if f.role not in (Role.ADJOINT, Role.VELOCITY)]
+        found = [Head(name) for name in names]
+        for kind in (HeadKind.DELTA, HeadKind.ADJOINT):
+            found += [Head(name, kind) for name in self.system.adjoint_of]
+        for kind in (HeadKind.GRADIENT, HeadKind.DERIVATIVE):
+            found += [Head(name, kind) for name in self.system.velocity_of]
+        return {each.name: each for each in found}
+
+    def letter_of(self, symbol: Tree) -> Letter:
+        """The letter of an index variable of a tree."""
+        return self.index_letters.get(symbol.name) or Letter(symbol.name)
 
     @cached_property
     def single(self) -> frozenset[str]:
         """Finite axes of size 1 that are only ever read at plain slots: they need no index."""
-        candidates = {a.name for a in self.system.axes if a.kind is AxisKind.FINITE and a.size == 1}
-        for equation in self._all_equations:
-            for term in equation.terms:
-                places = [(a.field, a.slots) for _, a in term.accesses] + [(equation.field, term.target)]
-                for name, slots in places:
-                    for axis, slot in zip(self.system.field[name].axes, slots, strict=True):
-                        if not isinstance(slot, Index) and slot != Affine((), 0):
-                            candidates.discard(axis)
-        return frozenset(candidates)
-
-    @cached_property
-    def _all_equations(self) -> tuple[Equation, ...]:
-        extra = (*getattr(self.system, "backward", ()), *getattr(self.system, "evolution", ()))
-        return (*self.system.forward, *extra)
+        return single_axes(self.system)
 
     @cached_property
     def activations(self) -> dict[str, Shape]:
@@ -122,11 +104,12 @@ class TreeBuilder:
 
     def left(self, name: str, slots: tuple[Tree, ...]) -> Tree:
         """The left side of a field's equation."""
-        if name.startswith(VELOCITY_PREFIX):
-            return self._head(name, GRADIENT_PREFIX + name.removeprefix(VELOCITY_PREFIX), slots)
-        if name.startswith(ADJOINT_PREFIX):
+        field = self.system.field[name]
+        if field.role is Role.VELOCITY:
+            return self._head(name, Head(field.of, HeadKind.GRADIENT), slots)
+        if field.role is Role.ADJOINT:
             return self._adjoint_head(name, slots)
-        return self._head(name, name, slots)
+        return self._head(name, Head(name), slots)
 
     def body(self, equation: Equation, targets: tuple[Tree, ...]) -> Tree:
         """The right side at the given target slots."""
@@ -206,7 +189,7 @@ class TreeBuilder:
         recognised = self._recognised(term, mapping, equation) if self.inline else None
         if recognised is not None:
             return recognised
-        top = equation.field.startswith(VELOCITY_PREFIX)
+        top = self._is_velocity(equation.field)
         values = {s: self.value(a.field, self._slots(a.slots, mapping), top) for s, a in term.accesses}
         return term.expression.xreplace(values)
 
@@ -222,18 +205,18 @@ class TreeBuilder:
             shown = self._adjoint_value(name, slots)
             return self._residual(name, slots) * shown if top and self.outside else shown
         if not self.inline or not self.letters.is_hidden(field):
-            return self._head(name, name, slots)
-        if name == "loss.shift":
+            return self._head(name, Head(name), slots)
+        if (field.owner, field.part) == ("loss", "shift"):
             return sp.Integer(0)  # subtracted and added again: it guards against overflow only
         if name in self.activations:
             return self._activation(name, slots, 0)
         equation = self.letters.equation_of(name)
         if equation is None or equation.selector:
-            return self._head(name, name, slots)
+            return self._head(name, Head(name), slots)
         return self.body(equation, slots)
 
     def _adjoint_value(self, name: str, slots: tuple[Tree, ...]) -> Tree:
-        original = name.removeprefix(ADJOINT_PREFIX)
+        original = self.system.field[name].of
         if self.outside and original == "yhat":
             return sp.Integer(1)
         equation = self.letters.equation_of(name)
@@ -244,11 +227,11 @@ class TreeBuilder:
         return self._adjoint_head(name, slots)
 
     def _adjoint_head(self, name: str, slots: tuple[Tree, ...]) -> Tree:
-        original = name.removeprefix(ADJOINT_PREFIX)
+        original = self.system.field[name].of
         if self.outside and original == "yhat":
             return self._residual(name, slots)
         delta = self.outside and original not in self.letters.loss_path
-        return self._head(name, (DELTA_PREFIX if delta else ADJOINT_HEAD_PREFIX) + original, slots)
+        return self._head(name, Head(original, HeadKind.DELTA if delta else HeadKind.ADJOINT), slots)
 
     def _residual(self, name: str, slots: tuple[Tree, ...]) -> Tree:
         axes = self.system.field[name].axes
@@ -257,7 +240,7 @@ class TreeBuilder:
     def _is_data(self, axis: str) -> bool:
         return self.system.axis[axis].kind is AxisKind.DATA
 
-    def _head(self, name: str, shown: str, slots: tuple[Tree, ...]) -> Tree:
+    def _head(self, name: str, shown: Head, slots: tuple[Tree, ...]) -> Tree:
         axes = self.system.field[name].axes
         return head(shown, *[s for a, s in zip(axes, slots, strict=True) if a not in self.single])
 
@@ -277,13 +260,13 @@ class TreeBuilder:
         if len(adjoints) != 1:
             return None
         symbol, access = adjoints[0]
-        name = access.field.removeprefix(ADJOINT_PREFIX)
+        name = self.system.field[access.field].of
         factor = sp.diff(term.expression, symbol)
         if name not in self.activations or factor.has(symbol):
             return None
         slots = self._slots(access.slots, mapping)
-        top = equation.field.startswith(VELOCITY_PREFIX)
-        wanted = equation.field.removeprefix(VELOCITY_PREFIX).removeprefix(ADJOINT_PREFIX)
+        top = self._is_velocity(equation.field)
+        wanted = self.system.field[equation.field].of
         shape = self.activations[name]
         own = self._own_slots(name, access, term, mapping)
         if own is None:
@@ -357,11 +340,9 @@ class TreeBuilder:
         return tuple(self._slot(slot, mapping) for slot in slots)
 
     def _named(self, dummy: Tree, taken: set[Tree]) -> Tree:
-        letter = self.letters.index(self._axis[dummy])
-        name = name_of(letter)
-        while sp.Symbol(name) in taken:
-            name += "'"
-        return sp.Symbol(name)
+        letter = free_letter(self.letters.index(self._axis[dummy]), {symbol.name for symbol in taken})
+        self.index_letters[name_of(letter)] = letter
+        return sp.Symbol(name_of(letter))
 
     def _renamed(self, node: Tree, names: dict[Tree, Tree]) -> Tree:
         """Dummies -> readable names that are unique among the names in scope."""

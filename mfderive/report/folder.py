@@ -37,7 +37,7 @@ from .page import PageParts, render_page
 from .summary import summarise
 from .verdict_section import write_verdict_figures
 
-FORMAT = 1
+FORMAT = 2
 RECORD = "run.json"
 _REDUCED = "equations_reduced.html"
 _LIBRARIES = ("mfderive", "numpy", "scipy", "numba", "sympy", "jax", "matplotlib")

@@ -16,7 +16,7 @@ from ..algebra.terms import AxisKind, Field
 from ..forward.kinds import KINDS
 from ..network.names import INPUT, MAIN, OUTPUT, connection_weights, parts_of, population_of
 from ..network.network import Connection, Layer, Network
-from ..notation.letters import Letters, name_of
+from ..notation.letters import Letters
 
 Data = Mapping[str, Any]
 FOLD = "fold"
@@ -52,7 +52,7 @@ def graph_data(
     for part in parts_of(network):
         name = part.name if isinstance(part, Layer) else OUTPUT
         for weight, connection in zip(connection_weights(part), part.connections, strict=True):
-            letter = None if weight is None else name_of(letters.field(weight))
+            letter = None if weight is None else letters.field(weight).data
             edges.append(_edge(name, connection, weight, letter, uses.count(weight or "") > 1))
             edges += [_reading(name, connection, layer) for layer in connection.reads]
     return {"nodes": nodes, "edges": edges}
@@ -155,7 +155,7 @@ def _formula(expression: sp.Expr) -> str:
 
 
 def _edge(
-    target: str, connection: Connection, weight: str | None, letter: str | None, tied: bool
+    target: str, connection: Connection, weight: str | None, letter: dict[str, Any] | None, tied: bool
 ) -> dict[str, Any]:
     return {
         "source": connection.source,

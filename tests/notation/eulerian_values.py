@@ -84,7 +84,7 @@ class EulerianValues:
     def velocities(self, x, y):
         """G of every parameter, without the rate."""
         values, _ = interpret(self.form.system, self.state, x, y)
-        return {name.removeprefix("d "): array for name, array in values.items() if name.startswith("d ")}
+        return {name: values[velocity] for name, velocity in self.system.velocity_of.items()}
 
     def changes(self, speeds):
         """d_t f_e in the parameter's layout, for every trained weight, from its printed equation."""

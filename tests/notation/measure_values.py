@@ -16,8 +16,9 @@ from sympy.core.function import AppliedUndef
 from mfderive.algebra.functions import FUNCTIONS, ClosedFunction
 from mfderive.algebra.system import draw_noise
 from mfderive.algebra.terms import AxisKind
+from mfderive.notation.alphabet import NameKind
 from mfderive.notation.letters import Letter, Letters, name_of
-from mfderive.notation.measure_nodes import Apply, Inner, Integral
+from mfderive.notation.measure_nodes import LOSS_DERIVATIVE, Apply, Inner, Integral
 from mfderive.notation.nodes import FIRST_MAXIMUM, Activation, Indicator, Maximum, Mean, Sum, head_name
 from mfderive.notation.sigma import SigmaWriter
 
@@ -67,14 +68,14 @@ class MeasureValues:
             yield self.alphabet.field(equation.field), (equation.field, self.values[equation.field])
         sign = "Δ" if self.builder.outside else "D"
         for equation in self.system.backward:
-            name = equation.field.removeprefix("adj ")
+            name = self.system.field[equation.field].of
             array = self.values[equation.field]
             if self.builder.outside and name not in self.builder.letters.loss_path:
-                residual = self.values["adj yhat"].reshape(-1)
+                residual = self.values[self.system.adjoint_of["yhat"]].reshape(-1)
                 array = array / residual.reshape(-1, *[1] * (array.ndim - 1))
             yield self.alphabet.adjoint(name, sign), (name, array)
         for equation in self.system.evolution:
-            name = equation.field.removeprefix("d ")
+            name = self.system.field[equation.field].of
             yield self.alphabet.gradient(name), (name, self.values[equation.field])
 
     def _activations(self):
@@ -109,7 +110,11 @@ class MeasureValues:
             a
             for a in arguments
             if not isinstance(a, sp.Symbol)
-            or (self.variable(a) is None and a.name not in ("x", "y") and not a.name.startswith("ρ_"))
+            or (
+                self.variable(a) is None
+                and a.name not in ("x", "y")
+                and self.alphabet.kind_of(a.name) is not NameKind.LAW
+            )
         ]
 
     def field_of(self, node):
@@ -184,8 +189,8 @@ class MeasureValues:
         name = head_name(node)
         if name in self.activations:
             return self.activation(name, node, place)
-        if name == "∂_2 L":
-            return self.values["adj yhat"].reshape(-1)[place[Z]]
+        if name == LOSS_DERIVATIVE:
+            return self.values[self.system.adjoint_of["yhat"]].reshape(-1)[place[Z]]
         if name == FIRST_MAXIMUM:
             return self.first_maximum(node, place)
         nodes = dict(place[a] for a in node.args if isinstance(a, sp.Symbol) and self.variable(a))

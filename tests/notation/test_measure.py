@@ -99,7 +99,7 @@ def assert_true(form, case, seed) -> int:
     state = weighted(form, case.state, seed)
     with np.errstate(all="ignore"):
         values, _ = interpret(form.system, state, case.x, case.y)
-    if form.alphabet.builder.outside and not np.all(np.abs(values["adj yhat"]) > 1e-6):
+    if form.alphabet.builder.outside and not np.all(np.abs(values[form.system.adjoint_of["yhat"]]) > 1e-6):
         return 0
     sizes = {axis.name: axis.size for axis in draw_noise(form.system).axes}
     reader = MeasureValues(form, values, state["p"], sizes)

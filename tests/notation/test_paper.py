@@ -77,7 +77,9 @@ def test_a_wrong_sign_is_printed(make, part):
     system = make()
     right = text(system, "measure")
     for position, equation in enumerate(getattr(system, part)):
-        if equation.field != "adj yhat":  # its formula belongs to embedding notation: here it is d_2 L
+        if (
+            equation.field != system.adjoint_of["yhat"]
+        ):  # its formula belongs to embedding notation: here it is d_2 L
             assert text(negated(system, part, position), "measure") != right, equation.field
         assert text(negated(system, part, position), "embedding") != text(system, "embedding")
 

@@ -11,7 +11,18 @@ from mfderive.algebra.system import draw_noise
 from mfderive.algebra.terms import AxisKind
 from mfderive.errors import MfError
 from mfderive.notation import display, display_tree, equation_text
-from mfderive.notation.nodes import FIRST_MAXIMUM, Activation, Indicator, Maximum, Mean, Sum, head
+from mfderive.notation.nodes import (
+    FIRST_MAXIMUM,
+    RESIDUAL,
+    Activation,
+    Head,
+    HeadKind,
+    Indicator,
+    Maximum,
+    Mean,
+    Sum,
+    head,
+)
 from mfderive.notation.tree import TreeBuilder
 from mfderive.tensor.interpreter import interpret
 
@@ -31,12 +42,12 @@ def test_three_layer_trees():
     shown = display(systems.three_layer())
     w2 = head("h2.weight", c2, c1, ζ)
     h1, h2 = head("h1", z, c1), head("h2", z, c2)
-    delta1, delta2 = head("Δ h1", z, c1), head("Δ h2", z, c2)
+    delta1, delta2 = head(Head("h1", HeadKind.DELTA), z, c1), head(Head("h2", HeadKind.DELTA), z, c2)
     assert shown.forward["h1"].rhs == Sum(head("h1.weight", c1, i) * head("x", z, i), i)
     assert shown.forward["h2"].rhs == Mean(w2 * σ("h1", 0, h1), c1, ζ)
     assert shown.backward["h2"].rhs == head("output.weight", c2) * σ("h2", 1, h2)
     assert shown.backward["h1"].rhs == σ("h1", 1, h1) * Mean(w2 * delta2, c2, ζ)
-    residual = head("residual", z)
+    residual = head(RESIDUAL, z)
     assert shown.backward["yhat"].lhs == residual
     assert shown.evolution["h2.weight"].rhs == -Mean(residual * delta2 * σ("h1", 0, h1), z)
     assert shown.evolution["h1.weight"].rhs == -Mean(residual * delta1 * head("x", z, i), z)
@@ -84,9 +95,9 @@ def test_positions_are_affine_and_gradients_scatter():
 
 def test_several_outputs_keep_the_residual_inside():
     shown = display(systems.normalised())
-    assert shown.backward["h2"].lhs.func.__name__ == "D h2"
+    assert shown.backward["h2"].lhs.func.__name__ == Head("h2", HeadKind.ADJOINT).name
     assert not any(
-        node.func.__name__ == "residual"
+        node.func.__name__ == RESIDUAL
         for tree in shown.evolution.values()
         for node in tree.atoms(sp.core.function.AppliedUndef)
     )
@@ -108,7 +119,7 @@ UNARY = [n for n in PUBLIC_FUNCTIONS if FUNCTIONS[n].arity == 1 and n not in ("s
 def test_every_activation_shows_its_derivative(name):
     """Whatever the reverse pass made of sigma' (1 - out^2, out, step, ...): displayed as sigma'."""
     tree = display(systems.three_layer(activation=name)).backward["h1"].rhs
-    inner = Mean(head("h2.weight", c2, c1, ζ) * head("Δ h2", z, c2), c2, ζ)
+    inner = Mean(head("h2.weight", c2, c1, ζ) * head(Head("h2", HeadKind.DELTA), z, c2), c2, ζ)
     assert tree == σ("h1", 1, head("h1", z, c1)) * inner
 
 
@@ -173,7 +184,7 @@ def test_one_line_for_code():
     lines = {equation.field: equation_text(system, equation) for equation in system.equations}
     assert lines["h2"] == "H₂(c₂; x) = E_{c₁,ζ}[w₂(c₂, c₁, ζ) a₁(c₁; x)]"
     assert lines["h1.out"] == "a₁(c₁; x) = tanh(H₁(c₁; x))"
-    assert lines["adj h1"] == "D_H₁(c₁; x, y) = D_a₁(c₁; x, y) (1 − a₁(c₁; x)²)"
-    assert lines["d output.weight"] == "G_β(c₂) = −E_P[D_ŷ(x, y) a₂(c₂; x)]"
+    assert lines[system.adjoint_of["h1"]] == "D_H₁(c₁; x, y) = D_a₁(c₁; x, y) (1 − a₁(c₁; x)²)"
+    assert lines[system.velocity_of["output.weight"]] == "G_β(c₂) = −E_P[D_ŷ(x, y) a₂(c₂; x)]"
     forward = next(equation for equation in system.forward if equation.field == "h2")
     assert display_tree(system, forward) == display(system).forward["h2"].rhs

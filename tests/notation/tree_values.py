@@ -9,11 +9,9 @@ from sympy.core.function import AppliedUndef
 from mfderive.algebra.functions import FUNCTIONS, ClosedFunction
 from mfderive.algebra.terms import AxisKind
 from mfderive.notation.nodes import (
-    ADJOINT_HEAD_PREFIX,
-    DELTA_PREFIX,
-    GRADIENT_PREFIX,
     RESIDUAL,
     Activation,
+    HeadKind,
     Indicator,
     Maximum,
     Mean,
@@ -36,9 +34,8 @@ class TreeValues:
     def axes(self, name):
         if name == RESIDUAL:
             return ("data",)
-        for prefix in (DELTA_PREFIX, ADJOINT_HEAD_PREFIX, GRADIENT_PREFIX):
-            name = name.removeprefix(prefix)
-        return tuple(a for a in self.system.field[name].axes if a not in self.builder.single)
+        field = self.builder.heads[name].field
+        return tuple(a for a in self.system.field[field].axes if a not in self.builder.single)
 
     def axis_of(self, symbol, node):
         """The axis of an index: that of a slot where it stands alone."""
@@ -51,19 +48,18 @@ class TreeValues:
     def array(self, name):
         """The array of a head, without axes of size 1."""
         if name == RESIDUAL:
-            return self.values["adj yhat"][:, 0]
-        if name.startswith(GRADIENT_PREFIX):
-            stored = self.values["d " + name.removeprefix(GRADIENT_PREFIX)]
-            field = name.removeprefix(GRADIENT_PREFIX)
-        elif name.startswith((DELTA_PREFIX, ADJOINT_HEAD_PREFIX)):
-            field = name.removeprefix(DELTA_PREFIX).removeprefix(ADJOINT_HEAD_PREFIX)
-            stored = self.values["adj " + field]
-            if name.startswith(DELTA_PREFIX):
+            return self.values[self.system.adjoint_of["yhat"]][:, 0]
+        head = self.builder.heads[name]
+        if head.kind is HeadKind.GRADIENT:
+            stored = self.values[self.system.velocity_of[head.field]]
+        elif head.kind in (HeadKind.DELTA, HeadKind.ADJOINT):
+            stored = self.values[self.system.adjoint_of[head.field]]
+            if head.kind is HeadKind.DELTA:
                 residual = self.array(RESIDUAL)
                 stored = stored / residual.reshape(-1, *[1] * (stored.ndim - 1))
         else:
-            field, stored = name, self.values[name]
-        axes = self.system.field[field].axes
+            stored = self.values[head.field]
+        axes = self.system.field[head.field].axes
         single = tuple(k for k, axis in enumerate(axes) if axis in self.builder.single)
         return stored.squeeze(single)
 
