@@ -1163,33 +1163,24 @@ def rates(t: float) -> dict[str, float]:
 # -------------------------------- Independent draws from the laws of initial values
 
 
-def draw(
-    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
-) -> Array:
-    """Independent entries of one law, in float64; every parameter has a random generator of its own.
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
-    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "normal":
-        values = rng.standard_normal(shape)
-        values *= arguments[1]
-        values += arguments[0]
-        return values
-    if kind == "uniform":
-        values = rng.random(shape)
-        values *= arguments[1] - arguments[0]
-        values += arguments[0]
-        return values
-    if kind == "rademacher":
-        signs = 1 - 2 * rng.integers(0, 2, shape)
-        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
-    if kind == "sphere":
-        values = rng.standard_normal(shape)
-        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
-        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return np.asarray(arguments[0] * values / norm)
-    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
 
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
@@ -1197,27 +1188,27 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
     values: dict[str, Array] = {}
     drawn = edges == "draw"
     # e.gain: normal(1, 0.2)
-    values["e.gain"] = draw("normal", (1.0, 0.2,), "e.gain", (n["e"],), seed)
+    values["e.gain"] = draw_normal(generator("e.gain", seed), (n["e"],), 0, 1.0, 0.2)
     # e.shift: normal(0, 0.3)
-    values["e.shift"] = draw("normal", (0.0, 0.3,), "e.shift", (n["e"],), seed)
+    values["e.shift"] = draw_normal(generator("e.shift", seed), (n["e"],), 0, 0.0, 0.3)
     # e.weight: normal(0, 0.6)
-    values["e.weight"] = draw("normal", (0.0, 0.6,), "e.weight", (n["e"], n["channels"], n["e.taps"],), seed)
+    values["e.weight"] = draw_normal(generator("e.weight", seed), (n["e"], n["channels"], n["e.taps"],), 0, 0.0, 0.6)
     # a.weight.e: normal(1, 1)
-    values["a.weight.e"] = (draw("normal", (1.0, 1.0,), "a.weight.e", (n["a"], n["e"], n["a.taps"],), seed) if drawn else draw("constant", (1.0,), "a.weight.e", (n["a"], n["e"], n["a.taps"],), seed))
+    values["a.weight.e"] = (draw_normal(generator("a.weight.e", seed), (n["a"], n["e"], n["a.taps"],), 0, 1.0, 1.0) if drawn else draw_constant(generator("a.weight.e", seed), (n["a"], n["e"], n["a.taps"],), 0, 1.0))
     # a.weight.e.g: normal(0.5, 1)
-    values["a.weight.e.g"] = (draw("normal", (0.5, 1.0,), "a.weight.e.g", (n["a"], n["e"], n["a.taps"],), seed) if drawn else draw("constant", (0.5,), "a.weight.e.g", (n["a"], n["e"], n["a.taps"],), seed))
+    values["a.weight.e.g"] = (draw_normal(generator("a.weight.e.g", seed), (n["a"], n["e"], n["a.taps"],), 0, 0.5, 1.0) if drawn else draw_constant(generator("a.weight.e.g", seed), (n["a"], n["e"], n["a.taps"],), 0, 0.5))
     # a.weight.x: normal(0, 1)
-    values["a.weight.x"] = draw("normal", (0.0, 1.0,), "a.weight.x", (n["a"], n["channels"], n["a.taps"],), seed)
+    values["a.weight.x"] = draw_normal(generator("a.weight.x", seed), (n["a"], n["channels"], n["a.taps"],), 0, 0.0, 1.0)
     # f.bias: normal(0, 0.3)
-    values["f.bias"] = draw("normal", (0.0, 0.3,), "f.bias", (n["f"],), seed)
+    values["f.bias"] = draw_normal(generator("f.bias", seed), (n["f"],), 0, 0.0, 0.3)
     # f.weight: normal(1, 0.5)
-    values["f.weight"] = (draw("normal", (1.0, 0.5,), "f.weight", (n["f"], n["a"],), seed) if drawn else draw("constant", (1.0,), "f.weight", (n["f"], n["a"],), seed))
+    values["f.weight"] = (draw_normal(generator("f.weight", seed), (n["f"], n["a"],), 0, 1.0, 0.5) if drawn else draw_constant(generator("f.weight", seed), (n["f"], n["a"],), 0, 1.0))
     # output.bias: 0
-    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
     # output.weight.f: normal(1, 0.5)
-    values["output.weight.f"] = draw("normal", (1.0, 0.5,), "output.weight.f", (n["outputs"], n["f"],), seed)
+    values["output.weight.f"] = draw_normal(generator("output.weight.f", seed), (n["outputs"], n["f"],), 1, 1.0, 0.5)
     # output.weight.e: normal(0, 0.5)
-    values["output.weight.e"] = draw("normal", (0.0, 0.5,), "output.weight.e", (n["outputs"], n["e"], n["e.positions"],), seed)
+    values["output.weight.e"] = draw_normal(generator("output.weight.e", seed), (n["outputs"], n["e"], n["e.positions"],), 1, 0.0, 0.5)
     return values
 
 

@@ -467,33 +467,24 @@ def rates(t: float) -> dict[str, float]:
 # -------------------------------- Independent draws from the laws of initial values
 
 
-def draw(
-    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
-) -> Array:
-    """Independent entries of one law, in float64; every parameter has a random generator of its own.
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
-    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "normal":
-        values = rng.standard_normal(shape)
-        values *= arguments[1]
-        values += arguments[0]
-        return values
-    if kind == "uniform":
-        values = rng.random(shape)
-        values *= arguments[1] - arguments[0]
-        values += arguments[0]
-        return values
-    if kind == "rademacher":
-        signs = 1 - 2 * rng.integers(0, 2, shape)
-        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
-    if kind == "sphere":
-        values = rng.standard_normal(shape)
-        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
-        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return np.asarray(arguments[0] * values / norm)
-    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
 
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
@@ -501,25 +492,25 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
     values: dict[str, Array] = {}
     drawn = edges == "draw"
     # left.bias: normal(0, 0.5)
-    values["left.bias"] = draw("normal", (0.0, 0.5,), "left.bias", (n["left"],), seed)
+    values["left.bias"] = draw_normal(generator("left.bias", seed), (n["left"],), 0, 0.0, 0.5)
     # left.weight: normal(0, 0.7)
-    values["left.weight"] = draw("normal", (0.0, 0.7,), "left.weight", (n["left"], n["inputs"],), seed)
+    values["left.weight"] = draw_normal(generator("left.weight", seed), (n["left"], n["inputs"],), 0, 0.0, 0.7)
     # right.bias: normal(0, 0.5)
-    values["right.bias"] = draw("normal", (0.0, 0.5,), "right.bias", (n["right"],), seed)
+    values["right.bias"] = draw_normal(generator("right.bias", seed), (n["right"],), 0, 0.0, 0.5)
     # right.weight: normal(0, 0.7)
-    values["right.weight"] = draw("normal", (0.0, 0.7,), "right.weight", (n["right"], n["inputs"],), seed)
+    values["right.weight"] = draw_normal(generator("right.weight", seed), (n["right"], n["inputs"],), 0, 0.0, 0.7)
     # b.weight.left: normal(1, 1)
-    values["b.weight.left"] = (draw("normal", (1.0, 1.0,), "b.weight.left", (n["b"], n["left"],), seed) if drawn else draw("constant", (1.0,), "b.weight.left", (n["b"], n["left"],), seed))
+    values["b.weight.left"] = (draw_normal(generator("b.weight.left", seed), (n["b"], n["left"],), 0, 1.0, 1.0) if drawn else draw_constant(generator("b.weight.left", seed), (n["b"], n["left"],), 0, 1.0))
     # b.weight.x: normal(0, 0.5)
-    values["b.weight.x"] = draw("normal", (0.0, 0.5,), "b.weight.x", (n["b"], n["inputs"],), seed)
+    values["b.weight.x"] = draw_normal(generator("b.weight.x", seed), (n["b"], n["inputs"],), 0, 0.0, 0.5)
     # b.weight.right: normal(1 + target.w[0], 1)
-    values["b.weight.right"] = (draw("normal", (1.0 + values["b.weight.x"][:, 0].reshape(-1, 1), 1.0,), "b.weight.right", (n["b"], n["right"],), seed) if drawn else draw("constant", (1.0 + values["b.weight.x"][:, 0].reshape(-1, 1),), "b.weight.right", (n["b"], n["right"],), seed))
+    values["b.weight.right"] = (draw_normal(generator("b.weight.right", seed), (n["b"], n["right"],), 0, 1.0 + values["b.weight.x"][:, 0].reshape(-1, 1), 1.0) if drawn else draw_constant(generator("b.weight.right", seed), (n["b"], n["right"],), 0, 1.0 + values["b.weight.x"][:, 0].reshape(-1, 1)))
     # output.bias: 0
-    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
     # output.weight.b: normal(1, 1)
-    values["output.weight.b"] = draw("normal", (1.0, 1.0,), "output.weight.b", (n["outputs"], n["b"],), seed)
+    values["output.weight.b"] = draw_normal(generator("output.weight.b", seed), (n["outputs"], n["b"],), 1, 1.0, 1.0)
     # output.weight.right: normal(0, 1)
-    values["output.weight.right"] = draw("normal", (0.0, 1.0,), "output.weight.right", (n["outputs"], n["right"],), seed)
+    values["output.weight.right"] = draw_normal(generator("output.weight.right", seed), (n["outputs"], n["right"],), 1, 0.0, 1.0)
     return values
 
 

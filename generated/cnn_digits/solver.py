@@ -938,33 +938,24 @@ def rates(t: float) -> dict[str, float]:
 # -------------------------------- Independent draws from the laws of initial values
 
 
-def draw(
-    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
-) -> Array:
-    """Independent entries of one law, in float64; every parameter has a random generator of its own.
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
-    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "normal":
-        values = rng.standard_normal(shape)
-        values *= arguments[1]
-        values += arguments[0]
-        return values
-    if kind == "uniform":
-        values = rng.random(shape)
-        values *= arguments[1] - arguments[0]
-        values += arguments[0]
-        return values
-    if kind == "rademacher":
-        signs = 1 - 2 * rng.integers(0, 2, shape)
-        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
-    if kind == "sphere":
-        values = rng.standard_normal(shape)
-        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
-        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return np.asarray(arguments[0] * values / norm)
-    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
 
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
@@ -972,17 +963,17 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
     values: dict[str, Array] = {}
     drawn = edges == "draw"
     # c1.bias: 0
-    values["c1.bias"] = draw("constant", (0.0,), "c1.bias", (n["c1"],), seed)
+    values["c1.bias"] = draw_constant(generator("c1.bias", seed), (n["c1"],), 0, 0.0)
     # c1.weight: normal(0, sqrt(2/fan_in))
-    values["c1.weight"] = draw("normal", (0.0, 0.4714045207910317,), "c1.weight", (n["c1"], n["channels"], n["c1.taps1"], n["c1.taps2"],), seed)
+    values["c1.weight"] = draw_normal(generator("c1.weight", seed), (n["c1"], n["channels"], n["c1.taps1"], n["c1.taps2"],), 0, 0.0, 0.4714045207910317)
     # c2.bias: 0
-    values["c2.bias"] = draw("constant", (0.0,), "c2.bias", (n["c2"],), seed)
+    values["c2.bias"] = draw_constant(generator("c2.bias", seed), (n["c2"],), 0, 0.0)
     # c2.weight: normal(1, 1)
-    values["c2.weight"] = (draw("normal", (1.0, 1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed) if drawn else draw("constant", (1.0,), "c2.weight", (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), seed))
+    values["c2.weight"] = (draw_normal(generator("c2.weight", seed), (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), 0, 1.0, 1.0) if drawn else draw_constant(generator("c2.weight", seed), (n["c2"], n["c1"], n["c2.taps1"], n["c2.taps2"],), 0, 1.0))
     # output.bias: 0
-    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
     # output.weight: normal(0, 0.4)
-    values["output.weight"] = draw("normal", (0.0, 0.4,), "output.weight", (n["outputs"], n["c2"], n["p2.positions1"], n["p2.positions2"],), seed)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["c2"], n["p2.positions1"], n["p2.positions2"],), 1, 0.0, 0.4)
     return values
 
 

@@ -602,33 +602,24 @@ def rates(t: float) -> dict[str, float]:
 # -------------------------------- Independent draws from the laws of initial values
 
 
-def draw(
-    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
-) -> Array:
-    """Independent entries of one law, in float64; every parameter has a random generator of its own.
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
-    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "normal":
-        values = rng.standard_normal(shape)
-        values *= arguments[1]
-        values += arguments[0]
-        return values
-    if kind == "uniform":
-        values = rng.random(shape)
-        values *= arguments[1] - arguments[0]
-        values += arguments[0]
-        return values
-    if kind == "rademacher":
-        signs = 1 - 2 * rng.integers(0, 2, shape)
-        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
-    if kind == "sphere":
-        values = rng.standard_normal(shape)
-        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
-        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return np.asarray(arguments[0] * values / norm)
-    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
 
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
@@ -636,15 +627,15 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
     values: dict[str, Array] = {}
     drawn = edges == "draw"
     # r.bias: normal(0, 0.3)
-    values["r.bias"] = draw("normal", (0.0, 0.3,), "r.bias", (n["r"],), seed)
+    values["r.bias"] = draw_normal(generator("r.bias", seed), (n["r"],), 0, 0.0, 0.3)
     # r.weight.x: normal(0, 1)
-    values["r.weight.x"] = draw("normal", (0.0, 1.0,), "r.weight.x", (n["r"], n["inputs"],), seed)
+    values["r.weight.x"] = draw_normal(generator("r.weight.x", seed), (n["r"], n["inputs"],), 0, 0.0, 1.0)
     # r.weight.r: normal(0.5, 0.5)
-    values["r.weight.r"] = (draw("normal", (0.5, 0.5,), "r.weight.r", (n["r"], n["r"],), seed) if drawn else draw("constant", (0.5,), "r.weight.r", (n["r"], n["r"],), seed))
+    values["r.weight.r"] = (draw_normal(generator("r.weight.r", seed), (n["r"], n["r"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("r.weight.r", seed), (n["r"], n["r"],), 0, 0.5))
     # output.bias: 0
-    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
     # output.weight: normal(0.5, 1)
-    values["output.weight"] = draw("normal", (0.5, 1.0,), "output.weight", (n["outputs"], n["r"],), seed)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["r"],), 1, 0.5, 1.0)
     return values
 
 

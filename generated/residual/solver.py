@@ -446,33 +446,34 @@ def rates(t: float) -> dict[str, float]:
 # -------------------------------- Independent draws from the laws of initial values
 
 
-def draw(
-    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
-) -> Array:
-    """Independent entries of one law, in float64; every parameter has a random generator of its own.
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
-    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "normal":
-        values = rng.standard_normal(shape)
-        values *= arguments[1]
-        values += arguments[0]
-        return values
-    if kind == "uniform":
-        values = rng.random(shape)
-        values *= arguments[1] - arguments[0]
-        values += arguments[0]
-        return values
-    if kind == "rademacher":
-        signs = 1 - 2 * rng.integers(0, 2, shape)
-        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
-    if kind == "sphere":
-        values = rng.standard_normal(shape)
-        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
-        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return np.asarray(arguments[0] * values / norm)
-    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_uniform(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, low: Array, high: Array
+) -> Array:
+    """Entries with equal density between two ends."""
+    values = rng.random(shape)
+    values *= high - low
+    values += low
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
 
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
@@ -480,19 +481,19 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
     values: dict[str, Array] = {}
     drawn = edges == "draw"
     # s0.weight: normal(0, sqrt(4/10))
-    values["s0.weight"] = draw("normal", (0.0, 0.6324555320336759,), "s0.weight", (n["s0"], n["inputs"],), seed)
+    values["s0.weight"] = draw_normal(generator("s0.weight", seed), (n["s0"], n["inputs"],), 0, 0.0, 0.6324555320336759)
     # s1.gate: uniform(0.5, 1.5)
-    values["s1.gate"] = draw("uniform", (0.5, 1.5,), "s1.gate", (n["s0"],), seed)
+    values["s1.gate"] = draw_uniform(generator("s1.gate", seed), (n["s0"],), 0, 0.5, 1.5)
     # s1.b: normal(0, 0.3)
-    values["s1.b"] = draw("normal", (0.0, 0.3,), "s1.b", (n["s0"],), seed)
+    values["s1.b"] = draw_normal(generator("s1.b", seed), (n["s0"],), 0, 0.0, 0.3)
     # s1.weight: normal(0.5, 0.3)
-    values["s1.weight"] = (draw("normal", (0.5, 0.3,), "s1.weight", (n["s0"], n["s0"],), seed) if drawn else draw("constant", (0.5,), "s1.weight", (n["s0"], n["s0"],), seed))
+    values["s1.weight"] = (draw_normal(generator("s1.weight", seed), (n["s0"], n["s0"],), 0, 0.5, 0.3) if drawn else draw_constant(generator("s1.weight", seed), (n["s0"], n["s0"],), 0, 0.5))
     # s2.weight: normal(0.5, 0.3)
-    values["s2.weight"] = (draw("normal", (0.5, 0.3,), "s2.weight", (n["s0"], n["s0"],), seed) if drawn else draw("constant", (0.5,), "s2.weight", (n["s0"], n["s0"],), seed))
+    values["s2.weight"] = (draw_normal(generator("s2.weight", seed), (n["s0"], n["s0"],), 0, 0.5, 0.3) if drawn else draw_constant(generator("s2.weight", seed), (n["s0"], n["s0"],), 0, 0.5))
     # output.bias: 0
-    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
     # output.weight: normal(1, 0.5)
-    values["output.weight"] = draw("normal", (1.0, 0.5,), "output.weight", (n["outputs"], n["s0"],), seed)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["s0"],), 1, 1.0, 0.5)
     return values
 
 

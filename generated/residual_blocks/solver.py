@@ -629,33 +629,24 @@ def rates(t: float) -> dict[str, float]:
 # -------------------------------- Independent draws from the laws of initial values
 
 
-def draw(
-    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
-) -> Array:
-    """Independent entries of one law, in float64; every parameter has a random generator of its own.
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
-    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "normal":
-        values = rng.standard_normal(shape)
-        values *= arguments[1]
-        values += arguments[0]
-        return values
-    if kind == "uniform":
-        values = rng.random(shape)
-        values *= arguments[1] - arguments[0]
-        values += arguments[0]
-        return values
-    if kind == "rademacher":
-        signs = 1 - 2 * rng.integers(0, 2, shape)
-        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
-    if kind == "sphere":
-        values = rng.standard_normal(shape)
-        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
-        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return np.asarray(arguments[0] * values / norm)
-    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
 
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
@@ -663,41 +654,41 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
     values: dict[str, Array] = {}
     drawn = edges == "draw"
     # s.weight: normal(0, sqrt(4/10))
-    values["s.weight"] = draw("normal", (0.0, 0.6324555320336759,), "s.weight", (n["s"], n["inputs"],), seed)
+    values["s.weight"] = draw_normal(generator("s.weight", seed), (n["s"], n["inputs"],), 0, 0.0, 0.6324555320336759)
     # inner_1.bias: normal(0, 0.3)
-    values["inner_1.bias"] = draw("normal", (0.0, 0.3,), "inner_1.bias", (n["inner_1"],), seed)
+    values["inner_1.bias"] = draw_normal(generator("inner_1.bias", seed), (n["inner_1"],), 0, 0.0, 0.3)
     # inner_1.weight: normal(0.5, 0.5)
-    values["inner_1.weight"] = (draw("normal", (0.5, 0.5,), "inner_1.weight", (n["inner_1"], n["s"],), seed) if drawn else draw("constant", (0.5,), "inner_1.weight", (n["inner_1"], n["s"],), seed))
+    values["inner_1.weight"] = (draw_normal(generator("inner_1.weight", seed), (n["inner_1"], n["s"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("inner_1.weight", seed), (n["inner_1"], n["s"],), 0, 0.5))
     # add_1.weight: normal(0, 1)
-    values["add_1.weight"] = (draw("normal", (0.0, 1.0,), "add_1.weight", (n["s"], n["inner_1"],), seed) if drawn else draw("constant", (0.0,), "add_1.weight", (n["s"], n["inner_1"],), seed))
+    values["add_1.weight"] = (draw_normal(generator("add_1.weight", seed), (n["s"], n["inner_1"],), 0, 0.0, 1.0) if drawn else draw_constant(generator("add_1.weight", seed), (n["s"], n["inner_1"],), 0, 0.0))
     # inner_2.bias: normal(0, 0.3)
-    values["inner_2.bias"] = draw("normal", (0.0, 0.3,), "inner_2.bias", (n["inner_2"],), seed)
+    values["inner_2.bias"] = draw_normal(generator("inner_2.bias", seed), (n["inner_2"],), 0, 0.0, 0.3)
     # inner_2.weight: normal(0.5, 0.5)
-    values["inner_2.weight"] = (draw("normal", (0.5, 0.5,), "inner_2.weight", (n["inner_2"], n["s"],), seed) if drawn else draw("constant", (0.5,), "inner_2.weight", (n["inner_2"], n["s"],), seed))
+    values["inner_2.weight"] = (draw_normal(generator("inner_2.weight", seed), (n["inner_2"], n["s"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("inner_2.weight", seed), (n["inner_2"], n["s"],), 0, 0.5))
     # add_2.weight: normal(0, 1)
-    values["add_2.weight"] = (draw("normal", (0.0, 1.0,), "add_2.weight", (n["s"], n["inner_2"],), seed) if drawn else draw("constant", (0.0,), "add_2.weight", (n["s"], n["inner_2"],), seed))
+    values["add_2.weight"] = (draw_normal(generator("add_2.weight", seed), (n["s"], n["inner_2"],), 0, 0.0, 1.0) if drawn else draw_constant(generator("add_2.weight", seed), (n["s"], n["inner_2"],), 0, 0.0))
     # inner_3.bias: normal(0, 0.3)
-    values["inner_3.bias"] = draw("normal", (0.0, 0.3,), "inner_3.bias", (n["inner_3"],), seed)
+    values["inner_3.bias"] = draw_normal(generator("inner_3.bias", seed), (n["inner_3"],), 0, 0.0, 0.3)
     # inner_3.weight: normal(0.5, 0.5)
-    values["inner_3.weight"] = (draw("normal", (0.5, 0.5,), "inner_3.weight", (n["inner_3"], n["s"],), seed) if drawn else draw("constant", (0.5,), "inner_3.weight", (n["inner_3"], n["s"],), seed))
+    values["inner_3.weight"] = (draw_normal(generator("inner_3.weight", seed), (n["inner_3"], n["s"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("inner_3.weight", seed), (n["inner_3"], n["s"],), 0, 0.5))
     # add_3.weight: normal(0, 1)
-    values["add_3.weight"] = (draw("normal", (0.0, 1.0,), "add_3.weight", (n["s"], n["inner_3"],), seed) if drawn else draw("constant", (0.0,), "add_3.weight", (n["s"], n["inner_3"],), seed))
+    values["add_3.weight"] = (draw_normal(generator("add_3.weight", seed), (n["s"], n["inner_3"],), 0, 0.0, 1.0) if drawn else draw_constant(generator("add_3.weight", seed), (n["s"], n["inner_3"],), 0, 0.0))
     # middle_1.bias: 0
-    values["middle_1.bias"] = draw("constant", (0.0,), "middle_1.bias", (n["middle_1"],), seed)
+    values["middle_1.bias"] = draw_constant(generator("middle_1.bias", seed), (n["middle_1"],), 0, 0.0)
     # middle_1.weight: normal(0.5, 0.5)
-    values["middle_1.weight"] = (draw("normal", (0.5, 0.5,), "middle_1.weight", (n["middle_1"], n["s"],), seed) if drawn else draw("constant", (0.5,), "middle_1.weight", (n["middle_1"], n["s"],), seed))
+    values["middle_1.weight"] = (draw_normal(generator("middle_1.weight", seed), (n["middle_1"], n["s"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("middle_1.weight", seed), (n["middle_1"], n["s"],), 0, 0.5))
     # sum_1.weight: normal(0.5, 1)
-    values["sum_1.weight"] = (draw("normal", (0.5, 1.0,), "sum_1.weight", (n["s"], n["middle_1"],), seed) if drawn else draw("constant", (0.5,), "sum_1.weight", (n["s"], n["middle_1"],), seed))
+    values["sum_1.weight"] = (draw_normal(generator("sum_1.weight", seed), (n["s"], n["middle_1"],), 0, 0.5, 1.0) if drawn else draw_constant(generator("sum_1.weight", seed), (n["s"], n["middle_1"],), 0, 0.5))
     # middle_2.bias: 0
-    values["middle_2.bias"] = draw("constant", (0.0,), "middle_2.bias", (n["middle_2"],), seed)
+    values["middle_2.bias"] = draw_constant(generator("middle_2.bias", seed), (n["middle_2"],), 0, 0.0)
     # middle_2.weight: normal(0.5, 0.5)
-    values["middle_2.weight"] = (draw("normal", (0.5, 0.5,), "middle_2.weight", (n["middle_2"], n["s"],), seed) if drawn else draw("constant", (0.5,), "middle_2.weight", (n["middle_2"], n["s"],), seed))
+    values["middle_2.weight"] = (draw_normal(generator("middle_2.weight", seed), (n["middle_2"], n["s"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("middle_2.weight", seed), (n["middle_2"], n["s"],), 0, 0.5))
     # sum_2.weight: normal(0.5, 1)
-    values["sum_2.weight"] = (draw("normal", (0.5, 1.0,), "sum_2.weight", (n["s"], n["middle_2"],), seed) if drawn else draw("constant", (0.5,), "sum_2.weight", (n["s"], n["middle_2"],), seed))
+    values["sum_2.weight"] = (draw_normal(generator("sum_2.weight", seed), (n["s"], n["middle_2"],), 0, 0.5, 1.0) if drawn else draw_constant(generator("sum_2.weight", seed), (n["s"], n["middle_2"],), 0, 0.5))
     # output.bias: 0
-    values["output.bias"] = draw("constant", (0.0,), "output.bias", (n["outputs"],), seed)
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
     # output.weight: normal(1, 0.5)
-    values["output.weight"] = draw("normal", (1.0, 0.5,), "output.weight", (n["outputs"], n["s"],), seed)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["s"],), 1, 1.0, 0.5)
     return values
 
 

@@ -349,33 +349,24 @@ def rates(t: float) -> dict[str, float]:
 # -------------------------------- Independent draws from the laws of initial values
 
 
-def draw(
-    kind: str, arguments: tuple[Any, ...], name: str, shape: tuple[int, ...], seed: int, neuron: int = 0
-) -> Array:
-    """Independent entries of one law, in float64; every parameter has a random generator of its own.
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
-    ``neuron``: the axis of the neurons, whose vectors a sphere draws one by one.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "normal":
-        values = rng.standard_normal(shape)
-        values *= arguments[1]
-        values += arguments[0]
-        return values
-    if kind == "uniform":
-        values = rng.random(shape)
-        values *= arguments[1] - arguments[0]
-        values += arguments[0]
-        return values
-    if kind == "rademacher":
-        signs = 1 - 2 * rng.integers(0, 2, shape)
-        return np.broadcast_to(arguments[0] * signs, shape).astype(np.float64)
-    if kind == "sphere":
-        values = rng.standard_normal(shape)
-        others = tuple(axis for axis in range(len(shape)) if axis != neuron)
-        norm = np.sqrt(np.sum(values * values, axis=others, keepdims=True))
-        return np.asarray(arguments[0] * values / norm)
-    return np.broadcast_to(np.asarray(arguments[0], dtype=np.float64), shape).copy()
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
 
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
@@ -383,11 +374,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
     values: dict[str, Array] = {}
     drawn = edges == "draw"
     # h1.weight: normal(0, sqrt(4/10))
-    values["h1.weight"] = draw("normal", (0.0, 0.6324555320336759,), "h1.weight", (n["h1"], n["inputs"],), seed)
+    values["h1.weight"] = draw_normal(generator("h1.weight", seed), (n["h1"], n["inputs"],), 0, 0.0, 0.6324555320336759)
     # h2.weight: normal(1, 0.5)
-    values["h2.weight"] = (draw("normal", (1.0, 0.5,), "h2.weight", (n["h2"], n["h1"],), seed) if drawn else draw("constant", (1.0,), "h2.weight", (n["h2"], n["h1"],), seed))
+    values["h2.weight"] = (draw_normal(generator("h2.weight", seed), (n["h2"], n["h1"],), 0, 1.0, 0.5) if drawn else draw_constant(generator("h2.weight", seed), (n["h2"], n["h1"],), 0, 1.0))
     # output.weight: normal(1, 0.5)
-    values["output.weight"] = draw("normal", (1.0, 0.5,), "output.weight", (n["outputs"], n["h2"],), seed)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["h2"],), 1, 1.0, 0.5)
     return values
 
 

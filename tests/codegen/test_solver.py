@@ -1,10 +1,14 @@
 """Generated solvers against the plain interpreter, uncompiled, compiled, and in both precisions."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import sympy as sp
 
+from mfderive.algebra.functions import call
+from mfderive.algebra.terms import Access
 from mfderive.codegen.generate import load_solver
 from mfderive.state.draw import initial_state
 
@@ -57,7 +61,7 @@ def test_step_is_state_plus_velocity(solver):
 
 
 def test_sample_is_the_packages_draw(solver):
-    """The solver draws what mfderive.samples draws, bit for bit, in both modes of the edges."""
+    """The solver draws what the package draws, bit for bit, in both modes of the edges."""
     system, module = solver
     for edges in ("draw", "mean"):
         own, other = module.sample(5, 11, edges), initial_state(system, 5, 11, edges)
@@ -163,3 +167,28 @@ def test_arrays_of_a_wrong_shape_are_refused(solver):
             ):
                 with pytest.raises(ValueError, match=re.escape(f"state['{name}'] has shape")):
                     call()
+
+
+def test_a_gradient_that_reads_the_loss_computes_it_first(tmp_path):
+    """No shipped loss needs this: here an adjoint is multiplied by 1 = step(loss + 1)."""
+    system = limit("two_layer")
+    loss = sp.Symbol("loss value")
+    (index, *_) = system.equation_of[system.adjoint_of["yhat"]].target
+
+    def reading(equation):
+        if equation.field != system.adjoint_of["yhat"]:
+            return equation
+        return equation.map_terms(
+            lambda term: replace(
+                term,
+                expression=term.expression * call("step", loss + 1),
+                accesses=(*term.accesses, (loss, Access("loss", (index,)))),
+            )
+        )
+
+    module = write_solver(system.map_equations(reading), tmp_path, compiled=False)
+    (tmp_path / "plain").mkdir()
+    plain = write_solver(system, tmp_path / "plain", compiled=False)
+    state, x, y, weights = weighted_case(plain)
+    speed, expected = (m.velocity(state, x, y, weights=weights) for m in (module, plain))
+    assert all(np.array_equal(speed[name], expected[name]) for name in expected)

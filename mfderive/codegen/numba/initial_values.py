@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
+
 import sympy as sp
 
 from ...algebra.evaluate import evaluate_expression
-from ...algebra.laws import TIME, End, Law, LawKind, Reference, Variable
+from ...algebra.law_kinds import LAWS, LawKind
+from ...algebra.laws import TIME, End, Law, Reference, Variable
 from ...algebra.system import LimitSystem
 from ...state.draw import draw_order, neuron_axis
 from .expression_code import array_text
 
 
+def draw_functions(system: LimitSystem) -> list[str]:
+    """Sources of the functions that draw from the laws of a system, each once, in the order of the table."""
+    kinds = {parameter.law.kind for parameter in system.parameters}
+    if any(parameter.noise is not None for parameter in system.parameters):
+        kinds.add(LawKind.CONSTANT)  # the conditional mean
+    return [inspect.getsource(row.draw) for name, row in LAWS.items() if name in kinds]
+
+
 def law_lines(system: LimitSystem) -> list[str]:
-    """The body of ``initial_values``: one assignment per parameter, references before their use.
+    """The body of ``initial_values``: one assignment per parameter, after those that it refers to.
 
     The noise of ``system`` is drawn (no noise axes); a parameter still says whether it has noise.
     """
@@ -39,7 +50,7 @@ def _shape(parameter: Variable) -> str:
 
 def law_text(law: Law) -> str:
     """A law as one line."""
-    return " ".join(law.text.split()) if law.text else law.kind.value
+    return " ".join(law.text.split()) if law.text else law.kind
 
 
 def _draw(parameter: Variable, law: Law, table: dict[str, Variable], shape: str, neuron: int) -> str:
@@ -53,9 +64,8 @@ def _draw(parameter: Variable, law: Law, table: dict[str, Variable], shape: str,
         else repr(float(evaluate_expression(argument, {})))
         for argument in law.arguments
     ]
-    given = f'"{law.kind.value}", ({", ".join(arguments)},), "{parameter.name}", {shape}, seed'
-    # Only a sphere asks which axis holds the neurons.
-    return f"draw({given}, {neuron})" if law.kind is LawKind.SPHERE and neuron else f"draw({given})"
+    generator = f'generator("{parameter.name}", seed)'
+    return f"{law.row.draw.__name__}({', '.join([generator, shape, str(neuron), *arguments])})"
 
 
 def _referenced(parameter: Variable, reference: Reference, other: Variable) -> str:

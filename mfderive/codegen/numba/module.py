@@ -10,7 +10,7 @@ from ...tensor.scheduling import Planned, Schedule, schedule
 from ..digest import GENERATOR, digest
 from .evolution import write_evolution
 from .function_code import CODE
-from .initial_values import law_lines, rate_lines
+from .initial_values import draw_functions, law_lines, rate_lines
 from .loops import Kernels
 from .splice import heading, import_lines, part, with_callees
 from .sweep import Sweep
@@ -94,6 +94,7 @@ def solver_source(system: LimitSystem, name: str | None = None) -> str:
             heading("Equations"),
             *body.blocks,
             draws.section,
+            *draw_functions(system),
             laws,
             *(section.section for section in behind),
         ]

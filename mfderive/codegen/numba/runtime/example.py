@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ....algebra.law_draws import draw_normal, draw_uniform
 from .compilation import Array, Fields, Maker
-from .initial_draws import draw
+from .initial_draws import generator
 from .matrix_product import matrix_product
 from .node_weights import Nodes
 
@@ -91,7 +92,8 @@ def rates(t: float) -> dict[str, float]:
 
 def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
     """A draw of every parameter, in float64."""
+    n_h, n_in, n_out = n["h1"], n["inputs"], n["outputs"]
     return {
-        "h1.weight": draw("normal", (0.0, 1.0), "h1.weight", (n["h1"], n["inputs"]), seed),
-        "output.weight": draw("uniform", (-1.0, 1.0), "output.weight", (n["outputs"], n["h1"]), seed),
+        "h1.weight": draw_normal(generator("h1.weight", seed), (n_h, n_in), 0, 0.0, 1.0),
+        "output.weight": draw_uniform(generator("output.weight", seed), (n_out, n_h), 0, -1.0, 1.0),
     }
