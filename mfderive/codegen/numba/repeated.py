@@ -42,7 +42,7 @@ class Repeated:
         self.weightings: dict[str, tuple[str, str]] = {}
 
     def call(self, weights: str | None) -> tuple[str, list[str]]:
-        """The function, which is added to the file, and its arguments behind gemm, first, last and scratch.
+        """The function, which is added to the file, and its arguments after gemm, first, last and scratch.
 
         ``weights``: code of the weights of the index's nodes.
         """
