@@ -1,4 +1,4 @@
-"""Which weights' noise an average over it cannot remove: the test behind closure.
+"""Affinity: which weights' noise an average over it cannot remove. Closure and measure notation ask here.
 
 The test looks at the structure of an expression, not at its second derivative: relu(w u) has a second
 derivative of 0 wherever there is one, and is not affine.
@@ -6,21 +6,22 @@ derivative of 0 wherever there is one, and is not affine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, combinations_with_replacement, product
 
 import sympy as sp
 
 from ..algebra.system import LimitSystem
-from ..algebra.terms import Access, AxisKind, Index, Slot, Term
+from ..algebra.terms import Access, AxisKind, Equation, Index, Slot, Term
+from ..algebra.visitor import Fold
 
 Pair = tuple[sp.Symbol, sp.Symbol]
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Two reads of noise on one pair of neurons in a term that is not jointly affine in them.
+    """Two reads of noise on one pair of neurons in a term of ``equation`` not jointly affine in them.
 
     ``one`` and ``other`` may be the same access: then the term is not affine in that weight alone.
     """
@@ -47,7 +48,7 @@ def noise_obstacles(system: LimitSystem) -> tuple[Obstacle, ...]:
         for term in equation.terms:
             table = term.access_of
             noisy = {symbol for symbol, access in table.items() if noise_slot(system, access)}
-            for one, other in _remaining(term.expression, noisy):
+            for one, other in _sorted_pairs(_remaining(equation, term, noisy)):
                 if pair_of(system, table[one]) == pair_of(system, table[other]):
                     obstacle = Obstacle(equation.field, term, table[one], table[other])
                     key = (equation.field, obstacle.weights[0], obstacle.weights[-1])
@@ -55,10 +56,37 @@ def noise_obstacles(system: LimitSystem) -> tuple[Obstacle, ...]:
     return tuple(found.values())
 
 
-def _remaining(expression: sp.Expr, noisy: set[sp.Symbol]) -> set[Pair]:
-    """The entangled pairs of an expression, powers and products multiplied out where they seem to matter."""
-    found = entangled(expression, noisy)
-    return entangled(sp.expand(expression), noisy) if found else found
+def noise_groups(system: LimitSystem, obstacles: Iterable[Obstacle]) -> list[list[str]]:
+    """The weights whose noise stays, those that share a pair's noise together.
+
+    A weight that is constant given its ends has no noise of its own: alone it may always be closed.
+    """
+    groups: list[set[str]] = []
+    for obstacle in obstacles:
+        group = set(obstacle.weights)
+        for other in [g for g in groups if g & group]:
+            groups.remove(other)
+            group |= other
+        groups.append(group)
+    order = [p.name for p in system.parameters]
+    random = {p.name for p in system.parameters if not p.law.is_deterministic}
+    return [sorted(group, key=order.index) for group in groups if group & random]
+
+
+def kernel_obstacles(system: LimitSystem) -> tuple[Obstacle, ...]:
+    """The obstacles of weights whose noise stays: without one, the conditional means f are a closed state."""
+    obstacles = noise_obstacles(system)
+    kept = {weight for group in noise_groups(system, obstacles) for weight in group}
+    return tuple(obstacle for obstacle in obstacles if kept.intersection(obstacle.weights))
+
+
+def _remaining(equation: Equation, term: Term, noisy: set[sp.Symbol]) -> set[Pair]:
+    """The entangled pairs of a term, powers and products multiplied out where they seem to matter."""
+    if equation.selector:
+        # A first maximum jumps, whatever its values are like.
+        return set(combinations_with_replacement(_sorted(term.expression.free_symbols & noisy), 2))
+    found = entangled(term.expression, noisy)
+    return entangled(sp.expand(term.expression), noisy) if found else found
 
 
 def noise_slot(system: LimitSystem, access: Access) -> Index | None:
@@ -87,25 +115,64 @@ def entangled(expression: sp.Expr, noisy: set[sp.Symbol]) -> set[Pair]:
     """The pairs of symbols in which an expression is not jointly affine, (w, w) for w alone.
 
     Symbols multiplied with each other are entangled, and all symbols inside a function or a power.
+    Raises UnknownNodeError for a node outside of the closed table.
     """
-    return set(_entangled(expression, noisy))
+    return set(_Entanglement(noisy)(expression).pairs)
 
 
-def _entangled(expression: sp.Expr, noisy: set[sp.Symbol]) -> Iterator[Pair]:
-    present = _sorted(expression.free_symbols & noisy)
-    if not present or expression.is_Symbol:
-        return
-    if expression.is_Add or expression.is_Mul:
-        for argument in expression.args:
-            yield from _entangled(argument, noisy)
-        if expression.is_Mul:
-            for one, other in combinations(expression.args, 2):
-                yield from product(_sorted(one.free_symbols & noisy), _sorted(other.free_symbols & noisy))
-        return
-    for place, one in enumerate(present):
-        for other in present[place:]:
-            yield one, other
+@dataclass(frozen=True)
+class _Reach:
+    """The noisy symbols of an expression (none: degree 0) and its entangled pairs (none: affine)."""
+
+    symbols: frozenset[sp.Symbol] = frozenset()
+    pairs: frozenset[Pair] = frozenset()
 
 
-def _sorted(symbols: set[sp.Symbol]) -> list[sp.Symbol]:
+class _Entanglement(Fold[_Reach]):
+    """The noisy symbols and the entangled pairs of an expression, from those of its parts."""
+
+    def __init__(self, noisy: set[sp.Symbol]) -> None:
+        super().__init__({symbol: _Reach(frozenset({symbol})) for symbol in noisy})
+
+    def number(self, node: sp.Expr) -> _Reach:
+        """Degree 0."""
+        return _Reach()
+
+    def symbol(self, node: sp.Symbol) -> _Reach:
+        """Degree 0: the symbol carries no noise."""
+        return _Reach()
+
+    def add(self, node: sp.Expr, parts: list[_Reach]) -> _Reach:
+        """As affine as its parts."""
+        symbols = frozenset[sp.Symbol]().union(*(part.symbols for part in parts))
+        return _Reach(symbols, frozenset[Pair]().union(*(part.pairs for part in parts)))
+
+    def mul(self, node: sp.Expr, parts: list[_Reach]) -> _Reach:
+        """Symbols of different factors are entangled."""
+        both = self.add(node, parts)
+        crossed = (
+            _ordered(pair) for a, b in combinations(parts, 2) for pair in product(a.symbols, b.symbols)
+        )
+        return _Reach(both.symbols, both.pairs.union(crossed))
+
+    def power(self, node: sp.Expr, base: _Reach, exponent: _Reach) -> _Reach:
+        """As a function: 1 is no exponent of a power."""
+        return self.function(node, "", [base, exponent])
+
+    def function(self, node: sp.Expr, name: str, parts: list[_Reach]) -> _Reach:
+        """No function of the table is affine: all symbols inside are entangled, each with itself too."""
+        inside = _sorted(self.add(node, parts).symbols)
+        return _Reach(frozenset(inside), frozenset(combinations_with_replacement(inside, 2)))
+
+
+def _ordered(pair: Pair) -> Pair:
+    one, other = _sorted(pair)
+    return one, other
+
+
+def _sorted(symbols: Iterable[sp.Symbol]) -> list[sp.Symbol]:
     return sorted(symbols, key=lambda symbol: str(symbol.name))
+
+
+def _sorted_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+    return sorted(pairs, key=lambda pair: tuple(str(symbol.name) for symbol in pair))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations_with_replacement
 
-import sympy as sp
-
-from ..algebra.system import ForwardSystem
+from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import Access, AxisKind, Index, Role, Term, slot_indices
+from ..analysis.affinity import Obstacle, kernel_obstacles
+from ..analysis.dependencies import field_words
 
 Edge = tuple[str, str, str]  # weight, source population, target population
 
@@ -62,41 +61,7 @@ def _reachable(above: dict[str, set[str]], start: str) -> set[str]:
     return found
 
 
-def nonlinear_weight(system: ForwardSystem) -> tuple[str, str] | None:
-    """(weight, field) where an operation is not jointly affine in weights that carry a pair's noise."""
-    for equation in system.forward:
-        for term in equation.terms:
-            weight = _not_affine(system, term)
-            if weight is not None:
-                return weight, equation.field
-    return None
-
-
-def _not_affine(system: ForwardSystem, term: Term) -> str | None:
-    noisy = [(s, a) for s, a in term.accesses if _is_noisy(system, a.field)]
-    for (symbol, access), (other, second) in combinations_with_replacement(noisy, 2):
-        same_pair = set(_pair(system, access)) == set(_pair(system, second))
-        if same_pair and sp.diff(term.expression, symbol, other) != 0:
-            return access.field
-    return None
-
-
-def _is_noisy(system: ForwardSystem, name: str) -> bool:
-    parameter = system.parameter.get(name)
-    if parameter is None or len(system.population_slots(name)) != 2:
-        return False
-    return parameter.noise is not None and not parameter.law.is_deterministic
-
-
-def _pair(system: ForwardSystem, access: Access) -> tuple[Index, ...]:
-    return tuple(
-        slot
-        for slot in access.slots
-        if isinstance(slot, Index) and system.axis[slot.axis].kind is AxisKind.POPULATION
-    )
-
-
-def obstacle(system: ForwardSystem) -> str | None:
+def obstacle(system: LimitSystem) -> str | None:
     """One sentence that says why measure notation does not exist here; None where it does."""
     edge = closing_edge(system)
     if edge is not None:
@@ -109,14 +74,24 @@ def obstacle(system: ForwardSystem) -> str | None:
             f"There is no measure notation and no Eulerian form: the weight {weight} {where}, which closes a "
             "loop, so that the functions f would be defined on a space that contains themselves."
         )
-    found = nonlinear_weight(system)
-    if found is not None:
-        weight, field = found
-        return (
-            f"There is no closed equation for f = CE{{ν}} and no Eulerian form: {field} is nonlinear in the "
-            f"weight {weight}, whose entries are random given the neurons at their ends, so that the kernel "
-            f"ν itself, the law of an entry given its two ends, has to be kept (ζ in embedding notation)."
-        )
+    kernels = kernel_obstacles(system)
+    if kernels:
+        return _no_closed_f(system, kernels[0])
     if not system.populations:
         return "There is no measure notation: the network has no infinitely wide layer."
     return None
+
+
+def _no_closed_f(system: LimitSystem, found: Obstacle) -> str:
+    field = field_words(system, found.equation)
+    if len(found.weights) == 1:
+        what = f"is nonlinear in the weight {found.weights[0]}, whose entries are"
+    else:
+        what = (
+            f"multiplies the weights {' and '.join(found.weights)} on one pair of neurons. Their entries are"
+        )
+    return (
+        f"There is no closed equation for f = CE{{ν}} and no Eulerian form: {field} {what} random given the "
+        "neurons at their ends, so that the kernel ν itself, the law of an entry given its two ends, has to "
+        "be kept (ζ in embedding notation)."
+    )

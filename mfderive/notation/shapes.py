@@ -9,6 +9,7 @@ import sympy as sp
 from ..algebra.functions import ClosedFunction
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine, Equation, Role, Term
+from ..analysis.affinity import entangled
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def shape_of(system: ForwardSystem, equation: Equation) -> Shape | None:
             ),
         )
     )
-    affine = all(sp.diff(expression, s, t) == 0 for s in symbols for t in symbols)
+    affine = not entangled(sp.expand(expression), set(symbols))
     if affine and not expression.has(ClosedFunction) and not _windowed(system, equation.field):
         return None  # the identity with a shift is written out
     if isinstance(expression, ClosedFunction) and len(expression.args) == 1:

@@ -32,6 +32,7 @@ SEEDS = (*range(0, 24), 26, 33, 53, 79, 91, 99, 144, 169, 207)
 REASONS = (
     r"the weight \S+ leads from the population \S+ (into itself|back to \S+, which is below it)",
     r"\S+ is nonlinear in the weight \S+, whose entries are random",
+    r"\S+ multiplies the weights \S+ and \S+ on one pair of neurons. Their entries are random",
     r"the network has no infinitely wide layer",
 )
 
@@ -139,7 +140,7 @@ def test_random_networks_carry_f_along_the_path():
     Without transport the difference is of the order of the terms themselves.
     """
     kinds = set()
-    for seed in (12, 19, 26, 34, 45, 63, 80, 99, 131, 132):
+    for seed in (12, 19, 26, 34, 45, 63, 131, 132, 167, 179):
         case = case_of(seed)
         form = measure_form(case.limit)
         found, still = eulerian(form, case, seed)
@@ -153,9 +154,9 @@ def test_random_networks_carry_f_along_the_path():
 
 def test_a_lost_transport_term_is_noticed():
     """Each single transport term that is left out of a printed equation breaks the test above."""
-    case = case_of(80)
+    case = case_of(167)
     form = measure_form(case.limit)
-    values = EulerianValues(form, case.state, case.t, 80)
+    values = EulerianValues(form, case.state, case.t, 167)
     right = values.transport
     terms = []
     values.transport = lambda weight, term, *rest: terms.append((weight, term)) or right(weight, term, *rest)
