@@ -34,10 +34,10 @@ class Dependencies:
     def chain(self, key: Key, label: str) -> tuple[str, ...]:
         """The fields through which a label reaches a slot: the field itself first, the label's last."""
         names = [key[0]]
-        place = self.origin[key, label]
-        while place is not None:
-            names.append(place[0])
-            place = self.origin[place, label]
+        source = self.origin[key, label]
+        while source is not None:
+            names.append(source[0])
+            source = self.origin[source, label]
         return tuple(names)
 
 
@@ -73,29 +73,29 @@ def _initial(system: LimitSystem) -> dict[tuple[Key, str], Key | None]:
         if parameter.name in done:
             return
         done.add(parameter.name)
-        places = _population_places(system, parameter.name)
-        if len(places) == 1 and not parameter.law.is_deterministic:
-            key = (parameter.name, places[0])
+        positions = _population_positions(system, parameter.name)
+        if len(positions) == 1 and not parameter.law.is_deterministic:
+            key = (parameter.name, positions[0])
             origin[key, parameter.name] = None
         for _, reference in parameter.law.references:
             other = system.parameter[reference.parameter]
             visit(other)
-            if not places:
+            if not positions:
                 continue  # a finite layer: its values are the same for every neuron that reads them
-            place = places[0] if reference.end is End.TARGET else places[-1]
-            for theirs in _population_places(system, other.name):
+            position = positions[0] if reference.end is End.TARGET else positions[-1]
+            for theirs in _population_positions(system, other.name):
                 for known, label in list(origin):
                     if known == (other.name, theirs):
-                        origin.setdefault(((parameter.name, place), label), known)
+                        origin.setdefault(((parameter.name, position), label), known)
 
     for parameter in system.parameters:
         visit(parameter)
     return origin
 
 
-def _population_places(system: LimitSystem, name: str) -> list[int]:
+def _population_positions(system: LimitSystem, name: str) -> list[int]:
     axes = system.field[name].axes
-    return [place for place, axis in enumerate(axes) if system.axis[axis].kind is AxisKind.POPULATION]
+    return [position for position, axis in enumerate(axes) if system.axis[axis].kind is AxisKind.POPULATION]
 
 
 def _readers(system: LimitSystem) -> dict[Key, list[Key]]:
@@ -103,19 +103,19 @@ def _readers(system: LimitSystem) -> dict[Key, list[Key]]:
     readers: dict[Key, dict[Key, None]] = {}
     for equation in system.equations:
         for term in equation.terms:
-            for place, slot in enumerate(term.target):
+            for own, slot in enumerate(term.target):
                 if not isinstance(slot, Index) or system.axis[slot.axis].kind is not AxisKind.POPULATION:
                     continue
                 for _, access in term.accesses:
-                    for position, other in enumerate(access.slots):
+                    for read, other in enumerate(access.slots):
                         if other == slot:
-                            readers.setdefault((access.field, position), {})[equation.field, place] = None
+                            readers.setdefault((access.field, read), {})[equation.field, own] = None
     for parameter in system.parameters:
         if not parameter.is_frozen:
-            for place in _population_places(system, parameter.name):
-                readers.setdefault((system.velocity_of[parameter.name], place), {})[parameter.name, place] = (
-                    None
-                )
+            for position in _population_positions(system, parameter.name):
+                readers.setdefault((system.velocity_of[parameter.name], position), {})[
+                    parameter.name, position
+                ] = None
     return {key: list(found) for key, found in readers.items()}
 
 

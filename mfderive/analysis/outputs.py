@@ -2,7 +2,7 @@
 
 Independent random output weights tell outputs apart in a finite network, and not in the limit: an average
 over neurons is the same for every output. What breaks the symmetry is data (targets differ), random
-numbers that belong to no neuron, and places that equations single out. The analysis is conservative: what
+numbers that belong to no neuron, and components that equations single out. The analysis is conservative: what
 it calls equal is equal.
 """
 
@@ -20,12 +20,16 @@ YHAT = "yhat"
 def outputs_stay_equal(system: LimitSystem) -> bool:
     """Whether a closed limit has several outputs that are equal at all times."""
     axes = system.field[YHAT].axes
-    sizes = [(place, system.axis[axis].size or 1) for place, axis in enumerate(axes)]
-    finite = [place for place, size in sizes if system.axis[axes[place]].kind is AxisKind.FINITE and size > 1]
+    sizes = [(position, system.axis[axis].size or 1) for position, axis in enumerate(axes)]
+    finite = [
+        position
+        for position, size in sizes
+        if system.axis[axes[position]].kind is AxisKind.FINITE and size > 1
+    ]
     if not finite:
         return False
     broken = _Symmetry(system).broken()
-    return all((YHAT, place) not in broken for place in finite)
+    return all((YHAT, position) not in broken for position in finite)
 
 
 class _Symmetry:
@@ -44,7 +48,9 @@ class _Symmetry:
 
     def _finite(self, name: str) -> list[int]:
         axes = self.system.field[name].axes
-        return [place for place, axis in enumerate(axes) if self.system.axis[axis].kind is AxisKind.FINITE]
+        return [
+            position for position, axis in enumerate(axes) if self.system.axis[axis].kind is AxisKind.FINITE
+        ]
 
     def broken(self) -> set[Key]:
         """The least fixed point from what is broken at the start."""
@@ -57,24 +63,26 @@ class _Symmetry:
                 for term in equation.terms:
                     found |= set(self._passed(equation, term, found))
             for name in trained:
-                found |= {(name, place) for field, place in found if field == self.system.velocity_of[name]}
+                found |= {
+                    (name, position) for field, position in found if field == self.system.velocity_of[name]
+                }
         return found
 
     def _initial(self) -> Iterable[Key]:
         for field in self.system.fields:
             if field.role is Role.INPUT:
-                yield from ((field.name, place) for place in self._finite(field.name))
+                yield from ((field.name, position) for position in self._finite(field.name))
         for parameter in self.system.parameters:
             alone = not self.system.population_slots(parameter.name)
             single = any(reference.component for _, reference in parameter.law.references)
             if single or (alone and not parameter.law.is_deterministic):
-                yield from ((parameter.name, place) for place in range(len(parameter.axes)))
+                yield from ((parameter.name, position) for position in range(len(parameter.axes)))
 
     def _passed(self, equation: Equation, term: Term, found: set[Key]) -> Iterable[Key]:
         accesses = [access for _, access in term.accesses]
-        for place, slot in enumerate(term.target):
+        for position, slot in enumerate(term.target):
             if isinstance(slot, Affine):
-                yield equation.field, place
+                yield equation.field, position
                 continue
             if not isinstance(slot, Index) or self.system.axis[slot.axis].kind is AxisKind.DATA:
                 continue
@@ -83,29 +91,31 @@ class _Symmetry:
                 for other in term.reduced
                 for access in accesses
             ):
-                yield equation.field, place
+                yield equation.field, position
 
     def _breaks(self, access: Access, index: Index, found: set[Key]) -> bool:
         """Whether an access is broken along an index: by its slot, or because it singles components out."""
-        places = [place for place, slot in enumerate(access.slots) if slot == index]
-        if any((access.field, place) in found for place in places):
+        positions = [position for position, slot in enumerate(access.slots) if slot == index]
+        if any((access.field, position) in found for position in positions):
             return True
         single = [slot for slot in access.slots if isinstance(slot, Affine)]
         if any(index == part for slot in single for _, part in slot.parts):
             return True
-        return bool(single) and any((access.field, place) in self.labelled for place in places)
+        return bool(single) and any((access.field, position) in self.labelled for position in positions)
 
     def _pairs(self, accesses: list[Access], kept: Index, reduced: Index) -> bool:
         """Whether something ties a kept index to a reduced one through a neuron's labels."""
         for access in accesses:
-            kept_places = [place for place, slot in enumerate(access.slots) if slot == kept]
-            reduced_places = [place for place, slot in enumerate(access.slots) if slot == reduced]
-            if kept_places and reduced_places:
+            kept_at = [position for position, slot in enumerate(access.slots) if slot == kept]
+            reduced_at = [position for position, slot in enumerate(access.slots) if slot == reduced]
+            if kept_at and reduced_at:
                 populations = [
-                    place
-                    for place, index in ((kept_places[0], kept), (reduced_places[0], reduced))
+                    position
+                    for position, index in ((kept_at[0], kept), (reduced_at[0], reduced))
                     if self.system.axis[index.axis].kind is AxisKind.POPULATION
                 ]
-                if not populations or all((access.field, place) in self.labelled for place in populations):
+                if not populations or all(
+                    (access.field, position) in self.labelled for position in populations
+                ):
                     return True
         return False
