@@ -1,4 +1,4 @@
-"""What warnings look at, and the words that they share."""
+"""What the advice about a limit looks at."""
 
 from __future__ import annotations
 
@@ -56,15 +56,3 @@ class Case:
             for equation in self.limit.forward
             if self.limit.field[equation.field].owner == layer and not self.limit.field[equation.field].hidden
         ]
-
-
-def listed(parts: list[str]) -> str:
-    """Names as a sentence lists them: "a, b and c"."""
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def verb(names: list[str], many: str, one: str = "") -> str:
-    """A verb that fits a number of names: "move" or "moves"."""
-    return many if len(names) != 1 else one or f"{many}s"

@@ -1,4 +1,4 @@
-"""The warning about normalisations that divide by a deviation which is 0 in the limit."""
+"""Normalisations that divide by a deviation which is 0 in the limit."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ..algebra.findings import Finding, FindingKind
 from ..algebra.functions import FUNCTIONS
 from ..algebra.terms import Index, Term
 from ..tensor.interpreter import pointwise
-from .case import Case, listed
+from .case import Case
 from .probe import vanishes
 
 _SQRT = FUNCTIONS["sqrt"].symbol
 Evaluated = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
-def vanishing_normalisation(case: Case) -> Iterator[str]:
-    """Layers that divide by a second moment over neurons which is 0 beside what it is made of."""
+def vanishing_normalisation(case: Case) -> Iterator[Finding]:
+    """Layers that divide by a second moment over neurons which is 0 beside what it is made of.
+
+    ``epsilon`` is what is added to it, ``always`` whether it stays 0 when the limit moves.
+    """
     found: dict[tuple[float, bool], list[str]] = {}
     statistics = frozenset(case.statistics)
     for layer in case.network.layers:
@@ -31,7 +35,7 @@ def vanishing_normalisation(case: Case) -> Iterator[str]:
                 names = found.setdefault((_epsilon(moment), ever), [])
                 names.extend([layer.name] * (layer.name not in names))
     for (epsilon, ever), names in found.items():
-        yield _text(names, epsilon, ever)
+        yield Finding.of(FindingKind.ZERO_VARIANCE, *names, epsilon=epsilon, always=ever)
 
 
 # A quantity in a denominator, what its symbols read.
@@ -67,20 +71,3 @@ def _is_zero(moment: Moment, evaluated: Evaluated) -> bool:
         {symbol: magnitudes[field] for symbol, field in reads},
     )
     return bool(np.any(size)) and vanishes(value, size)
-
-
-def _text(names: list[str], epsilon: float, ever: bool) -> str:
-    when = "at all times" if ever else "at the start (training makes them differ)"
-    if epsilon > 0:
-        approach = (
-            f"They approach this limit only where that is small beside epsilon = {epsilon:g}: for widths "
-            f"well above {1 / epsilon:,.0f}"
-        )
-    else:
-        approach = "Nothing is added to it (epsilon = 0), so they do not approach this limit"
-    return (
-        f"{listed(names)}: normalises over neurons that are all equal in the limit, {when}, so it divides by "
-        "a variance of 0. Why: a layer norm divides by the deviation over neurons; finite networks have a "
-        f"variance of order 1/width there. {approach}. What to do: make the neurons differ "
-        '(bias = "normal(0, 0.5)" on the layer that is normalised), or leave the normalisation out.'
-    )

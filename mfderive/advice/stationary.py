@@ -1,4 +1,4 @@
-"""The warning about initial states that do not move, and what holds them there.
+"""Initial states that do not move, and what holds them there.
 
 Every cause is tried before it is named: parameters are blamed only if other values of theirs wake something.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from ..algebra.findings import Finding, FindingKind
 from ..algebra.system import LimitSystem
 from ..analysis.constants import initial_constants, surely_still
 from ..errors import MfError
 from ..network.network import Network
 from ..state.draw import initial_state
 from ..state.ensembles import ensemble_state, plan_ensembles
-from .case import Case, listed, verb
+from .case import Case
 from .probe import NODES, SAMPLES, SEED, follow, small_state, vanishes
 
 # Groups of more parameters are blamed together: each member costs some evaluations.
@@ -33,130 +35,95 @@ class Cause:
     each: bool = False
 
 
-def unread(case: Case) -> Iterator[str]:
+def unread(case: Case) -> Iterator[Finding]:
     """Trained parameters that the loss does not depend on."""
     names = _unread(case)
     if names:
-        yield (
-            f"{listed(names)}: trained, but the loss does not depend on it, so it never moves. "
-            "Use it in an activation or operation, or set its rate to 0."
-        )
+        yield Finding.of(FindingKind.UNREAD, *names)
 
 
-def stationary(case: Case) -> Iterator[str]:
-    """Parameters that never move (theory, end of F), or were not seen to."""
+def stationary(case: Case) -> Iterator[Finding]:
+    """Parameters that never move (theory, end of F), or were not seen to.
+
+    Both kinds say what is ``moving`` and, as far as it is known, what holds the others: ``cause`` (None: not
+    known) with what it is made of, the layers that are ``zero`` because averages cancel, what
+    ``fluctuations`` of a finite network move, and whether ``sampled`` nodes move something.
+    """
     idle = _unread(case)
     trained = [p.name for p in case.limit.parameters if not p.is_frozen and p.name not in idle]
     still = [name for name in trained if name in case.probe.still]
     unseen = [name for name in trained if name in case.probe.unseen]
-    moving = [name for name in trained if name not in still and name not in unseen]
+    moving = tuple(name for name in trained if name not in still and name not in unseen)
     if still:
-        yield f"{_what(still, unseen, moving)} {_why(case, still)}"
+        facts = {"moving": moving, "all_shown": not unseen, **_why(case, still)}
+        yield Finding.of(FindingKind.STATIONARY, *still, **facts)
     if unseen:
-        yield (
-            f"The initial state seems to be {'partly ' * bool(moving)}stationary: {listed(unseen)} did not "
-            f"move on {case.probe.nodes} nodes of a population and {case.probe.samples} samples of the data. "
-            f"Motion that is rarer than that cannot be excluded. {_why(case, unseen)}"
-        )
+        looked = {"nodes": case.probe.nodes, "samples": case.probe.samples}
+        yield Finding.of(FindingKind.UNSEEN, *unseen, moving=moving, **looked, **_why(case, unseen))
 
 
 def _unread(case: Case) -> list[str]:
     return [case.limit.field[e.field].of for e in case.limit.evolution if not e.terms]
 
 
-def _what(still: list[str], unseen: list[str], moving: list[str]) -> str:
-    if moving:
-        start, end = "partly stationary", f"; only {listed(moving)} {verb(moving, 'do', 'does')}."
-    else:
-        start, end = "stationary", "." if unseen else ", so nothing is learned."
-    return f"The initial state is {start}: {listed(still)} never {verb(still, 'move')} in the limit{end}"
+def _why(case: Case, held: list[str]) -> dict[str, Any]:
+    """What holds parameters, and what leaves that state by chance."""
+    return {
+        "cause": _cause_facts(case, _cause(case, held)),
+        "zero": _zero(case, held),
+        "fluctuations": tuple(_woken_by_noise(case.network, case.limit, held)),
+        "sampled": _woken_by_samples(case, held),
+    }
 
 
-def _why(case: Case, held: list[str]) -> str:
-    cause = _cause(case, held)
+def _cause_facts(case: Case, cause: Cause | None) -> dict[str, Any] | None:
+    """A cause as plain facts: names of parameters, and how those that are not centred start."""
     if cause is None:
-        why = "every product in their evolution has a factor 0 (slopes that vanish, averages that cancel)"
-        remedy = "change initial values or activations"
-    else:
-        centred = [name for name in cause.names if name in _centred(case)]
-        rest = [name for name in cause.names if name not in centred]
-        reasons = _starts(case, rest)
-        if centred:
-            start = f"{listed(centred)} {verb(centred, 'start')} with mean 0"
-            reasons.insert(0, f"{start}, and in the limit only means are felt")
-        why = f"{'; '.join(reasons)}. So every product in their evolution has a factor 0"
-        whom = "all of them" if set(held) == set(cause.woken) else listed(list(cause.woken))
-        remedy = f"{_remedy(case, cause)}, which moves {whom}"
-    return f"Why: {why}{_zero(case, held)}. {_noise(case, held)}What to do: {remedy}."
-
-
-def _starts(case: Case, names: list[str]) -> list[str]:
-    """How parameters start, those alike together."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
+        return None
+    centred = tuple(name for name in cause.names if name in _centred(case))
+    starts: dict[tuple[str, bool], list[str]] = {}
+    for name in cause.names:
         parameter = case.limit.parameter[name]
-        if parameter.law.is_deterministic:
-            text = f"start at {parameter.law.mean}{' and stay frozen' * parameter.is_frozen}"
-        else:
-            text = "start with a symmetric law, so that averages over it cancel"
-        groups.setdefault(text, []).append(name)
-    return [
-        f"{listed(group)} {text if len(group) > 1 else _singular(text)}" for text, group in groups.items()
-    ]
+        if name not in centred and parameter.law.is_deterministic:
+            starts.setdefault((str(parameter.law.mean), parameter.is_frozen), []).append(name)
+        elif name not in centred:
+            starts.setdefault(("", False), []).append(name)
+    random = tuple(name for name in cause.names if not case.limit.parameter[name].law.is_deterministic)
+    return {
+        "centred": centred,
+        # How they start: a value and whether they stay there; no value: a symmetric law.
+        "starts": tuple((value, frozen, tuple(names)) for (value, frozen), names in starts.items()),
+        "random": random,
+        "fixed": tuple(name for name in cause.names if name not in random),
+        "woken": cause.woken,
+        "each": cause.each,
+    }
 
 
-def _singular(text: str) -> str:
-    return text.replace("start ", "starts ", 1).replace("stay frozen", "stays frozen")
-
-
-def _remedy(case: Case, cause: Cause) -> str:
-    one = "one of " if cause.each and len(cause.names) > 1 else ""
-    random = [name for name in cause.names if not case.limit.parameter[name].law.is_deterministic]
-    rest = [name for name in cause.names if name not in random]
-    parts = []
-    if random:
-        parts.append(f'give {one}{listed(random)} a mean, as in weight = "normal(1, 0.1)"')
-    if rest:
-        parts.append(f"start {one}{listed(rest)} elsewhere")
-    return (", or " if one else " and ").join(parts)
-
-
-def _zero(case: Case, held: list[str]) -> str:
+def _zero(case: Case, held: list[str]) -> tuple[str, ...]:
     """The layers that start at 0 because averages cancel, where that is what holds parameters."""
     constants = initial_constants(case.reduced)
     if set(held) <= surely_still(case.reduced, case.probe.still, constants, ()):
-        return ""
+        return ()
     values, magnitudes = case.probe.start
     statistics = case.statistics
-    names = [
+    return tuple(
         name
         for layer in case.network.layers
         for name in case.own_fields(layer.name)
         if name not in statistics and magnitudes[name].any() and vanishes(values[name], magnitudes[name])
-    ]
-    if not names:
-        return ""
-    return f" ({listed(names)} {verb(names, 'are', 'is')} 0, because positive and negative values cancel)"
+    )
 
 
-def _noise(case: Case, held: list[str]) -> str:
-    """What leaves the state by chance: finite networks, and nodes that are sampled; each is tried."""
-    text = ""
-    moved = _woken_by_noise(case.network, case.limit, held)
-    if moved:
-        whom = "them" if set(moved) == set(held) else listed(moved)
-        text = (
-            "Wide networks leave this state through fluctuations of order 1/sqrt(width) alone, which move "
-            f"{whom}. "
-        )
+def _woken_by_samples(case: Case, held: list[str]) -> bool:
+    """Whether nodes that are sampled move a held parameter, by their sampling error; it is tried."""
     plans = plan_ensembles(case.reduced)
-    if any(plan.rule != "gauss" for plan in plans.values()):
-        rules = dict.fromkeys(plans, "monte-carlo")
-        state = ensemble_state(case.reduced, plan_ensembles(case.reduced, nodes=NODES, rule=rules), SEED)
-        found = follow(case.network, case.reduced, state, SAMPLES)
-        if set(held) - found.still - found.unseen:
-            text += "So do sampled nodes (sobol, monte-carlo), through their sampling error. "
-    return text
+    if all(plan.rule == "gauss" for plan in plans.values()):
+        return False
+    rules = dict.fromkeys(plans, "monte-carlo")
+    state = ensemble_state(case.reduced, plan_ensembles(case.reduced, nodes=NODES, rule=rules), SEED)
+    found = follow(case.network, case.reduced, state, SAMPLES)
+    return bool(set(held) - found.still - found.unseen)
 
 
 # ---------------------------------------------------------------------------------------- causes

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol, Self, SupportsIndex, TypeVar, overload
 
 from ..errors import MfError
+from .data_law import DataLaw
 from .laws import Variable, VariableKind
 from .memo import once
 from .terms import Affine, Axis, AxisKind, Equation, Field, Index, Role, Slot, SlotMap, Term
@@ -86,7 +87,8 @@ class ForwardSystem:
 
     ``fields`` has x and y (role INPUT), every variable and every computed field; ``equations`` is one list
     in the order of evaluation, and the role of an equation is that of its field. The last forward equation
-    computes ``loss`` (per sample). Everything else of the program follows from this object.
+    computes ``loss`` (per sample). ``data_law`` states the law of x and y, where it is known. Everything else
+    of the program follows from this object.
     """
 
     title: str
@@ -94,6 +96,7 @@ class ForwardSystem:
     fields: tuple[Field, ...]
     variables: tuple[Variable, ...]
     equations: tuple[Equation, ...]
+    data_law: DataLaw | None = None
 
     def __str__(self) -> str:
         return _printer().text(self)
@@ -234,28 +237,18 @@ def renaming(table: dict[Index, Index]) -> SlotMap:
 
 
 @dataclass(frozen=True)
-class LogEntry:
-    """What one pass found, in words: the name of the pass, and its text."""
-
-    pass_name: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.pass_name}: {self.text}"
-
-
-@dataclass(frozen=True)
 class LimitSystem(ForwardSystem):
     """The mean-field limit: forward H, backward D, evolution G.
 
     ``backward`` holds one equation per adjoint, in an order in which they can be evaluated; ``evolution``
     one per parameter that is not frozen: G = minus the functional gradient, and d(parameter)/dt =
     rate(t) * G. ``indexed`` keeps for each parameter the population axes that index it in the network (a
-    reduction takes axes away, but not widths). ``log`` says in words what passes found.
+    reduction takes axes away, but not widths). ``passes`` names the passes of a reduction that made the
+    system (none: it is the limit of the whole network).
     """
 
     indexed: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    log: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
 
     @cached_property
     def scalings(self) -> dict[str, tuple[str, ...]]:
@@ -280,17 +273,3 @@ def draw_noise(system: System) -> System:
     drawn: Any = _without_drawn_noise(system)
     result: System = drawn
     return result
-
-
-# TEMPORARY: until notation/ reads relations from fields.
-ADJOINT_PREFIX, VELOCITY_PREFIX = "adj ", "d "
-
-
-def adjoint(name: str) -> str:
-    """The name of an adjoint."""
-    return ADJOINT_PREFIX + name
-
-
-def velocity(name: str) -> str:
-    """The name of a velocity."""
-    return VELOCITY_PREFIX + name

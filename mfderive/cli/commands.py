@@ -49,15 +49,18 @@ def show(arguments: argparse.Namespace) -> Outcome:
 def derive(arguments: argparse.Namespace) -> Outcome:
     """Print the equations of the limit, or write them to a file."""
     from ..advice.advise import advise
+    from ..advice.sentences import sentences
     from ..limit.derive import derive as derive_limit
     from ..reduction.reduce import reduce as reduce_limit
 
     network = load_network(arguments)
     limit = derive_limit(network)
     reduced = reduce_limit(limit)
-    warnings = list(advise(network, limit, reduced))
+    findings = advise(network, limit, reduced)
+    warnings = list(sentences(findings))
     data: dict[str, Any] = {"format": arguments.format, "notation": arguments.notation, "warnings": warnings}
-    log = list(reduced.log) if arguments.reduced else []
+    data["findings"] = [{"kind": str(each.kind), "subjects": list(each.subjects)} for each in findings]
+    log = list(map(str, reduced.log)) if arguments.reduced else []
     if arguments.reduced:
         data["log"] = log
     equations = _printed(reduced if arguments.reduced else limit, arguments.format, arguments.notation)
@@ -83,7 +86,7 @@ def _graph(network: Any, limit: Any, reduced: Any) -> str:
     from ..report.graph import graph_data
     from ..report.page import graph_figure
 
-    return graph_figure(graph_data(network, limit, reduced), network.title) + "\n"
+    return graph_figure(graph_data(network, limit, reduced.system), network.title) + "\n"
 
 
 def _listed(title: str, lines: list[str]) -> str:
@@ -107,9 +110,8 @@ def generate(arguments: argparse.Namespace) -> Outcome:
     network = load_network(arguments)
     folder = output_folder(arguments, Path("generated") / stem(arguments))
     limit = mfderive.derive(network)
-    if arguments.reduced:
-        limit = mfderive.reduce(limit)
-    mfderive.generate(limit, directory=folder, overwrite=arguments.overwrite)
+    solved = mfderive.reduce(limit) if arguments.reduced else limit
+    mfderive.generate(solved, directory=folder, overwrite=arguments.overwrite)
     written = sorted(str(path) for path in folder.iterdir() if path.is_file())
     return Outcome({"folder": str(folder), "files": written}, "\n".join(written))
 
@@ -164,8 +166,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
     import mfderive
 
     from ..advice.advise import advise
+    from ..advice.sentences import sentences
     from ..report.folder import RunResult, check_replaceable, write_run
     from ..solution.options import resolve_options
+    from ..solution.solve import limit_to_solve
 
     folder = output_folder(arguments, Path("runs") / stem(arguments))
     check_replaceable(folder)
@@ -177,8 +181,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     with stages("derive and reduce the limit"):
         limit = mfderive.derive(network)
         reduced = mfderive.reduce(limit)
-        warnings = advise(network, limit, reduced)
-        solved = reduced if resolve_options(network, **options).reduce else limit
+        warnings = sentences(advise(network, limit, reduced))
+        solved = limit_to_solve(network, resolve_options(network, **options))
     with stages("generate the solver"):
         # From the cache of solvers, so that a second run finds it compiled.
         solver = mfderive.generate(solved)
@@ -204,7 +208,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             settings=_settings(arguments, path, networks),
             timings=stages.timings,
             verdict=verdict,
-            reduced=reduced,
+            reduced=reduced.system,
         )
         record = write_run(folder, result)
     return Outcome(record, run_text(record))
@@ -237,7 +241,9 @@ def _equations(limit: Any, solved: Any) -> dict[str, str]:
     """The equations as the files of a run hold them; "reduced" only where the reduced system was solved."""
     forms = {"text": "text", "latex": "latex", "html": "mathml"}
     printed = {name: _printed(limit, form, "both") for name, form in forms.items()}
-    return printed if solved is limit else {**printed, "reduced": _printed(solved, "mathml", "embedding")}
+    if solved.system is limit:
+        return printed
+    return {**printed, "reduced": _printed(solved, "mathml", "embedding")}
 
 
 def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:

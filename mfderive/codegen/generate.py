@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..algebra.arguments import LIMIT, file_path, flag, instance
+from ..algebra.arguments import file_path, flag
+from ..algebra.reduced import Reduced, limit_of
 from ..algebra.system import LimitSystem
 from .backend import find_backend
 from .protocol import Solver, missing_parts
@@ -14,13 +15,13 @@ __all__ = ["EQUATIONS", "MANIFEST", "SOLVER", "cache_directory", "generate", "lo
 
 
 def generate(
-    system: LimitSystem,
+    system: LimitSystem | Reduced,
     directory: Path | str | None = None,
     *,
     backend: str = "numba",
     overwrite: bool = False,
 ) -> Solver:
-    """The solver of a limit (:class:`mfderive.codegen.protocol.Solver`), made by a backend.
+    """The solver of a limit, or of a reduced one (:class:`mfderive.codegen.protocol.Solver`), by a backend.
 
     "numba" writes an importable module (``solver.py``, ``equations.tex``, ``manifest.json``) and imports it.
     ``directory`` None: a folder of the user's cache, named by the system's digest (the environment variable
@@ -29,11 +30,11 @@ def generate(
     with ``overwrite``. Raises ArgumentError for a backend that does not exist, and MfError for a node that
     code cannot express, for a folder that cannot be written, and for a file that was edited.
     """
-    instance(system, LimitSystem, "a limit", LIMIT)
+    limit = limit_of(system)
     flag("overwrite", overwrite)
     chosen = find_backend(backend)
     solver = chosen.generate(
-        system, None if directory is None else file_path("directory", directory), overwrite
+        limit, None if directory is None else file_path("directory", directory), overwrite
     )
     missing = missing_parts(solver)
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..algebra.terms import Role
 from ..errors import StateError
 from ..forward.equations import forward_system
 from ..network.network import Network
-from ..runs.trajectory import register_forward
+from ..runs.trajectory import Ground, Trajectory, register_ground
 from .finite_network import FiniteNetwork
 from .namespace import NUMPY
 
@@ -69,7 +70,11 @@ def network_fields(network: Any, state: Mapping[str, Any], x: Array) -> dict[str
     ``network``: a resolved Network or a ForwardSystem; ``x`` [sample, inputs...]; arrays of the result are
     [sample, neuron, positions...]. StateError where state or x do not fit.
     """
-    finite = FiniteNetwork(system_of(network))
+    return fields_of(FiniteNetwork(system_of(network)), state, x)
+
+
+def fields_of(finite: FiniteNetwork, state: Mapping[str, Any], x: Array) -> dict[str, Array]:
+    """:func:`network_fields` of a network whose equations are at hand."""
     arrays = [np.asarray(state[p.name]) for p in finite.system.parameters if p.name in state]
     single = bool(arrays) and all(array.dtype == np.float32 for array in arrays)
     dtype = np.float32 if single else np.float64
@@ -81,4 +86,13 @@ def network_fields(network: Any, state: Mapping[str, Any], x: Array) -> dict[str
     return {name: value for name, value in values.items() if finite.system.field[name].role in computed}
 
 
-register_forward("network", network_fields)
+def network_ground(finite: FiniteNetwork) -> Ground:
+    """What the trajectories of a finite network live on: its forward equations."""
+    return Ground(finite.system, partial(fields_of, finite))
+
+
+def _loaded_ground(path: Trajectory) -> Ground:
+    return network_ground(FiniteNetwork(system_of(path.network)))
+
+
+register_ground("network", _loaded_ground)

@@ -29,16 +29,17 @@ from ..network.solve_options import PRECISIONS, SolveOptions
 from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import alphas, observation_steps, times
 from ..runs.trajectory import Checkpoint, Trajectory
-from ..state.draw import check_state, initial_state, parameter_shapes, population_sizes
+from ..state.draw import initial_state, parameter_shapes, population_sizes
+from ..state.state import State, arrays_on
 from .finite_network import LARGEST_GRID, FiniteNetwork
 from .namespace import precision
-from .network_fields import network_fields, system_of
+from .network_fields import fields_of, network_ground, system_of
 from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
 from .patches import patch_entries
 from .velocity import require_equal_weights, width_factor
 
 Array = Any
-State = dict[str, Any]
+Arrays = dict[str, Any]
 
 # The same as the limit's, so that both are observed after the same steps and on the same sample.
 OBSERVATIONS: int = SolveOptions.observations
@@ -73,9 +74,10 @@ def simulate(
     ``seeds``: how many (counted from ``first_seed``), or the seeds themselves. Step k subtracts
     alpha_k * xi(t_{k-1}) * (product of widths) * gradient of the batch-mean loss on batch k, the same batch
     for every width and for the limit. Time t = sum of alpha_k ends after ``steps`` steps or at the first
-    step that reaches ``horizon``. ``initial``: a state from which every network starts (weights p equal;
-    then ``width`` may be None). ``precision``: "float32" or "float64"; ``evaluation``: samples on which
-    loss and error are measured. The first argument must be resolved (:func:`mfderive.load` does it).
+    step that reaches ``horizon``. ``initial``: a state of the whole network from which every network starts
+    (weights p equal; then ``width`` may be None). ``precision``: "float32" or "float64"; ``evaluation``:
+    samples on which loss and error are measured. The first argument must be resolved (:func:`mfderive.load`
+    does it).
 
     Raises ArgumentError for options that do not exist, StateError for arrays that do not fit, ResourceError
     if the memory does not suffice, DivergenceError when values leave the finite numbers.
@@ -139,7 +141,7 @@ def _widths(
         if width is None:
             raise MfError("simulate needs a width (or a state to start from)")
         return population_sizes(system, width)
-    found = {name: len(values) for name, values in check_state(system, initial)["p"].items()}
+    found = {name: len(values) for name, values in arrays_on(initial, system)["p"].items()}
     if width is not None and population_sizes(system, width) != found:
         raise StateError(
             f"the initial state has populations of sizes {found}, but the width is {width}. "
@@ -154,11 +156,11 @@ def _initial_states(
     seeds: Sequence[int],
     dtype: str,
     initial: Mapping[str, Any] | None,
-) -> list[State]:
+) -> list[Arrays]:
     """The state from which each seed starts."""
     if initial is None:
         return [initial_state(system, widths, seed, dtype=np.dtype(dtype)) for seed in seeds]
-    checked = check_state(system, initial)
+    checked = arrays_on(initial, system)
     require_equal_weights(checked)
     return [checked for _ in seeds]
 
@@ -205,13 +207,13 @@ class _Run:
         self,
         network: Network,
         finite: FiniteNetwork,
-        states: list[State],
+        states: list[Arrays],
         seeds: list[int],
         count: int,
         dtype: str,
     ) -> None:
         self.network, self.finite, self.states, self.seeds = network, finite, states, seeds
-        self.count, self.dtype = count, dtype
+        self.count, self.dtype, self.ground = count, dtype, network_ground(finite)
         self.trained = tuple(p.name for p in finite.system.parameters if not p.is_frozen)
         self.times = times(network.training, count)
         self.factors = self.step_factors()
@@ -297,7 +299,8 @@ class _Run:
         self.rows.append((step, curves))
         if step in self.kept:
             for place in range(len(self.seeds)):
-                point = Checkpoint(float(self.times[step]), step, self.state(place, moving))
+                state = State(self.state(place, moving), self.ground.layout)
+                point = Checkpoint(float(self.times[step]), step, state)
                 self.points[place].append(point)
 
     def are_finite(self, moving: Mapping[str, Array]) -> Array:
@@ -307,9 +310,9 @@ class _Run:
             sound &= np.isfinite(np.asarray(value)).reshape(len(sound), -1).all(axis=1)
         return sound
 
-    def state(self, place: int, moving: Mapping[str, Array]) -> State:
+    def state(self, place: int, moving: Mapping[str, Array]) -> Arrays:
         """The present state of one seed, as numpy arrays of its own."""
-        state: State = {}
+        state: Arrays = {}
         for parameter in self.finite.system.parameters:
             name = parameter.name
             value = moving[name][place] if name in moving else self.states[place][name]
@@ -317,12 +320,12 @@ class _Run:
         state["p"] = {n: np.array(w, dtype=self.dtype) for n, w in self.states[place]["p"].items()}
         return state
 
-    def divergence(self, step: int, place: int, state: State) -> str:
+    def divergence(self, step: int, place: int, state: Arrays) -> str:
         """Where the numbers left the finite ones, and what to do."""
         broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
         if not broken:
             with np.errstate(all="ignore"):
-                fields = network_fields(self.finite.system, state, self.x[:_PIECE])
+                fields = fields_of(self.finite, state, self.x[:_PIECE])
             broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
         where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
         last = ""
@@ -362,4 +365,5 @@ class _Run:
             error=np.array([curves[place][1] for _, curves in self.rows]),
             checkpoints=tuple(self.points[place]),
             notes=notes,
+            ground=self.ground,
         )

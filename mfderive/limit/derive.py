@@ -33,5 +33,6 @@ def derive_system(system: ForwardSystem) -> LimitSystem:
         (*system.fields, *backward.fields, *evolution.fields),
         system.variables,
         (*system.equations, *backward.equations, *evolution.equations),
+        system.data_law,
         indexed=tuple((p.name, system.population_slots(p.name)) for p in system.parameters),
     )

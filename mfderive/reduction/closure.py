@@ -8,30 +8,59 @@ with the equations: the mean f of the weight obeys them by itself, and the noise
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
+import numpy as np
+
+from ..algebra.findings import Finding, FindingKind
 from ..algebra.laws import Law, LawKind, Variable
-from ..algebra.system import LimitSystem, renaming
+from ..algebra.reduced import DrawnNetwork, PassResult, StateMapping
+from ..algebra.system import LimitSystem, draw_noise, renaming
 from ..algebra.terms import Access, Axis, AxisKind, Equation, Index, Term
-from ..analysis.affinity import Obstacle, ends_of, noise_obstacles, noise_slot, pair_of
-from ..analysis.dependencies import field_words
+from ..analysis.affinity import Obstacle, ends_of, noise_groups, noise_obstacles, noise_slot
 from ..errors import MfError
+from ..state.draw import parameter_shapes
+from ..state.sample import frozen_noise
 
 
-def close_noise(system: LimitSystem) -> LimitSystem:
+def close_noise(system: LimitSystem) -> PassResult:
     """The system with the noise of every closable weight replaced by the weight's conditional mean.
 
-    Raises MfError where the noise of one pair cannot be written as one axis: weights multiplied on a pair
-    that they read in opposite directions.
+    A state of the whole network restricts to one of the closed system as it is: its weights are taken for
+    the means themselves, and noise that stays has one node. That is exact for the given network (the closed
+    system with one noise node makes the whole system's steps), although it is not the limit of wider ones.
+    A network lifts by noise drawn again from the laws at t = 0, which training does not change (theory C.1).
+
+    Raises MfError where the noise of one pair cannot be written as one axis: a weight multiplied on a pair
+    with itself read in the opposite direction.
     """
     obstacles = noise_obstacles(system)
-    groups = _groups(system, obstacles)
+    groups = noise_groups(system, obstacles)
     kept = {weight for group in groups for weight in group}
     closed = [p for p in system.parameters if p.noise is not None and p.name not in kept]
-    lines = [*closed_lines(closed), *kept_lines(system, obstacles, kept)]
-    united = _united(system, groups, obstacles)
-    return replace(close_weights(united, [p.name for p in closed]), log=(*system.log, *lines))
+    left = close_weights(_united(system, groups, obstacles), [p.name for p in closed])
+    return PassResult(
+        left,
+        (*_closed_findings(closed), *_kept_findings(obstacles, kept)),
+        restrict=partial(_restricted, left),
+        lift=partial(_lifted, system, _random(closed)),
+        initial_values=_referenced(closed),
+    )
+
+
+def hold_means(system: LimitSystem) -> PassResult:
+    """The system itself, whose weights between populations stand for their conditional means.
+
+    It lifts as :func:`close_noise` does: noise is put back. For weights that do not enter affinely the mean
+    alone is no limit; close_noise keeps their noise.
+    """
+    noisy = [p for p in system.parameters if p.noise is not None]
+    return PassResult(
+        system, lift=partial(_lifted, system, _random(noisy)), initial_values=_referenced(noisy)
+    )
 
 
 def close_weights(system: LimitSystem, names: Iterable[str]) -> LimitSystem:
@@ -49,40 +78,19 @@ def close_weights(system: LimitSystem, names: Iterable[str]) -> LimitSystem:
     )
 
 
-def _groups(system: LimitSystem, obstacles: tuple[Obstacle, ...]) -> list[list[str]]:
-    """The weights whose noise stays, those that share a pair's noise together.
-
-    A weight that is constant given its ends has no noise of its own: alone it may always be closed.
-    """
-    groups: list[set[str]] = []
-    for obstacle in obstacles:
-        group = set(obstacle.weights)
-        for other in [g for g in groups if g & group]:
-            groups.remove(other)
-            group |= other
-        groups.append(group)
-    order = [p.name for p in system.parameters]
-    random = {p.name for p in system.parameters if not p.law.is_deterministic}
-    return [sorted(group, key=order.index) for group in groups if group & random]
-
-
 # ---------------------------------------------------------------------------------------- one noise a pair
 
 
 def _united(system: LimitSystem, groups: list[list[str]], obstacles: tuple[Obstacle, ...]) -> LimitSystem:
-    """The system in which weights that share a pair's noise have one noise axis."""
+    """The system in which weights that share a pair's noise have one noise axis.
+
+    Two weights that read a pair from opposite ends share it too: one of them is crosswise.
+    """
     mapping: dict[str, str] = {}
     for group in groups:
         noises = [p.noise for p in system.parameters if p.name in group and p.noise is not None]
         mapping.update(dict.fromkeys(noises, noises[0]))
-    for obstacle in obstacles:
-        kept = any(obstacle.one.field in group for group in groups)
-        if kept and ends_of(system, obstacle.one.slots) != ends_of(system, obstacle.other.slots):
-            raise MfError(
-                f"the equation of {obstacle.equation} multiplies {' and '.join(obstacle.weights)} on one "
-                "pair of neurons, read in opposite directions; the reduction cannot keep their common noise. "
-                "Solve the full system instead (reduce=False, --no-reduce)"
-            )
+    crosswise = _crosswise(system, groups, obstacles)
     if all(old == new for old, new in mapping.items()):
         return system
     merged = {old for old, new in mapping.items() if old != new}
@@ -91,30 +99,71 @@ def _united(system: LimitSystem, groups: list[list[str]], obstacles: tuple[Obsta
         return mapping.get(axis, axis)
 
     return replace(
-        system.map_equations(lambda equation: _on_one_noise(system, equation, mapping)),
+        system.map_equations(lambda equation: _on_one_noise(system, equation, mapping, crosswise)),
         axes=tuple(axis for axis in system.axes if axis.name not in merged),
         fields=tuple(replace(f, axes=tuple(map(name, f.axes))) for f in system.fields),
         variables=tuple(
-            replace(v, axes=tuple(map(name, v.axes)), noise=v.noise and name(v.noise))
+            replace(
+                v,
+                axes=tuple(map(name, v.axes)),
+                noise=v.noise and name(v.noise),
+                crosswise=v.name in crosswise,
+            )
             for v in system.variables
         ),
     )
 
 
-def _on_one_noise(system: LimitSystem, equation: Equation, mapping: Mapping[str, str]) -> Equation:
+def _crosswise(
+    system: LimitSystem, groups: list[list[str]], obstacles: tuple[Obstacle, ...]
+) -> frozenset[str]:
+    """The weights that read the pairs of their group from the other end than its first weight does.
+
+    Raises MfError where a weight would have to do both: the two entries of one weight on a pair are
+    independent, and have no common noise node.
+    """
+    turned: dict[str, bool] = {group[0]: False for group in groups}
+    kept = {weight for group in groups for weight in group}
+    waiting = [o for o in obstacles if o.one.field in kept and o.other.field in kept]
+    while waiting:
+        # Obstacles join the weights of a group, so one of them always touches a weight that is known.
+        obstacle = next(o for o in waiting if o.one.field in turned or o.other.field in turned)
+        waiting.remove(obstacle)
+        opposite = ends_of(system, obstacle.one.slots) != ends_of(system, obstacle.other.slots)
+        one, other = obstacle.one.field, obstacle.other.field
+        if one not in turned:
+            one, other = other, one
+        if turned.setdefault(other, turned[one] != opposite) != (turned[one] != opposite):
+            raise MfError(
+                f"the equation of {obstacle.equation} multiplies {' and '.join(obstacle.weights)} on one "
+                "pair of neurons, read in opposite directions, and so the two entries of one weight; the "
+                "reduction cannot keep their common noise. Solve the full system instead (reduce=False, "
+                "--no-reduce)"
+            )
+    return frozenset(name for name, other_way in turned.items() if other_way)
+
+
+def _on_one_noise(
+    system: LimitSystem, equation: Equation, mapping: Mapping[str, str], crosswise: Collection[str]
+) -> Equation:
     """An equation whose noise indices on the same pair of neurons are one index of the common axis."""
 
     def moved(index: Index) -> Index:
         return Index(index.name, mapping.get(index.axis, index.axis))
 
+    weight_of = {field.name: field.of or field.name for field in system.fields}
+
     def united(term: Term) -> Term:
         reads = [Access(equation.field, term.target), *(access for _, access in term.accesses)]
-        first: dict[tuple[str, frozenset[Index]], Index] = {}
+        first: dict[tuple[str, tuple[Index, ...]], Index] = {}
         table: dict[Index, Index] = {}
         for access in reads:
             noise = noise_slot(system, access)
             if noise is not None:
-                key = (mapping.get(noise.axis, noise.axis), pair_of(system, access))
+                ends = ends_of(system, access.slots)
+                # A pair is written as the group's first weight reads it: target, source.
+                pair = ends[::-1] if weight_of[access.field] in crosswise else ends
+                key = (mapping.get(noise.axis, noise.axis), pair)
                 table[noise] = first.setdefault(key, moved(noise))
         return term.map_slots(renaming(table))
 
@@ -138,46 +187,72 @@ def _closed_parameter(parameter: Variable) -> Variable:
     return replace(parameter, axes=axes, law=law, noise=None)
 
 
-# ---------------------------------------------------------------------------------------- the log
+# ---------------------------------------------------------------------------------------- findings
 
 
-def closed_lines(closed: list[Variable]) -> list[str]:
-    """What is closed and why; weights with the same mean share a line."""
+def _closed_findings(closed: list[Variable]) -> Iterator[Finding]:
+    """What is closed: weights with the same mean together, then those that have no noise."""
     random: dict[str, list[str]] = {}
-    constant = []
-    for parameter in closed:
-        if parameter.law.is_deterministic:
-            constant.append(parameter.name)
-        else:
-            random.setdefault(str(parameter.law.mean), []).append(parameter.name)
-    lines = [
-        f"{_listed(names)}: random entries are replaced by their mean given their two neurons, {mean}, "
-        "because every equation is affine in them; their deviation does not matter in the limit"
-        for mean, names in random.items()
-    ]
+    for parameter in _random(closed):
+        random.setdefault(str(parameter.law.mean), []).append(parameter.name)
+    for mean, names in random.items():
+        yield Finding.of(FindingKind.CLOSED, *names, mean=mean)
+    constant = [parameter.name for parameter in closed if parameter.law.is_deterministic]
     if constant:
-        lines.append(f"{_listed(constant)}: constant given the two neurons, so there is no noise to average")
-    return lines
+        yield Finding.of(FindingKind.CONSTANT, *constant)
 
 
-def kept_lines(system: LimitSystem, obstacles: tuple[Obstacle, ...], kept: set[str]) -> list[str]:
-    """What keeps its noise and why: one obstacle a weight."""
-    lines: dict[str, str] = {}
+def _kept_findings(obstacles: tuple[Obstacle, ...], kept: Collection[str]) -> Iterator[Finding]:
+    """What keeps its noise: one obstacle for each weight."""
+    told: set[str] = set()
     for obstacle in obstacles:
         for weight in obstacle.weights:
-            if weight not in kept:
-                continue
-            others = [name for name in obstacle.weights if name != weight]
-            where = (
-                f"is multiplied with {others[0]} on the same pair" if others else "does not enter affinely"
-            )
-            lines.setdefault(
-                weight,
-                f"{weight}: its entries keep their own noise, as a quadrature axis, because it {where} in "
-                f"the equation of {field_words(system, obstacle.equation)}: {obstacle.term.expression}",
-            )
-    return list(lines.values())
+            if weight in kept and weight not in told:
+                told.add(weight)
+                others = tuple(name for name in obstacle.weights if name != weight)
+                yield Finding.of(
+                    FindingKind.KEPT_NOISE,
+                    weight,
+                    others=others,
+                    equation=obstacle.equation,
+                    expression=str(obstacle.term.expression),
+                )
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names)
+# ---------------------------------------------------------------------------------------- there and back
+
+
+def _random(parameters: Iterable[Variable]) -> list[Variable]:
+    return [parameter for parameter in parameters if not parameter.law.is_deterministic]
+
+
+def _referenced(parameters: Iterable[Variable]) -> tuple[str, ...]:
+    """The parameters whose initial values say what the noise of weights is."""
+    named = (r.parameter for parameter in _random(parameters) for _, r in parameter.law.references)
+    return tuple(dict.fromkeys(named))
+
+
+def _restricted(left: LimitSystem, state: StateMapping) -> StateMapping:
+    """The closed system's state that a state of the whole network is, on one noise node."""
+    found: dict[str, Any] = dict(state)
+    found["p"] = dict(state["p"])
+    for parameter in left.parameters:
+        if parameter.noise is not None:
+            values = np.asarray(state[parameter.name])
+            found[parameter.name] = np.expand_dims(values, parameter.axes.index(parameter.noise))
+            found["p"][parameter.noise] = np.ones(1, values.dtype)
+    return found
+
+
+def _lifted(system: LimitSystem, closed: list[Variable], network: DrawnNetwork) -> DrawnNetwork:
+    """The network whose closed weights are their means and the noise of their entries."""
+    whole = draw_noise(system)
+    shapes = parameter_shapes(whole, network.sizes)
+    state = dict(network.state)
+    for parameter in closed:
+        name = parameter.name
+        noise = frozen_noise(
+            whole, whole.parameter[name], shapes[name], network.labels, network.generator(name)
+        )
+        state[name] = (state[name] + noise).astype(state[name].dtype)
+    return replace(network, state=state)

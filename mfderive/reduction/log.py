@@ -1,76 +1,121 @@
-"""The words of the reduction's log: what collapsed, on what the rest depends, and why."""
+"""The words of the reduction's log, made of what passes found and of what systems cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
-from ..algebra.laws import Variable
+from ..algebra.findings import Finding, FindingKind
+from ..algebra.reduced import LogEntry, Reduced
 from ..algebra.system import LimitSystem
-from ..algebra.terms import AxisKind, Field, Index, Role
-from ..analysis.dependencies import Dependencies, field_words, reason
+from ..algebra.terms import AxisKind
+from ..analysis.dependencies import field_words, reason
 from ..state.ensembles import plan_ensembles
+from .cost import NODES, Cost, compared_sizes, cost
+
+ENSEMBLES = "ensembles"
 
 
-def collapse_lines(system: LimitSystem, found: Dependencies) -> list[str]:
-    """A line for the neurons of every layer (those with the same labels together), then the weights."""
-    groups: dict[tuple[str, frozenset[str]], list[str]] = {}
-    for field in system.fields:
-        for position, axis in _population_places(system, field):
-            if field.role is Role.FORWARD and not field.hidden and _is_state(system, field.name):
-                groups.setdefault((axis, found.labels[field.name, position]), []).append(field.name)
-    lines = []
-    for (axis, labels), names in groups.items():
-        lines.append(
-            _differing(system, found, axis, names, labels)
-            if labels
-            else f"{', '.join(names)}: every {_unit(system, names[0])} is the same: 1 type, because "
-            f"{_sameness(system, names)}"
-        )
-        lines += _sensitive_adjoints(system, found, names, labels)
-    return [*lines, *_weight_lines(system, found)]
+def log_of(reduced: Reduced) -> tuple[LogEntry, ...]:
+    """The log of a reduction: what every pass found and what it saved, and the ensembles of the result.
+
+    Costs are compared at 1000 nodes a population, and stated last on the nodes that ``solve`` takes unless
+    ``[solver]``, arguments or flags say otherwise.
+    """
+    entries = []
+    system, before = reduced.full, _cost(reduced.full)
+    for name, result in reduced.passes:
+        entries += [LogEntry(name, sentence(system, finding)) for finding in result.findings]
+        after = _cost(result.system)
+        entries.append(LogEntry(name, _change(before, after)))
+        system, before = result.system, after
+    return (*entries, *(LogEntry(ENSEMBLES, text) for text in _ensembles(reduced.system)))
 
 
-def _is_state(system: LimitSystem, name: str) -> bool:
-    """Whether a field is a layer's own (a pre-activation, which reads parameters), no statistic."""
-    if "." not in name:
-        return True
-    equation = next(e for e in system.forward if e.field == name)
-    return any(access.field in system.parameter for term in equation.terms for _, access in term.accesses)
+def sentence(system: LimitSystem, finding: Finding) -> str:
+    """What a pass found in words; ``system`` is the one before the pass."""
+    return _SENTENCES[finding.kind](system, finding)
 
 
-def _population_places(system: LimitSystem, field: Field) -> list[tuple[int, str]]:
-    return [
-        (place, axis)
-        for place, axis in enumerate(field.axes)
-        if system.axis[axis].kind is AxisKind.POPULATION
-    ]
+def _cost(system: LimitSystem) -> Cost:
+    return cost(system, compared_sizes(system, plan_ensembles(system)))
 
 
-def _unit(system: LimitSystem, name: str) -> str:
-    """What an element of a layer's population is called: a channel where the layer has positions."""
-    kinds = [system.axis[axis].kind for axis in system.field[name].axes]
-    return "channel" if AxisKind.FINITE in kinds else "neuron"
+def _change(before: Cost, after: Cost) -> str:
+    where = f"with {NODES} nodes a population"
+    if before == after:
+        return f"{where} as before {after}"
+    return f"{where} {before} before, {after} after"
 
 
-def _place(system: LimitSystem, name: str, axis: str) -> int:
-    return system.field[name].axes.index(axis)
+def _ensembles(system: LimitSystem) -> list[str]:
+    plans = plan_ensembles(system)
+    total = cost(system, {name: plan.nodes for name, plan in plans.items()})
+    return [*(f"by default {plan}" for plan in plans.values()), f"on these nodes {total}"]
 
 
-# ---------------------------------------------------------------------------------------- labels
+# ---------------------------------------------------------------------------------------- closure
 
 
-def _differing(
-    system: LimitSystem, found: Dependencies, axis: str, names: list[str], labels: frozenset[str]
-) -> str:
-    order = [p.name for p in system.parameters if p.name in labels]
-    reasons = _merged(_shortest(system, found, axis, names, label) for label in order)
-    parts = [f"{label} ({_numbers(system, label)})" for label in order]
+def _closed(system: LimitSystem, finding: Finding) -> str:
+    return (
+        f"{', '.join(finding.subjects)}: random entries are replaced by their mean given their two neurons, "
+        f"{finding.facts['mean']}, because every equation is affine in them; their deviation does not matter "
+        "in the limit"
+    )
+
+
+def _constant(system: LimitSystem, finding: Finding) -> str:
+    return f"{', '.join(finding.subjects)}: constant given the two neurons, so there is no noise to average"
+
+
+def _kept_noise(system: LimitSystem, finding: Finding) -> str:
+    facts, (weight,) = finding.facts, finding.subjects
+    others = facts["others"]
+    where = f"is multiplied with {others[0]} on the same pair" if others else "does not enter affinely"
+    return (
+        f"{weight}: its entries keep their own noise, as a quadrature axis, because it {where} in "
+        f"the equation of {field_words(system, facts['equation'])}: {facts['expression']}"
+    )
+
+
+# ---------------------------------------------------------------------------------------- neurons
+
+
+def _labels(system: LimitSystem, finding: Finding) -> str:
+    names, labels = finding.subjects, finding.facts["labels"]
+    parts = [f"{label} ({numbers} number{'s' * (numbers != 1)})" for label, numbers, _ in labels]
+    reasons = _merged(reason(system, chain) for _, _, chain in labels)
     unit = _unit(system, names[0])
     same = f" (states of the same {unit}s)" if len(names) > 1 else ""
     return (
         f"{', '.join(names)}{same}: the {unit}s differ by the initial values of {_listed(parts)}: "
         f"{'; '.join(reasons)}"
     )
+
+
+def _adjoint_labels(system: LimitSystem, finding: Finding) -> str:
+    (adjoint,), labels = finding.subjects, finding.facts["labels"]
+    why = "; ".join(_merged(reason(system, chain) for _, chain in labels))
+    names = _listed([label for label, _ in labels])
+    return f"{field_words(system, adjoint)} differs by {names} too: {why}"
+
+
+def _one_type(system: LimitSystem, finding: Finding) -> str:
+    names, averaged = finding.subjects, finding.facts["averaged"]
+    parts = [f"{name} starts at {value} everywhere" for name, value in finding.facts["starts"]]
+    if averaged:
+        verb = f"enter{'s' * (len(averaged) == 1)}"
+        parts.append(f"{_listed(list(averaged))} {verb} only averaged over neurons")
+    return (
+        f"{', '.join(names)}: every {_unit(system, names[0])} is the same: 1 type, because "
+        f"{_listed([*parts, 'nothing random reaches it'])}"
+    )
+
+
+def _unit(system: LimitSystem, name: str) -> str:
+    """What an element of a layer's population is called: a channel where the layer has positions."""
+    kinds = [system.axis[axis].kind for axis in system.field[name].axes]
+    return "channel" if AxisKind.FINITE in kinds else "neuron"
 
 
 def _merged(reasons: Iterable[str]) -> list[str]:
@@ -82,116 +127,37 @@ def _merged(reasons: Iterable[str]) -> list[str]:
     return [f"{start} {_listed(ends)}" for start, ends in merged.items()]
 
 
-def _shortest(system: LimitSystem, found: Dependencies, axis: str, names: list[str], label: str) -> str:
-    chains = [found.chain((name, _place(system, name, axis)), label) for name in names]
-    return reason(system, min(chains, key=len))
-
-
-def _numbers(system: LimitSystem, name: str) -> str:
-    count = label_dimension(system, name)
-    return f"{count} number{'s' * (count != 1)}"
-
-
-def label_dimension(system: LimitSystem, name: str) -> int:
-    """How many numbers a label has: the product of its parameter's finite axes."""
-    total = 1
-    for axis in system.parameter[name].axes:
-        total *= system.axis[axis].size or 1
-    return total
-
-
-def _sensitive_adjoints(
-    system: LimitSystem, found: Dependencies, names: list[str], labels: frozenset[str]
-) -> Iterator[str]:
-    """Where D differs by labels that the layer's own values do not depend on."""
-    for name in names:
-        adjoint = system.adjoint_of.get(name)
-        if adjoint is None:
-            continue
-        for place, _ in _population_places(system, system.field[adjoint]):
-            more = found.labels[adjoint, place] - labels
-            order = [p.name for p in system.parameters if p.name in more]
-            if order:
-                chains = [found.chain((adjoint, place), label) for label in order]
-                why = "; ".join(_merged(reason(system, chain) for chain in chains))
-                yield f"{field_words(system, adjoint)} differs by {_listed(order)} too: {why}"
-
-
-# ---------------------------------------------------------------------------------------- one type
-
-
-def _sameness(system: LimitSystem, names: list[str]) -> str:
-    """Why nothing tells the neurons of layers apart: how what they own starts, and that no more comes."""
-    starts, averaged = [], []
-    for parameter in _read_parameters(system, names):
-        ends = [axis for axis in parameter.axes if system.axis[axis].kind is AxisKind.POPULATION]
-        if len(ends) == 1 and parameter.law.is_deterministic:
-            starts.append(parameter)
-        elif len(ends) == 2:
-            averaged.append(parameter.name)
-    parts = [f"{p.name} starts {_start(p)}" for p in starts]
-    if averaged:
-        parts.append(f"{_listed(averaged)} enter{'s' * (len(averaged) == 1)} only averaged over neurons")
-    return _listed([*parts, "nothing random reaches it"])
-
-
-def _start(parameter: Variable) -> str:
-    value = parameter.law.mean
-    return f"at {parameter.law.text if value.free_symbols else value} everywhere"
-
-
-def _read_parameters(system: LimitSystem, names: list[str]) -> list[Variable]:
-    """The parameters that are read at the neurons of layers, by themselves or inside hidden fields."""
-    owners = {system.field[name].owner for name in names}
-    found: dict[str, None] = {}
-    for equation in system.forward:
-        if system.field[equation.field].owner not in owners:
-            continue
-        target = {i for i in equation.target if isinstance(i, Index) and system.axis[i.axis].is_measure}
-        for term in equation.terms:
-            for _, access in term.accesses:
-                if access.field in system.parameter and target & set(access.indices):
-                    found[access.field] = None
-    return [system.parameter[name] for name in found]
-
-
 # ---------------------------------------------------------------------------------------- weights
 
 
-def _weight_lines(system: LimitSystem, found: Dependencies) -> Iterator[str]:
-    """What is left of the weights between populations."""
-    words: dict[str, list[str]] = {}
-    for parameter in system.parameters:
-        field = system.field[parameter.name]
-        places = _population_places(system, field)
-        lost = [k for k, (place, _) in enumerate(places) if not found.labels[parameter.name, place]]
-        if len(places) != 2 or not lost:
-            continue
-        count = label_dimension(system, parameter.name)
-        values = f"{count} value{'s' * (count != 1)}"
-        noise = _noise_nodes(system, parameter)
-        frozen = ", frozen" if parameter.is_frozen else ""
-        if len(lost) == 1:
-            axis = places[1 - lost[0]][1]
-            end = "target" if lost[0] else "source"
-            text = f"{values} for each {end} neuron in '{axis}'{f' and {noise}' * bool(noise)}{frozen}"
-        elif noise:
-            text = f"{values} for {noise}, the same for all pairs{frozen}"
-        else:
-            text = f"{values} for all pairs{frozen or ', moving together'}"
-        words.setdefault(text, []).append(parameter.name)
-    for text, names in words.items():
-        yield f"{', '.join(names)}: {text}"
-
-
-def _noise_nodes(system: LimitSystem, parameter: Variable) -> str:
-    """The nodes of the noise that a weight keeps, empty where it has none."""
-    if parameter.noise is None:
-        return ""
-    return f"each of the {plan_ensembles(system)[parameter.noise].nodes} noise nodes (by default)"
+def _reduced_weight(system: LimitSystem, finding: Finding) -> str:
+    facts = finding.facts
+    values = f"{facts['values']} value{'s' * (facts['values'] != 1)}"
+    frozen = ", frozen" if facts["frozen"] else ""
+    count = facts["noise_nodes"]
+    noise = f"each of the {count} noise nodes (by default)" if count else ""
+    if facts["end"]:
+        place = f"for each {facts['end']} neuron in '{facts['axis']}'"
+        text = f"{values} {place}{f' and {noise}' * bool(noise)}{frozen}"
+    elif noise:
+        text = f"{values} for {noise}, the same for all pairs{frozen}"
+    else:
+        text = f"{values} for all pairs{frozen or ', moving together'}"
+    return f"{', '.join(finding.subjects)}: {text}"
 
 
 def _listed(parts: list[str]) -> str:
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+_SENTENCES: dict[FindingKind, Callable[[LimitSystem, Finding], str]] = {
+    FindingKind.CLOSED: _closed,
+    FindingKind.CONSTANT: _constant,
+    FindingKind.KEPT_NOISE: _kept_noise,
+    FindingKind.LABELS: _labels,
+    FindingKind.ADJOINT_LABELS: _adjoint_labels,
+    FindingKind.ONE_TYPE: _one_type,
+    FindingKind.REDUCED_WEIGHT: _reduced_weight,
+}

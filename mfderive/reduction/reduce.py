@@ -1,62 +1,74 @@
-"""LimitSystem -> reduced LimitSystem, with a log of what collapsed and why."""
+"""LimitSystem -> Reduced: a short list of passes, each exact, with a log of what collapsed and why."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ..algebra.arguments import LIMIT, instance
+from ..algebra.memo import once
+from ..algebra.reduced import PassResult, Reduced
 from ..algebra.system import LimitSystem
-from ..state.ensembles import plan_ensembles
-from .closure import close_noise
-from .cost import NODES, Cost, compared_sizes, cost
+from ..errors import MfError
+from .closure import close_noise, hold_means
 from .exchangeability import collapse
+from .log import log_of
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One step of the reduction: what it is called in the log, and what it does."""
+    """One pass of the reduction: what it is called in the log, and what it does."""
 
     name: str
-    apply: Callable[[LimitSystem], LimitSystem]
+    apply: Callable[[LimitSystem], PassResult]
 
 
 # Noise first: only when weights are their means can the neurons that they feed turn out to be equal.
 PASSES = (Pass("closure", close_noise), Pass("exchangeability", collapse))
 
+# What stands for the limit of a network whose weights start at their conditional means (edges = "mean").
+MEANS = Pass("means", hold_means)
 
-def reduce(system: LimitSystem) -> LimitSystem:
-    """The exact reduction of a limit (theory C.1, C.2, C.5).
+
+def reduce(system: LimitSystem) -> Reduced:
+    """The exact reduction of a limit (theory C.1, C.2, C.5), done once for each limit.
 
     ``log`` says in words, under the name of each pass, what it found and why, and what the system costs
     before and after: at 1000 nodes a population, and last on the nodes that ``solve`` takes unless
     ``[solver]``, arguments or flags say otherwise.
     Raises ArgumentError for anything that is not a limit.
     """
-    instance(system, LimitSystem, "a limit", LIMIT)
-    before = _cost(system)
-    for step in PASSES:
-        done = step.apply(system)
-        after = _cost(done)
-        lines = [f"{step.name}: {line}" for line in done.log[len(system.log) :]]
-        lines.append(f"{step.name}: {_change(before, after)}")
-        system, before = replace(done, log=(*system.log, *lines)), after
-    return replace(system, log=(*system.log, *_ensemble_lines(system)))
+    return _reduce(instance(system, LimitSystem, "a limit", LIMIT))
 
 
-def _cost(system: LimitSystem) -> Cost:
-    return cost(system, compared_sizes(system, plan_ensembles(system)))
+@once
+def _reduce(system: LimitSystem) -> Reduced:
+    found = Reduced.identity(system)
+    for each in PASSES:
+        found = found.then(each.name, each.apply(found.system))
+    return replace(found, log=log_of(found))
 
 
-def _change(before: Cost, after: Cost) -> str:
-    where = f"with {NODES} nodes a population"
-    if before == after:
-        return f"{where} as before {after}"
-    return f"{where} {before} before, {after} after"
+@once
+def held_at_means(limit: LimitSystem) -> Reduced:
+    """The whole limit, whose weights between populations stand for their conditional means."""
+    return Reduced.identity(limit).then(MEANS.name, MEANS.apply(limit))
 
 
-def _ensemble_lines(system: LimitSystem) -> list[str]:
-    plans = plan_ensembles(system)
-    total = cost(system, {name: plan.nodes for name, plan in plans.items()})
-    lines = [f"ensembles: by default {plan}" for plan in plans.values()]
-    return [*lines, f"ensembles: on these nodes {total}"]
+def reduced_by(limit: LimitSystem, names: Iterable[str]) -> Reduced:
+    """The limit after the passes of these names: what a run kept on disk lives on.
+
+    Raises MfError for names that are not those of a reduction.
+    """
+    wanted = tuple(names)
+    for known, make in (
+        ((), Reduced.identity),
+        (tuple(each.name for each in PASSES), reduce),
+        ((MEANS.name,), held_at_means),
+    ):
+        if wanted == known:
+            return make(limit)
+    raise MfError(
+        f"there is no reduction by the passes {list(wanted)}; known are {[each.name for each in PASSES]}, "
+        f"[{MEANS.name!r}] and none"
+    )

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.reduced import LogEntry
 from ..algebra.system import LimitSystem
 from ..errors import MfError
 from ..network.network import Network
@@ -62,7 +63,7 @@ class RunResult:
     solver: Path
     trajectories: Sequence[Trajectory]
     spec: str
-    reduction: Sequence[str] = ()
+    reduction: Sequence[LogEntry] = ()
     warnings: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -144,8 +145,8 @@ def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "network": summarise(result.network, result.limit, widths_of(curves)),
         "graph": graph_data(result.network, result.limit, result.reduced),
-        "reduction": [str(line) for line in result.reduction],
-        "warnings": [str(line) for line in result.warnings],
+        "reduction": [{"pass": entry.pass_name, "text": entry.text} for entry in result.reduction],
+        "warnings": list(result.warnings),
         "settings": dict(result.settings),
         "versions": versions(),
         "machine": {"processors": os.cpu_count(), "system": platform.system()},

@@ -184,12 +184,10 @@ def _reduction(parts: PageParts) -> str:
         "The equations above therefore reduce exactly to smaller ones; these were solved.</p>"
     )
     passes: dict[str, list[str]] = {}
-    for line in parts.record.get("reduction", []):
-        name, _, rest = str(line).partition(": ")
-        known = name in _PASSES
-        passes.setdefault(name if known else "", []).append(rest if known else str(line))
+    for entry in parts.record.get("reduction", []):
+        passes.setdefault(entry["pass"], []).append(entry["text"])
     log = "\n".join(
-        (f"<h3>{_PASSES[name]}</h3>" if name else "") + items(lines) for name, lines in passes.items()
+        f"<h3>{escape(_PASSES.get(name, name))}</h3>{items(lines)}" for name, lines in passes.items()
     )
     return (
         f"{opening}\n{log}\n<details><summary>The reduced equations</summary>\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,40 +12,43 @@ from typing import Any
 import numpy as np
 
 from ..algebra.arguments import file_path, found, number, real_array, whole_number
+from ..algebra.reduced import Reduced, names_of
 from ..errors import ArgumentError, StateError, nearest
 from ..network.network import Network
-from ..state.draw import WEIGHTS, State
+from ..state.draw import WEIGHTS
+from ..state.sample import sample_network
+from ..state.state import State, StateLayout
+from .archive import damaged, flattened, locate, nested, plain, read_run, write_run
+from .network_record import check_pair, network_of_record, network_record
 
 Array = Any
-Forward = Callable[[Network, State, Array], Mapping[str, Array]]
 
 KINDS = ("limit", "network")
-
-# Which function computes the fields of a kind of trajectory: (network, state, x) -> {field: array}. The
-# rooms that can do it import this one, so they enter themselves here.
-_FORWARD: dict[str, Forward] = {}
+_CURVES = ("times", "steps", "loss", "error")
 
 
-def register_forward(kind: str, function: Forward) -> None:
-    """Enter the function that computes all fields of a "limit" or "network" state at given inputs.
+@dataclass(frozen=True)
+class Ground:
+    """What the states of a trajectory live on, and what evaluates their fields.
 
-    ``function(network, state, x)`` returns a dict of arrays [sample, neuron, positions...] with "yhat"
-    [sample, outputs] among them.
+    ``fields(state, x)`` returns a dict of arrays [sample, neuron, positions...] with "yhat" [sample, outputs]
+    among them.
     """
+
+    layout: StateLayout
+    fields: Callable[[Mapping[str, Any], Array], Mapping[str, Array]] = field(repr=False)
+
+
+# What makes the ground of a trajectory that was read from a file, by its kind. The rooms that can do it
+# import this one, so they enter themselves here.
+_GROUNDS: dict[str, Callable[[Trajectory], Ground]] = {}
+
+
+def register_ground(kind: str, make: Callable[[Trajectory], Ground]) -> None:
+    """Enter the function that makes the ground of a loaded "limit" or "network" trajectory, once for each."""
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}; allowed: {KINDS}")
-    _FORWARD[kind] = function
-
-
-# What draws networks from a solution of the limit, entered by the room that can.
-_SAMPLERS: list[Callable[[Trajectory, int | Mapping[str, int], float | None, int], State]] = []
-
-
-def register_sampler(
-    function: Callable[[Trajectory, int | Mapping[str, int], float | None, int], State],
-) -> None:
-    """Enter the function (trajectory, widths, time, seed) -> state behind :meth:`Trajectory.sample`."""
-    _SAMPLERS.append(function)
+    _GROUNDS[kind] = make
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class Trajectory:
     float64 [T], were evaluated, on the evaluation sample of the network's data source; ``error`` is nan where
     no classification error is meaningful. ``checkpoints`` hold states in increasing order of time.
     ``width`` is the width of a finite network (the number of nodes, where a limit has one such number).
-    ``notes`` is plain data: alpha, method, dtype, versions, ...
+    ``notes`` is plain data: method, precision, numbers of nodes, ... ``ground`` is what the states live on,
+    attached by whoever made the trajectory; one that was read from a file knows the names of the ``passes``
+    of its reduction, and makes the ground again when it is first asked for.
     """
 
     kind: str
@@ -75,8 +81,10 @@ class Trajectory:
     steps: Array = field(repr=False)
     loss: Array = field(repr=False)
     error: Array = field(repr=False)
-    checkpoints: tuple[Checkpoint, ...] = field(repr=False)
+    checkpoints: tuple[Checkpoint, ...] = field(repr=False)  # (time, step, state) is accepted too
     notes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    passes: tuple[str, ...] = field(default=(), repr=False)
+    ground: Ground | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Bring the curves to their types and check that they belong together."""
@@ -95,10 +103,39 @@ class Trajectory:
                 raise StateError(
                     f"{name} has shape {array.shape}, times has {self.times.shape}; both must be [T]"
                 )
-        points = tuple(p if isinstance(p, Checkpoint) else Checkpoint(*p) for p in self.checkpoints)
+        if self.ground is not None:
+            object.__setattr__(self, "passes", tuple(names_of(self.ground.layout)))
+        points = tuple(map(self._on_ground, self.checkpoints))
         if any(a.time > b.time for a, b in pairwise(points)):
             raise StateError("the checkpoints of a trajectory must be in increasing order of time")
         object.__setattr__(self, "checkpoints", points)
+
+    def _on_ground(self, given: Any) -> Checkpoint:
+        """A checkpoint, or its three values, whose state knows what it lives on."""
+        point = given if isinstance(given, Checkpoint) else Checkpoint(*given)
+        if isinstance(point.state, State):
+            return point
+        return Checkpoint(point.time, point.step, State(point.state, lambda: self._found_ground.layout))
+
+    @cached_property
+    def _found_ground(self) -> Ground:
+        """The ground: the attached one, or made again, once."""
+        if self.ground is not None:
+            return self.ground
+        if self.kind not in _GROUNDS:
+            room = {"limit": "mfderive.solution", "network": "mfderive.finite"}[self.kind]
+            raise StateError(
+                f"nothing can evaluate a {self.kind} trajectory yet; import {room} (or mfderive) first"
+            )
+        return _GROUNDS[self.kind](self)
+
+    @property
+    def reduced(self) -> Reduced:
+        """The reduced limit that a solution lives on. Raises StateError for the trajectory of a network."""
+        layout = self._found_ground.layout
+        if not isinstance(layout, Reduced):
+            raise StateError("this is the trajectory of a network, which lives on no reduction of the limit")
+        return layout
 
     def checkpoint(self, t: float | None = None) -> Checkpoint:
         """The stored checkpoint whose time is nearest to ``t`` (the earlier one of two); None: the last.
@@ -127,12 +164,10 @@ class Trajectory:
 
     def fields(self, x: Array, t: float | None = None) -> Mapping[str, Array]:
         """Every field at inputs ``x`` [sample, *input_shape], from the stored state nearest to ``t``."""
-        if self.kind not in _FORWARD:
-            room = {"limit": "mfderive.solution", "network": "mfderive.finite"}[self.kind]
-            raise StateError(
-                f"nothing can evaluate a {self.kind} trajectory yet; import {room} (or mfderive) first"
-            )
-        return _FORWARD[self.kind](self.network, self.at(t), _inputs(self.network, x))
+        ground, inputs = self._found_ground, _inputs(self.network, x)
+        if isinstance(ground.layout, Reduced):
+            inputs, _ = ground.layout.encode(inputs)
+        return ground.fields(self.at(t).arrays, inputs)
 
     def observe(self, field: str, x: Array, t: float | None = None) -> Array:
         """One field, for example "h2" [sample, neuron], at ``x``, from the stored state nearest to ``t``."""
@@ -162,9 +197,15 @@ class Trajectory:
             raise StateError(
                 "only a solution of the limit can be sampled; this is a network, whose state is .at(t)"
             )
-        if not _SAMPLERS:
-            raise StateError("nothing can draw networks yet; import mfderive.solution (or mfderive) first")
-        return _SAMPLERS[-1](self, n, t, whole_number("seed", seed, 0))
+        whole_number("seed", seed, 0)
+        state, reduced, first = self.at(t), self.reduced, self.checkpoints[0]
+        if reduced.initial_values and first.time > 0:
+            raise StateError(
+                f"the noise of entries depends on labels at t = 0 ('{reduced.initial_values[0]}'), but this "
+                f"trajectory begins at t = {first.time:.4g}; draw samples from one that holds its start"
+            )
+        network = sample_network(reduced, state, first.state, n, seed)
+        return State(network, Reduced.identity(reduced.full))
 
     @property
     def name(self) -> str:
@@ -176,11 +217,26 @@ class Trajectory:
 
         The npz holds everything; the json repeats all but the states for people and other programs.
         """
-        from .archive import save_trajectory
-
         if name is not None and not (isinstance(name, str) and name and Path(name).name == name):
             raise ArgumentError(f"name is {found(name)}; it must be the name of a file without its folder")
-        return save_trajectory(self, file_path("folder", folder), name or self.name)
+        arrays: dict[str, Array] = {curve: getattr(self, curve) for curve in _CURVES}
+        checkpoints = []
+        for count, point in enumerate(self.checkpoints):
+            keys = []
+            for place, (path, array) in enumerate(flattened(point.state)):
+                arrays[f"c{count}.{place}"] = array
+                keys.append(list(path))
+            checkpoints.append({"time": float(point.time), "step": int(point.step), "keys": keys})
+        document = {
+            "kind": self.kind,
+            "width": None if self.width is None else int(self.width),
+            "seed": int(self.seed),
+            **network_record(self.network),
+            "reduction": list(self.passes),
+            "notes": plain(self.notes),
+            "checkpoints": checkpoints,
+        }
+        return write_run(file_path("folder", folder), name or self.name, document, arrays, _CURVES)
 
     @staticmethod
     def load(path: str | Path, data: tuple[Array, Array] | None = None) -> Trajectory:
@@ -189,12 +245,29 @@ class Trajectory:
         ``data``: the arrays, where the run was given its data as arrays. Raises MfError for a file that is
         missing, truncated, not a trajectory or of another format.
         """
-        from .archive import load_trajectory
+        check_pair(data)
+        file = locate(file_path("path", path))
+        document, arrays = read_run(file)
+        try:
+            points: Any = tuple(
+                (
+                    float(entry["time"]),
+                    int(entry["step"]),
+                    nested((keys, arrays[f"c{k}.{place}"]) for place, keys in enumerate(entry["keys"])),
+                )
+                for k, entry in enumerate(document["checkpoints"])
+            )
+            facts = {name: document[name] for name in ("kind", "width", "seed", "notes")}
+            curves = {curve: arrays[curve] for curve in _CURVES}
+            passes = tuple(document["reduction"])
+            record = {name: document[name] for name in ("spec", "file", "folder", "data")}
+        except (KeyError, TypeError, IndexError) as error:
+            raise damaged(file, error) from error
+        network = network_of_record(record, data, str(file))
+        return Trajectory(network=network, **facts, **curves, checkpoints=points, passes=passes)
 
-        return load_trajectory(file_path("path", path), data)
 
-
-def is_finite(state: State) -> bool:
+def is_finite(state: Mapping[str, Any]) -> bool:
     """Whether all parameters of a state are finite numbers."""
     return all(np.isfinite(value).all() for name, value in state.items() if name != WEIGHTS)
 

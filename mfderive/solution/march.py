@@ -9,18 +9,20 @@ import numpy as np
 from tqdm import tqdm
 
 from ..algebra.memory import check_memory
+from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem, draw_noise
 from ..errors import DivergenceError
 from ..network.network import Network
 from ..network.solve_options import SolveOptions
 from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import observation_steps
-from ..runs.trajectory import Checkpoint, Trajectory, is_finite
+from ..runs.trajectory import Checkpoint, Ground, Trajectory, is_finite
+from ..state.state import State
 from .feed import Feed
 from .grid import TABLEAUS, Clock
 from .threads import fitting_threads, largest_product
 
-State = dict[str, Any]
+Arrays = dict[str, Any]
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST.
 _SMALLEST_PIECE, _LARGEST_PIECE = 64, 500
@@ -29,19 +31,20 @@ _STRETCH = 100  # steps between two looks at the progress bar
 
 @dataclass(frozen=True)
 class Problem:
-    """A limit to be solved: the system, its solver, and how it is stepped.
-
-    ``edges``: what the weights between populations stand for, "mean" (of the closed system) or "draw".
-    """
+    """A limit to be solved: the reduced limit, its solver, and how it is stepped."""
 
     network: Network
-    system: LimitSystem
+    reduced: Reduced
     module: Any
     options: SolveOptions
-    edges: str
+
+    @property
+    def system(self) -> LimitSystem:
+        """The system that the solver steps."""
+        return self.reduced.system
 
 
-def check_run_memory(problem: Problem, state: State, samples: int) -> None:
+def check_run_memory(problem: Problem, state: Arrays, samples: int) -> None:
     """Refuse a solution that needs more memory than there is, before its arrays are allocated."""
     nodes = {name: len(weights) for name, weights in state["p"].items()}
     check_memory(
@@ -51,7 +54,7 @@ def check_run_memory(problem: Problem, state: State, samples: int) -> None:
     )
 
 
-def run_memory(problem: Problem, state: State, samples: int) -> int:
+def run_memory(problem: Problem, state: Arrays, samples: int) -> int:
     """Bytes that the steps of a solution hold at once (checkpoints and the data come on top)."""
     options, nodes = problem.options, {name: len(weights) for name, weights in state["p"].items()}
     # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
@@ -78,12 +81,13 @@ class Run:
         self.observed = parts * observation_steps(clock.steps // parts, self.options.observations)
         kept = observation_steps(clock.steps, max(min(checkpoints, clock.steps + 1), 2))
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
-        x, self.y = self.network.source.evaluation(self.options.evaluation)
+        self.ground = Ground(problem.reduced, problem.module.forward)
+        x, self.y = problem.reduced.encode(*self.network.source.evaluation(self.options.evaluation))
         self.x = np.asarray(x, self.options.dtype)
         self.rows: list[tuple[float, int, float, float]] = []
         self.points: list[Checkpoint] = []
 
-    def trajectory(self, state: State, start: int, resume: Trajectory | None, progress: bool) -> Trajectory:
+    def trajectory(self, state: Arrays, start: int, resume: Trajectory | None, progress: bool) -> Trajectory:
         """Step from number ``start`` to the end; ``resume``: what went before."""
         bar = tqdm(
             total=self.clock.steps, initial=start, desc="limit", disable=not progress, delay=2, leave=False
@@ -104,10 +108,10 @@ class Run:
                 self.observe(target, state)
         return self.finished(state, resume)
 
-    def advance(self, state: State, first: int, last: int) -> State:
+    def advance(self, state: Arrays, first: int, last: int) -> Arrays:
         """The steps from time t_first to t_last, on batches first + 1, ..., last."""
         if self.options.method == "euler":
-            stepped: State = self.module.march(state, map(self.move, range(first, last)))
+            stepped: Arrays = self.module.march(state, map(self.move, range(first, last)))
             return stepped
         for number in range(first, last):
             x, y, t, width, weights = self.move(number)
@@ -116,11 +120,12 @@ class Run:
 
     def move(self, number: int) -> tuple[Any, Any, float, float, Any]:
         """x, y, time, width and weights of the samples of the step that begins at t_number."""
-        x, y, weights = self.feed(number + 1)
+        given_x, given_y, weights = self.feed(number + 1)
+        x, y = self.problem.reduced.encode(given_x, given_y)
         t = float(self.clock.times[number])
         return x, y, t, float(self.clock.times[number + 1]) - t, weights
 
-    def observe(self, number: int, state: State) -> None:
+    def observe(self, number: int, state: Arrays) -> None:
         """Measure loss and error on the evaluation sample; keep a checkpoint where one is due."""
         yhat = self.predict(state)
         time = float(self.clock.times[number])
@@ -130,9 +135,10 @@ class Run:
             raise DivergenceError(self.divergence(number, state))
         self.rows.append((time, int(self.clock.sgd_steps[number]), loss, error))
         if number in self.kept:
-            self.points.append(Checkpoint(time, int(self.clock.sgd_steps[number]), copy_state(state)))
+            kept = State(copy_state(state), self.problem.reduced)
+            self.points.append(Checkpoint(time, int(self.clock.sgd_steps[number]), kept))
 
-    def predict(self, state: State) -> Any:
+    def predict(self, state: Arrays) -> Any:
         """The outputs yhat [sample, outputs] on the evaluation sample."""
         count = len(self.x)
         size = self.feed.samples
@@ -140,7 +146,7 @@ class Run:
             size = min(max(size, _SMALLEST_PIECE), _LARGEST_PIECE, count)
         return self.module.predict(state, self.x, size)
 
-    def divergence(self, number: int, state: State) -> str:
+    def divergence(self, number: int, state: Arrays) -> str:
         """Where the numbers left the finite ones, and what to do."""
         broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
         if not broken:
@@ -159,7 +165,7 @@ class Run:
             "Take a smaller learning rate (or time step), or initial values of smaller size"
         )
 
-    def finished(self, state: State, resume: Trajectory | None) -> Trajectory:
+    def finished(self, state: Arrays, resume: Trajectory | None) -> Trajectory:
         """What was observed, after what was observed before."""
         times, steps, loss, error = (np.array(column) for column in zip(*self.rows, strict=True))
         points = tuple(self.points)
@@ -171,8 +177,7 @@ class Run:
         notes = {
             "method": self.options.method,
             "precision": self.options.precision,
-            "reduced": self.options.reduce,
-            "edges": self.problem.edges,
+            "reduction": list(self.problem.reduced.names),
             "nodes": {name: len(weights) for name, weights in state["p"].items()},
             "batch_size": self.network.training.batch_size,
             "learning_rate": self.network.training.learning_rate,
@@ -192,22 +197,23 @@ class Run:
             error=error,
             checkpoints=points,
             notes=notes,
+            ground=self.ground,
         )
 
 
 def runge_kutta(
-    module: Any, state: State, samples: tuple[Any, Any, Any], t: float, width: float, method: str
-) -> State:
+    module: Any, state: Arrays, samples: tuple[Any, Any, Any], t: float, width: float, method: str
+) -> Arrays:
     """One explicit Runge-Kutta step of the flow on samples (x, y, weights); a row of TABLEAUS."""
     (x, y, own), (couplings, weights) = samples, TABLEAUS[method]
-    slopes: list[State] = []
+    slopes: list[Arrays] = []
     for row in couplings:
         slopes.append(module.velocity(_moved(state, slopes, row, width), x, y, t + sum(row) * width, own))
     return _moved(state, slopes, weights, width)
 
 
-def _moved(state: State, slopes: list[State], factors: tuple[float, ...], width: float) -> State:
-    moved: State = {"p": state["p"]}
+def _moved(state: Arrays, slopes: list[Arrays], factors: tuple[float, ...], width: float) -> Arrays:
+    moved: Arrays = {"p": state["p"]}
     for name, value in state.items():
         if name != "p":
             total = value.copy()
@@ -218,8 +224,8 @@ def _moved(state: State, slopes: list[State], factors: tuple[float, ...], width:
     return moved
 
 
-def copy_state(state: State) -> State:
+def copy_state(state: Arrays) -> Arrays:
     """A state of its own arrays."""
-    copied: State = {name: value.copy() for name, value in state.items() if name != "p"}
+    copied: Arrays = {name: value.copy() for name, value in state.items() if name != "p"}
     copied["p"] = {name: weights.copy() for name, weights in state["p"].items()}
     return copied

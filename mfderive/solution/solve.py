@@ -6,25 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..algebra.arguments import LIMIT, exclusive, flag, instance
+from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..codegen.generate import generate
 from ..codegen.protocol import missing_parts
-from ..errors import ArgumentError
+from ..errors import ArgumentError, StateError
 from ..limit.derive import derive
 from ..network.network import Network
 from ..network.solve_options import SolveOptions
+from ..reduction.reduce import held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
-from ..runs.trajectory import Trajectory, register_forward
+from ..runs.trajectory import Ground, Trajectory, register_ground
+from ..state.state import State, arrays_on
 from .feed import make_feed
 from .grid import make_clock
 from .march import Problem, Run, check_run_memory
 from .options import chosen_options, resolve_options, takes_options
-from .sample import sample_network
-from .start import held_edges, start_state
-from .systems import system_of_state
+from .start import start_state
 from .tolerance import refine
 
-__all__ = ["sample_network", "solve"]
+__all__ = ["limit_to_solve", "solve"]
 
 
 @takes_options
@@ -34,7 +35,7 @@ def solve(
     *,
     initial: Mapping[str, Any] | None = None,
     resume: Trajectory | None = None,
-    system: LimitSystem | None = None,
+    system: LimitSystem | Reduced | None = None,
     solver: Any = None,
     progress: bool = False,
     **changes: Any,
@@ -51,9 +52,11 @@ def solve(
     nodes drawn from the laws (``nodes`` then means the same as ``widths``). ``tolerance`` writes what it
     reached into the trajectory's ``notes["tolerance"]`` (see :mod:`mfderive.solution.tolerance`).
 
-    ``initial`` starts from given arrays (any weights ``p``) instead of a draw; ``resume`` continues a
-    trajectory from its last checkpoint, on the nodes that it has. ``system`` and ``solver`` replace what
-    :func:`derive` and :func:`generate` make; ``progress`` shows a progress bar.
+    ``initial`` starts from given arrays (any weights ``p``) instead of a draw: a state of another trajectory
+    (``path.at(t)``) on the system that it lives on, a dictionary on ``system`` or, without one, on the whole
+    network. ``resume`` continues a trajectory from its last checkpoint, on the nodes that it has. ``system``
+    (what :func:`reduce` or :func:`derive` returned) and ``solver`` replace what is made otherwise;
+    ``progress`` shows a progress bar.
 
     Raises SpecError or ArgumentError for options that do not exist, StateError for arrays that do not fit,
     ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers.
@@ -61,17 +64,13 @@ def solve(
     settled = resolve_options(network, options, **changes)
     _check_start(initial, resume, settled, chosen_options(options, changes))
     _check_parts(system, solver, progress)
-    # Where the system is given the whole limit is only asked for the layout of given arrays.
-    full = system if system is not None and initial is None else derive(network)
-    given = initial if resume is None else resume.at()
-    held = held_edges(settled, initial, resume, full)
-    limit = system or _system(full, settled, given, held)
-    _check_fit(network, limit, solver)
+    reduced = _layout(network, settled, initial, resume, system)
+    _check_fit(network, reduced.system, solver)
     clock = make_clock(network, settled)
-    problem = Problem(network, limit, generate(limit) if solver is None else solver, settled, held)
+    problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
     if settled.tolerance is not None:
         return refine(problem, settled.tolerance, progress)
-    start, state = start_state(limit, settled, initial, resume, clock)
+    start, state = start_state(reduced, settled, initial, resume, clock)
     feed = make_feed(network, settled.data, settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
     run = Run(problem, clock, feed, settled.checkpoints)
@@ -82,7 +81,7 @@ def _check_start(initial: Any, resume: Any, options: SolveOptions, chosen: Mappi
     """Raise ArgumentError for a start that is none, and for nodes that are chosen beside a given state."""
     exclusive(initial=initial, resume=resume)
     if initial is not None:
-        instance(initial, Mapping, "initial: a state, a dictionary of arrays,")
+        instance(initial, Mapping, "initial: a state (or a dictionary of arrays)")
     if resume is not None:
         instance(resume, Trajectory, "resume: a trajectory", "Read one with Trajectory.load(path)")
         if resume.kind != "limit":
@@ -103,9 +102,17 @@ def _check_start(initial: Any, resume: Any, options: SolveOptions, chosen: Mappi
 def _check_parts(system: Any, solver: Any, progress: Any) -> None:
     """Raise ArgumentError for parts of a solution that have a wrong type."""
     if system is not None:
-        instance(system, LimitSystem, "system: a limit", LIMIT)
-    if solver is not None and missing_parts(solver):
-        raise ArgumentError("solver is no generated solver. Make one: mfderive.generate(limit)")
+        found = instance(system, (LimitSystem, Reduced), "system: a limit", LIMIT)
+        if isinstance(found, LimitSystem) and found.passes:
+            raise ArgumentError(
+                "system is what a reduction made, without the way back to the network. Give the whole result "
+                "of reduce(limit), not its .system"
+            )
+    missing = () if solver is None else missing_parts(solver)
+    if missing:
+        raise ArgumentError(
+            f"solver is no generated solver (it lacks {missing[0]}). Make one: mfderive.generate(limit)"
+        )
     flag("progress", progress)
 
 
@@ -125,21 +132,51 @@ def _check_fit(network: Network, limit: LimitSystem, solver: Any) -> None:
         )
 
 
+def _layout(
+    network: Network,
+    options: SolveOptions,
+    initial: Mapping[str, Any] | None,
+    resume: Trajectory | None,
+    system: LimitSystem | Reduced | None,
+) -> Reduced:
+    """The limit to solve: the one that is given, that a given state lives on, or that the options ask for."""
+    if isinstance(system, Reduced):
+        return system
+    if resume is not None and system is None:
+        return resume.reduced
+    if isinstance(initial, State) and isinstance(initial.layout, Reduced) and system is None:
+        return initial.layout
+    if initial is None and resume is None:
+        return limit_to_solve(network, options, system)
+    return Reduced.identity(system or derive(network))
 
 
-def _system(
-    full: LimitSystem, options: SolveOptions, given: Mapping[str, Any] | None, held: str
-) -> LimitSystem:
-    """The system to solve: where a state is given, the one whose arrays it holds."""
-    if given is None:
-        return reduce_system(full) if options.reduce else full
-    return system_of_state(full, given, held == "mean")
+def limit_to_solve(network: Network, options: SolveOptions, system: LimitSystem | None = None) -> Reduced:
+    """The limit that options ask for: reduced, or whole with weights that are drawn or held at their means.
+
+    ``system``: a limit in place of the network's own, which is not reduced.
+    """
+    if options.reduce:
+        return Reduced.identity(system) if system is not None else reduce_system(derive(network))
+    full = system or derive(network)
+    return held_at_means(full) if options.edges == "mean" else Reduced.identity(full)
 
 
-def _limit_fields(network: Network, state: Any, x: Any) -> Mapping[str, Any]:
-    module = generate(system_of_state(derive(network), state))
-    fields: Mapping[str, Any] = module.forward(state, x)
-    return fields
+def _ground(path: Trajectory) -> Ground:
+    """What a solution that was read from a file lives on: derived, reduced and generated once more.
+
+    Raises StateError where its states are of another system: one that was given to solve.
+    """
+    reduced = reduced_by(derive(path.network), path.passes)
+    try:
+        for point in path.checkpoints[:1]:
+            arrays_on(point.state.arrays, reduced)
+    except StateError as error:
+        raise StateError(
+            f"this solution does not live on its network's limit (it was solved with a system of its own), "
+            f"and nothing can evaluate it: {error}"
+        ) from error
+    return Ground(reduced, generate(reduced).forward)
 
 
-register_forward("limit", _limit_fields)
+register_ground("limit", _ground)

@@ -7,38 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..errors import MfError
 from ..network.solve_options import SolveOptions
 from ..runs.trajectory import Trajectory
-from ..state.draw import check_state, initial_state
+from ..state.draw import initial_state
 from ..state.ensembles import Ensemble, ensemble_state, plan_ensembles
+from ..state.state import arrays_on
 from .grid import Clock
-from .systems import fits
 
-State = dict[str, Any]
-
-
-def held_edges(options: SolveOptions, initial: Any, resume: Trajectory | None, full: LimitSystem) -> str:
-    """What a weight between populations stands for: "mean" f of the closed system, or "draw", its entries.
-
-    Given arrays that have the ranks of the whole network count as entries.
-    """
-    if resume is not None:
-        return str(resume.notes.get("edges", "mean" if resume.notes.get("reduced") else "draw"))
-    if initial is not None:
-        return "draw" if fits(full, initial) else "mean"
-    return "mean" if options.reduce else options.edges
+Arrays = dict[str, Any]
 
 
 def start_state(
-    limit: LimitSystem,
+    reduced: Reduced,
     options: SolveOptions,
     initial: Mapping[str, Any] | None,
     resume: Trajectory | None,
     clock: Clock,
-) -> tuple[int, State]:
-    """The number of steps that are done already, and the state."""
+) -> tuple[int, Arrays]:
+    """The number of steps that are done already, and the state in the layout of ``reduced``."""
+    limit = reduced.system
     if resume is not None:
         point = resume.checkpoint()
         places = np.flatnonzero(np.isclose(clock.times, point.time, rtol=1e-9, atol=0.0))
@@ -47,9 +37,9 @@ def start_state(
                 f"the trajectory ends at t = {point.time:.6g}, which is not on this run's grid (up to "
                 f"t = {clock.times[-1]:.6g}); resume with the same method and a later end"
             )
-        return int(places[0]), _cast(limit, point.state, options)
+        return int(places[0]), _cast(reduced, point.state, options)
     if initial is not None:
-        return 0, _cast(limit, initial, options)
+        return 0, _cast(reduced, initial, options)
     if options.reduce:
         return 0, reduced_state(limit, plan_ensembles(limit, options.nodes, options.rule), options)
     return 0, full_state(limit, options.widths, options)
@@ -57,14 +47,14 @@ def start_state(
 
 def reduced_state(
     limit: LimitSystem, plans: Mapping[str, Ensemble], options: SolveOptions, scramble: int | None = None
-) -> State:
+) -> Arrays:
     """The initial state of a reduced system on planned nodes; another ``scramble`` gives other points."""
     return ensemble_state(limit, plans, options.seed, options.dtype, scramble)
 
 
 def full_state(
     limit: LimitSystem, widths: int | Mapping[str, int], options: SolveOptions, scramble: int | None = None
-) -> State:
+) -> Arrays:
     """A draw of the full system; another ``scramble`` draws other neurons of the same network's limit."""
     edges: Any = options.edges
     state = initial_state(limit, widths, options.seed, edges=edges, dtype=options.dtype)
@@ -76,9 +66,9 @@ def full_state(
     return other | {name: state[name] for name in shared}
 
 
-def _cast(limit: LimitSystem, state: Mapping[str, Any], options: SolveOptions) -> State:
-    checked = check_state(limit, state)
-    cast: State = {
+def _cast(reduced: Reduced, state: Mapping[str, Any], options: SolveOptions) -> Arrays:
+    checked = arrays_on(state, reduced)
+    cast: Arrays = {
         name: np.array(value, options.dtype, order="C") for name, value in checked.items() if name != "p"
     }
     cast["p"] = {name: np.array(value, options.dtype) for name, value in checked["p"].items()}

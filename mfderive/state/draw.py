@@ -25,7 +25,7 @@ from ..errors import SpecError, StateError, nearest
 from ..samples.points import check_law, draw_law
 
 Array = Any
-State = dict[str, Any]
+Arrays = dict[str, Any]
 
 WEIGHTS = "p"
 _DOUBLE = 8  # bytes
@@ -213,7 +213,7 @@ def initial_state(
     seed: int,
     edges: Literal["draw", "mean"] = "draw",
     dtype: Any = np.float64,
-) -> State:
+) -> Arrays:
     """Initial values of every parameter, and uniform weights p = 1/n of the nodes of each population.
 
     ``widths`` is multiplied by the populations' relative widths, or gives each population's number of
@@ -242,7 +242,7 @@ def initial_state(
         if parameter.name in referenced:
             exact[parameter.name] = drawn
         values[parameter.name] = drawn.astype(precision, copy=False)
-    state: State = {parameter.name: values[parameter.name] for parameter in system.parameters}
+    state: Arrays = {parameter.name: values[parameter.name] for parameter in system.parameters}
     state[WEIGHTS] = {name: np.full(size, 1 / size, dtype=precision) for name, size in sizes.items()}
     return state
 
@@ -254,7 +254,7 @@ def _precision(dtype: Any) -> Any:
     return precision
 
 
-def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> State:
+def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> Arrays:
     """The state with contiguous arrays of one precision, or StateError that says what does not fit.
 
     The precision is float32 if every parameter is float32, else float64. The sizes of the populations
@@ -286,7 +286,7 @@ def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> State:
                 f"state['{name}'] has shape {array.shape}, "
                 f"expected {shapes[name]} for the axes {list(axes[name].axes)}"
             )
-    checked: State = {name: np.ascontiguousarray(arrays[name], dtype=precision) for name in names}
+    checked: Arrays = {name: np.ascontiguousarray(arrays[name], dtype=precision) for name in names}
     for name in names:
         checked[name] = checked[name].reshape(shapes[name])  # ascontiguousarray gives a scalar an axis
     checked[WEIGHTS] = weights

@@ -24,7 +24,7 @@ from ..algebra.terms import Axis, AxisKind
 from ..errors import MfError, nearest
 from ..network.solve_options import RULES
 from ..samples.points import check_law, draw_law, standard_points, tensor_points, transform
-from .draw import WEIGHTS, State, draw_order, end_axis
+from .draw import WEIGHTS, Arrays, draw_order, end_axis
 
 Array = Any
 
@@ -191,7 +191,7 @@ def ensemble_state(
     seed: int,
     dtype: Any = np.float64,
     scramble: int | None = None,
-) -> State:
+) -> Arrays:
     """The initial state of a reduced system on the nodes that ``plans`` describe.
 
     ``seed`` draws what is the same for every neuron, and the sampled nodes too unless ``scramble`` does:
@@ -213,7 +213,7 @@ def labelled_state(
     labels: Mapping[str, Array],
     seed: int,
     dtype: Any = np.float64,
-) -> State:
+) -> Arrays:
     """The initial state of a reduced system on given labels, one node of equal weight for each.
 
     ``labels`` maps random parameters to their initial values in their own layout: those of a finite network,
@@ -241,7 +241,7 @@ def _state(
     known: Mapping[str, Array],
     seed: int,
     dtype: Any,
-) -> State:
+) -> Arrays:
     """The state on nodes; values of ``known`` parameters are given, the others follow from their laws."""
     sizes = {name: len(weights) for name, (_, weights) in nodes.items()}
     for axis in system.axes:
@@ -256,7 +256,7 @@ def _state(
             values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values, seed)
     precision = np.dtype(dtype)
     # Solvers move a state in place, which needs its arrays to lie in memory as their axes say.
-    state: State = {p.name: values[p.name].astype(precision, order="C") for p in system.parameters}
+    state: Arrays = {p.name: values[p.name].astype(precision, order="C") for p in system.parameters}
     state[WEIGHTS] = {name: weights.astype(precision) for name, (_, weights) in nodes.items()}
     return state
 

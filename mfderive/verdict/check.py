@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..algebra.arguments import LIMIT, flag, instance
+from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..network.network import Network
 from .measurements import measure
@@ -25,7 +26,7 @@ def check(
     nodes: int | None = None,
     precision: str | None = None,
     tolerance: float | None = None,
-    system: LimitSystem | None = None,
+    system: LimitSystem | Reduced | None = None,
     progress: bool = False,
 ) -> Verdict:
     """Hold finite networks against the limit: a verdict with known error rates (docs/verdict.md).
@@ -42,7 +43,7 @@ def check(
     """
     flag("progress", progress)
     if system is not None:
-        instance(system, LimitSystem, "system: a reduced limit", LIMIT)
+        instance(system, (LimitSystem, Reduced), "system: a reduced limit", LIMIT)
     settings = resolve_settings(
         network,
         effort,

@@ -7,7 +7,6 @@ told, by rules that can only make a disagreement undecided; docs/verdict.md says
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..advice.advise import advise
+from ..advice.sentences import sentences
+from ..algebra.findings import Finding, FindingKind
 from ..limit.derive import derive
 from ..network.network import Network
 from ..reduction.reduce import reduce
@@ -33,12 +34,17 @@ UNSTABLE_START = (
     "as where fluctuations lead networks out of a state that the limit stays in"
 )
 
-# How advice names the mechanisms: what fluctuations lead out of, and deviations of 0 that are divided by.
-_SIGNS = re.compile(r"through fluctuations of order|variance of order 1/width")
 # Distances that fall at t = 0 with less than this exponent do not show how they would fall.
 _FALLS = 0.25
 # Exponents: no instability where distances fall at least half as fast after training as before it.
 _HALF = 0.5
+
+
+def is_unstable(finding: Finding) -> bool:
+    """Whether a finding names a mechanism: fluctuations lead away, or a deviation of 0 is divided by."""
+    if finding.kind in (FindingKind.STATIONARY, FindingKind.UNSEEN):
+        return bool(finding.facts["fluctuations"])
+    return finding.kind is FindingKind.ZERO_VARIANCE
 
 
 def unstable_starts(network: Network) -> tuple[str, ...]:
@@ -47,7 +53,7 @@ def unstable_starts(network: Network) -> tuple[str, ...]:
     They are about the limit that is derived here: one that is tested in its place may be wrong.
     """
     limit = derive(network)
-    return tuple(warning for warning in advise(network, limit, reduce(limit)) if _SIGNS.search(warning))
+    return sentences(filter(is_unstable, advise(network, limit, reduce(limit))))
 
 
 def without_instability(

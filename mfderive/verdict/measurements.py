@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.laws import Variable
+from ..algebra.reduced import Reduced, reduced_of
 from ..algebra.system import ForwardSystem, LimitSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..codegen.generate import generate
@@ -45,7 +46,7 @@ from .settings import Settings
 from .together import together
 
 Array = Any
-State = dict[str, Any]
+State = Mapping[str, Any]
 
 # Nodes of an ensemble of the limit, and of one whose weights stand on pairs of nodes.
 NODES, PAIR_NODES = 1024, 256
@@ -98,7 +99,7 @@ class Measurements:
 def measure(
     network: Network,
     settings: Settings,
-    system: LimitSystem | None = None,
+    system: LimitSystem | Reduced | None = None,
     progress: bool = False,
     trained: Measurements | None = None,
 ) -> Measurements:
@@ -152,8 +153,9 @@ class _Limit:
 
     path: Trajectory
 
-    def __init__(self, network: Network, settings: Settings, system: LimitSystem) -> None:
-        self.network, self.settings, self.system = network, settings, system
+    def __init__(self, network: Network, settings: Settings, limit: LimitSystem | Reduced) -> None:
+        self.network, self.settings, self.reduced = network, settings, reduced_of(limit)
+        self.system = system = self.reduced.system
         self.full = draw_noise(system_of(network))
         self.module = generate(system)
         self.x, self.y = network.source.evaluation(settings.evaluation)
@@ -198,7 +200,7 @@ class _Limit:
             checkpoints=2,
             observations=observations,
         )
-        return solve(network or self.network, options, initial=state, system=self.system, solver=self.module)
+        return solve(network or self.network, options, initial=state, system=self.reduced, solver=self.module)
 
     def values(self, path: Trajectory) -> Values:
         """The observables of a solution."""
@@ -288,7 +290,7 @@ class _Limit:
 
     def halved(self, start: State) -> Values:
         """The observables after Euler's steps of half the size, two on every batch."""
-        state: State = {name: np.array(value) for name, value in start.items() if name != "p"}
+        state: dict[str, Any] = {name: np.array(value) for name, value in start.items() if name != "p"}
         state["p"] = start["p"]
         time, size = 0.0, self.network.training.batch_size
         for k, rate in enumerate(alphas(self.network.training, self.steps), start=1):

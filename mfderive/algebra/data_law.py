@@ -1,0 +1,51 @@
+"""The law of the data as a system states it: its kind, its dimension, and what it is invariant under.
+
+A reduction that uses a symmetry asks here; the law itself, and drawing from it, belong to ``samples``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Motion(StrEnum):
+    """What is done to some coordinates of x."""
+
+    ROTATION = "rotation"  # any orthogonal map of these coordinates
+    REFLECTION = "reflection"  # all of these coordinates change their sign
+
+
+class TargetMotion(StrEnum):
+    """What happens to y when x is moved."""
+
+    KEPT = "kept"  # y stays
+    NEGATED = "negated"  # y changes its sign
+    CARRIED = "carried"  # y is x, and moves with it
+
+
+@dataclass(frozen=True)
+class Invariance:
+    """One symmetry of the joint law of (x, y): it stays when both move together.
+
+    ``coordinates`` are those of x that move, counted from 0 in row-major order; the others stay.
+    """
+
+    motion: Motion
+    coordinates: tuple[int, ...]
+    targets: TargetMotion = TargetMotion.KEPT
+
+
+@dataclass(frozen=True)
+class DataLaw:
+    """The law of (x, y).
+
+    ``kind`` is that of ``[data]`` ("given" for arrays from a caller); ``dimension`` the number of entries of
+    x; ``rows`` the size of a fixed sample, whose empirical law it is then (None: fresh samples);
+    ``invariances`` what is known of its symmetries (none of a fixed sample). What is not listed is not known.
+    """
+
+    kind: str
+    dimension: int
+    rows: int | None = None
+    invariances: tuple[Invariance, ...] = ()

@@ -1,0 +1,62 @@
+"""What analysis finds, as data: a kind, what it is about, and the facts that it rests on.
+
+Sentences are made of findings at the end (:mod:`mfderive.reduction.log`, :mod:`mfderive.advice.sentences`);
+whoever decides something reads kinds and facts, never words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+
+class FindingKind(StrEnum):
+    """The kinds of findings: first those of the reduction, then those of the advice about a limit."""
+
+    # Weights whose random entries are replaced by their conditional mean, and those that have no randomness.
+    CLOSED = "closed"
+    CONSTANT = "constant"
+    # A weight that keeps the noise of its entries.
+    KEPT_NOISE = "kept-noise"
+    # Layers all of whose neurons are equal, layers whose neurons differ, adjoints that differ by more.
+    ONE_TYPE = "one-type"
+    LABELS = "labels"
+    ADJOINT_LABELS = "adjoint-labels"
+    # What is left of weights between populations.
+    REDUCED_WEIGHT = "reduced-weight"
+
+    UNEXAMINED = "unexamined"  # the initial state cannot be evaluated
+    UNREAD = "unread"  # trained parameters that the loss does not depend on
+    STATIONARY = "stationary"  # parameters that never move
+    UNSEEN = "unseen"  # parameters that did not move where they were looked at
+    EQUAL_OUTPUTS = "equal-outputs"
+    ZERO_VARIANCE = "zero-variance"  # a normalisation divides by a deviation that is 0 in the limit
+    EQUAL_NEURONS = "equal-neurons"
+    IDLE_DEVIATION = "idle-deviation"  # deviations of initial weights that the limit does not feel
+    NO_THEOREM = "no-theorem"  # assumptions of the published theorems that are not met
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: its kind, the names of fields, parameters or layers that it is about, and its facts.
+
+    ``evidence`` maps names of facts to plain values; which ones there are belongs to the kind, and whoever
+    makes sentences of that kind says it.
+    """
+
+    kind: FindingKind
+    subjects: tuple[str, ...] = ()
+    evidence: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, kind: FindingKind, *subjects: str, **evidence: Any) -> Finding:
+        """A finding whose facts are given by name."""
+        return cls(kind, subjects, tuple(evidence.items()))
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """The evidence by name."""
+        return dict(self.evidence)

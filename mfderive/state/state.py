@@ -1,0 +1,89 @@
+"""A state with the system that it is a state of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..algebra.reduced import Reduced, names_of
+from ..algebra.system import ForwardSystem
+from ..errors import StateError
+from .draw import check_state
+
+Array = Any
+Arrays = dict[str, Any]
+
+# What a state lives on: a reduced limit (which may be the whole one), or the equations of a finite network.
+StateLayout = Reduced | ForwardSystem
+
+
+class State(Mapping[str, Any]):
+    """Values of all parameters, the weights of the nodes, and the system that they belong to.
+
+    Reads like a dictionary: ``state["h1.weight"]`` is an array in the layout of the parameter,
+    ``state["p"]["h1"]`` the weights of the nodes of a population, which sum to 1. ``arrays`` is the plain
+    dictionary behind it, which solvers take and move in place. ``layout`` is the reduced limit on which the
+    state lives, or the forward equations of a finite network; given as a function it is made when first asked
+    for.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any], layout: StateLayout | Callable[[], StateLayout]) -> None:
+        self.arrays: Arrays = arrays if isinstance(arrays, dict) else dict(arrays)
+        self._layout = layout
+
+    @property
+    def layout(self) -> StateLayout:
+        """What the state lives on."""
+        if not isinstance(self._layout, Reduced | ForwardSystem):
+            self._layout = self._layout()
+        return self._layout
+
+    def __getitem__(self, name: str) -> Any:
+        """The array of a parameter, or under "p" the weights of the nodes by population."""
+        return self.arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the parameters, and "p"."""
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        """The number of parameters, and 1 for "p"."""
+        return len(self.arrays)
+
+    def __repr__(self) -> str:
+        nodes = ", ".join(f"{name}: {len(weights)}" for name, weights in self.arrays.get("p", {}).items())
+        return f"State({len(self.arrays) - ('p' in self.arrays)} parameters; nodes {nodes or 'none'})"
+
+
+def system_of_layout(layout: StateLayout) -> ForwardSystem:
+    """The system whose parameters a state of this layout has."""
+    return layout.system if isinstance(layout, Reduced) else layout
+
+
+def describe_layout(layout: StateLayout) -> str:
+    """What a layout is, in words."""
+    names = names_of(layout)
+    return f"the limit reduced by {' and '.join(names)}" if names else "the whole network"
+
+
+def arrays_on(given: Mapping[str, Any], layout: StateLayout) -> Arrays:
+    """The arrays of a state that is to live on ``layout``, checked (:func:`mfderive.state.draw.check_state`).
+
+    ``given``: a State, whose own layout must have gone through the same passes, or a dictionary, which is
+    taken for a state of ``layout``. Raises StateError that says what was expected.
+    """
+    if isinstance(given, State) and tuple(names_of(given.layout)) != tuple(names_of(layout)):
+        raise StateError(
+            f"this is a state of {describe_layout(given.layout)}, but one of {describe_layout(layout)} is "
+            "needed. A trajectory's sample(n) draws a network from a state of the limit, and "
+            "reduce(limit).restrict(state) makes a state of the reduced limit of one of the whole"
+        )
+    if isinstance(given, State):
+        return check_state(system_of_layout(layout), given.arrays)
+    try:
+        return check_state(system_of_layout(layout), given)
+    except StateError as error:
+        raise StateError(
+            f"{error}. This was taken for a state of {describe_layout(layout)}; where it is one of another "
+            "system, say so with system="
+        ) from error
