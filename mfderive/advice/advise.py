@@ -22,7 +22,7 @@ from .probe import probe
 from .stationary import stationary, unread
 
 # Functions whose first derivative jumps.
-KINKED = frozenset({"relu", "leaky_relu", "abs", "sign", "heaviside", "max", "min"})
+KINKED = frozenset({"relu", "leaky_relu", "selu", "abs", "sign", "heaviside", "max", "min"})
 
 
 def advise(network: Network, limit: LimitSystem, reduced: LimitSystem | Reduced) -> tuple[Finding, ...]:

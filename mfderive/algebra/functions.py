@@ -2,8 +2,8 @@
 
 Every function is a sympy Function of our own, so that no automatic rewriting depends on the installed
 sympy, and every derivative stays inside the table. Conventions at kinks (ties are tested): relu'(0) =
-abs'(0) = 0; leaky_relu and elu take the left value; sign' = heaviside' = 0; maximum and minimum give a tie
-to the first argument; gelu is exact. ``real`` is the plain numpy form that the interpreter uses.
+abs'(0) = 0; leaky_relu, elu and selu take the left value; sign' = heaviside' = 0; maximum and minimum give
+a tie to the first argument; gelu is exact. ``real`` is the plain numpy form that the interpreter uses.
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ def _call(name: str, *arguments: sp.Expr) -> sp.Expr:
 
 
 _HALF = sp.Rational(1, 2)
+# selu: x times the first where x > 0, else (exp(x) - 1) times the second, so that normal values keep mean
+# 0 and variance 1 (Klambauer et al. 2017): scale, and scale times alpha.
+SELU_SCALE = 1.0507009873554805
+SELU_LEFT = 1.7580993408473768
 
 _ROWS = (
     FunctionEntry("exp", 1, (lambda x: _call("exp", x),), np.exp, r"\exp"),
@@ -144,6 +148,23 @@ _ROWS = (
         r"\operatorname{elu}'",
         public=False,
         doc="exp(min(x, 0))",
+    ),
+    FunctionEntry(
+        "selu",
+        1,
+        (lambda x: _call("selu_slope", x),),
+        lambda x: np.where(x > 0, SELU_SCALE * x, SELU_LEFT * np.expm1(np.minimum(x, 0.0))),
+        r"\operatorname{selu}",
+        doc="1.0507 x where x > 0, else 1.7581 (exp(x) - 1)",
+    ),
+    FunctionEntry(
+        "selu_slope",
+        1,
+        (lambda x: (1 - _call("step", x)) * _call("selu_slope", x),),
+        lambda x: np.where(x > 0, SELU_SCALE, SELU_LEFT * np.exp(np.minimum(x, 0.0))),
+        r"\operatorname{selu}'",
+        public=False,
+        doc="1.0507 where x > 0, else 1.7581 exp(x)",
     ),
     FunctionEntry("abs", 1, (lambda x: _call("sign", x),), np.abs, r"\operatorname{abs}"),
     FunctionEntry("sign", 1, (_zero,), np.sign, r"\operatorname{sign}"),

@@ -19,6 +19,7 @@ Array = Any
 _ROOT_PI = math.sqrt(math.pi)
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 _ROOT_HALF = math.sqrt(0.5)
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 
 
 def _softplus_value(x: Array) -> Array:
@@ -60,6 +61,18 @@ def _elu_slope(x: Array) -> Array:
     return jnp.exp(jnp.where(x > 0, 0.0, x))
 
 
+def _selu(x: Array) -> Array:
+    positive = x > 0
+    return jnp.where(
+        positive, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * jnp.expm1(jnp.where(positive, 0.0, x))
+    )
+
+
+def _selu_slope(x: Array) -> Array:
+    slope = jnp.where(x > 0, _SELU_SCALE, _SELU_SCALE * _SELU_ALPHA * jnp.exp(jnp.where(x > 0, 0.0, x)))
+    return slope.astype(jnp.result_type(x))
+
+
 def _not_less(a: Array, b: Array) -> Array:
     return jnp.where(jnp.asarray(a) >= b, 1.0, 0.0).astype(jnp.result_type(a, b))
 
@@ -93,6 +106,8 @@ JAX_FUNCTIONS: dict[str, Callable[..., Array]] = {
     "leaky_relu": lambda x: jnp.where(x > 0, x, 0.01 * x),
     "elu": _elu,
     "elu_slope": _elu_slope,
+    "selu": _selu,
+    "selu_slope": _selu_slope,
     "abs": _abs,
     "sign": _sign,
     "heaviside": _step,

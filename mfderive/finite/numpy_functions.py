@@ -2,8 +2,8 @@
 
 Every form is analytic on each side of its kinks and branches on the real part, so that a complex step
 ``f(x + i eps)`` carries the derivative in its imaginary part, with the conventions at kinks that the whole
-program shares: relu'(0) = abs'(0) = 0, leaky_relu and elu take the left value, a tie of max or min goes to
-the first argument. The forms for JAX stand in :mod:`mfderive.finite.jax_functions`.
+program shares: relu'(0) = abs'(0) = 0, leaky_relu, elu and selu take the left value, a tie of max or min
+goes to the first argument. The forms for JAX stand in :mod:`mfderive.finite.jax_functions`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Array = Any
 
 _ROOT_PI = float(np.sqrt(np.pi))
 _ROOT_TWO_PI = float(np.sqrt(2.0 * np.pi))
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 
 
 def real_part(x: Array) -> Array:
@@ -91,6 +92,18 @@ def _elu_slope(x: Array) -> Array:
     return np.exp(np.where(np.real(x) > 0, 0.0, x))
 
 
+def _selu(x: Array) -> Array:
+    positive = np.real(x) > 0
+    return np.where(
+        positive, _SELU_SCALE * x, _SELU_SCALE * _SELU_ALPHA * np.expm1(np.where(positive, 0.0, x))
+    )
+
+
+def _selu_slope(x: Array) -> Array:
+    positive = np.real(x) > 0
+    return np.where(positive, _SELU_SCALE, _SELU_SCALE * _SELU_ALPHA * np.exp(np.where(positive, 0.0, x)))
+
+
 def _abs(x: Array) -> Array:
     """The absolute value; the factor sign(0) = 0 gives the derivative 0 at 0."""
     return np.sign(np.real(x)) * x
@@ -135,6 +148,8 @@ NUMPY_FUNCTIONS: dict[str, Callable[..., Array]] = {
     "leaky_relu": _leaky_relu,
     "elu": _elu,
     "elu_slope": _elu_slope,
+    "selu": _selu,
+    "selu_slope": _selu_slope,
     "abs": _abs,
     "sign": lambda x: np.sign(np.real(x)),
     "heaviside": _step,

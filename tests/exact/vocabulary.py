@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 # {a}: a scalar of the source's neuron, {b}: one of the target's; an entry is used where both exist.
 _NAMES = """
-tanh relu gelu leaky_relu elu abs sin cos erf sigmoid softplus silu sign heaviside exp
+tanh relu gelu leaky_relu elu selu abs sin cos erf sigmoid softplus silu sign heaviside exp
 """
 FUNCTIONS = tuple(_NAMES.split())
 INNER = (
@@ -148,4 +148,4 @@ COARSE = Vocabulary(
 
 # Functions of the coarse vocabulary whose values are no short binary fractions: allowed only last
 # and under a smooth loss.
-INEXACT = ("leaky_relu", "elu")
+INEXACT = ("leaky_relu", "elu", "selu")

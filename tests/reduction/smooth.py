@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from tests.exact import strategies
 from tests.exact.strategies import Specimen, seeded
 
-KINKED = re.compile(r"\b(relu|leaky_relu|elu|abs|sign|heaviside|max|min|huber)\b")
+KINKED = re.compile(r"\b(relu|leaky_relu|elu|selu|abs|sign|heaviside|max|min|huber)\b")
 
 
 def smooth_specimen(seed: int) -> Specimen:

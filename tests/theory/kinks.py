@@ -20,6 +20,7 @@ KINKS = {
     "relu": lambda h: h,
     "leaky_relu": lambda h: h,
     "elu": lambda h: h,
+    "selu": lambda h: h,
     "abs": lambda h: h,
     "sign": lambda h: h,
     "heaviside": lambda h: h,

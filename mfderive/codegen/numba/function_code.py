@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...algebra.functions import SELU_LEFT, SELU_SCALE
+
 
 @dataclass(frozen=True)
 class FunctionCode:
@@ -51,6 +53,14 @@ CODE: dict[str, FunctionCode] = {
     "leaky_relu": _helper("leaky_relu", 1, "np.where(({0}) > 0, {0}, 0.01 * ({0}))"),
     "elu": _helper("elu", 1, "np.where(({0}) > 0, {0}, np.expm1(np.minimum({0}, 0.0)))"),
     "elu_slope": _helper("elu_slope", 1, "np.exp(np.minimum({0}, 0.0))"),
+    "selu": _helper(
+        "selu",
+        1,
+        f"np.where(({{0}}) > 0, {SELU_SCALE} * ({{0}}), {SELU_LEFT} * np.expm1(np.minimum({{0}}, 0.0)))",
+    ),
+    "selu_slope": _helper(
+        "selu_slope", 1, f"np.where(({{0}}) > 0, {SELU_SCALE}, {SELU_LEFT} * np.exp(np.minimum({{0}}, 0.0)))"
+    ),
     "sign": _helper("sign", 1, "np.sign({0})"),
     "max": _helper("larger", 2, "np.where(({0}) >= ({1}), {0}, {1})"),
     "min": _helper("smaller", 2, "np.where(({1}) >= ({0}), {0}, {1})"),

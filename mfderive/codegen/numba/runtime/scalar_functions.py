@@ -101,6 +101,18 @@ def elu_slope(x: Real) -> Real:
 
 
 @compiled
+def selu(x: Real) -> Real:
+    """1.0507 x where x > 0, else 1.7581 (exp(x) - 1): the scale, and the scale times alpha."""
+    return type(x)(1.0507009873554805) * x if x > 0 else type(x)(1.7580993408473768) * np.expm1(x)
+
+
+@compiled
+def selu_slope(x: Real) -> Real:
+    """1.0507 where x > 0, else 1.7581 exp(x): at 0 the slope on the left."""
+    return type(x)(1.0507009873554805) if x > 0 else type(x)(1.7580993408473768) * np.exp(x)
+
+
+@compiled
 def sign(x: Real) -> Real:
     """-1, 0 or 1."""
     if x > 0:
