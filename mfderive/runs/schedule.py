@@ -19,12 +19,14 @@ from ..network.network import Training
 Array = Any
 
 STEP = sp.Symbol("k")
+_ROUNDING = 1e-12
 
 
 def alphas(training: Training, steps: int | None = None) -> Array:
     """Learning rates alpha_k = learning_rate * schedule(k), k = 1..steps, as float64 [steps].
 
-    ``steps`` defaults to the spec's. Raises SpecError where a rate is not a finite positive number.
+    A rate may be 0: that step changes nothing, and time stands still. ``steps`` defaults to the spec's.
+    Raises SpecError where a rate is negative or not a finite number.
     """
     count = training.steps if steps is None else steps
     check_memory(4 * 8 * count, f"The learning rates of {count} steps", "Take fewer steps")
@@ -32,13 +34,15 @@ def alphas(training: Training, steps: int | None = None) -> Array:
     with np.errstate(all="ignore"):
         schedule = evaluate_expression(training.schedule, {STEP: numbers})
     rates = np.broadcast_to(training.learning_rate * np.asarray(schedule, dtype=np.float64), (count,)).copy()
-    bad = np.flatnonzero(~(np.isfinite(rates) & (rates > 0)))
+    # What is negative by rounding alone, as a schedule that ends at 0 may be, is 0.
+    rates[(rates < 0) & (rates > -_ROUNDING * training.learning_rate)] = 0.0
+    bad = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
     if bad.size:
         raise SpecError(
             f"the learning rate of step {bad[0] + 1} is {rates[bad[0]]}",
             table="training",
             key="schedule",
-            remedy="learning_rate * schedule(k) must be a finite positive number for k = 1, 2, ...",
+            remedy="learning_rate * schedule(k) must be a finite number of at least 0 for k = 1, 2, ...",
         )
     return rates
 

@@ -24,7 +24,10 @@ _MOST_STEPS = 10**8
 
 @dataclass(frozen=True)
 class Clock:
-    """Times t_0 = 0 < t_1 < ...; ``sgd_steps`` says after how many SGD steps a network is at each time."""
+    """Times t_0 = 0 <= t_1 <= ..., equal where a learning rate is 0.
+
+    ``sgd_steps`` says after how many SGD steps a network is at each time.
+    """
 
     times: np.ndarray
     sgd_steps: np.ndarray
@@ -45,7 +48,12 @@ def make_clock(network: Network, options: SolveOptions) -> Clock:
     if options.method == "euler":
         return Clock(sgd, np.arange(len(sgd)))
     horizon = options.horizon or float(sgd[-1])
-    step = options.step or _SGD_STEPS_PER_RK4_STEP * float(sgd[1])
+    if horizon == 0:
+        raise MfError(
+            "every learning rate is 0 up to the last step, so that time stands still. Take more steps, or a "
+            "schedule that is not 0 everywhere"
+        )
+    step = options.step or _SGD_STEPS_PER_RK4_STEP * _first_move(sgd)
     count = max(1, math.ceil(horizon / step - 1e-9))
     if count > _MOST_STEPS:
         raise MfError(
@@ -54,6 +62,11 @@ def make_clock(network: Network, options: SolveOptions) -> Clock:
         )
     grid = np.linspace(0.0, horizon, count + 1)
     return Clock(grid, np.round(np.interp(grid, sgd, np.arange(len(sgd)))).astype(np.int64))
+
+
+def _first_move(sgd: np.ndarray) -> float:
+    """The first learning rate that is not 0 (a schedule may begin with 0)."""
+    return float(sgd[sgd > 0][0])
 
 
 def _sgd_times(network: Network, options: SolveOptions) -> np.ndarray:
