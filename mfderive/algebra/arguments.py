@@ -13,13 +13,12 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import ArgumentError, nearest
+from ..errors import ArgumentError, nearest_word, shown
 
 T = TypeVar("T")
 Array = Any
 
 LARGEST = 2**63 - 1  # as in spec files
-_LONGEST = 60  # characters of a value that a message repeats
 NETWORK = "Load one first: mfderive.load(path), or mfderive.from_networkx(graph)"
 LIMIT = "Derive one first: mfderive.derive(network)"
 
@@ -31,12 +30,7 @@ def found(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"an array of shape {shape}"
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # a foreign object may not be able to say what it is
-        text = "?"
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return f"{text} ({type(value).__name__})"
+    return f"{shown(value)} ({type(value).__name__})"
 
 
 def instance(value: Any, kinds: type[T] | tuple[type[T], ...], what: str, remedy: str = "") -> T:
@@ -90,7 +84,8 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     """One of some names."""
     names = tuple(allowed)
     if not isinstance(value, str) or value not in names:
-        raise ArgumentError(f"{name} is {found(value)}. {nearest(str(value)[:_LONGEST], names)}")
+        word = value if isinstance(value, str) else ""
+        raise ArgumentError(f"{name} is {found(value)}. {nearest_word(word, names)}")
     return value
 
 
@@ -102,9 +97,7 @@ def optional(check: Callable[..., T], name: str, value: Any, *rest: Any) -> T | 
 def by_name(check: Callable[..., T], name: str, value: Any, *rest: Any) -> T | dict[str, T]:
     """One value for all, or a mapping from names to values."""
     if isinstance(value, Mapping):
-        return {
-            str(key): check(f"{name}[{str(key)[:_LONGEST]!r}]", entry, *rest) for key, entry in value.items()
-        }
+        return {str(key): check(f"{name}[{shown(str(key))}]", entry, *rest) for key, entry in value.items()}
     return check(name, value, *rest)
 
 

@@ -9,15 +9,16 @@ limited *before* anything is computed, so that no text can make the program work
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import sympy as sp
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, nearest_function, quoted
+from ..errors.wishes import wish
 from .functions import FUNCTIONS, PUBLIC_FUNCTIONS, ClosedFunction, call
-from .syntax import shorten, syntax_tree
+from .syntax import CASES, syntax_tree
 
 MAX_EXPONENT = 64
 # Numbers stay between 10^-MAX_DIGITS and 10^MAX_DIGITS, and fractions longer than MAX_FRACTION are rounded.
@@ -85,7 +86,7 @@ def parse_call(text: str, heads: Mapping[str, int], names: Names) -> tuple[str |
     head, count = tree.func.id, heads[tree.func.id]
     if len(tree.args) != count:
         raise SpecError(
-            f"{head} takes {count} argument{'s' * (count != 1)}, but {shorten(text)} has {len(tree.args)}"
+            f"{head} takes {count} argument{'s' * (count != 1)}, but {quoted(text)} has {len(tree.args)}"
         )
     return head, tuple(reader.expression(argument) for argument in tree.args)
 
@@ -109,7 +110,7 @@ class _Reader:
     """Turns the nodes of one syntax tree into sympy; everything that is not named here is refused."""
 
     def __init__(self, text: str, names: Names, heads: tuple[str, ...] = ()) -> None:
-        self.text = shorten(text)
+        self.text = quoted(text)
         self.names = names
         self.heads = heads
 
@@ -133,8 +134,10 @@ class _Reader:
 
     def refused(self, node: ast.AST) -> SpecError:
         """The error for a piece of syntax that expressions do not have."""
-        found = shorten(ast.unparse(node)) if isinstance(node, ast.expr) else f"'{type(node).__name__}'"
+        found = quoted(ast.unparse(node)) if isinstance(node, ast.expr) else f"'{type(node).__name__}'"
         place = "" if found == self.text else f" in {self.text}"
+        if isinstance(node, ast.IfExp | ast.Compare | ast.BoolOp):
+            return SpecError(f"{found}{place} is a case, which expressions do not have", remedy=CASES.strip())
         return SpecError(
             f"{found}{place} is not allowed",
             remedy="An expression has numbers, names, + - * / **, brackets, and functions: "
@@ -186,7 +189,7 @@ class _Reader:
 
     def large_power(self, exponent: sp.Expr) -> SpecError:
         """The error for a power that would be too large to compute with."""
-        shown = shorten(str(exponent)) if abs(exponent) < _LARGEST else "its exponent"
+        shown = quoted(str(exponent)) if abs(exponent) < _LARGEST else "its exponent"
         return SpecError(
             f"a power in {self.text} is too large: {shown} is beyond {MAX_EXPONENT}",
             remedy=f"Exponents may lie between -{MAX_EXPONENT} and {MAX_EXPONENT}",
@@ -197,7 +200,7 @@ class _Reader:
         value = self.name(name)
         if name in self.names.vectors:
             raise SpecError(
-                f"'{name}' in {self.text} is a vector",
+                f"{quoted(name)} in {self.text} is a vector",
                 remedy=f"Name one of its components, for instance {name}[0]",
             )
         return value
@@ -218,11 +221,12 @@ class _Reader:
         base = name.partition(".")[0]
         for known in (name, base):
             if known in self.names.unavailable:
-                return SpecError(f"'{name}' in {self.text} is not allowed: {self.names.unavailable[known]}")
+                reason = self.names.unavailable[known]
+                return SpecError(f"{quoted(name)} in {self.text} is not allowed: {reason}")
         if name in PUBLIC_FUNCTIONS or name in self.heads or name in REDUCTIONS:
             return SpecError(f"'{name}' in {self.text} is a function", remedy=f"Write {name}(...)")
         return SpecError(
-            f"unknown name '{name}' in {self.text}", remedy=nearest(name, [*self.names.written, "pi"])
+            f"unknown name {quoted(name)} in {self.text}", remedy=nearest(name, [*self.names.written, "pi"])
         )
 
     def dotted(self, node: ast.Attribute) -> str:
@@ -239,7 +243,7 @@ class _Reader:
         name = value.id if isinstance(value, ast.Name) else self.dotted(value)
         self.name(name)
         if name not in self.names.arrays | self.names.vectors:
-            raise SpecError(f"'{name}' in {self.text} has no components", remedy=f"Write {name}")
+            raise SpecError(f"{quoted(name)} in {self.text} has no components", remedy=f"Write {name}")
         entries = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         numbers = []
         for entry in entries:
@@ -299,6 +303,8 @@ class _Reader:
 
     def function(self, node: ast.Call) -> sp.Expr:
         """A function of the closed table, or a reduction along an axis of the layer."""
+        if isinstance(node.func, ast.Attribute) and wish(ast.unparse(node.func)):  # nn.relu(h)
+            raise self.unknown_function(ast.unparse(node.func), PUBLIC_FUNCTIONS)
         if not isinstance(node.func, ast.Name):
             raise self.refused(node)
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
@@ -310,13 +316,18 @@ class _Reader:
             raise SpecError(f"{name}(...) in {self.text} is a law, and a law stands alone")
         if name not in PUBLIC_FUNCTIONS:
             allowed = {*PUBLIC_FUNCTIONS, *self.heads, *(REDUCTIONS if self.names.reductions else ())}
-            raise SpecError(f"unknown function '{name}' in {self.text}", remedy=nearest(name, allowed))
+            raise self.unknown_function(name, allowed)
         arity = FUNCTIONS[name].arity
         if len(arguments) != arity:
             raise SpecError(
                 f"{name} takes {arity} argument{'s' * (arity != 1)}, but has {len(arguments)} in {self.text}"
             )
         return self.finite(call(name, *(self.expression(argument) for argument in arguments)))
+
+    def unknown_function(self, name: str, allowed: Iterable[str]) -> SpecError:
+        """The error for a function that is not in the closed table."""
+        remedy = nearest_function(name, allowed)
+        return SpecError(f"unknown function {quoted(name)} in {self.text}", remedy=remedy)
 
     def is_reduction(self, name: str, arguments: list[ast.expr]) -> bool:
         """Whether ``name(arguments)`` runs along an axis (``max(a, b)`` of two expressions does not)."""
@@ -342,7 +353,7 @@ class _Reader:
             reason = self.names.unavailable[axis]
             raise SpecError(f"{name} over {axis} in {self.text} is not allowed: {reason}")
         if axis not in axes:
-            raise SpecError(f"unknown axis {shorten(axis)} in {self.text}", remedy=nearest(axis, axes))
+            raise SpecError(f"unknown axis {quoted(axis)} in {self.text}", remedy=nearest(axis, axes))
         if axis == NEURONS and name != "mean":
             raise SpecError(
                 f"{name} over neurons in {self.text} is not allowed: only averages over neurons have a limit",

@@ -6,20 +6,18 @@ import ast
 import re
 import warnings
 
-from ..errors import SpecError
+from ..errors import SpecError, quoted
 
 MAX_LENGTH = 4000
 MAX_BRACKETS = 50
 MAX_DEPTH = 200
 MAX_NODES = 1500
+# What stands in the place of comparisons and cases.
+CASES = (
+    "Comparisons are written with heaviside(e), which is 1 where e > 0 and else 0: "
+    "1 - 0.9 * heaviside(k - 100) is 1 up to k = 100 and 0.1 after it. "
+)
 _CHARACTERS = re.compile(r"[A-Za-z0-9_.,+\-*/()\[\]\s]*", re.ASCII)
-_SHORTEN = 60
-
-
-def shorten(text: str) -> str:
-    """The text in quotes, cut to a length that fits a message."""
-    flat = " ".join(text.split())
-    return f"'{flat}'" if len(flat) <= _SHORTEN else f"'{flat[:_SHORTEN]}...'"
 
 
 def syntax_tree(text: str) -> ast.expr:
@@ -33,7 +31,7 @@ def syntax_tree(text: str) -> ast.expr:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         detail = getattr(error, "msg", None) or "it is too deep or too long"
         remedy = "Expressions are written as in Python, with * for products and ** for powers"
-        raise SpecError(f"{shorten(text)} is not an expression: {detail}", remedy=remedy) from None
+        raise SpecError(f"{quoted(text)} is not an expression: {detail}", remedy=remedy) from None
     _check_tree(tree, text)
     return tree
 
@@ -43,7 +41,7 @@ def _check_text(text: str) -> None:
         raise SpecError("the expression is empty")
     if len(text) > MAX_LENGTH:
         raise SpecError(
-            f"{shorten(text)} has {len(text)} characters, more than {MAX_LENGTH}",
+            f"{quoted(text)} is too long for an expression: more than {MAX_LENGTH} characters",
             remedy="Split it, for instance into layers or parameters",
         )
     match = _CHARACTERS.match(text)
@@ -51,8 +49,8 @@ def _check_text(text: str) -> None:
         found = text[match.end()]
         power = " (powers are written **)" if found == "^" else ""
         raise SpecError(
-            f"the character {found!r} in {shorten(text)} has no meaning in an expression{power}",
-            remedy="Allowed are letters, digits and _ . , + - * / ( ) [ ]",
+            f"the character {found!r} in {quoted(text)} has no meaning in an expression{power}",
+            remedy=f"{CASES if found in '<>=' else ''}Allowed are letters, digits and _ . , + - * / ( ) [ ]",
         )
     depth = deepest = 0
     for character in text:
@@ -60,7 +58,7 @@ def _check_text(text: str) -> None:
         deepest = max(deepest, depth)
     if deepest > MAX_BRACKETS:
         raise SpecError(
-            f"{shorten(text)} has brackets nested {deepest} deep, more than {MAX_BRACKETS}",
+            f"{quoted(text)} has brackets nested {deepest} deep, more than {MAX_BRACKETS}",
             remedy="Split it, for instance into layers or parameters",
         )
 
@@ -74,7 +72,7 @@ def _check_tree(tree: ast.expr, text: str) -> None:
         count += 1
         if count > MAX_NODES or depth > MAX_DEPTH:
             raise SpecError(
-                f"{shorten(text)} is too large (more than {MAX_NODES} parts or {MAX_DEPTH} levels)",
+                f"{quoted(text)} is too large (more than {MAX_NODES} parts or {MAX_DEPTH} levels)",
                 remedy="Split it, for instance into layers or parameters",
             )
         stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))

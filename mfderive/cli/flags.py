@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import MfError, nearest
+from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
 from ..network.values import COUNT, POSITIVE, ValueType
 from . import checking, commands, starting
@@ -42,7 +42,7 @@ def _word(read: Callable[[str], Any], kind: ValueType, names: Sequence[str] = ()
             return value
         words = f"{', '.join(names[:-1])} or {names[-1]}" if names else kind.words
         near = "".join(f". Did you mean '{name}'?" for name in get_close_matches(text, names, 1))
-        raise argparse.ArgumentTypeError(f"must be {words}, not '{text}'{near}")
+        raise argparse.ArgumentTypeError(f"must be {words}, not {quoted(text)}{near}")
 
     return value_of
 
@@ -75,10 +75,10 @@ def _by_name(one: Callable[[str], Any]) -> Callable[[str], Any]:
             name, sign, value = (piece.strip() for piece in part.partition("="))
             if not (name and sign):
                 raise argparse.ArgumentTypeError(
-                    f"must be one value for all, or NAME=VALUE,NAME=VALUE with a name for each, not '{text}'"
+                    f"must be one value for all, or NAME=VALUE,NAME=VALUE by names, not {quoted(text)}"
                 )
             if name in found:
-                raise argparse.ArgumentTypeError(f"names '{name}' twice")
+                raise argparse.ArgumentTypeError(f"names {quoted(name)} twice")
             found[name] = one(value)
         return found
 
@@ -270,7 +270,7 @@ def _check_words(parser: Parser, words: Sequence[str]) -> None:
     subparsers = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in subparsers.choices:
-        raise UsageError(f"there is no command '{name}'. {nearest(name, subparsers.choices)}")
+        raise UsageError(f"there is no command {quoted(name)}. {nearest(name, subparsers.choices)}")
     known: list[str] = list(parser._option_string_actions)
     if name is not None:
         known = list(subparsers.choices[name]._option_string_actions)
@@ -279,7 +279,8 @@ def _check_words(parser: Parser, words: Sequence[str]) -> None:
         flag = word.split("=", 1)[0]
         if flag.startswith("--") and flag not in known:
             of = f"`mfderive {name}`" if name else "`mfderive`"
-            raise UsageError(f"{of} has no flag {flag}. {nearest(flag, [k for k in known if k[:2] == '--'])}")
+            flags = [each for each in known if each.startswith("--")]
+            raise UsageError(f"{of} has no flag {quoted(flag)}. {nearest_word(flag, flags)}")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace | None:
@@ -289,7 +290,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace | None:
     arguments, extra = parser.parse_known_args(words)
     if extra:
         hint = " Several widths are written 50,100,200" if extra[0].isdecimal() else ""
-        raise UsageError(f"'{extra[0]}' is one word too many.{hint}")
+        raise UsageError(f"{quoted(extra[0])} is one word too many.{hint}")
     if arguments.version:
         from importlib.metadata import version
 

@@ -9,6 +9,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .quoting import bounded, listed, quoted, shown
+from .wishes import plain_word, wish
+
+__all__ = [
+    "ArgumentError",
+    "DataError",
+    "DivergenceError",
+    "MfError",
+    "ResourceError",
+    "SpecError",
+    "StateError",
+    "nearest",
+    "nearest_function",
+    "nearest_word",
+    "quoted",
+    "shown",
+]
+
 
 class MfError(Exception):
     """Base of all errors that a user can act on; ``exit_code`` is what the command line returns."""
@@ -32,12 +50,12 @@ class SpecError(MfError):
         key: str | None = None,
         remedy: str | None = None,
     ) -> None:
-        self.problem = problem
+        self.problem = bounded(problem)
         self.file = file
         self.table = table
         self.key = key
-        self.remedy = remedy
-        super().__init__(problem)
+        self.remedy = remedy if remedy is None else bounded(remedy)
+        super().__init__(self.problem)
 
     def located(
         self, *, file: str | None = None, table: str | None = None, key: str | None = None
@@ -54,7 +72,7 @@ class SpecError(MfError):
     def __str__(self) -> str:
         place = [part for part in (self.file, self.table) if part]
         if self.key:
-            place.append(f"key '{self.key}'")
+            place.append(f"key {quoted(self.key)}")
         head = ", ".join(place)
         text = f"{head}: {self.problem}" if head else self.problem
         return f"{text}. {self.remedy}" if self.remedy else text
@@ -85,6 +103,33 @@ class DivergenceError(MfError):
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """A sentence that lists what is allowed and names the nearest allowed name, if one is near."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
-    return f"{hint}Allowed: {', '.join(names)}" if names else f"{hint}Nothing is allowed here"
+    return _question(name, names, "Did you mean '{}'? ") + _all_of(names)
+
+
+def nearest_word(name: str, allowed: Iterable[str]) -> str:
+    """As :func:`nearest`, for words of the format: keys, kinds, options, flags.
+
+    Where the word is another program's for something that people want, a sentence says what it is called
+    here, how it is written, or that it does not exist (:mod:`mfderive.errors.wishes`).
+    """
+    known = wish(name)
+    return f"{known} {_all_of(sorted(allowed))}" if known else nearest(name, allowed)
+
+
+def nearest_function(name: str, allowed: Iterable[str]) -> str:
+    """As :func:`nearest_word`, for functions: one whose name is near computes something else."""
+    known, names = wish(name), sorted(allowed)
+    if known:
+        return f"{known} {_all_of(names)}"
+    own = f"It is a function of its own, not another name for {quoted(name)}. "
+    return _question(name, names, f"Did you mean '{{}}'? {own}") + _all_of(names)
+
+
+def _question(name: str, names: list[str], question: str) -> str:
+    same = [each for each in names if plain_word(each) == plain_word(name)]
+    near = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return question.format(near[0]) if near else ""
+
+
+def _all_of(names: list[str]) -> str:
+    return f"Allowed: {listed(names)}" if names else "Nothing is allowed here"

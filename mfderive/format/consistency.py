@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
 from ..algebra.laws import End
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, quoted
 from ..network.names import (
     INPUT,
     OUTPUT,
@@ -42,11 +42,11 @@ def evaluation_order(layers: tuple[Layer, ...], file: str | None) -> tuple[Layer
     for layer in layers:
         if layer.name in waiting and layer.neurons in waiting:
             raise SpecError(
-                f"'{layer.neurons}', whose neurons '{layer.name}' shares, is evaluated after it",
+                f"{quoted(layer.neurons)}, whose neurons {quoted(layer.name)} shares, is evaluated after it",
                 file=file,
                 table=layer.table,
                 key="neurons",
-                remedy=f"Turn it round: write neurons = \"{layer.name}\" in '{layer.neurons}'",
+                remedy=f'Turn it round: write neurons = "{layer.name}" in {quoted(layer.neurons)}',
             )
     return order
 
@@ -182,7 +182,7 @@ def _inputs(network: Network) -> int | None:
 
 
 def _words(ends: tuple[Axis, Axis]) -> str:
-    words = [f"'{name}'" if isinstance(name, str) else str(name or "?") for _, name in ends]
+    words = [f"{quoted(name)}" if isinstance(name, str) else str(name or "?") for _, name in ends]
     return f"[{', '.join(words)}]"
 
 
@@ -211,9 +211,9 @@ def check_axes(network: Network) -> None:
         for name, _ in value:
             if name not in known:
                 shared = name in network.layer and network.layer[name].neurons
-                why = f"the layer '{name}' has the neurons of '{shared}'" if shared else ""
+                why = f"the layer {quoted(name)} has the neurons of {quoted(shared)}" if shared else ""
                 raise SpecError(
-                    why or f"there is no population '{name}' to give {key} for",
+                    why or f"there is no population {quoted(name)} to give {key} for",
                     file=network.file,
                     table="solver",
                     key=f"{key}.{name}",

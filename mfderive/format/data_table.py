@@ -10,9 +10,9 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.parser import Names, constant_value
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest_word, quoted, shown
 from ..network.network import DataSpec, LawSpec
-from ..network.place import Place, shown
+from ..network.place import Place
 from ..network.tables import DATA_KINDS, DATA_REFUSED, data_keys
 from .law_text import read_law
 
@@ -30,7 +30,9 @@ def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
         raise place.error("the key 'kind' is missing", key="kind", remedy=f"Allowed: {', '.join(DATA_KINDS)}")
     kind = values["kind"]
     if not isinstance(kind, str) or kind not in DATA_KINDS:
-        raise place.error(f"unknown kind {kind!r}", key="kind", remedy=nearest(str(kind), DATA_KINDS))
+        raise place.error(
+            f"unknown kind {shown(kind)}", key="kind", remedy=nearest_word(str(kind), DATA_KINDS)
+        )
     options = {key: value for key, value in values.items() if key != "kind"}
     place.check(options, data_keys(kind), refused=DATA_REFUSED.get(kind))
     data = DataSpec(kind, tuple((key, frozen(value)) for key, value in options.items()))
@@ -65,7 +67,7 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
         for word in sorted(used):
             if int(word[1:]) > dimension:
                 raise where.error(
-                    f"unknown name '{word}' in {shown(text)}: the data have {dimension} coordinates",
+                    f"unknown name {quoted(word)} in {shown(text)}: the data have {dimension} coordinates",
                     key="target",
                     remedy=f"Allowed: {inputs}",
                 )
@@ -79,7 +81,7 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
             raise where.error(error.problem, key="target", remedy=f"Allowed: {inputs}") from None
         value = constant_value(target)
         if value is not None and not math.isfinite(value):
-            raise where.error(f"the target '{text}' is not a finite number", key="target")
+            raise where.error(f"the target {quoted(text)} is not a finite number", key="target")
         found.append(target)
     return tuple(found)
 

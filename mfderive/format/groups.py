@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import quoted
 from ..forward.kinds import DEFAULT_KIND, KINDS
 from ..network.names import is_reserved
 from ..network.place import Place
-from ..network.tables import GROUP
+from ..network.tables import GROUP, LAYER
 
 Raw = Mapping[str, Any]
 # A name in a spec -> the layer that it means.
@@ -49,7 +50,7 @@ def is_group(values: Raw) -> bool:
 
 def _place(outer: Place, values: Raw, number: int) -> Place:
     name = values.get("name")
-    return outer.inside(f"layers[{number}]" + (f" '{name}'" if isinstance(name, str) else ""))
+    return outer.inside(f"layers[{number}]" + (f" {quoted(name)}" if isinstance(name, str) else ""))
 
 
 def _copies(tables: list[tuple[Raw, Place]]) -> tuple[list[Written], dict[str, str]]:
@@ -62,7 +63,7 @@ def _copies(tables: list[tuple[Raw, Place]]) -> tuple[list[Written], dict[str, s
             continue
         own = _group(values, place)
         if values["name"] in last:
-            raise place.error(f"two groups are called '{values['name']}'", key="name")
+            raise place.error(f"two groups are called {quoted(values['name'])}", key="name")
         last[values["name"]] = str(own[-1].values["name"])
         written += own
     return written, last
@@ -74,16 +75,18 @@ def _group(values: Raw, place: Place) -> list[Written]:
     place.check(group, GROUP)
     name = group["name"]
     if is_reserved(name):
-        raise place.error(f"'{name}' is a reserved name, so no group can have it", key="name")
+        raise place.error(f"{quoted(name)} is a reserved name, so no group can have it", key="name")
     if not group["layers"]:
         raise place.error("there are no layers in the group", key="layers")
     single = group is not values
     inner, last = _copies(
         [(each, place if single else _place(place, each, n)) for n, each in enumerate(group["layers"])]
     )
-    names = {str(each.values.get("name")) for each in inner}
+    for each in inner:
+        _check_named(each)
+    names = {each.values["name"] for each in inner}
     if name in names and not single:
-        raise place.error(f"the group has the name of its layer '{name}'", key="name")
+        raise place.error(f"the group has the name of its layer {quoted(name)}", key="name")
     if group["repeat"] * len(inner) > MOST_LAYERS:
         raise place.error(
             f"{group['repeat']} copies of {len(inner)} layers are too many",
@@ -105,6 +108,12 @@ def _group(values: Raw, place: Place) -> list[Written]:
     return copies
 
 
+def _check_named(written: Written) -> None:
+    """Copies are told apart by the names of their layers, so that none may be without one."""
+    own = {key: written.values[key] for key in ("name",) if key in written.values}
+    written.place.check(own, {"name": LAYER["name"]})
+
+
 def _as_group(values: Raw, place: Place) -> Raw:
     """A repeated layer as the group that it is short for: a chain of copies that read each other."""
     if "layers" in values:
@@ -123,13 +132,12 @@ def _as_group(values: Raw, place: Place) -> Raw:
 
 def _copy(written: Written, number: int, meaning: Meaning) -> Written:
     values = dict(renamed(written.values, meaning))
-    name = values.get("name")
-    if isinstance(name, str):
-        values["name"] = f"{name}_{number}"
-        if written.values.get("neurons") == name:  # the same neurons in every copy: those of the first
-            values["neurons"] = f"{name}_1"
-            for key in ("neurons",) if number == 1 else ("size", "width"):
-                values.pop(key, None)
+    name = values["name"]
+    values["name"] = f"{name}_{number}"
+    if written.values.get("neurons") == name:  # the same neurons in every copy: those of the first
+        values["neurons"] = f"{name}_1"
+        for key in ("neurons",) if number == 1 else ("size", "width"):
+            values.pop(key, None)
     if number > 1:
         values = _without_laws(values)
     return Written(values, written.place.inside(f"copy {number}"))

@@ -11,7 +11,7 @@ import sympy as sp
 
 from ..algebra.law_kinds import LAWS, LawKind, LawRow
 from ..algebra.parser import Names, constant_value, parse_call
-from ..errors import SpecError
+from ..errors import SpecError, quoted, shown
 from ..network.names import BIAS, INPUT, OUTPUT, WEIGHT
 from ..network.network import LawSpec, ParameterSpec, WeightSpec
 from ..network.place import Place
@@ -20,6 +20,7 @@ from .outline import ConnectionOutline, LayerOutline, Outline
 
 # Names of laws in a spec, and how many arguments each takes; anything else is an expression: a constant.
 WRITTEN = {name: len(row.arguments) for name, row in LAWS.items() if row.is_written}
+_WORDS = {"deviation": "standard deviation"}
 _TIME = Names(plain=frozenset({"t"}))
 
 
@@ -27,7 +28,7 @@ def read_law(text: str, place: Place, key: str, names: Names) -> LawSpec:
     """A law as written: one of the table, or an expression (a constant given its two ends)."""
     try:
         head, arguments = parse_call(text, WRITTEN, names)
-        kind = head or LawKind.CONSTANT
+        kind = LAWS[head].name if head else LawKind.CONSTANT
         _check_arguments(LAWS[kind], arguments, text)
     except SpecError as error:
         raise place.locate(error, key) from None
@@ -38,18 +39,19 @@ def _check_arguments(row: LawRow, arguments: tuple[sp.Expr, ...], text: str) -> 
     values = [constant_value(argument) for argument in arguments]
     for value in values:
         if value is not None and not math.isfinite(value):
-            raise SpecError(f"'{text}' contains a constant that is not a finite number")
+            raise SpecError(f"{quoted(text)} contains a constant that is not a finite number")
     how = f"{row.name}({', '.join(row.arguments)})"
     for name, value in zip(row.arguments, values, strict=True):
         if name in row.not_negative and value is not None and value < 0:
             raise SpecError(
-                f"the {name} in '{text}' is negative ({value:g})",
+                f"the {_WORDS.get(name, name)} in {quoted(text)} is negative ({value:g})",
                 remedy=f"Give a {name} of at least 0: {how}",
             )
-    if row.ordered and None not in values and values[0] > values[1]:
+    low_end, high_end = values[0], values[-1]
+    if row.ordered and low_end is not None and high_end is not None and low_end > high_end:
         low, high = row.arguments
         raise SpecError(
-            f"'{text}' has a {low} end above its {high} end", remedy=f"Write {how} with {low} <= {high}"
+            f"{quoted(text)} has a {low} end above its {high} end", remedy=f"Write {how} with {low} <= {high}"
         )
 
 
@@ -79,8 +81,10 @@ def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Out
     elif isinstance(value, str) and value.strip():
         law, rate = value, sp.Integer(1)
     else:
-        remedy = f'Write it in quotes: {attribute} = "{value}"'
-        raise place.error(f"found {value!r}, but a law is a string or a table", key=key, remedy=remedy)
+        remedy = f'Write it in quotes: {attribute} = "0"'
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            remedy = f'Write it in quotes: {attribute} = "{shown(value)}"'
+        raise place.error(f"found {shown(value)}, but a law is a string or a table", key=key, remedy=remedy)
     names = _law_names(layer, None, outline, {attribute})
     return ParameterSpec(read_law(law, place, key, names), rate)
 
@@ -98,7 +102,7 @@ def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Out
             raise place.error("the weight has neither law nor name", key="weight", remedy="Give it a law")
         if "rate" in table:
             raise place.error(
-                f"'rate' belongs to the first mention of the weight '{name}'", key="weight.rate"
+                f"'rate' belongs to the first mention of the weight {quoted(name)}", key="weight.rate"
             )
         return WeightSpec(None, name=name, transpose=transpose)
     if transpose:
@@ -118,7 +122,7 @@ def _check_sphere(law: LawSpec, connection: ConnectionOutline, layer: LayerOutli
     target_finite = layer.name == OUTPUT or outline.is_finite(layer.name)
     if LAWS[law.kind].is_vector and not target_finite and not outline.is_finite(connection.source):
         raise connection.place.error(
-            f"'{law.text}' for a weight between two populations: no neuron has a finite vector of them",
+            f"{quoted(law.text)} for a weight between two populations: no neuron has a finite vector of them",
             key="weight",
             remedy="Use normal, uniform or rademacher",
         )
@@ -145,7 +149,7 @@ def _law_names(
             plain.add("fan_in")
         else:
             unavailable["fan_in"] = (
-                f"the source '{connection.source}' is a population whose width grows without bound"
+                f"the source {quoted(connection.source)} is a population whose width grows without bound"
             )
     for word in ("w", "u", "h", "x"):
         unavailable[word] = "a law speaks of initial values only (numbers, d, fan_in, source.X, target.X)"

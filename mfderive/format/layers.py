@@ -8,15 +8,16 @@ import sympy as sp
 
 from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..algebra.parser import NEURONS, Names, constant_value
-from ..errors import nearest
+from ..errors import nearest_function, quoted, shown
 from ..forward.kinds import STEPS
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT
 from ..network.network import Connection, Layer, Output, WeightSpec
-from ..network.place import Place, shown
+from ..network.place import Place
 from .data_table import frozen
 from .law_text import read_parameter, read_weight, with_vectors
 from .outline import ConnectionOutline, LayerOutline, Outline
 
+IDENTITY = "identity"  # what an activation is where none is written
 _WEIGHT = sp.Symbol("w")
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -57,9 +58,10 @@ def read_output(output: LayerOutline, outline: Outline) -> Output:
 def _activation(layer: LayerOutline, outline: Outline) -> sp.Expr:
     """The activation: h or f(h), with the bias added, or an expression."""
     place, values = layer.place, layer.values
-    text = values.get("activation", MAIN).strip()
+    text = values.get("activation", IDENTITY).strip()
     plain = frozenset({*layer.preactivations, *layer.parameters})
-    if "activation" not in values or text in PUBLIC_FUNCTIONS:
+    is_identity = text == IDENTITY and IDENTITY not in plain
+    if is_identity or text in PUBLIC_FUNCTIONS:
         if MAIN not in layer.preactivations:
             raise place.error(
                 f"the activation acts on h, but every connection goes into another pre-activation "
@@ -68,13 +70,13 @@ def _activation(layer: LayerOutline, outline: Outline) -> sp.Expr:
                 remedy="Leave out 'into' in one of them, or write the activation as an expression",
             )
         argument = sp.Symbol(MAIN) + (sp.Symbol(BIAS) if BIAS in values else 0)
-        expression = argument if text == MAIN else _function(text, argument, place)
+        expression = argument if is_identity else _function(text, argument, place)
     else:
         if _WORD.fullmatch(text) and text not in plain:
             raise place.error(
-                f"unknown activation '{text}'",
+                f"unknown activation {quoted(text)}",
                 key="activation",
-                remedy=nearest(text, {*PUBLIC_FUNCTIONS, *plain}),
+                remedy=nearest_function(text, {*PUBLIC_FUNCTIONS, *plain, IDENTITY}),
             )
         if BIAS in values:
             raise place.error(
@@ -121,7 +123,7 @@ def _check_used(layer: LayerOutline, expression: sp.Expr) -> None:
     for name in layer.preactivations:
         if sp.Symbol(name) not in expression.free_symbols:
             raise layer.place.error(
-                f"connections go into '{name}', but the activation does not use it",
+                f"connections go into {quoted(name)}, but the activation does not use it",
                 key="activation",
                 remedy=f"Use {name} in the activation, or change 'into'",
             )
@@ -172,24 +174,24 @@ def _operation(
         dotted["source"] = outline.attributes(connection.source)
         if MAIN not in outline.layers[connection.source].preactivations:
             plain.remove("h")
-            unavailable["h"] = f"nothing goes into h in '{connection.source}'"
+            unavailable["h"] = f"nothing goes into h in {quoted(connection.source)}"
     names = Names(plain=frozenset(plain), dotted=dotted, unavailable=unavailable)
     names = with_vectors(names, layer, connection, outline)
     operation = place.expression(text, "operation", names)
     used = _WEIGHT in operation.free_symbols
     if used and weight is None:
         raise place.error(
-            f"the operation '{text}' needs a weight, but the key 'weight' is missing",
+            f"the operation {quoted(text)} needs a weight, but the key 'weight' is missing",
             key="weight",
             remedy='Give its law, for instance weight = "normal(1, 0.1)"',
         )
     if weight is not None and not used:
         raise place.error(
-            f"the operation '{text}' does not use its weight w",
+            f"the operation {quoted(text)} does not use its weight w",
             key="operation",
             remedy="Remove the weight, or write w into the operation",
         )
     value = constant_value(operation)
     if value is not None and value - value != 0:
-        raise place.error(f"the operation '{text}' is not a finite number", key="operation")
+        raise place.error(f"the operation {quoted(text)} is not a finite number", key="operation")
     return operation

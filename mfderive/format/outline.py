@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import nearest
+from ..errors import nearest, nearest_word, quoted, shown
 from ..forward.kinds import COMMON, DEFAULT_KIND, KINDS, STEPS, ConnectionKind, connection_keys
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT, WEIGHT, is_reserved
 from ..network.place import Place
 from ..network.tables import LAYER, WEIGHT_KEYS
 from ..network.tables import OUTPUT as OUTPUT_KEYS
-from ..network.values import Table
+from ..network.values import NAME, Table
 from .groups import Written, write_out
 
 Raw = Mapping[str, Any]
@@ -124,7 +124,7 @@ def outline(layers: list[Raw], output: Raw, file: str | None) -> Outline:
         layer = _layer(each)
         if layer.name in found:
             raise layer.place.error(
-                f"two layers are called '{layer.name}'", key="name", remedy="Give each its own name"
+                f"two layers are called {quoted(layer.name)}", key="name", remedy="Give each its own name"
             )
         found[layer.name] = layer
     result = Outline(found, _output(output, file))
@@ -141,7 +141,9 @@ def check_name(name: str, place: Place, key: str, what: str) -> None:
     """Refuse a name that has a meaning of its own."""
     if is_reserved(name) or keyword.iskeyword(name):
         raise place.error(
-            f"'{name}' is a reserved name, so no {what} can have it", key=key, remedy="Choose another name"
+            f"{quoted(name)} is a reserved name, so no {what} can have it",
+            key=key,
+            remedy="Choose another name",
         )
 
 
@@ -155,8 +157,10 @@ def _layer(written: Written) -> LayerOutline:
         values = {"neurons": first.source, **values}
     for parameter in parameters:
         key = f"parameters.{parameter}"
-        if not parameter.isascii() or not parameter.isidentifier() or parameter.startswith("_"):
-            raise place.error(f"'{parameter}' is not a name", key=key, remedy="Use letters and digits")
+        if not NAME.accepts(parameter):
+            raise place.error(
+                f"{quoted(parameter)} is not a name", key=key, remedy=f"It must be {NAME.words}"
+            )
         check_name(parameter, place, key, "parameter")
     layer = LayerOutline(values["name"], values, place, connections, parameters)
     for connection in connections:
@@ -164,7 +168,7 @@ def _layer(written: Written) -> LayerOutline:
         if into != MAIN:
             check_name(into, connection.place, "into", "pre-activation")
         if into in parameters:
-            raise connection.place.error(f"'{into}' is a parameter of the layer already", key="into")
+            raise connection.place.error(f"{quoted(into)} is a parameter of the layer already", key="into")
     if not connections:
         raise place.error(
             "the layer has no source", key="from", remedy='Write from = "..." or [[layers.connections]]'
@@ -206,7 +210,7 @@ def _connections(values: Raw, place: Place, keys: Table) -> tuple[ConnectionOutl
     for key in (*COMMON, "average"):
         if key in values:
             raise place.error(
-                f"'{key}' stands beside [[connections]]",
+                f"{quoted(key)} stands beside [[connections]]",
                 key=key,
                 remedy="Write one connection in the table of the layer, or all of them as [[connections]]",
             )
@@ -225,7 +229,7 @@ def _optional(keys: Table) -> Table:
 def _kind(values: Raw, place: Place) -> ConnectionKind:
     name = values.get("kind", DEFAULT_KIND)
     if not isinstance(name, str) or name not in KINDS:
-        raise place.error(f"unknown kind {name!r}", key="kind", remedy=nearest(str(name), KINDS))
+        raise place.error(f"unknown kind {shown(name)}", key="kind", remedy=nearest_word(str(name), KINDS))
     return KINDS[name]
 
 
@@ -252,13 +256,13 @@ def _check_weight(values: Raw, place: Place) -> None:
 def _check_source(connection: ConnectionOutline, part: LayerOutline, known: Outline) -> None:
     source, place = connection.source, connection.place
     if source != INPUT and source not in known.layers:
-        what = "the output is not a source" if source == OUTPUT else f"there is no layer '{source}'"
+        what = "the output is not a source" if source == OUTPUT else f"there is no layer {quoted(source)}"
         raise place.error(what, key="from", remedy=nearest(source, [INPUT, *known.layers]))
     for key in connection.kind.layers:
         other = connection.values.get(key)
         if other is not None and other not in known.layers:
             remedy = nearest(str(other), known.layers)
-            raise place.error(f"there is no layer '{other}'", key=key, remedy=remedy)
+            raise place.error(f"there is no layer {quoted(other)}", key=key, remedy=remedy)
     _check_steps(connection, part, known)
     if connection.kind.shares_neurons:
         if source == INPUT:
@@ -272,7 +276,7 @@ def _check_source(connection: ConnectionOutline, part: LayerOutline, known: Outl
                 f"a {connection.kind.name} needs the same neurons at both ends, but '{source}' has those of "
                 f"'{known.root(source)}' and '{part.name}' those of '{known.root(part.name)}'",
                 key="from",
-                remedy=f"Write neurons = \"{known.root(source)}\" in the layer '{part.name}'",
+                remedy=f'Write neurons = "{known.root(source)}" in the layer {quoted(part.name)}',
             )
 
 
@@ -282,13 +286,13 @@ def _check_steps(connection: ConnectionOutline, part: LayerOutline, known: Outli
     theirs = known.layers[source].steps if source in known.layers else 0
     if part.steps and theirs and part.steps != theirs:
         raise place.error(
-            f"'{part.name}' has {part.steps} steps and '{source}' has {theirs}",
+            f"{quoted(part.name)} has {part.steps} steps and {quoted(source)} has {theirs}",
             key="from",
             remedy="Layers that read each other step by step have equal numbers of steps",
         )
     key = "kind" if "delay" not in connection.values else "delay"
     if connection.delay and not (part.steps and (theirs or source == INPUT)):
-        lacking = f"'{part.name}'" if not part.steps else f"'{source}'"
+        lacking = f"{quoted(part.name)}" if not part.steps else f"{quoted(source)}"
         raise place.error(
             f"the connection reads {connection.delay} step(s) back, but {lacking} has no steps",
             key=key,
@@ -313,16 +317,16 @@ def _check_neurons(layer: LayerOutline, layers: Mapping[str, LayerOutline]) -> N
     for key in ("size", "width"):
         if key in values:
             raise place.error(
-                f"'{key}' stands beside 'neurons'",
+                f"{quoted(key)} stands beside 'neurons'",
                 key=key,
-                remedy=f"The neurons are those of '{values['neurons']}': write '{key}' there",
+                remedy=f"The neurons are those of {quoted(values['neurons'])}: write {quoted(key)} there",
             )
     path = [layer.name]
     while "neurons" in layers[path[-1]].values:
         owner = layers[path[-1]].values["neurons"]
         if owner not in layers:
             raise layers[path[-1]].place.error(
-                f"there is no layer '{owner}'", key="neurons", remedy=nearest(owner, layers)
+                f"there is no layer {quoted(owner)}", key="neurons", remedy=nearest(owner, layers)
             )
         if owner in path:
             circle = " -> ".join([*path[path.index(owner) :], owner])
@@ -340,6 +344,6 @@ def _check_weight_names(known: Outline) -> None:
             place = connection.place
             check_name(name, place, "weight.name", "weight")
             if name in known.layers:
-                raise place.error(f"'{name}' is a layer already", key="weight.name")
+                raise place.error(f"{quoted(name)} is a layer already", key="weight.name")
             if name in part.parameters:
-                raise place.error(f"'{name}' is a parameter already", key="weight.name")
+                raise place.error(f"{quoted(name)} is a parameter already", key="weight.name")

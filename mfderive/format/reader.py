@@ -13,7 +13,7 @@ import sympy as sp
 
 from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.parser import Names, constant_value
-from ..errors import nearest
+from ..errors import nearest_word, quoted, shown
 from ..network.names import split_name
 from ..network.network import DataSpec, Loss, Network, Training
 from ..network.place import Place
@@ -25,6 +25,7 @@ from .outline import outline
 
 MAX_BYTES = 1_000_000
 _MAX_NESTING = 30
+_MOST_BITS = 4000  # of a whole number; Python does not even print much longer ones
 Document = Mapping[str, Any]
 
 
@@ -84,7 +85,9 @@ def _toml(path: Path, file: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise place.error("this is not a text file in UTF-8", remedy="A spec is a TOML file") from None
     except tomllib.TOMLDecodeError as error:
-        raise place.error(f"this is not TOML: {error}", remedy="See README.md for an example") from None
+        raise place.error(
+            f"this is not TOML: {str(error)[:200]}", remedy="See README.md for an example"
+        ) from None
     except (RecursionError, ValueError):
         raise place.error("this is not TOML: nested too deep, or a number too long") from None
 
@@ -99,10 +102,12 @@ def _check_plain(document: Document, place: Place) -> None:
         if isinstance(value, Mapping):
             for name, each in value.items():
                 if not isinstance(name, str):
-                    raise place.error(f"found the key {name!r}, but keys are strings", key=key or None)
+                    raise place.error(f"found the key {shown(name)}, but keys are strings", key=key or None)
                 stack.append((f"{key}.{name}" if key else name, each, depth + 1))
         elif isinstance(value, list | tuple):
             stack += [(f"{key}[{number}]", each, depth + 1) for number, each in enumerate(value)]
+        elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise place.error(f"found {shown(value)}, which is not a finite number", key=key)
         elif isinstance(value, float) and not math.isfinite(value):
             raise place.error(f"found {value}, which is not a finite number", key=key)
         elif not isinstance(value, bool | int | float | str):
@@ -117,7 +122,7 @@ def _kind(values: Mapping[str, Any], kinds: Mapping[str, Any], place: Place) -> 
         raise place.error("the key 'kind' is missing", key="kind", remedy=f"Allowed: {', '.join(kinds)}")
     kind = values["kind"]
     if not isinstance(kind, str) or kind not in kinds:
-        raise place.error(f"unknown kind {kind!r}", key="kind", remedy=nearest(str(kind), kinds))
+        raise place.error(f"unknown kind {shown(kind)}", key="kind", remedy=nearest_word(str(kind), kinds))
     return kind
 
 
@@ -165,11 +170,13 @@ def _training(values: Mapping[str, Any], place: Place) -> Training:
 
 
 def _check_schedule(schedule: sp.Expr, text: str, place: Place) -> None:
+    if constant_value(schedule) == 0:
+        raise place.error("the schedule is 0, so that nothing is ever trained", key="schedule")
     for step in (1, 2):
         value = constant_value(schedule.xreplace({sp.Symbol("k"): sp.Integer(step)}))
         if value is None or not math.isfinite(value) or value < 0:
             raise place.error(
-                f"the schedule '{text}' is {value} at k = {step}",
+                f"the schedule {quoted(text)} is {value} at k = {step}",
                 key="schedule",
                 remedy="It must be finite and not negative for every k = 1, 2, ...",
             )

@@ -9,16 +9,9 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.parser import Names, parse_expression
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest_word, quoted, shown
+from ..errors.wishes import wish
 from .values import Table
-
-_LONGEST = 60
-
-
-def shown(value: Any) -> str:
-    """A value as a message shows it, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 @dataclass(frozen=True)
@@ -64,12 +57,12 @@ class Place:
                 raise self.error(
                     f"{later[name]} ('{name}') is not in this version of mfderive",
                     key=name,
-                    remedy="Remove the key",
+                    remedy=f"Remove the key. {wish(name) or ''}".strip(),
                 )
             if refused and name in refused:
-                raise self.error(f"'{name}' is not allowed here: {refused[name]}", key=name)
+                raise self.error(f"{quoted(name)} is not allowed here: {refused[name]}", key=name)
             if name not in keys:
-                raise self.error(f"unknown key '{name}'", key=name, remedy=nearest(name, keys))
+                raise self.error(f"unknown key {quoted(name)}", key=name, remedy=nearest_word(name, keys))
             if not keys[name].type.accepts(value):
                 raise self.error(
                     f"found {shown(value)}, but '{name}' must be {keys[name].type.words}",

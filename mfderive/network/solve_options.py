@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from ..algebra import arguments
-from ..errors import ArgumentError, nearest
+from ..errors import ArgumentError, nearest_word, quoted
 from .values import COUNT, FLAG, POSITIVE, WHOLE, ValueType, by_name, one_of
 
 METHODS = ("euler", "rk4")
@@ -233,7 +233,7 @@ class SolveOptions:
         """Names first, so that an unknown one is answered with the nearest."""
         for name in named:
             if name not in OPTIONS:
-                raise ArgumentError(f"there is no option '{name}'. {nearest(name, OPTIONS)}")
+                raise ArgumentError(f"there is no option {quoted(name)}. {nearest_word(name, OPTIONS)}")
         return super().__new__(cls)
 
     def __post_init__(self) -> None:

@@ -115,12 +115,17 @@ TEXT = ValueType(
     lambda value: isinstance(value, str) and bool(value.strip()),
     {"type": "string", "pattern": "\\S"},
 )
+LONGEST_NAME = 100
 NAME = ValueType(
-    "a name (a letter, then letters, digits and underscores)",
+    f"a name (a letter, then letters, digits and underscores, at most {LONGEST_NAME})",
     lambda value: (
-        isinstance(value, str) and value.isascii() and value.isidentifier() and not value.startswith("_")
+        isinstance(value, str)
+        and len(value) <= LONGEST_NAME
+        and value.isascii()
+        and value.isidentifier()
+        and not value.startswith("_")
     ),
-    {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*$"},
+    {"type": "string", "pattern": f"^[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}$"},
 )
 EXPRESSION = ValueType("an expression (a string)", TEXT.accepts, TEXT.schema)
 FLAG = ValueType("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})

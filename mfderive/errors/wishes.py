@@ -1,0 +1,283 @@
+"""Words of other programs that name a real wish: what is it called here, how is it written, is it missing?
+
+One row a word. It is said beside the names that are allowed, wherever such a word stands in a spec, among
+the options of a function or on the command line. A word that becomes a word of the format leaves this table
+(a test looks); the page is a heading of the documentation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LAYERS = "docs/layers.md"
+DENSE = f"{LAYERS}#dense-layers-parameters-laws"
+SKIPS = f"{LAYERS}#skips-shared-neurons-several-inputs"
+CONVOLUTION = f"{LAYERS}#convolution-and-pooling"
+NORMALISATION = f"{LAYERS}#normalisation"
+RECURRENCE = f"{LAYERS}#recurrence"
+OWN_KIND = f"{LAYERS}#a-kind-of-your-own"
+TRAINING = f"{LAYERS}#training"
+FUNCTIONS = f"{LAYERS}#functions"
+SPEC = "README.md#a-spec-file"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A sentence, and the page that says more; ``words`` are the spellings that it answers."""
+
+    words: tuple[str, ...]
+    sentence: str
+    page: str
+
+
+def _wish(words: str, sentence: str, page: str) -> Wish:
+    return Wish(tuple(words.split()), sentence, page)
+
+
+WISHES: tuple[Wish, ...] = (
+    # --- layers ---
+    _wish(
+        "linear fully_connected fc affine inner_product",
+        'This is kind = "dense", the kind where none is written; without an activation it is linear '
+        '(activation = "identity" says so).',
+        DENSE,
+    ),
+    _wish(
+        "nn torch tf keras jax jnp np numpy flax math",
+        "There are no modules here: functions stand by their bare name, as in relu(h), layers by their kind.",
+        FUNCTIONS,
+    ),
+    _wish(
+        "conv conv1d conv2d conv3d cnn",
+        'This is kind = "convolution", for any number of position axes.',
+        CONVOLUTION,
+    ),
+    _wish("maxpool maxpool1d maxpool2d max_pooling", 'This is kind = "max-pool".', CONVOLUTION),
+    _wish(
+        "avgpool avgpool1d avgpool2d meanpool average_pooling mean_pool",
+        'This is kind = "average-pool".',
+        CONVOLUTION,
+    ),
+    _wish(
+        "deconvolution deconv conv_transpose upsample",
+        'This is kind = "transposed-convolution".',
+        CONVOLUTION,
+    ),
+    _wish(
+        "flatten reshape",
+        "Nothing needs to be flattened: a dense layer or output that reads positions has a weight for each; "
+        "shape in [data] gives flat inputs their positions.",
+        CONVOLUTION,
+    ),
+    _wish(
+        "groups grouped depthwise separable",
+        "Grouped convolutions do not exist yet; layers beside each other, each with its own convolution, "
+        "are a block-diagonal kernel, and the next layer adds them up.",
+        CONVOLUTION,
+    ),
+    _wish(
+        "dilation dilated atrous",
+        "Dilated windows are not among the kinds; the page registers one in a few lines.",
+        OWN_KIND,
+    ),
+    _wish(
+        "embedding embed one_hot",
+        "An embedding is a dense layer from x whose inputs are one-hot vectors: its weight is the table of "
+        "the embedding.",
+        DENSE,
+    ),
+    _wish(
+        "residual shortcut add",
+        'This is a connection of kind = "skip" beside another connection of the same layer.',
+        SKIPS,
+    ),
+    _wish(
+        "concat concatenate cat",
+        "A layer that reads several layers has one [[layers.connections]] for each; their sums are what a "
+        "weight on the concatenation would give.",
+        SKIPS,
+    ),
+    _wish(
+        "lstm gru cell",
+        "LSTM and GRU cells do not exist yet; a gated layer is a recurrent connection into a second "
+        'pre-activation: into = "g" and activation = "tanh(h) * sigmoid(g)".',
+        RECURRENCE,
+    ),
+    _wish(
+        "rnn elman hidden_state",
+        'A recurrent layer has steps = T and a connection of kind = "recurrent" from itself.',
+        RECURRENCE,
+    ),
+    _wish("bidirectional", "Recurrence runs forwards only; backwards steps do not exist yet.", RECURRENCE),
+    _wish(
+        "attention self_attention multihead_attention transformer",
+        "Attention over positions is written with softmax(e, positions) in an activation "
+        "(specs/attention_positions.toml); self-attention is a kind that one registers "
+        "(examples/own_layer_kind.py).",
+        OWN_KIND,
+    ),
+    _wish(
+        "dropout dropout_rate drop",
+        "Dropout, drawn anew at every step, does not exist yet; a gate drawn once and frozen is a parameter: "
+        'parameters.r = { law = "uniform(0, 1)", rate = 0 } and activation = "heaviside(r - 0.5) * relu(h)".',
+        DENSE,
+    ),
+    _wish(
+        "batch_norm batch_normalization batchnorm1d batchnorm2d bn",
+        "Normalisation over the batch does not exist yet; over the neurons of a layer it stands in the "
+        "activation, with mean(h).",
+        NORMALISATION,
+    ),
+    _wish(
+        "layer_norm layer_normalization rms_norm ln",
+        "Layer and root-mean-square normalisation stand in the activation: "
+        '"(h - mean(h)) / sqrt(mean((h - mean(h))**2) + 0.001)".',
+        NORMALISATION,
+    ),
+    _wish(
+        "group_norm instance_norm",
+        "Normalisation over positions stands in the activation, with mean(h, positions); over groups of "
+        "neurons it does not exist yet.",
+        NORMALISATION,
+    ),
+    _wish(
+        "weight_norm spectral_norm",
+        "Normalised weights do not exist yet; a law may be sphere(radius).",
+        DENSE,
+    ),
+    _wish(
+        "units hidden_size hidden out_features in_features filters out_channels in_channels",
+        "A layer has no number of neurons, because it grows infinitely wide; width is its relative width, "
+        "size = N makes it finite, and widths in [check] are those of the networks it is held against.",
+        DENSE,
+    ),
+    _wish("kernel_size", "This is kernel, a list with one number for each position axis.", CONVOLUTION),
+    _wish(
+        "kernel_initializer bias_initializer initializer weight_init init initialization",
+        'Initial values are laws: weight = "normal(0, sqrt(2/fan_in))", bias = "0".',
+        DENSE,
+    ),
+    _wish("use_bias", 'A layer has a bias where the key bias gives its law: bias = "0".', DENSE),
+    _wish(
+        "trainable frozen freeze requires_grad",
+        'A parameter is frozen by its rate: weight = { law = "normal(0, 1)", rate = 0 }.',
+        DENSE,
+    ),
+    _wish("type class layer_type", "The type of a connection is its kind.", LAYERS),
+    _wish("input inbound", "What a layer reads is called from; the inputs are x.", LAYERS),
+    # --- training ---
+    _wish(
+        "optimizer optim optimiser adam adamw sgd rmsprop adagrad nesterov momentum beta1 beta2",
+        "Training is plain SGD, theta - alpha rate(t) gradient; other optimisers do not exist yet.",
+        TRAINING,
+    ),
+    _wish(
+        "weight_decay decay l2 l1 regularization regularizer kernel_regularizer",
+        "Weight decay does not exist yet: the loss is that of the samples alone.",
+        TRAINING,
+    ),
+    _wish(
+        "gradient_clip gradient_clipping clip clip_norm clipnorm clipvalue max_norm",
+        "Gradients are not clipped yet; the loss of kind huber bounds its slope by delta.",
+        TRAINING,
+    ),
+    _wish(
+        "epochs epoch n_epochs num_epochs",
+        "Training is counted in SGD steps: steps = epochs * samples / batch_size.",
+        TRAINING,
+    ),
+    _wish("lr alpha step_size eta", "This is learning_rate in [training].", TRAINING),
+    _wish(
+        "scheduler lr_schedule lr_scheduler warmup learning_rate_schedule lr_decay",
+        'The rate of step k is learning_rate * schedule, an expression in k: schedule = "1 / (1 + k / 100)".',
+        TRAINING,
+    ),
+    _wish("batch batchsize minibatch", "This is batch_size in [training].", TRAINING),
+    _wish(
+        "early_stopping patience", "Training ends after a number of steps; it is not stopped early.", TRAINING
+    ),
+    _wish(
+        "dtype float32 float64 float16 bfloat16 mixed_precision amp",
+        'The arithmetic is float64; precision = "float32" in [solver] or --precision changes it.',
+        TRAINING,
+    ),
+    _wish(
+        "device gpu cuda cpu mps tpu", "Everything runs on the processor; there is no device to choose.", SPEC
+    ),
+    # --- losses and data ---
+    _wish(
+        "mse l2_loss mean_squared_error",
+        'This is kind = "squared", a sum over outputs without a factor.',
+        SPEC,
+    ),
+    _wish(
+        "mae l1_loss mean_absolute_error",
+        'This is kind = "expression" with expression = "abs(yhat - y)".',
+        SPEC,
+    ),
+    _wish(
+        "bce binary_cross_entropy bce_with_logits",
+        'For y = 1 and -1 this is kind = "logistic", log(1 + exp(-y yhat)).',
+        SPEC,
+    ),
+    _wish(
+        "softmax nll nll_loss categorical_cross_entropy sparse_categorical_cross_entropy "
+        "log_softmax softmax_cross_entropy",
+        'The loss of kind = "cross-entropy" applies the softmax to the outputs, so that the output has '
+        "no activation; softmax(e, positions) stands in activations.",
+        SPEC,
+    ),
+    _wish("hinge", 'This is kind = "expression" with expression = "max(0, 1 - y * yhat)".', SPEC),
+    _wish("mnist fashion_mnist kmnist", 'Files as MNIST has them are read by kind = "idx".', SPEC),
+    _wish("csv tsv npz npy pandas cifar10 cifar100", 'Files of numbers are read by kind = "arrays".', SPEC),
+    # --- functions ---
+    _wish("swish", "silu is the same function, x sigmoid(x).", FUNCTIONS),
+    _wish("celu", "Write a * elu(h / a).", FUNCTIONS),
+    _wish("mish", "Write h * tanh(softplus(h)).", FUNCTIONS),
+    _wish(
+        "hardtanh hard_tanh clip_by_value clamp",
+        "Write max(-1, min(h, 1)), with the bounds that are meant.",
+        FUNCTIONS,
+    ),
+    _wish("relu6", "Write min(max(h, 0), 6).", FUNCTIONS),
+    _wish("hard_sigmoid", "Write max(0, min(h / 6 + 0.5, 1)).", FUNCTIONS),
+    _wish("hard_swish hard_silu", "Write h * max(0, min(h / 6 + 0.5, 1)).", FUNCTIONS),
+    _wish("prelu", "Write max(h, 0) + a * min(h, 0), with parameters.a as its trained slope.", FUNCTIONS),
+    _wish("softsign", "Write h / (1 + abs(h)).", FUNCTIONS),
+    _wish("log_sigmoid", "Write -softplus(-h).", FUNCTIONS),
+    _wish("glu swiglu geglu", 'A gate is a second pre-activation: into = "g" and "h * sigmoid(g)".', SKIPS),
+    _wish("maxout", 'Write max(h, g), with a second connection into = "g".', SKIPS),
+    _wish("gelu_tanh gelu_new", "gelu is exact; write the approximation with tanh(...).", FUNCTIONS),
+    _wish("expit", "sigmoid is this function, 1 / (1 + exp(-x)).", FUNCTIONS),
+    _wish("ln", "log is the natural logarithm.", FUNCTIONS),
+    _wish(
+        "log2 log10", "log is the natural logarithm: write log(h) / log(2) or log(h) / log(10).", FUNCTIONS
+    ),
+    _wish("pow power square", "Powers are written **: h**2.", FUNCTIONS),
+    _wish("sinh", "Write (exp(h) - exp(-h)) / 2.", FUNCTIONS),
+    _wish("cosh", "Write (exp(h) + exp(-h)) / 2.", FUNCTIONS),
+    _wish("tan", "Write sin(h) / cos(h).", FUNCTIONS),
+    _wish(
+        "where piecewise select cond",
+        "Write it with heaviside(h), which is 1 where h > 0 and else 0.",
+        FUNCTIONS,
+    ),
+    _wish("erfc", "Write 1 - erf(h).", FUNCTIONS),
+)
+
+
+def plain_word(word: str) -> str:
+    """A word without capitals, dashes and underscores: ``Batch-Norm`` and ``batch_norm`` are one word."""
+    return "".join(sign for sign in word[:60].lower() if sign.isalnum())
+
+
+_BY_WORD = {plain_word(word): each for each in WISHES for word in each.words}
+
+
+def wish(word: str) -> str | None:
+    """The sentence about a word with its page in brackets; None where the word names no known wish.
+
+    Of a dotted word (``nn.ReLU``) the part before the dot is looked up.
+    """
+    found = _BY_WORD.get(plain_word(word)) or _BY_WORD.get(plain_word(word.partition(".")[0]))
+    return f"{found.sentence[:-1]} ({found.page})." if found else None
