@@ -102,12 +102,7 @@ def _check_start(initial: Any, resume: Any, options: SolveOptions, chosen: Mappi
 def _check_parts(system: Any, solver: Any, progress: Any) -> None:
     """Raise ArgumentError for parts of a solution that have a wrong type."""
     if system is not None:
-        found = instance(system, (LimitSystem, Reduced), "system: a limit", LIMIT)
-        if isinstance(found, LimitSystem) and found.passes:
-            raise ArgumentError(
-                "system is what a reduction made, without the way back to the network. Give the whole result "
-                "of reduce(limit), not its .system"
-            )
+        instance(system, (LimitSystem, Reduced), "system: a limit", LIMIT)
     missing = () if solver is None else missing_parts(solver)
     if missing:
         raise ArgumentError(

@@ -13,6 +13,7 @@ from ..algebra.laws import Variable
 from ..algebra.reduced import DrawnNetwork, Reduced
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
+from ..errors import StateError
 from ..samples.points import check_law, draw_law
 from .draw import (
     WEIGHTS,
@@ -48,9 +49,14 @@ def sample_network(
 
     ``labels``: the state at t = 0 of which the parameters of ``reduced.initial_values`` are read (empty
     where there are none). ``n``: neurons times the populations' relative widths, or one number for each
-    population. Raises StateError and ArgumentError for widths that do not fit, ResourceError (before anything
-    is drawn) for more than memory can hold.
+    population. Raises StateError where there is no way back to the network, and for widths
+    that do not fit; ResourceError (before anything is drawn) for more than memory can hold.
     """
+    if reduced.full.passes:
+        raise StateError(
+            "this is a state of a system that a reduction made, without the way back to the network. Solve "
+            "with system = the whole result of reduce(limit), not its .system"
+        )
     full = draw_noise(reduced.full)
     sizes = population_sizes(full, n)
     shapes = parameter_shapes(full, sizes)

@@ -9,6 +9,7 @@ import pytest
 import mfderive as mf
 from mfderive.advice.advise import advise
 from mfderive.advice.probe import probe, small_state
+from mfderive.advice.sentences import sentences
 from mfderive.analysis.outputs import outputs_stay_equal
 from mfderive.state.ensembles import ensemble_state, plan_ensembles
 from tests.reduction.blowup import euler
@@ -21,7 +22,7 @@ SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.toml"))
 def advice(spec) -> str:
     network = mf.load(spec)
     limit = mf.derive(network)
-    return "\n".join(advise(network, limit, mf.reduce(limit)))
+    return "\n".join(sentences(advise(network, limit, mf.reduce(limit))))
 
 
 def test_centred_hidden_weights_are_stationary():
@@ -55,7 +56,7 @@ def test_two_hidden_layers_are_not_stationary():
 def test_the_stationary_state_stays():
     """What the warning says holds: after fifty steps of the reduced limit nothing named has moved."""
     network = mf.load(chain(4, hidden="normal(0, 1)", bias="0"))
-    reduced = mf.reduce(mf.derive(network))
+    reduced = mf.reduce(mf.derive(network)).system
     start = ensemble_state(reduced, plan_ensembles(reduced, nodes=8), 0)
     end = euler(reduced, start, [network.source.batch(k + 1, 20) for k in range(50)], 0.05)
     for name in ("h1.weight", "h2.weight", "h3.weight"):
@@ -111,7 +112,7 @@ def test_outputs_that_stay_equal(weight, hidden, output, equal):
     every output to rounding.
     """
     network = mf.load(several_outputs(weight, hidden, **output))
-    reduced = mf.reduce(mf.derive(network))
+    reduced = mf.reduce(mf.derive(network)).system
     assert outputs_stay_equal(reduced) is equal
     assert ("All outputs stay equal" in advice(several_outputs(weight, hidden, **output))) is equal
     state = ensemble_state(reduced, plan_ensembles(reduced, nodes=27), 0)
@@ -148,7 +149,7 @@ def test_rare_motion_is_motion():
 def _started(spec, nodes=None):
     """The reduced limit of a spec, its start and twenty batches of forty samples."""
     network = mf.load(spec)
-    reduced = mf.reduce(mf.derive(network))
+    reduced = mf.reduce(mf.derive(network)).system
     start = ensemble_state(reduced, plan_ensembles(reduced, nodes=nodes), 0)
     return reduced, start, [network.source.batch(k + 1, 40) for k in range(20)]
 
@@ -288,7 +289,7 @@ def test_shipped_specs_start_to_move(spec):
     limit = mf.derive(network)
     reduced = mf.reduce(limit)
     begin = time.process_time()
-    text = "\n".join(advise(network, limit, reduced))
+    text = "\n".join(sentences(advise(network, limit, reduced)))
     assert time.process_time() - begin < 3
     assert ("stationary" in text) is (spec.stem == "bottleneck")
     assert "never moves" not in text and "normalises" not in text
@@ -299,7 +300,8 @@ def test_advice_never_raises(seed):
     specimen = smooth_specimen(seed)
     network = mf.load(specimen.document, data=specimen.arrays)
     limit = mf.derive(network)
-    assert all(isinstance(line, str) for line in advise(network, limit, mf.reduce(limit)))
+    findings = advise(network, limit, mf.reduce(limit))
+    assert all(isinstance(line, str) for line in sentences(findings))
 
 
 @pytest.mark.parametrize("seed", [0, 4, 6, 24, 39, 50])
@@ -311,7 +313,7 @@ def test_what_is_said_to_stand_still_does(seed):
     """
     specimen = smooth_specimen(seed)
     network = mf.load(specimen.document, data=specimen.arrays)
-    reduced = mf.reduce(mf.derive(network))
+    reduced = mf.reduce(mf.derive(network)).system
     found = probe(network, reduced)
     assert found.still and not found.unseen
     start = small_state(reduced)

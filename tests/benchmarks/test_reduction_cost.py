@@ -120,7 +120,7 @@ def test_the_limit_costs_a_fraction_of_a_wide_network(dtype: Any) -> None:
     # Four times the points and another scramble: its own error is less than half of what it measures.
     reference = mf.solve(network, nodes={"h1": 4096, "h4": 64}, seed=99)
     x, y = network.source.evaluation(2000)
-    system = mf.reduce(mf.derive(network))
+    system = mf.reduce(mf.derive(network)).system
     prepared = system, mf.generate(system)
     limit_times: dict[str, list[float]] = {name: [] for name in CHOICES}
     paths: dict[str, Any] = {}

@@ -45,7 +45,7 @@ def chain(skips: bool) -> dict[str, Any]:
 def test_neurons_of_deep_layers(skips: bool) -> None:
     """Spread over the neurons of every layer after training: zero between the ends of a plain chain alone."""
     network = mf.load(chain(skips))
-    reduced = mf.reduce(mf.derive(network))
+    reduced = mf.reduce(mf.derive(network)).system
     populations = {axis.name for axis in reduced.populations}
     assert populations == ({"h1"} if skips else {"h1", f"h{DEPTH}"})
     for number in range(2, DEPTH):
@@ -66,7 +66,7 @@ def test_a_full_ensemble_of_a_plain_chain_stays_degenerate() -> None:
     """All neurons of an inner layer are equal in the limit (edges at their mean), to rounding of 20 steps."""
     network = mf.load(chain(skips=False))
     limit = mf.derive(network)
-    assert plan_ensembles(mf.reduce(limit))["h1"].dimension == 3
+    assert plan_ensembles(mf.reduce(limit).system)["h1"].dimension == 3
     path = mf.solve(network, reduce=False, widths=16, edges="mean")
     x, _ = network.source.batch(1, 5)
     fields = mf.generate(limit).forward(path.at(), x)

@@ -38,7 +38,7 @@ def test_shapes_are_those_of_the_table() -> None:
 
 def test_layers_2_to_6_collapse_to_one_channel() -> None:
     """c1 keeps types in R^27, c7 types by the head in R^(10 x 4); between them every channel is the same."""
-    reduced = mf.reduce(limit())
+    reduced = mf.reduce(limit()).system
     populations = {axis.name for axis in reduced.populations}
     assert populations == {"c1", "c7"}
     for name in ("c2", "c3", "c4", "c5", "p5", "c6"):

@@ -6,7 +6,6 @@ becomes a Latin square: the pair of copies (i, j) gets noise node i + j modulo `
 and every column averages over all of the noise.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -125,8 +124,3 @@ def rounding_grows_to(reduced: LimitSystem, state: State, batches: list[Any], al
             for name, value in first.items()
             if name != "p"
         )
-
-
-def without_log(system: LimitSystem) -> LimitSystem:
-    """The system alone, for comparisons."""
-    return replace(system, log=())

@@ -46,7 +46,7 @@ def full() -> LimitSystem:
 
 def mean_only() -> LimitSystem:
     """The wrong limit: closure forced on a weight that does not enter affinely."""
-    return collapse(close_weights(full(), ["h2.weight"]))
+    return collapse(close_weights(full(), ["h2.weight"])).system
 
 
 def outputs(system: LimitSystem, state) -> np.ndarray:
@@ -76,7 +76,7 @@ def rms(values) -> float:
 
 def test_quadrature_over_the_noise_converges():
     """32 Gauss nodes on a uniform law and a smooth path: twice as many change the outputs below 1e-6."""
-    reduced = mf.reduce(full())
+    reduced = mf.reduce(full()).system
     assert rms(limit_outputs(reduced, 32) - limit_outputs(reduced, 64)) < 1e-6
 
 
@@ -84,7 +84,7 @@ def test_wide_networks_approach_the_kernel_and_not_the_mean():
     """Random entries alone perturb a network by O(1/width), in every seed: the error halves, and 1/n
     extrapolation of the seeds' average takes it an order below that of the widest network. The mean-only
     closure is wrong by an amount that no width mends."""
-    kernel, mean = limit_outputs(mf.reduce(full())), limit_outputs(mean_only())
+    kernel, mean = limit_outputs(mf.reduce(full()).system), limit_outputs(mean_only())
     widths, seeds = (64, 128, 256), (6, 4, 2)
     runs = [[wide_outputs(n, 1 + k) for k in range(count)] for n, count in zip(widths, seeds, strict=True)]
     errors = [rms(np.array(each) - kernel) for each in runs]
@@ -108,7 +108,7 @@ def test_the_witness_approaches_the_kernel():
     """
     y = network().source.evaluation(400)[1]
     losses = {}
-    for name, system in (("kernel", mf.reduce(full())), ("mean", mean_only())):
+    for name, system in (("kernel", mf.reduce(full()).system), ("mean", mean_only())):
         losses[name] = evaluate_loss_error(network(), limit_outputs(system)[:, None], y)[0]
     rows, values = [], []
     for width, seeds in ((64, 64), (128, 48), (256, 32)):

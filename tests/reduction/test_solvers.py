@@ -34,7 +34,7 @@ def agree(reduced, state, x, y, directory):
 @pytest.mark.parametrize("seed", [0, 3, 7, 11, 46, 49, 57, 60, 73, 76, 95, 117])
 def test_random_graphs(seed, tmp_path):
     specimen = smooth_specimen(seed)
-    reduced = mf.reduce(mf.derive(mf.load(specimen.document, data=specimen.arrays)))
+    reduced = mf.reduce(mf.derive(mf.load(specimen.document, data=specimen.arrays))).system
     assert "Evolution" in str(reduced) and reduced._repr_html_()
     agree(reduced, small_state(reduced, 2, seed), *specimen.batch, tmp_path)
 
@@ -45,7 +45,7 @@ def test_random_graphs(seed, tmp_path):
 def test_values_that_only_their_adjoints_tell_apart(spec, tmp_path):
     """Frozen weights: h2 is one type and D of h2 is not; output weights move alike."""
     network = mf.load(spec)
-    reduced = mf.reduce(mf.derive(network))
+    reduced = mf.reduce(mf.derive(network)).system
     assert reduced.field["h2"].axes == ("data",) and reduced.field["adj h2"].axes == ("data", "h2")
     assert reduced.field["d output.weight"].axes == reduced.field["output.weight"].axes
     assert "H" in str(reduced)

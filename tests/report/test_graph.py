@@ -103,7 +103,7 @@ def example(name):
     else:
         net = mf.load(SPECS[0].parent / f"{name}.toml")
     limit = mf.derive(net)
-    data = graph_data(net, limit, mf.reduce(limit))
+    data = graph_data(net, limit, mf.reduce(limit).system)
     return net, data, *read(graph_svg(data, net.title))
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
+import mfderive as mf
+from mfderive.algebra.reduced import Reduced
 from mfderive.errors import ArgumentError, DataError, MfError, StateError
 from mfderive.format.reader import parse_document
 from mfderive.runs import trajectory as room
 from mfderive.runs.archive import write_atomically
-from mfderive.runs.trajectory import Checkpoint, Trajectory, register_forward
+from mfderive.runs.trajectory import Checkpoint, Ground, Trajectory, register_ground
 from mfderive.samples.resolve import resolve
 
 DOCUMENT = {
@@ -48,9 +51,17 @@ def path(document=None, data=None, **changes):
 
 @pytest.fixture
 def forward(monkeypatch):
-    """A forward function of the kind "limit" for the length of one test."""
-    monkeypatch.setattr(room, "_FORWARD", {})
-    register_forward("limit", lambda network, state, x: {"yhat": x @ state["h1.weight"][:1].T, "h1": x})
+    """What evaluates loaded trajectories of the kind "limit" in one test, and for which it was made."""
+    made = []
+
+    def make(path):
+        made.append(path)
+        fields = lambda state, x: {"yhat": x @ state["h1.weight"][:1].T, "h1": x}  # noqa: E731
+        return Ground(Reduced.identity(mf.derive(path.network)), fields)
+
+    monkeypatch.setattr(room, "_GROUNDS", {})
+    register_ground("limit", make)
+    return made
 
 
 def test_at_gives_the_stored_state_exactly_and_the_nearest_otherwise():
@@ -70,7 +81,7 @@ def test_at_gives_the_stored_state_exactly_and_the_nearest_otherwise():
         path(checkpoints=()).at()
 
 
-def test_predict_and_observe_use_the_registered_function(forward):
+def test_predict_and_observe_use_what_is_attached_or_made_once(forward):
     run = path()
     x = np.array([[1.0, 2.0]])
     assert run.predict(x, 0.5) == 3.0
@@ -80,11 +91,15 @@ def test_predict_and_observe_use_the_registered_function(forward):
         run.observe("h2", x)
     with pytest.raises(StateError, match=r"x has shape \(2,\); expected \[sample, 2\]"):
         run.predict(x[0])
+    assert forward == [run] and run.at().layout is run.reduced
+    ground = Ground(run.reduced, lambda state, x: {"yhat": 0 * x})
+    attached = path(ground=ground)
+    assert not attached.predict(x).any() and len(forward) == 1 and attached.reduced is run.reduced
 
 
-def test_a_kind_without_forward_function_says_what_to_import(monkeypatch):
-    monkeypatch.setattr(room, "_FORWARD", {})
-    with pytest.raises(StateError, match=r"import mfderive\.solve"):
+def test_a_kind_that_nothing_evaluates_says_what_to_import(monkeypatch):
+    monkeypatch.setattr(room, "_GROUNDS", {})
+    with pytest.raises(StateError, match=r"import mfderive\.solution"):
         path().predict(np.ones((1, 2)))
 
 
@@ -100,7 +115,7 @@ def test_curves_must_belong_together():
 def same(tree, other):
     assert tree.keys() == other.keys()
     for key, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             same(value, other[key])
         else:
             assert np.asarray(value).dtype == other[key].dtype
@@ -158,8 +173,11 @@ def test_truncated_damaged_and_foreign_files(tmp_path):
     np.savez(file, document=np.frombuffer(b'{"format": "other"}', dtype=np.uint8))
     with pytest.raises(MfError, match="found 'other'"):
         Trajectory.load(file)
-    np.savez(file, document=np.frombuffer(b'{"format": "mfderive trajectory 1"}', dtype=np.uint8))
+    np.savez(file, document=np.frombuffer(b'{"format": "mfderive trajectory 2"}', dtype=np.uint8))
     with pytest.raises(MfError, match="truncated or damaged"):
+        Trajectory.load(file)
+    np.savez(file, document=np.frombuffer(b'{"format": "mfderive trajectory 1"}', dtype=np.uint8))
+    with pytest.raises(MfError, match=r"on what reduction it lives .found 'mfderive trajectory 1'"):
         Trajectory.load(file)
 
 

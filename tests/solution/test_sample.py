@@ -11,8 +11,8 @@ import mfderive as mf
 from mfderive.errors import ArgumentError, ResourceError, StateError
 from mfderive.finite.network_fields import network_fields
 from mfderive.format.reader import parse_document
-from mfderive.solution.sample import _Draw
 from mfderive.state.ensembles import plan_ensembles
+from mfderive.state.sample import _Draw
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 
@@ -133,7 +133,7 @@ def test_a_network_of_all_nodes_is_the_limit(name, monkeypatch):
     both. Types that collapsed to one become 5 equal neurons. To rounding of sums of at most 1000 numbers.
     """
     net = mf.load(SPECS / f"{name}.toml")
-    reduced = mf.reduce(mf.derive(net))
+    reduced = mf.reduce(mf.derive(net)).system
     populations = {axis.name for axis in reduced.populations}
     axes = plan_ensembles(reduced)
     path = mf.solve(

@@ -22,7 +22,7 @@ def test_largest_product_is_the_one_of_two_hidden_layers():
     limit = mf.derive(mf.load(SPEC))
     sizes = {f"h{k}": 200 for k in range(1, 5)}
     assert largest_product(draw_noise(limit), sizes, 100) == 200 * 200 * 100
-    assert largest_product(mf.reduce(limit), {"h1": 1024, "h4": 32}, 100) == 1024 * 32 * 100
+    assert largest_product(mf.reduce(limit).system, {"h1": 1024, "h4": 32}, 100) == 1024 * 32 * 100
 
 
 def test_small_products_run_on_one_thread_and_only_then():

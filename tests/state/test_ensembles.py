@@ -20,7 +20,7 @@ def reduced_of(weight, parameters=None, output="1", dimension=1):
     first = layer("h1", "x", weight)
     if parameters:
         first |= {"activation": " + ".join(["tanh(h)", *parameters]), "parameters": parameters}
-    return mf.reduce(mf.derive(mf.load(document([first], {"from": "h1", "weight": output}, data=data))))
+    return mf.reduce(mf.derive(mf.load(document([first], {"from": "h1", "weight": output}, data=data)))).system
 
 
 def state_of(system, seed=0, **plan):
@@ -87,7 +87,7 @@ def test_rule_by_dimension():
 
 
 def test_nodes_and_rules_can_be_chosen():
-    system = mf.reduce(mf.derive(mf.load(chain(3))))
+    system = mf.reduce(mf.derive(mf.load(chain(3)))).system
     plans = plan_ensembles(system, nodes={"h1": 100, "h3": 7}, rule={"h1": "sobol"})
     assert (plans["h1"].rule, plans["h1"].nodes) == ("sobol", 128)
     assert (plans["h3"].rule, plans["h3"].nodes) == ("gauss", 7)
@@ -160,7 +160,7 @@ def test_a_vector_on_a_sphere_moves():
     """A solver moves a state in place: its arrays lie in memory as their axes say, whatever their law."""
     data = {"kind": "teacher", "dimension": 3, "target": "x1"}
     network = mf.load(document([layer("h1", "x", "sphere(1)")], {"from": "h1", "weight": "1"}, data=data))
-    state = state_of(mf.reduce(mf.derive(network)), nodes=8)
+    state = state_of(mf.reduce(mf.derive(network)).system, nodes=8)
     assert all(values.flags.c_contiguous for name, values in state.items() if name != "p")
     assert np.isfinite(mf.solve(network, steps=2, nodes=8).loss).all()
 
@@ -190,7 +190,7 @@ def test_means_of_weights_between_populations_follow_their_ends():
             parameters={"g": "uniform(0, 1)"},
         ),
     ]
-    system = mf.reduce(mf.derive(mf.load(document(layers, {"from": "h2", "weight": "1"}))))
+    system = mf.reduce(mf.derive(mf.load(document(layers, {"from": "h2", "weight": "1"})))).system
     state = state_of(system, nodes=16)
     np.testing.assert_allclose(
         state["h2.weight"], state["h1.b"][None, :] + 2 * state["h2.g"][:, None], rtol=1e-14
@@ -201,7 +201,7 @@ def test_one_draw_for_what_belongs_to_no_neuron():
     """A random output bias is one number, the same that a finite network of this seed draws."""
     network = mf.load(chain(3, bias="normal(0, 1)"))
     full = mf.derive(network)
-    system = mf.reduce(full)
+    system = mf.reduce(full).system
     for seed in (0, 5):
         expected = initial_state(full, 4, seed)["output.bias"]
         np.testing.assert_array_equal(state_of(system, seed)["output.bias"], expected)
@@ -217,7 +217,7 @@ def test_states_with_kernels():
             "connections": [{"from": "h1", "weight": "normal(1, 2)", "operation": "tanh(w * u)"}],
         },
     ]
-    system = mf.reduce(mf.derive(mf.load(document(layers, {"from": "h2", "weight": "normal(1, 1)"}))))
+    system = mf.reduce(mf.derive(mf.load(document(layers, {"from": "h2", "weight": "normal(1, 1)"})))).system
     state = state_of(system, nodes={"noise h2.weight": 12, "h1": 8, "h2": 5})
     assert state["h2.weight"].shape == (5, 8, 12)
     w, p = check_state(system, state)["h2.weight"], state["p"]["noise h2.weight"]

@@ -88,7 +88,7 @@ class Limit:
 def limit_of(spec: Mapping[str, Any], x: Array, y: Array, reduced: bool = False) -> Limit:
     """Load, derive (and reduce) and generate a document on a fixed sample."""
     network = mf.load(spec, data=(np.asarray(x, float), np.asarray(y, float)))
-    system = mf.reduce(mf.derive(network)) if reduced else mf.derive(network)
+    system = mf.reduce(mf.derive(network)).system if reduced else mf.derive(network)
     return Limit(network, system, mf.generate(system), *network.source.batch(1, "all"))
 
 

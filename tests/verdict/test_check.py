@@ -54,7 +54,7 @@ def test_a_wrong_step_or_gate_is_refused(recurrent, field, seen):
     """A forward equation that is 5 % off shows in the moments of its own field, by name."""
     net, made, trained = recurrent
     assert judge(trained).status != "disagrees"
-    wrong = scaled(mf.reduce(mf.derive(net)), field, 1.05)
+    wrong = scaled(mf.reduce(mf.derive(net)).system, field, 1.05)
     verdict = judge(measure(net, made, wrong, trained=trained))
     assert verdict.agrees is False
     assert any(reason.startswith(seen) for reason in verdict.reasons)

@@ -60,7 +60,7 @@ def settings(net, effort="normal", **changes):
 
 def reduced(**changes):
     """The reduced limit of a variant of the network."""
-    return reduce(derive(network(**changes)))
+    return reduce(derive(network(**changes))).system
 
 
 def scaled(system, name, factor):
