@@ -38,6 +38,13 @@ class FindingKind(StrEnum):
     IDLE_DEVIATION = "idle-deviation"  # deviations of initial weights that the limit does not feel
     NO_THEOREM = "no-theorem"  # assumptions of the published theorems that are not met
 
+    # Of the data.
+    SINGLE_CLASS = "single-class"  # every label is the same
+    LABEL_GAP = "label-gap"  # whole numbers are left out between the labels
+    IDLE_OUTPUTS = "idle-outputs"  # outputs that no label stands for
+    UNEVEN_COLUMNS = "uneven-columns"  # columns of very different size
+    LARGE_INPUTS = "large-inputs"  # first pre-activations far beyond what the law of the weights is made for
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -15,6 +15,7 @@ from .wishes import plain_word, wish
 __all__ = [
     "ArgumentError",
     "DataError",
+    "DataWarning",
     "DivergenceError",
     "MfError",
     "ResourceError",
@@ -80,6 +81,10 @@ class SpecError(MfError):
 
 class DataError(SpecError):
     """A data file is missing, truncated, not finite, or of the wrong shape."""
+
+
+class DataWarning(UserWarning):
+    """Data that can be used, with something that a person should know before training on them."""
 
 
 class ArgumentError(MfError):

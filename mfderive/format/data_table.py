@@ -106,9 +106,18 @@ def known_inputs(data: DataSpec) -> int | None:
 
 def _check_shape(data: DataSpec, place: Place) -> None:
     options = data.get
-    low_high = options.get("range")
-    if low_high is not None and low_high[0] >= low_high[1]:
-        raise place.error(f"the range {list(low_high)} is empty", key="range", remedy="Write [low, high]")
+    for key in ("range", "scale", "scale_y"):
+        low_high = options.get(key)
+        if isinstance(low_high, tuple) and low_high[0] >= low_high[1]:
+            raise place.error(f"the range {list(low_high)} is empty", key=key, remedy="Write [low, high]")
+    for key in ("scale", "one_hot"):
+        if "range" in options and key in options:
+            raise place.error(
+                f"'range' beside '{key}'",
+                key="range",
+                remedy="'range' maps all inputs alike, as for pixels; leave it out, and scale columns with "
+                "scale = [low, high]",
+            )
     shape, size = options.get("shape"), known_inputs(data)
     if shape is not None and size is not None and math.prod(shape) != size:
         raise place.error(

@@ -79,22 +79,37 @@ DOCUMENT: Table = table(
 
 _COLUMN = either(TEXT, WHOLE)
 _COLUMNS = either(_COLUMN, list_of(_COLUMN, "a list of columns"))
+_RANGE = list_of(NUMBER, "[low, high]", 2, 2)
+_SCALE = either(one_of("standardize", "unit"), _RANGE)
 
 DATA_COMMON: Table = table(
     Key("y", one_of("x"), "'x': the target is the input itself, flattened (autoencoder)"),
     Key("shape", _COUNTS, "[channels, positions...]: what each flat input becomes; its product is d"),
     Key(
         "range",
-        list_of(NUMBER, "[low, high]", 2, 2),
+        _RANGE,
         "inputs are rescaled so that their natural range (pixels: 0 to the largest possible value; arrays: "
         "smallest to largest entry) becomes [low, high]; only for arrays, idx and digits",
+    ),
+    Key(
+        "scale",
+        _SCALE,
+        "each column of the inputs is scaled by what the training rows show: 'standardize' (mean 0, "
+        "deviation 1), 'unit' (0 to 1) or [low, high]; predict takes inputs as they are in the data; not "
+        "beside range",
+    ),
+    Key(
+        "scale_y",
+        _SCALE,
+        "the same for targets that are numbers; predict answers in the units of the data, the loss is that "
+        "of scaled targets",
     ),
     Key("samples", COUNT, "a fixed sample of this many, instead of fresh ones (files: that many of them)"),
     Key(
         "test",
         either(_FRACTION, COUNT),
-        "held-out samples, a fraction or a number; where absent the evaluation sample is drawn from (or is "
-        "part of) the training data",
+        "held-out samples, a fraction or a number, chosen by the data seed (of tables: each class has its "
+        "share); where absent the evaluation sample is drawn from (or is part of) the training data",
     ),
 )
 
@@ -130,13 +145,37 @@ DATA_KINDS: dict[str, Table] = {
         ),
         Key("noise", NOT_NEGATIVE, "standard deviation of Gaussian noise added to every y; default 0"),
     ),
-    # file: .npz (x and y name arrays; default "x", "y") or .csv (x and y name columns, by their heading or
-    # by number from 0). Without file, x and y are paths of .npy files. All paths relative to the spec file.
-    # y = "x" means the autoencoder here too; a column that is called x is y = ["x"].
+    # file: .npz (x and y name arrays; default "x", "y") or a text table, .csv or .tsv (x and y name columns,
+    # by their heading or by number from 0). Without file, x and y are paths of .npy files. All paths relative
+    # to the spec file. y = "x" means the autoencoder here too; a column that is called x is y = ["x"].
     "arrays": table(
-        Key("file", TEXT, "path of a .npz or .csv file; none if the arrays are given to mfderive.load"),
-        Key("x", _COLUMNS, "name of an array, column(s) of a table, or path of a .npy file; default 'x'"),
+        Key(
+            "file",
+            TEXT,
+            "path of a .npz file or of a text table (.csv, .tsv, also with .gz); none if the arrays are "
+            "given to mfderive.load",
+        ),
+        Key(
+            "x",
+            _COLUMNS,
+            "name of an array, column(s) of a table, or path of a .npy file; default 'x', in a table without "
+            "such a column all columns but those of y",
+        ),
         Key("y", _COLUMNS, "name of an array, column(s) of a table, or path of a .npy file; default 'y'"),
+        Key(
+            "one_hot",
+            list_of(_COLUMN, "a list of columns"),
+            "columns of words or whole numbers that become one column of 0 and 1 for each of their values; "
+            "for the column of y: classes",
+        ),
+        Key("missing", one_of("drop"), "'drop': rows with missing values (empty, NA, nan, ?) are left out"),
+        Key("skip_rows", WHOLE, "lines before the headings or the data; default: a line of sizes, comments"),
+        Key(
+            "delimiter",
+            one_of(",", ";", "\t", "|", " "),
+            "what separates the cells of a text table; default: what splits its lines equally",
+        ),
+        Key("headings", FLAG, "whether a text table begins with names of columns; default: found"),
     ),
     "idx": table(
         Key("images", TEXT, "path of the images (idx3-ubyte, may end in .gz)", required=True),
@@ -149,7 +188,11 @@ DATA_KINDS: dict[str, Table] = {
 
 # Keys of DATA_COMMON that a kind refuses, with the reason.
 DATA_REFUSED: dict[str, dict[str, str]] = {
-    kind: {"range": "its inputs have no natural range to rescale"}
+    kind: {
+        "range": "its inputs have no natural range to rescale",
+        "scale": "the law itself states the size of its inputs",
+        "scale_y": "the law itself states the size of its targets",
+    }
     for kind in ("isotropic-gaussians", "gaussian-mixture", "teacher")
 }
 

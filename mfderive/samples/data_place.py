@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, quoted
+from ..errors.quoting import LONGEST
 
 Array = Any
+
+DROP = "drop"  # what `missing` says where rows with missing values are left out
+
+
+def few(text: str) -> str:
+    """Text as a list or a spec repeats it, without quotes: on one line, cut to a readable length."""
+    flat = " ".join(text[: 4 * LONGEST].split())
+    return flat if len(flat) <= LONGEST else f"{flat[:LONGEST]}…"
 
 
 @dataclass(frozen=True)
@@ -31,17 +41,24 @@ class DataPlace:
         try:
             if path.is_file():
                 return path
+            found = _what(path)
         except OSError as error:  # a name that is too long, a folder that may not be entered
-            raise self.error(f"the file '{text[:80]}' cannot be read: {error.strerror}", key) from None
-        if path.is_dir():
-            raise self.error(f"'{path}' is a folder, not a file", key, "Name the file in it")
+            raise self.error(f"the file {quoted(text)} cannot be read: {error.strerror}", key) from None
+        except ValueError:
+            raise self.error(f"{quoted(text)} cannot be the name of a file", key) from None
+        if found:
+            what, remedy = found
+            raise self.error(f"'{path}' is {what}, not a file", key, remedy)
         others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, others, n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
         raise self.error(f"there is no file '{path}'", key, f"{hint}Paths are relative to the spec file")
 
-    def numbers(self, values: Any, what: str, key: str | None) -> Array:
-        """Values as finite float64, or DataError that names the first that is not."""
+    def numbers(self, values: Any, what: str, key: str | None, missing: str | None = None) -> Array:
+        """Values as finite float64, or DataError that names the first that is not.
+
+        ``missing`` = "drop": nan may stay, because its row is left out later.
+        """
         try:
             array = np.asarray(values)
         except ValueError:
@@ -49,12 +66,34 @@ class DataPlace:
         if array.dtype.kind not in "iufb":
             raise self.error(f"{what} holds {array.dtype}, not real numbers", key, "Convert it to numbers")
         array = array.astype(np.float64)
-        if not np.isfinite(array).all():
-            first = np.argwhere(~np.isfinite(array))[0]
-            index = tuple(int(i) for i in first)
+        bad = np.isinf(array) if missing == DROP else ~np.isfinite(array)
+        if bad.any():
+            index = tuple(int(i) for i in np.argwhere(bad)[0])
+            rows = int(bad.reshape(len(bad), -1).any(axis=1).sum()) if array.ndim else 1
+            remedy = "Replace what is missing"
+            if np.isnan(array[index]):
+                remedy += ', or leave these rows out: missing = "drop" in [data]'
             raise self.error(
-                f"{what} is {array[index]} at {list(index)} (counted from 0), and all data must be finite",
+                f"{what} is {array[index]} at {list(index)} (counted from 0), and all data must be finite; "
+                f"{rows} of {len(array) if array.ndim else 1} rows are not",
                 key,
-                "Remove or replace what is missing",
+                remedy,
             )
         return array
+
+
+def _what(path: Path) -> tuple[str, str] | None:
+    """What something that is no regular file is, and what to do; None where there is nothing."""
+    if path.is_symlink() and not path.exists():
+        return f"a link to '{path.readlink()}', which does not exist", "Name the file itself"
+    if not path.exists():
+        return None
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        return "a folder", "Name the file in it"
+    copy = "Data is read more than once: write it to a file first, and name that"
+    if stat.S_ISFIFO(mode):
+        return "a pipe (FIFO)", copy
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        return "a device", copy
+    return "a socket" if stat.S_ISSOCK(mode) else "something else", copy

@@ -1,4 +1,4 @@
-"""Data that is read: .npz, .npy and .csv files, MNIST's idx format, scikit-learn's digits.
+"""Data that is read: .npz, .npy and text tables, MNIST's idx format, scikit-learn's digits.
 
 Nothing is loaded through pickle, sizes are checked against the file and against memory before anything is
 allocated, and whatever is wrong with a file is a located DataError.
@@ -6,66 +6,82 @@ allocated, and whatever is wrong with a file is a located DataError.
 
 from __future__ import annotations
 
-import csv
+import difflib
 import gzip
 import math
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from ..algebra.memory import check_memory
-from .data_place import DataPlace
+from ..errors import ResourceError, quoted, shown
+from .columns import Chosen
+from .data_facts import DataFacts
+from .data_place import DataPlace, few
+from .delimited import DELIMITERS, TextTable, column_of, read_table
+from .given import given_rows, target_values
+from .rows import Rows, rows_of_columns
 
 Array = Any
 
 _SMALLER = "Take a part of the data"
+_LISTED, _LONGEST = 12, 60
 
 
-@dataclass(frozen=True)
-class Rows:
-    """What was read: x [n, ...] and y [n] or [n, outputs] (None where the target is the input).
-
-    ``scale`` is the natural range of x for the key ``range``; ``classes``: y holds class numbers 0, 1, ...;
-    ``test`` has the arrays of separate test files.
-    """
-
-    x: Array
-    y: Array | None
-    scale: tuple[float, float] | None = None
-    classes: bool = False
-    test: tuple[Array, Array] | None = None
+# --- .npz, .npy, text tables ------------------------------------------------------------------------------
 
 
-# --- .npz, .npy, .csv -------------------------------------------------------------------------------------
+TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_TABLE_KEYS = ("skip_rows", "delimiter", "headings")
 
 
 def read_arrays(options: Mapping[str, Any], place: DataPlace) -> Rows:
-    """Kind "arrays": a .npz or .csv ``file`` with x and y inside it, or x and y as .npy files."""
+    """Kind "arrays": a ``file`` (.npz, or a text table) with x and y inside it, or x and y as .npy files."""
     copy = options.get("y") == "x"
     wanted = {key: options.get(key, key) for key in (("x",) if copy else ("x", "y"))}
+    missing = options.get("missing")
     if "file" not in options:
-        arrays = {key: _read_npy(name, key, place) for key, name in wanted.items()}
-    else:
-        path = place.path(options["file"], "file")
-        if path.suffix == ".npz":
-            arrays = _read_npz(path, wanted, place)
-        elif path.suffix == ".csv":
-            arrays = _read_csv(path, wanted, place)
-        else:
+        _only_tables(options, "a .npy file", place)
+        arrays = {key: _read_npy(name, key, place, missing) for key, name in wanted.items()}
+        return _array_rows(arrays, options, place)
+    path = place.path(options["file"], "file")
+    if path.name.endswith(TABLE_ENDINGS):
+        return read_columns(path, options, place)
+    if path.suffix != ".npz":
+        raise place.error(
+            f"'{path.name}' has an unknown ending",
+            "file",
+            f"Allowed: .npz, {', '.join(TABLE_ENDINGS)}; for .npy files give x and y",
+        )
+    _only_tables(options, "a .npz file", place)
+    return _array_rows(_read_npz(path, wanted, place, missing), options, place)
+
+
+def _only_tables(options: Mapping[str, Any], what: str, place: DataPlace) -> None:
+    for key in _TABLE_KEYS:
+        if key in options:
+            raise place.error(f"'{key}' is for text tables, and this is {what}", key, "Remove the key")
+
+
+def _array_rows(arrays: Mapping[str, Array], options: Mapping[str, Any], place: DataPlace) -> Rows:
+    x, y = arrays["x"], arrays.get("y")
+    for key, array in arrays.items():
+        if array.ndim == 0:
             raise place.error(
-                f"'{path.name}' has an unknown ending",
-                "file",
-                "Allowed: .npz, .csv; for .npy files give x and y",
+                f"the array for '{key}' is a single number (its shape is ())",
+                key,
+                "Expected [sample, inputs] for x, and [sample] or [sample, outputs] for y",
             )
-    return Rows(arrays["x"], arrays.get("y"))
+    return given_rows((x, y), options, place)
 
 
 def _damaged(path: Path, error: BaseException, key: str, place: DataPlace) -> Exception:
+    if isinstance(error, MemoryError):
+        return ResourceError(f"Reading '{path}' needs more memory than there is. {_SMALLER}")
     return place.error(
         f"'{path}' cannot be read ({type(error).__name__}: {error})",
         key,
@@ -73,98 +89,150 @@ def _damaged(path: Path, error: BaseException, key: str, place: DataPlace) -> Ex
     )
 
 
-def _read_npy(name: Any, key: str, place: DataPlace) -> Array:
+def _read_npy(name: Any, key: str, place: DataPlace, missing: str | None) -> Array:
     if not isinstance(name, str) or not name.endswith(".npy"):
         raise place.error(
-            f"there is no data: no 'file', and '{key}' ({name!r}) is not the path of a .npy file",
+            f"there is no data: no 'file', and '{key}' ({shown(name)}) is not the path of a .npy file",
             key,
             "Name files, or give arrays: mfderive.load(path, data=(x, y))",
         )
     path = place.path(name, key)
-    check_memory(2 * path.stat().st_size, f"Reading '{path}'", _SMALLER)
     try:
-        return place.numbers(np.load(path, allow_pickle=False), f"'{path}'", key)
+        with path.open("rb") as file:
+            _check_header(file, path.stat().st_size, f"'{path}'", key, place)
+        return _checked(np.load(path, allow_pickle=False), f"'{path}'", key, place, missing)
     except (OSError, ValueError, EOFError, MemoryError) as error:
         raise _damaged(path, error, key, place) from error
 
 
-def _read_npz(path: Path, wanted: Mapping[str, Any], place: DataPlace) -> dict[str, Array]:
+def _read_npz(
+    path: Path, wanted: Mapping[str, Any], place: DataPlace, missing: str | None
+) -> dict[str, Array]:
+    """The arrays that are wanted; what their headers claim is held against memory before any is read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise _damaged(path, error, "file", place) from error
     for key, name in wanted.items():
-        if not isinstance(name, str) or name not in sizes:
+        if not isinstance(name, str) or name not in entries:
             raise place.error(
-                f"'{path}' has no array {name!r}", key, f"It holds: {', '.join(sorted(sizes)) or 'nothing'}"
+                f"'{path}' has no array {shown(name)}",
+                key,
+                f"It holds: {', '.join(map(few, sorted(entries))) or 'nothing'}",
             )
-    check_memory(2 * sum(sizes[name] for name in wanted.values()), f"Reading '{path}'", _SMALLER)
+    check_memory(2 * sum(entries[n].file_size for n in wanted.values()), f"Reading '{path}'", _SMALLER)
     arrays = {}
     for key, name in wanted.items():
+        what = f"{quoted(name)} of '{path}'"
         try:
+            with zipfile.ZipFile(path) as archive, archive.open(entries[name]) as file:
+                _check_header(file, entries[name].file_size, what, key, place)
             with np.load(path, allow_pickle=False) as loaded:
                 values = loaded[name]
         except (OSError, ValueError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
             raise _damaged(path, error, key, place) from error
-        arrays[key] = place.numbers(values, f"'{name}' of '{path}'", key)
+        arrays[key] = _checked(values, what, key, place, missing)
     return arrays
 
 
-def _read_csv(path: Path, wanted: Mapping[str, Any], place: DataPlace) -> dict[str, Array]:
-    check_memory(8 * path.stat().st_size, f"Reading '{path}'", _SMALLER)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _damaged(path, error, "file", place) from error
-    if not lines:
-        raise place.error(f"'{path}' is empty", "file")
-    headings = [] if all(_is_number(cell) for cell in lines[0][1]) else [cell.strip() for cell in lines[0][1]]
-    body = lines[1:] if headings else lines
-    if not body:
-        raise place.error(f"'{path}' has headings but no rows", "file")
-    count = len(lines[0][1])
-    for number, row in body:
-        if len(row) != count:
-            raise place.error(f"line {number} of '{path}' has {len(row)} columns, not {count}", "file")
-    arrays = {}
-    for key, names in wanted.items():
-        columns = [_column(name, headings, count, key, place) for name in _as_list(names)]
-        arrays[key] = np.array(
-            [[_cell(row, c, number, path, key, place) for c in columns] for number, row in body]
+def _check_header(file: Any, size: int, what: str, key: str, place: DataPlace) -> None:
+    """Refuse an array by what its header says: Python objects, more memory than is free, too few bytes.
+
+    ``size`` is the number of bytes from the header on. Raises ValueError for what is no array.
+    """
+    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(file)
+    if version not in reader:
+        return  # names of fields that are not ASCII: no array of numbers, which is said when it is read
+    shape, _, kind = reader[version](file)
+    if kind.hasobject:
+        raise place.error(
+            f"{what} holds Python objects, which cannot be read safely (unpickling them could run any code)",
+            key,
+            "Save numbers: np.savez(file, x=np.asarray(x, dtype=float)); words as np.asarray(y, dtype=str)",
         )
-    return arrays
+    bytes_declared = math.prod(shape) * kind.itemsize
+    # The array itself, and its copy in float64.
+    check_memory(bytes_declared + 8 * math.prod(shape), f"Reading {what} (shape {shape})", _SMALLER)
+    held = size - file.tell()
+    if held < bytes_declared:
+        raise ValueError(f"its shape {shape} needs {bytes_declared} bytes, but it holds {held}")
 
 
-def _as_list(names: Any) -> list[Any]:
-    return list(names) if isinstance(names, tuple) else [names]
+def _checked(values: Array, what: str, key: str, place: DataPlace, missing: str | None) -> Array:
+    """Numbers that are finite, or, for y, labels."""
+    if key == "y":
+        return target_values(values, what, key, place, missing)
+    return place.numbers(values, what, key, missing)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
+def read_columns(path: Path, options: Mapping[str, Any], place: DataPlace) -> Rows:
+    """Columns of a text table; x left out: all columns but those of y."""
+    check_memory(8 * path.stat().st_size, f"Reading '{path}'", _SMALLER)
+    table = read_table(path, options, place)
+    y = None if options.get("y") == "x" else _numbers_of(options.get("y", "y"), table, "y", place)
+    unnamed: tuple[str, ...] = ()
+    if "x" in options or "x" in table.headings:
+        x = _numbers_of(options.get("x", "x"), table, "x", place)
+    else:
+        x = [number for number in range(table.count) if number not in (y or ())]
+        counting = [number for number in x if _counts_rows(table, number)]
+        unnamed = tuple(f"column {number + 1}" for number in counting)
+        x = [number for number in x if number not in counting]
+        if not x:
+            raise place.error(
+                f"'{path}' has no column beside those of y",
+                "x",
+                f"The cells are separated by {DELIMITERS[table.format.delimiter]}s; if that is wrong, set "
+                "'delimiter'",
+            )
+    columns = {number: column_of(table, number, "x", place) for number in x}
+    targets = {number: columns.get(number) or column_of(table, number, "y", place) for number in y or ()}
+    lines = np.array([number for number, _ in table.lines])
+    chosen = Chosen(
+        tuple(columns[number] for number in x),
+        None if y is None else tuple(targets[number] for number in y),
+        lines,
+        "line",
+        f"'{path}'",
+    )
+    return rows_of_columns(chosen, options, place, DataFacts(table=table.format, unnamed=unnamed))
+
+
+def _counts_rows(table: TextTable, number: int) -> bool:
+    """Whether a column without a heading, in a table with headings, only numbers the rows."""
+    if table.heading(number) != "":
         return False
-    return True
+    cells = [cells[number].strip() for _, cells in table.lines]
+    return any(cells == [str(row + start) for row in range(len(cells))] for start in (0, 1))
 
 
-def _column(name: Any, headings: list[str], count: int, key: str, place: DataPlace) -> int:
+def _numbers_of(names: Any, table: TextTable, key: str, place: DataPlace) -> list[int]:
+    """The columns that a key names, counted from 0."""
+    every = list(names) if isinstance(names, (tuple, list)) else [names]
+    return [_number_of(name, table, key, place) for name in every]
+
+
+def _number_of(name: Any, table: TextTable, key: str, place: DataPlace) -> int:
+    headings, count = table.headings, table.count
     if isinstance(name, int) and 0 <= name < count:
         return name
     if isinstance(name, str) and headings.count(name) == 1:
         return headings.index(name)
     many = "more than one" if headings.count(name) > 1 else "no"
-    listed = f"Headings: {', '.join(headings)}" if headings else "It has no headings"
-    raise place.error(f"there is {many} column {name!r}", key, f"{listed}; numbers run from 0 to {count - 1}")
-
-
-def _cell(row: list[str], column: int, line: int, path: Path, key: str, place: DataPlace) -> float:
-    if not _is_number(row[column]) or not math.isfinite(float(row[column])):
-        raise place.error(
-            f"line {line}, column {column} of '{path}' is '{row[column]}', not a finite number", key
-        )
-    return float(row[column])
+    if headings:
+        listed = f"Headings: {', '.join(map(few, headings[:_LISTED]))}{', …' * (count > _LISTED)}"
+        near = difflib.get_close_matches(str(name)[:_LONGEST], headings, n=1)
+        listed = f"Did you mean '{near[0]}'? {listed}" if near and many == "no" else listed
+    else:
+        listed = "The table has no headings"
+    example = f"{key} = {count - 1}" if not headings else f'{key} = "{few(headings[-1])}"'
+    raise place.error(
+        f"there is {many} column {shown(name)}",
+        key,
+        f"{listed}; numbers run from 0 to {count - 1}. Name a column, for example {example}",
+    )
 
 
 # --- idx --------------------------------------------------------------------------------------------------

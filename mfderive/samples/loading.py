@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..algebra.arguments import found
-from ..errors import SpecError
+from ..errors import DataWarning, SpecError
 from ..format.networkx_graph import from_networkx as parse_graph
 from ..format.reader import parse_document, read
 from ..forward.equations import forward_system
 from ..network.network import Network
+from .data_findings import data_findings
+from .data_sentences import finding_text
 from .resolve import resolve
 
 Array = Any
@@ -26,9 +29,11 @@ def load(
 ) -> Network:
     """Load a network from a spec file (TOML), or from a document (a mapping with the same keys).
 
-    ``data``: arrays x [sample, ...] and y [sample] or [sample, outputs] instead of what ``[data]`` names.
+    ``data``: arrays x [sample, ...] and y [sample] or [sample, outputs] instead of what ``[data]`` names;
+    frames and series of pandas or polars too, and labels of any sort (words, truth values, whole numbers).
     ``seed``: the data seed (default: ``data_seed`` of ``[solver]``, else 0). Raises SpecError or DataError,
-    which name file, table and key, for anything that is wrong with the spec, its shapes or its data.
+    which name file, table and key, for anything that is wrong with the spec, its shapes or its data. What a
+    person should know of the data before training is a warning (:class:`mfderive.errors.DataWarning`).
     """
     if not isinstance(spec, (str, PathLike, Mapping)) or spec == "":
         raise SpecError(
@@ -48,4 +53,11 @@ def _resolved(parsed: Network, data: tuple[Array, Array] | None, seed: int | Non
     network = resolve(parsed, data, seed)
     # Shapes that only the sizes decide (kernels, ties) are checked now rather than when they are used.
     forward_system(network)
+    warn_of_data(network, 4)
     return network
+
+
+def warn_of_data(network: Network, level: int = 2) -> None:
+    """Warn of what was found in a network's data; ``level``: whose line the warning names, as in Python's."""
+    for finding in data_findings(network):
+        warnings.warn(finding_text(finding), DataWarning, stacklevel=level)

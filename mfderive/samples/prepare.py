@@ -1,19 +1,22 @@
-"""From what was read or drawn to x and y as the network takes them: range, shape, labels, held-out rows."""
+"""From what was read or drawn to x and y as the network takes them: units, shape, labels, held-out rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..algebra.losses import LOSSES, Targets
-from ..algebra.memory import check_memory
+from ..algebra.losses import Targets
 from ..network.network import Loss
+from .data_facts import Classes, Split
+from .data_findings import uneven_columns
 from .data_place import DataPlace
-from .files import Rows
+from .labels import are_labels, asked_targets, find_classes, written_out
+from .rows import Rows
+from .scaling import Scaling, fit_scaling
 from .sources import SPLIT, SampleSource, generator
 
 Array = Any
@@ -25,25 +28,29 @@ _SUM_TOLERANCE = 1e-6  # of probabilities given as targets: they may have gone t
 class Preparation:
     """How x and y become what the network takes; one object for all rows, so that splits agree.
 
-    ``scale`` is the natural range of x and ``range`` what it becomes (None: x stays); ``shape`` the shape of
-    one x (None: as read); ``copy``: y is x, flattened; ``classes``: the number of classes that integer
-    labels are written out for (None: y stays as it is).
+    ``natural`` is the natural range of x and ``range`` what it becomes (None: x stays); ``scale`` and
+    ``target_scale`` scale columns; ``shape`` is the shape of one x (None: as read); ``copy``: y is x,
+    flattened; ``classes``: what labels are written out for (None: y stays as it is).
     """
 
     place: DataPlace
     loss: Loss
-    scale: tuple[float, float] | None = None
+    natural: tuple[float, float] | None = None
     range: tuple[float, float] | None = None
+    scale: Scaling | None = None
+    target_scale: Scaling | None = None
     shape: tuple[int, ...] | None = None
     copy: bool = False
-    classes: int | None = None
+    classes: Classes | None = None
 
     def __call__(self, x: Array, y: Array | None) -> tuple[Array, Array]:
         """x float64 [sample, *shape] and y float64 [sample, outputs]."""
         inputs = x[:, None] if x.ndim == 1 else x
-        if self.range is not None and self.scale is not None:
-            (low, high), (start, end) = self.range, self.scale
+        if self.range is not None and self.natural is not None:
+            (low, high), (start, end) = self.range, self.natural
             inputs = low + (inputs - start) * ((high - low) / (end - start))
+        if self.scale is not None:
+            inputs = self.scale.apply(inputs.reshape(len(inputs), -1)).reshape(inputs.shape)
         if self.copy or y is None:
             targets = inputs.reshape(len(inputs), -1)
         else:
@@ -67,21 +74,10 @@ class Preparation:
     def _targets(self, y: Array) -> Array:
         if y.ndim != 2:
             raise self.place.error(f"y has shape {y.shape}", "y", "Expected [sample] or [sample, outputs]")
-        if self.classes is None:
-            return y
-        labels = y[:, 0]
-        bad = np.flatnonzero((labels != np.floor(labels)) | (labels < 0) | (labels >= self.classes))
-        if len(bad):
-            raise self.place.error(
-                f"the label of row {bad[0]} is {labels[bad[0]]:g}",
-                None,
-                f"Labels must be whole numbers from 0 to {self.classes - 1} ({self.classes} classes)",
-            )
-        needed = 8 * len(y) * self.classes
-        check_memory(needed, f"One column for each of {self.classes} classes", "Number the labels from 0 on")
-        targets = np.zeros((len(y), self.classes))
-        targets[np.arange(len(y)), labels.astype(np.int64)] = 1.0
-        return 2 * targets - 1 if asked_targets(self.loss) is Targets.SIGNS else targets
+        if self.classes is not None:
+            return written_out(y, self.classes, self.loss, self.place)
+        numbers = y.astype(np.float64)
+        return numbers if self.target_scale is None else self.target_scale.apply(numbers)
 
     def _check_targets(self, y: Array) -> None:
         asked = asked_targets(self.loss)
@@ -90,7 +86,8 @@ class Preparation:
             raise self.place.error(
                 f"a target is {found:g}, but the {self.loss.kind} loss needs y = +1 or -1",
                 None,
-                "Change the labels or the loss",
+                "Change the labels (words and truth values are mapped to -1 and +1) or the loss "
+                "(cross-entropy takes any labels)",
             )
         if asked is Targets.CLASSES:
             wrong = np.flatnonzero((y < 0).any(axis=1) | (np.abs(y.sum(axis=1) - 1) > _SUM_TOLERANCE))
@@ -98,30 +95,9 @@ class Preparation:
                 raise self.place.error(
                     f"the target of row {wrong[0]} is {y[wrong[0]].tolist()[:8]}",
                     None,
-                    f"{self.loss.kind.capitalize()} needs integer labels, or probabilities that are not "
-                    "negative and sum to 1",
+                    f"{self.loss.kind.capitalize()} needs one label per sample, or probabilities that are "
+                    "not negative and sum to 1",
                 )
-
-
-def asked_targets(loss: Loss) -> Targets:
-    """What the targets of a loss must be; any numbers for one that the spec writes down."""
-    return LOSSES[loss.kind].targets if loss.kind in LOSSES else Targets.NUMBERS
-
-
-def number_of_classes(y: Array | None, loss: Loss, outputs: int | None, given: bool) -> int | None:
-    """How many classes integer labels stand for, or None where y is not a class number.
-
-    ``given``: the data says that y holds class numbers (images with labels). Such labels are written out as
-    one column per class (0 and 1; -1 and 1 where the loss asks for signs) unless the network has a single
-    output and a loss that reads the number itself. Other data is labels only for a loss that asks for
-    classes, where y has one column. ``outputs`` of the spec is the number of classes if it is set, else the
-    largest label + 1.
-    """
-    if y is None or (y.ndim > 1 and y.shape[1] != 1):
-        return None
-    if asked_targets(loss) is not Targets.CLASSES and (not given or outputs == 1):
-        return None
-    return outputs if outputs is not None else max(int(np.max(y, initial=0)) + 1, 2)
 
 
 def natural_range(
@@ -160,45 +136,135 @@ def held_out(rows: int, test: float | int | None, samples: int | None, place: Da
 
 
 def split_rows(
-    x: Array, y: Array, test: float | int | None, samples: int | None, seed: int, place: DataPlace
-) -> tuple[tuple[Array, Array], tuple[Array, Array] | None]:
-    """Training rows and test rows (or None), chosen at random by the data seed, in the order of the file."""
-    training, tests = held_out(len(x), test, samples, place)
-    if training == len(x):
-        return (x, y), None
-    order = generator(seed, SPLIT).permutation(len(x))
-    first, second = np.sort(order[tests : tests + training]), np.sort(order[:tests])
-    return (x[first], y[first]), ((x[second], y[second]) if tests else None)
+    labels: Array | None, training: int, tests: int, rows: int, seed: int
+) -> tuple[Array | None, Array | None]:
+    """Numbers of the training and of the test rows, chosen at random by the data seed, in their order.
+
+    ``labels`` (int [row], or None): every class then has its share of the test rows. None for both where all
+    rows are trained on.
+    """
+    if training == rows:
+        return None, None
+    order = generator(seed, SPLIT).permutation(rows)
+    if labels is not None and tests:
+        shares = _shares(np.bincount(labels), tests)
+        place = np.empty(rows, dtype=np.int64)  # of each row among those of its class, in random order
+        for label in range(len(shares)):
+            members = order[labels[order] == label]
+            place[members] = np.arange(len(members))
+        held = place < shares[labels]
+        order = np.concatenate([order[held[order]], order[~held[order]]])
+    return np.sort(order[tests : tests + training]), (np.sort(order[:tests]) if tests else None)
+
+
+def _shares(counts: Array, tests: int) -> Array:
+    """How many test rows each class has: in proportion, largest remainders first, int [class].
+
+    A class keeps a training row as long as the numbers allow it.
+    """
+    wanted = tests * counts / counts.sum()
+    shares = np.minimum(np.floor(wanted), np.maximum(counts - 1, 0)).astype(np.int64)
+    for limit in (np.maximum(counts - 1, 0), counts):
+        while shares.sum() < tests and np.any(shares < limit):
+            short = np.where(shares < limit, wanted - shares, -np.inf)
+            shares[int(np.argmax(short))] += 1
+    return shares
 
 
 def fixed_sample(
     rows: Rows, options: Mapping[str, Any], loss: Loss, outputs: int | None, seed: int, place: DataPlace
 ) -> SampleSource:
-    """A fixed sample out of rows that were read, drawn or given: checked, rescaled, shaped, split."""
+    """A fixed sample out of rows that were read, drawn or given: checked, split, scaled, shaped."""
     count, targets = len(rows.x), None if rows.y is None else len(rows.y)
     if not count or targets not in (None, count):
         found = f"{count} rows of x, but {targets} of y" if count else "no rows"
         raise place.error(f"there are {found}", None, "x and y must have one row a sample, at least one")
     copy = options.get("y") == "x" or rows.y is None
-    every_y = rows.y if rows.test is None or rows.y is None else np.concatenate([rows.y, rows.test[1]])
+    classes, findings = _classes(rows, copy, loss, outputs, place)
+    training, tests = held_out(count, options.get("test"), options.get("samples"), place)
+    labels = _strata(rows, classes, loss) if not copy and rows.is_table else None
+    first, second = split_rows(labels, training, tests, count, seed)
     prepare = Preparation(
         place,
         loss,
-        scale=natural_range(rows.x, options, rows.scale, place),
+        natural=natural_range(rows.x, options, rows.scale, place),
         range=tuple(options["range"]) if "range" in options else None,
         shape=tuple(options["shape"]) if "shape" in options else None,
         copy=copy,
-        classes=None if copy else number_of_classes(every_y, loss, outputs, rows.classes),
+        classes=classes,
     )
+    train = slice(None) if first is None else first
+    prepare = _with_scales(prepare, rows, train, options)
     x, y = prepare(rows.x, rows.y)
-    (x, y), test = split_rows(x, y, options.get("test"), options.get("samples"), seed, place)
+    test = None if second is None else (x[second], y[second])
+    if first is not None:
+        x, y = x[first], y[first]
     if rows.test is not None:
         test = prepare(*rows.test)
-    return SampleSource(x, y, seed, test)
+    if rows.is_table and "range" not in options and prepare.scale is None:
+        findings += uneven_columns(rows.x[train], rows.facts.inputs)
+    held = 0 if test is None else len(test[0])
+    facts = replace(
+        rows.facts,
+        pixels=rows.scale,
+        classes=classes,
+        scale=prepare.scale,
+        target_scale=prepare.scale if copy else prepare.target_scale,
+        split=Split(len(x), held, labels is not None and tests > 0) if held or len(x) < count else None,
+        shape=tuple(int(n) for n in x.shape[1:]),
+        findings=findings,
+    )
+    return SampleSource(x, y, seed, test, facts=facts)
+
+
+def _classes(
+    rows: Rows, copy: bool, loss: Loss, outputs: int | None, place: DataPlace
+) -> tuple[Classes | None, tuple[Any, ...]]:
+    """The classes that y has labels of (of separate test files too), and what is found about them."""
+    if copy or not are_labels(rows.y, loss, outputs, rows.classes):
+        return None, ()
+    every = rows.y if rows.test is None else np.concatenate([rows.y, rows.test[1]])
+    return find_classes(every, loss, outputs, rows.classes, rows.facts.targets, place)
+
+
+def _strata(rows: Rows, classes: Classes | None, loss: Loss) -> Array | None:
+    """The number of the class of each row, where y says it: int [row]."""
+    assert rows.y is not None
+    one = rows.y.ndim == 1 or rows.y.shape[1] == 1
+    if not one or (classes is None and asked_targets(loss) is not Targets.SIGNS):
+        return None
+    return np.unique(
+        rows.y.reshape(-1).astype(str if rows.y.dtype.kind == "O" else None), return_inverse=True
+    )[1]
+
+
+def _with_scales(prepare: Preparation, rows: Rows, train: Any, options: Mapping[str, Any]) -> Preparation:
+    """The preparation with the scales that the spec asks for, found on the training rows."""
+    if "scale" in options:
+        inputs = rows.facts.inputs
+        numbers = None if inputs is None else inputs.is_number
+        flat = rows.x.reshape(len(rows.x), -1)[train]
+        prepare = replace(prepare, scale=fit_scaling(options["scale"], flat, numbers))
+    if "scale_y" not in options:
+        return prepare
+    if prepare.copy:
+        raise prepare.place.error("the target is the input here", "scale_y", "'scale' scales both")
+    asked = asked_targets(prepare.loss)
+    if prepare.classes is not None or asked is not Targets.NUMBERS:
+        raise prepare.place.error(
+            f"the targets of the {prepare.loss.kind} loss are classes here, which have no scale"
+            if asked is not Targets.NUMBERS
+            else "the targets are classes here, which have no scale",
+            "scale_y",
+            "Leave out 'scale_y'; it is for targets that are numbers",
+        )
+    assert rows.y is not None
+    values = rows.y.reshape(len(rows.y), -1).astype(np.float64)[train]
+    return replace(prepare, target_scale=fit_scaling(options["scale_y"], values))
 
 
 def law_preparation(
-    options: Mapping[str, Any], loss: Loss, classes: int | None, place: DataPlace
+    options: Mapping[str, Any], loss: Loss, classes: Classes | None, place: DataPlace
 ) -> Preparation:
     """How draws of a law are shaped, and how their labels are written out and checked."""
     copy = options.get("y") == "x"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,10 +15,14 @@ from ..errors import DataError, SpecError, nearest
 from ..format.data_table import frozen, teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Loss, Network
 from ..network.place import Place
+from .data_facts import Classes, DataFacts
 from .data_place import DataPlace
-from .files import Rows, read_arrays, read_digits, read_idx_set
-from .prepare import asked_targets, fixed_sample, law_preparation, number_of_classes
+from .files import read_arrays, read_digits, read_idx_set
+from .given import data_digest, given_rows
+from .labels import are_labels, asked_targets, find_classes
+from .prepare import fixed_sample, law_preparation
 from .quadrature import isotropic_gaussians_law
+from .rows import Rows
 from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, LawSource, generator
 from .standard_law import StandardLaw
 from .synthetic import isotropic_gaussians, mixture_of_options, teacher
@@ -119,9 +122,9 @@ def _source(
     kind = network.data.kind
     options = {key: frozen(value) for key, value in network.data.options}
     if data is not None:
-        rows = _given(data, place)
+        rows = given_rows(data, options, place)
         source = fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
-        return replace(source, given=data_digest(rows.x, rows.y))
+        return replace(source, given=data_digest(data))
     if kind in _READERS:
         rows = _READERS[kind](options, place)
         return fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
@@ -132,32 +135,6 @@ def _source(
         draw, dimension, law = _LAWS[kind](options, place)
         return _law_source(network, options, draw, dimension, law, seed, place)
     raise place.error(f"'{kind}' is no kind of data", "kind", nearest(kind, [*_READERS, *_LAWS]))
-
-
-def _given(data: tuple[Array, Array | None], place: DataPlace) -> Rows:
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise place.error(
-            "data was not given as a pair", None, "Give data=(x, y); y may be None where y = 'x'"
-        )
-    x = place.numbers(data[0], "x", None)
-    if x.ndim == 0:
-        raise place.error("x is a single number", None, "Expected [sample, inputs]")
-    if data[1] is None:
-        return Rows(x, None)
-    y = place.numbers(data[1], "y", None)
-    if y.ndim == 0:
-        raise place.error("y is a single number", None, "Expected [sample] or [sample, outputs]")
-    return Rows(x, y)
-
-
-def data_digest(x: Array, y: Array | None) -> str:
-    """A digest of a data set given as arrays (values in float64 and shapes)."""
-    digest = hashlib.sha256()
-    for array in (x,) if y is None else (x, y):
-        values = np.ascontiguousarray(array, dtype=np.float64)
-        digest.update(str(values.shape).encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
 
 
 def _law_source(
@@ -176,7 +153,8 @@ def _law_source(
         held = max(1, round(test * training / (1 - test))) if isinstance(test, float) else test
         needed = 3 * 8 * (training + held) * dimension
         check_memory(needed, f"A fixed sample of {training + held} rows", "Take fewer samples")
-        rows = Rows(*draw(generator(seed, FIXED_SAMPLE), training + held))
+        facts = DataFacts(is_read=False)
+        rows = Rows(*draw(generator(seed, FIXED_SAMPLE), training + held), facts=facts)
         fixed = {**options, "test": held} if held else options
         return fixed_sample(rows, fixed, loss, outputs, seed, place)
     if "test" in options:
@@ -185,8 +163,8 @@ def _law_source(
             "test",
             "Every batch of this data is fresh: remove 'test', or set 'samples'",
         )
-    classes = _law_classes(options, loss, outputs, place)
-    prepare = law_preparation(options, loss, classes, place)
+    facts = _law_facts(options, loss, outputs, place)
+    prepare = law_preparation(options, loss, facts.classes, place)
     x, y = prepare(*draw(generator(seed, PROBE), 1))
     return LawSource(
         lambda rng, size: prepare(*draw(rng, size)),
@@ -194,22 +172,25 @@ def _law_source(
         int(y.shape[1]),
         seed,
         law=replace(law, values=lambda component, standard: prepare(*law.values(component, standard))),
+        facts=replace(facts, shape=tuple(int(n) for n in x.shape[1:])),
     )
 
 
-def _law_classes(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> int | None:
-    """The number of classes where the law draws integer labels; a law never shows its largest label."""
-    if options.get("y") == "x":
-        return None
+def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> DataFacts:
+    """The classes where the law draws labels: those that it lists, else as many as there are outputs."""
     labels, target = options.get("labels"), options.get("target")
-    if isinstance(target, tuple) and len(target) > 1:
-        return None
-    values = np.asarray(labels, dtype=np.float64) if labels is not None else None
-    if values is None and asked_targets(loss) is Targets.CLASSES and outputs is None:
+    values = np.zeros(1) if labels is None else np.asarray(labels, dtype=np.float64)
+    several = isinstance(target, tuple) and len(target) > 1
+    if options.get("y") == "x" or several or not are_labels(values, loss, outputs, False):
+        return DataFacts(is_read=False)
+    if labels is not None:
+        classes, findings = find_classes(values, loss, outputs, False, (), place)
+        return DataFacts(is_read=False, classes=classes, findings=findings)
+    if outputs is None:
         raise place.error(
             "the number of classes is unknown", None, "Set outputs in [output] to the number of classes"
         )
-    return number_of_classes(np.zeros(1) if values is None else values, loss, outputs, False)
+    return DataFacts(is_read=False, classes=Classes(tuple(range(outputs)), outputs))
 
 
 def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw]:

@@ -17,6 +17,7 @@ import numpy as np
 from ..algebra.arguments import choice, whole_number
 from ..algebra.memory import check_memory
 from ..errors import DataError
+from .data_facts import DataFacts
 
 if TYPE_CHECKING:
     from .standard_law import StandardLaw
@@ -58,6 +59,10 @@ class DataSource(Protocol):
     def seed(self) -> int:
         """The data seed."""
 
+    @property
+    def facts(self) -> DataFacts:
+        """What was found in the data and done to it."""
+
     def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
         """Batch k = 1, 2, ...: ``size`` samples, or "all" rows of a fixed sample in their order."""
 
@@ -94,6 +99,7 @@ class LawSource:
     seed: int
     rows: int | None = None
     law: StandardLaw | None = None
+    facts: DataFacts = field(default_factory=lambda: DataFacts(is_read=False))
 
     def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
         """Batch k: ``size`` independent samples. Raises DataError for "all": a law has no end."""
@@ -129,6 +135,7 @@ class SampleSource:
     seed: int
     test: tuple[Array, Array] | None = None
     given: str | None = None
+    facts: DataFacts = field(default_factory=DataFacts)
     outputs: int = field(init=False)
     input_shape: tuple[int, ...] = field(init=False)
 

@@ -1,0 +1,162 @@
+"""Class labels of any sort as classes 0, 1, 2, ...: numbers in their order, words in that of the alphabet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..algebra.findings import Finding, FindingKind
+from ..algebra.losses import LOSSES, Targets
+from ..algebra.memory import check_memory
+from ..errors import quoted
+from ..network.network import Loss
+from .columns import plain_labels, some_values
+from .data_facts import Classes
+from .data_place import DataPlace, few
+
+Array = Any
+
+_LISTED = 12
+
+
+def asked_targets(loss: Loss) -> Targets:
+    """What the targets of a loss must be; any numbers for one that the spec writes down."""
+    return LOSSES[loss.kind].targets if loss.kind in LOSSES else Targets.NUMBERS
+
+
+def are_labels(y: Array | None, loss: Loss, outputs: int | None, given: bool) -> bool:
+    """Whether y holds one class label per sample.
+
+    Words and truth values are labels, numbers are for a loss that asks for classes. ``given``: the data says
+    that y holds class numbers (images with labels, a column that is written out); these are labels too unless
+    the network has a single output and a loss that reads the number itself.
+    """
+    if y is None or (y.ndim > 1 and y.shape[1] != 1):
+        return False
+    asked = asked_targets(loss)
+    if asked is Targets.CLASSES or (given and outputs != 1):
+        return True
+    return y.dtype.kind == "O" or (y.dtype.kind == "b" and asked is Targets.SIGNS)
+
+
+def find_classes(
+    y: Array, loss: Loss, outputs: int | None, given: bool, names: Sequence[str], place: DataPlace
+) -> tuple[Classes, tuple[Finding, ...]]:
+    """The classes of labels y [sample] (or [sample, 1]), and what is to be said of them.
+
+    ``outputs``: what the spec asks for (None: nothing). Whole numbers below it stay what they are; any other
+    labels are numbered in order. Raises DataError for labels that are none, and where there are more classes
+    than outputs.
+    """
+    values = y.reshape(-1)
+    asked = asked_targets(loss)
+    if values.dtype.kind == "O" and asked is Targets.NUMBERS and not given:
+        column = f"column {quoted(names[0])} (y)" if names and names[0] != "y" else "y"
+        key = f'"{few(names[0])}"' if names else '"y"'
+        raise place.error(
+            f"{column} has words ({some_values(values)}), but the {loss.kind} loss compares numbers",
+            "y",
+            'For classes write kind = "cross-entropy" in [loss]; to compare with 0 and 1 for each word write '
+            f"one_hot = [{key}] in [data]",
+        )
+    if values.dtype.kind == "f":
+        _check_whole(values, outputs, place)
+    found = sorted(set(plain_labels(values)))
+    if asked is Targets.SIGNS and not given and len(found) <= 2 and outputs in (None, 1):
+        return Classes(tuple(found), 1), _single(found)
+    if values.dtype.kind == "f" and outputs is not None and found[0] >= 0 and found[-1] < outputs:
+        classes = Classes(tuple(range(outputs)), outputs)
+    else:
+        if outputs is not None and len(found) > outputs:
+            raise place.error(
+                f"outputs = {outputs}, but the labels of y are of {len(found)} classes ({listed(found)})",
+                None,
+                f"Leave 'outputs' out, or write outputs = {len(found)}",
+            )
+        classes = Classes(tuple(found), outputs if outputs is not None else max(len(found), 2))
+    check_memory(
+        2 * 8 * len(values) * classes.outputs,
+        f"One column for each of {classes.outputs} classes",
+        "If the labels are numbers to be learned as they are, take a loss like squared",
+    )
+    return classes, (*_single(found), *_gaps(found, classes, outputs))
+
+
+def _check_whole(values: Array, outputs: int | None, place: DataPlace) -> None:
+    """Labels that are numbers must be whole; counted from 0, they must stay below ``outputs``."""
+    bad = np.flatnonzero(values != np.floor(values))
+    if len(bad):
+        raise place.error(
+            f"the label of row {bad[0]} (counted from 0) is {values[bad[0]]:g}",
+            None,
+            "Class labels must be whole numbers or words; for numbers of any size take a loss like squared",
+        )
+    bad = np.flatnonzero(values >= outputs) if outputs is not None and values.min() == 0 else bad
+    if len(bad):
+        raise place.error(
+            f"the label of row {bad[0]} is {values[bad[0]]:g} (rows counted from 0)",
+            None,
+            f"With outputs = {outputs}, labels that begin at 0 are whole numbers from 0 to {outputs - 1}. "
+            f"Leave 'outputs' out to number the {len(np.unique(values))} classes in their order"
+            if outputs is not None
+            else None,
+        )
+
+
+def _single(found: Sequence[Any]) -> tuple[Finding, ...]:
+    return (Finding.of(FindingKind.SINGLE_CLASS, label=found[0]),) if len(found) == 1 else ()
+
+
+def _gaps(found: Sequence[Any], classes: Classes, outputs: int | None) -> tuple[Finding, ...]:
+    """Outputs that no label stands for; whole numbers that are left out between the labels."""
+    if outputs is not None and len(found) < classes.outputs:
+        unused = [
+            k for k in range(classes.outputs) if k >= len(classes.labels) or classes.labels[k] not in found
+        ]
+        return (
+            Finding.of(
+                FindingKind.IDLE_OUTPUTS,
+                outputs=classes.outputs,
+                labels=tuple(found),
+                unused=tuple(unused),
+            ),
+        )
+    if not all(isinstance(label, int) and not isinstance(label, bool) for label in found):
+        return ()
+    holes = found[-1] - found[0] + 1 - len(found)
+    # Far apart, or -1 and 1: names rather than numbers that were counted up.
+    if not 0 < holes < len(found) or list(found) == [-1, 1]:
+        return ()
+    left_out = tuple(sorted(set(range(found[0], found[-1] + 1)) - set(found)))
+    return (Finding.of(FindingKind.LABEL_GAP, labels=tuple(found), left_out=left_out),)
+
+
+def written_out(y: Array, classes: Classes, loss: Loss, place: DataPlace) -> Array:
+    """Targets float64 [sample, outputs]: 0 and 1 per class, -1 and +1 where the loss asks for signs.
+
+    Raises DataError for a label that is none of the classes (a law may draw any number).
+    """
+    index = {label: k for k, label in enumerate(classes.labels)}
+    labels = plain_labels(y.reshape(-1))
+    unknown = next((row for row, label in enumerate(labels) if label not in index), None)
+    if unknown is not None:
+        raise place.error(
+            f"the label of row {unknown} is {few(str(labels[unknown]))}, which is none of the "
+            f"{len(classes.labels)} classes ({listed(classes.labels)})",
+            None,
+            "Change the labels, or outputs in [output]",
+        )
+    numbers = np.array([index[label] for label in labels], dtype=np.int64)
+    if classes.outputs == 1:
+        return np.where(numbers == len(classes.labels) - 1, 1.0, -1.0)[:, None]
+    targets = np.zeros((len(numbers), classes.outputs))
+    targets[np.arange(len(numbers)), numbers] = 1.0
+    return 2 * targets - 1 if asked_targets(loss) is Targets.SIGNS else targets
+
+
+def listed(labels: Sequence[Any]) -> str:
+    """Labels as a sentence lists them, long lists cut."""
+    some = [few(str(label)) for label in labels[:_LISTED]]
+    return ", ".join([*some, *(["…"] if len(labels) > _LISTED else [])])
