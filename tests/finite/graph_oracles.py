@@ -83,6 +83,38 @@ def recurrent_elman(p, x):
     return total / 6 + p["output.bias"]
 
 
+def lstm(p, x):
+    n = p["r.b_o"].shape[0]
+    c = u = jnp.zeros((x.shape[0], n))
+
+    def gate(layer, name, step):
+        suffix = f".{name}" if layer == "cell" else ""
+        from_x = x[:, step] @ p[f"{layer}.weight.x{suffix}"].T
+        return from_x + u @ p[f"{layer}.weight.r{suffix}"].T / n + p[f"{layer}.b_{name}"]
+
+    for step in range(4):
+        forget, write = (jax.nn.sigmoid(gate("cell", name, step)) for name in "fi")
+        c = forget * c + write * jnp.tanh(gate("cell", "g", step))
+        u = jax.nn.sigmoid(gate("r", "o", step)) * jnp.tanh(c)
+    return u @ p["output.weight"].T / n + p["output.bias"]
+
+
+def gru(p, x):
+    n = p["s.b_z"].shape[0]
+    u = jnp.zeros((x.shape[0], n))
+    for step in range(4):
+        reset, update = (
+            jax.nn.sigmoid(
+                x[:, step] @ p[f"s.weight.x.{name}"].T + u @ p[f"s.weight.s.{name}"].T / n + p[f"s.b_{name}"]
+            )
+            for name in "rz"
+        )
+        inner = reset * (u @ p["s.weight.s.q"].T / n)
+        new = jnp.tanh(x[:, step] @ p["s.weight.x.n"].T + p["s.b_n"] + inner)
+        u = update * u + (1 - update) * new
+    return u @ p["output.weight"].T / n + p["output.bias"]
+
+
 def gated(p, x):
     h1 = (x @ p["h1.weight.x"].T) * jax.nn.sigmoid(x @ p["h1.weight.x.g"].T + p["h1.b"])
     n = h1.shape[1]
@@ -167,6 +199,25 @@ GRAPHS = {
         recurrent_elman,
         squared,
         slots("r.bias r.weight.x output.weight", "r.weight.r"),
+        {},
+    ),
+    "lstm": (
+        lstm,
+        squared,
+        slots(
+            "cell.b_f cell.b_i cell.b_g r.b_o cell.weight.x.f cell.weight.x.i cell.weight.x.g r.weight.x "
+            "output.weight",
+            "cell.weight.r.f cell.weight.r.i cell.weight.r.g r.weight.r",
+        ),
+        {},
+    ),
+    "gru": (
+        gru,
+        squared,
+        slots(
+            "s.b_r s.b_z s.b_n s.weight.x.r s.weight.x.z s.weight.x.n output.weight",
+            "s.weight.s.r s.weight.s.z s.weight.s.q",
+        ),
         {},
     ),
     "gated": (

@@ -43,6 +43,8 @@ SHIPPED = {
     "cnn_nguyen_table1",
     "residual_blocks",
     "recurrent_elman",
+    "lstm",
+    "gru",
     "gated",
     "bottleneck",
     "bilinear",

@@ -209,6 +209,37 @@ GRAPHS: dict[str, Document] = {
         HEAD,
         [2, 2],
     ),
+    "gated recurrent unit, reset before": document(
+        [
+            {
+                "name": "kept",
+                "steps": 3,
+                "activation": "sigmoid(h) * past",
+                "connections": [
+                    connection("x", weight="normal(0.5, 1)"),
+                    connection("top", kind="recurrent", weight="normal(0.5, 1)"),
+                    connection("top", kind="skip", delay=1, into="past"),
+                ],
+            },
+            {
+                "name": "top",
+                "steps": 3,
+                "neurons": "kept",
+                "parameters": {"peep": "normal(1, 0.5)"},
+                "activation": "sigmoid(z) * past + (1 - sigmoid(z)) * tanh(h)",
+                "connections": [
+                    connection("top", kind="skip", delay=1, into="past"),
+                    connection("top", kind="skip", delay=1, into="z", operation="target.peep * u"),
+                    connection("x", into="z", weight="normal(0.5, 1)"),
+                    connection("top", kind="recurrent", into="z", weight="normal(0.5, 1)"),
+                    connection("x", weight="normal(0.5, 1)"),
+                    connection("kept", weight="normal(0.5, 1)"),
+                ],
+            },
+        ],
+        HEAD,
+        [3, 2],
+    ),
     "recurrent convolution": document(
         [
             {

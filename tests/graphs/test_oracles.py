@@ -113,12 +113,12 @@ def test_statistics_over_steps() -> None:
         np.testing.assert_allclose(found[f"top.step{step + 1}.out"], expected, rtol=1e-12)
 
 
+def sigmoid(v):
+    return 1 / (1 + np.exp(-v))
+
+
 def test_long_short_term_memory() -> None:
     found, p, x = fields(GRAPHS["long short-term memory"])
-
-    def sigmoid(v):
-        return 1 / (1 + np.exp(-v))
-
     cell, out = np.zeros((4, 3)), np.zeros((4, 3))
     for step in range(2):
         h = x[:, step] @ p["cell.weight.x"].T + out @ p["cell.weight.top"].T / 3
@@ -127,3 +127,16 @@ def test_long_short_term_memory() -> None:
         cell = sigmoid(f + p["cell.b"]) * cell + sigmoid(h) * np.tanh(g)
         out = np.tanh(cell)
         np.testing.assert_allclose(found[f"top.step{step + 1}.out"], out, rtol=1e-12)
+
+
+def test_gated_recurrent_unit_with_a_reset_before_the_candidate() -> None:
+    """Cho et al. (2014), its update gate with a peephole; arrays in numpy."""
+    found, p, x = fields(GRAPHS["gated recurrent unit, reset before"])
+    state = np.zeros((4, 3))
+    for step in range(3):
+        reset = sigmoid(x[:, step] @ p["kept.weight.x"].T + state @ p["kept.weight.top"].T / 3)
+        update = x[:, step] @ p["top.weight.x.z"].T + state @ p["top.weight.top"].T / 3
+        update = sigmoid(update + p["top.peep"] * state)
+        new = x[:, step] @ p["top.weight.x"].T + (reset * state) @ p["top.weight.kept"].T / 3
+        state = update * state + (1 - update) * np.tanh(new)
+        np.testing.assert_allclose(found[f"top.step{step + 1}.out"], state, rtol=1e-12)

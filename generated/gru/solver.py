@@ -1,0 +1,1222 @@
+"""GRU on sequences
+
+Mean-field limit of the network above, written by mfderive (generator 4). This file needs numpy,
+numba and scipy only; it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then everything below runs as plain Python.
+COMPILED: bool = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
+
+Array = np.ndarray[Any, Any]
+Real = Any  # a number in the precision of the arrays
+Fields = dict[str, Array]
+Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function as machine code, or the function itself where COMPILED is False."""
+    if not COMPILED:
+        return function
+    fast = {"contract", "reassoc"}
+    result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
+
+TITLE = "GRU on sequences"
+DIGEST = "a1eb5241a4316a1e44d756e93a224a1e987b1a99105872b4a661cff8de7db06c"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "s.b_r": ("s",),
+    "s.b_z": ("s",),
+    "s.b_n": ("s",),
+    "s.weight.x.r": ("s", "inputs"),
+    "s.weight.s.r": ("s", "s"),
+    "s.weight.x.z": ("s", "inputs"),
+    "s.weight.s.z": ("s", "s"),
+    "s.weight.x.n": ("s", "inputs"),
+    "s.weight.s.q": ("s", "s"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "s"),
+}
+FROZEN = ()
+POPULATIONS = ("s",)
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "s": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "steps": 4,
+    "inputs": 2,
+    "outputs": 1,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "steps", "inputs"),
+    "y": ("data", "outputs"),
+    "s.b_r": ("s",),
+    "s.b_z": ("s",),
+    "s.b_n": ("s",),
+    "s.weight.x.r": ("s", "inputs"),
+    "s.weight.s.r": ("s", "s"),
+    "s.weight.x.z": ("s", "inputs"),
+    "s.weight.s.z": ("s", "s"),
+    "s.weight.x.n": ("s", "inputs"),
+    "s.weight.s.q": ("s", "s"),
+    "s.step1.past": ("data", "s"),
+    "s.step1.r": ("data", "s"),
+    "s.step1.z": ("data", "s"),
+    "s.step1.n": ("data", "s"),
+    "s.step1.q": ("data", "s"),
+    "s.step1.out": ("data", "s"),
+    "s.step2.past": ("data", "s"),
+    "s.step2.r": ("data", "s"),
+    "s.step2.z": ("data", "s"),
+    "s.step2.n": ("data", "s"),
+    "s.step2.q": ("data", "s"),
+    "s.step2.out": ("data", "s"),
+    "s.step3.past": ("data", "s"),
+    "s.step3.r": ("data", "s"),
+    "s.step3.z": ("data", "s"),
+    "s.step3.n": ("data", "s"),
+    "s.step3.q": ("data", "s"),
+    "s.step3.out": ("data", "s"),
+    "s.step4.past": ("data", "s"),
+    "s.step4.r": ("data", "s"),
+    "s.step4.z": ("data", "s"),
+    "s.step4.n": ("data", "s"),
+    "s.step4.q": ("data", "s"),
+    "s.step4.out": ("data", "s"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "s"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj s.step4.out": ("data", "s"),
+    "adj s.step4.q": ("data", "s"),
+    "adj s.step4.n": ("data", "s"),
+    "adj s.step4.z": ("data", "s"),
+    "adj s.step4.r": ("data", "s"),
+    "adj s.step4.past": ("data", "s"),
+    "adj s.step3.out": ("data", "s"),
+    "adj s.step3.q": ("data", "s"),
+    "adj s.step3.n": ("data", "s"),
+    "adj s.step3.z": ("data", "s"),
+    "adj s.step3.r": ("data", "s"),
+    "adj s.step3.past": ("data", "s"),
+    "adj s.step2.out": ("data", "s"),
+    "adj s.step2.q": ("data", "s"),
+    "adj s.step2.n": ("data", "s"),
+    "adj s.step2.z": ("data", "s"),
+    "adj s.step2.r": ("data", "s"),
+    "adj s.step2.past": ("data", "s"),
+    "adj s.step1.out": ("data", "s"),
+    "adj s.step1.q": ("data", "s"),
+    "adj s.step1.n": ("data", "s"),
+    "adj s.step1.z": ("data", "s"),
+    "adj s.step1.r": ("data", "s"),
+    "adj s.step1.past": ("data", "s"),
+}
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
+TEMPORARIES = [
+    ("outputs",),
+    ("s",),
+    ("s",),
+    ("s",),
+    ("data", "inputs"),
+    ("data", "inputs"),
+    ("data", "inputs"),
+    ("data", "inputs"),
+]
+SCRATCH = []
+
+
+# -------------------------------- Sizes of axes and weights of nodes
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures.
+
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {
+            axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
+        }
+        self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
+        self.dtype = dtype
+        self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
+
+    def weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        if axes not in self.known:
+            self.known[axes] = self._weighting(axes)
+        return self.known[axes]
+
+    def _weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights: Array = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+# -------------------------------- Matrix products by BLAS
+
+
+def matrix(array: Array, split: int) -> Array:
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: float,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    add: bool = False,
+) -> None:
+    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+
+    Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
+    place. Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+# -------------------------------- Arrays for fields and temporaries
+
+
+class Workspace(threading.local):
+    """Arrays that the next call uses again; they are dropped when sizes or precision change."""
+
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
+
+    def maker(self, nodes: Nodes) -> Maker:
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name: str, shape: tuple[int, ...]) -> Array:
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes: Nodes) -> Maker:
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+# -------------------------------- Compiled loops of the equations
+
+
+@compiled
+def sigmoid(x: Real) -> Real:
+    """1 / (1 + exp(-x)) without overflow."""
+    one = type(x)(1)
+    if x >= 0:
+        return one / (one + np.exp(-x))
+    small = np.exp(x)
+    return small / (one + small)
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j) = a(i, 0, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 0, j] if 0 <= 0 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_sigmoid_tanh(out, a, b, c, d, e, f, g, h):
+    """out(i, j) = b(i, j)*sigmoid(e(i, j) + h(j)) + (1 - sigmoid(e(i, j) + h(j)))*tanh(a(i, j) + f(j) + c(i, j)*sigmoid(d(i, j) + g(j)))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            e_ij = e[i, j]
+            h_j = h[j]
+            v1 = sigmoid(e_ij + h_j)
+            a_ij = a[i, j]
+            f_j = f[j]
+            c_ij = c[i, j]
+            d_ij = d[i, j]
+            g_j = g[j]
+            v2 = sigmoid(d_ij + g_j)
+            v3 = np.tanh(a_ij + f_j + (c_ij * v2))
+            out[i, j] = (b_ij * v1) + ((real(1.0) - v1) * v3)
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            out[i, j] = a_ij
+
+
+@compiled
+def pointwise_3(out, a):
+    """out(i, j) = a(i, 1, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 1, j] if 0 <= 1 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_4(out, a):
+    """out(i, j) = a(i, 2, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 2, j] if 0 <= 2 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_5(out, a):
+    """out(i, j) = a(i, 3, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            v1 = a[i, 3, j] if 0 <= 3 < a.shape[1] else real(0)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise_6(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_7(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_sigmoid_tanh_2(out, a, b, c, d, e, f, g, h):
+    """out(i, j) = e(i, j)*(1 - tanh(a(i, j) + f(j) + b(i, j)*sigmoid(c(i, j) + g(j)))**2)*(1 - sigmoid(d(i, j) + h(j)))*sigmoid(c(i, j) + g(j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            e_ij = e[i, j]
+            a_ij = a[i, j]
+            f_j = f[j]
+            b_ij = b[i, j]
+            c_ij = c[i, j]
+            g_j = g[j]
+            v1 = sigmoid(c_ij + g_j)
+            v2 = np.tanh(a_ij + f_j + (b_ij * v1))
+            v3 = v2 * v2
+            d_ij = d[i, j]
+            h_j = h[j]
+            v4 = sigmoid(d_ij + h_j)
+            out[i, j] = e_ij * (real(1.0) - v3) * (real(1.0) - v4) * v1
+
+
+@compiled
+def pointwise_sigmoid_tanh_3(out, a, b, c, d, e, f, g, h):
+    """out(i, j) = e(i, j)*(1 - tanh(a(i, j) + f(j) + b(i, j)*sigmoid(c(i, j) + g(j)))**2)*(1 - sigmoid(d(i, j) + h(j)))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            e_ij = e[i, j]
+            a_ij = a[i, j]
+            f_j = f[j]
+            b_ij = b[i, j]
+            c_ij = c[i, j]
+            g_j = g[j]
+            v1 = sigmoid(c_ij + g_j)
+            v2 = np.tanh(a_ij + f_j + (b_ij * v1))
+            v3 = v2 * v2
+            d_ij = d[i, j]
+            h_j = h[j]
+            v4 = sigmoid(d_ij + h_j)
+            out[i, j] = e_ij * (real(1.0) - v3) * (real(1.0) - v4)
+
+
+@compiled
+def pointwise_sigmoid_tanh_4(out, a, b, c, d, e, f, g, h, h8):
+    """out(i, j) = f(i, j)*(b(i, j)*(1 - sigmoid(e(i, j) + h8(j)))*sigmoid(e(i, j) + h8(j)) - (1 - sigmoid(e(i, j) + h8(j)))*sigmoid(e(i, j) + h8(j))*tanh(a(i, j) + g(j) + c(i, j)*sigmoid(d(i, j) + h(j))))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            f_ij = f[i, j]
+            e_ij = e[i, j]
+            h8_j = h8[j]
+            v1 = sigmoid(e_ij + h8_j)
+            a_ij = a[i, j]
+            g_j = g[j]
+            c_ij = c[i, j]
+            d_ij = d[i, j]
+            h_j = h[j]
+            v2 = sigmoid(d_ij + h_j)
+            v3 = np.tanh(a_ij + g_j + (c_ij * v2))
+            b_ij = b[i, j]
+            out[i, j] = f_ij * (-((real(1.0) - v1) * v1 * v3) + (b_ij * (real(1.0) - v1) * v1))
+
+
+@compiled
+def pointwise_sigmoid_tanh_5(out, a, b, c, d, e, f, g, h):
+    """out(i, j) = b(i, j)*e(i, j)*(1 - tanh(a(i, j) + f(j) + b(i, j)*sigmoid(c(i, j) + g(j)))**2)*(1 - sigmoid(c(i, j) + g(j)))*(1 - sigmoid(d(i, j) + h(j)))*sigmoid(c(i, j) + g(j))"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            e_ij = e[i, j]
+            a_ij = a[i, j]
+            f_j = f[j]
+            c_ij = c[i, j]
+            g_j = g[j]
+            v1 = sigmoid(c_ij + g_j)
+            v2 = np.tanh(a_ij + f_j + (b_ij * v1))
+            v3 = v2 * v2
+            d_ij = d[i, j]
+            h_j = h[j]
+            v4 = sigmoid(d_ij + h_j)
+            out[i, j] = b_ij * e_ij * (real(1.0) - v3) * (real(1.0) - v1) * (real(1.0) - v4) * v1
+
+
+@compiled
+def pointwise_sigmoid(out, a, b, c):
+    """out(i, j) = b(i, j)*sigmoid(a(i, j) + c(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            c_j = c[j]
+            v1 = sigmoid(a_ij + c_j)
+            out[i, j] = b_ij * v1
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def reduce_3(out, a, b):
+    """out(i) += Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+# -------------------------------- Equations
+
+
+def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # s.step1.past(data, s) = 0
+    f["s.step1.past"] = make("s.step1.past", (n["data"], n["s"]))
+    f["s.step1.past"].fill(0.0)
+    # s.step1.r(data, s) = Sum_{inputs}[ x(data, 0, inputs)*s.weight.x.r(s, inputs) ]
+    f["s.step1.r"] = make("s.step1.r", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise(temporary_1, f["x"])
+    matrix_product(f["s.step1.r"], temporary_1, f["s.weight.x.r"].T, 1.0, nodes.weighting(("inputs",)))
+    # s.step1.z(data, s) = Sum_{inputs}[ x(data, 0, inputs)*s.weight.x.z(s, inputs) ]
+    f["s.step1.z"] = make("s.step1.z", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise(temporary_1, f["x"])
+    matrix_product(f["s.step1.z"], temporary_1, f["s.weight.x.z"].T, 1.0, nodes.weighting(("inputs",)))
+    # s.step1.n(data, s) = Sum_{inputs}[ x(data, 0, inputs)*s.weight.x.n(s, inputs) ]
+    f["s.step1.n"] = make("s.step1.n", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise(temporary_1, f["x"])
+    matrix_product(f["s.step1.n"], temporary_1, f["s.weight.x.n"].T, 1.0, nodes.weighting(("inputs",)))
+    # s.step1.q(data, s) = 0
+    f["s.step1.q"] = make("s.step1.q", (n["data"], n["s"]))
+    f["s.step1.q"].fill(0.0)
+    # s.step1.out(data, s) = s.step1.past(data, s)*sigmoid(s.step1.z(data, s) + s.b_z(s)) + (1 -
+    #     sigmoid(s.step1.z(data, s) + s.b_z(s)))*tanh(s.step1.n(data, s) + s.b_n(s) + s.step1.q(data,
+    #     s)*sigmoid(s.step1.r(data, s) + s.b_r(s)))
+    f["s.step1.out"] = make("s.step1.out", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh(f["s.step1.out"], f["s.step1.n"], f["s.step1.past"], f["s.step1.q"], f["s.step1.r"], f["s.step1.z"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # s.step2.past(data, s) = s.step1.out(data, s)
+    f["s.step2.past"] = make("s.step2.past", (n["data"], n["s"]))
+    pointwise_2(f["s.step2.past"], f["s.step1.out"])
+    # s.step2.r(data, s) = Sum_{inputs}[ x(data, 1, inputs)*s.weight.x.r(s, inputs) ] + Mean_{s'}[
+    #     s.step1.out(data, s')*s.weight.s.r(s, s') ]
+    f["s.step2.r"] = make("s.step2.r", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_3(temporary_1, f["x"])
+    matrix_product(f["s.step2.r"], temporary_1, f["s.weight.x.r"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["s.step2.r"], f["s.step1.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), add=True)
+    # s.step2.z(data, s) = Sum_{inputs}[ x(data, 1, inputs)*s.weight.x.z(s, inputs) ] + Mean_{s'}[
+    #     s.step1.out(data, s')*s.weight.s.z(s, s') ]
+    f["s.step2.z"] = make("s.step2.z", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_3(temporary_1, f["x"])
+    matrix_product(f["s.step2.z"], temporary_1, f["s.weight.x.z"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["s.step2.z"], f["s.step1.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), add=True)
+    # s.step2.n(data, s) = Sum_{inputs}[ x(data, 1, inputs)*s.weight.x.n(s, inputs) ]
+    f["s.step2.n"] = make("s.step2.n", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_3(temporary_1, f["x"])
+    matrix_product(f["s.step2.n"], temporary_1, f["s.weight.x.n"].T, 1.0, nodes.weighting(("inputs",)))
+    # s.step2.q(data, s) = Mean_{s'}[ s.step1.out(data, s')*s.weight.s.q(s, s') ]
+    f["s.step2.q"] = make("s.step2.q", (n["data"], n["s"]))
+    matrix_product(f["s.step2.q"], f["s.step1.out"], f["s.weight.s.q"].T, 1.0, nodes.weighting(("s",)))
+    # s.step2.out(data, s) = s.step2.past(data, s)*sigmoid(s.step2.z(data, s) + s.b_z(s)) + (1 -
+    #     sigmoid(s.step2.z(data, s) + s.b_z(s)))*tanh(s.step2.n(data, s) + s.b_n(s) + s.step2.q(data,
+    #     s)*sigmoid(s.step2.r(data, s) + s.b_r(s)))
+    f["s.step2.out"] = make("s.step2.out", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh(f["s.step2.out"], f["s.step2.n"], f["s.step2.past"], f["s.step2.q"], f["s.step2.r"], f["s.step2.z"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # s.step3.past(data, s) = s.step2.out(data, s)
+    f["s.step3.past"] = make("s.step3.past", (n["data"], n["s"]))
+    pointwise_2(f["s.step3.past"], f["s.step2.out"])
+    # s.step3.r(data, s) = Sum_{inputs}[ x(data, 2, inputs)*s.weight.x.r(s, inputs) ] + Mean_{s'}[
+    #     s.step2.out(data, s')*s.weight.s.r(s, s') ]
+    f["s.step3.r"] = make("s.step3.r", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_4(temporary_1, f["x"])
+    matrix_product(f["s.step3.r"], temporary_1, f["s.weight.x.r"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["s.step3.r"], f["s.step2.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), add=True)
+    # s.step3.z(data, s) = Sum_{inputs}[ x(data, 2, inputs)*s.weight.x.z(s, inputs) ] + Mean_{s'}[
+    #     s.step2.out(data, s')*s.weight.s.z(s, s') ]
+    f["s.step3.z"] = make("s.step3.z", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_4(temporary_1, f["x"])
+    matrix_product(f["s.step3.z"], temporary_1, f["s.weight.x.z"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["s.step3.z"], f["s.step2.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), add=True)
+    # s.step3.n(data, s) = Sum_{inputs}[ x(data, 2, inputs)*s.weight.x.n(s, inputs) ]
+    f["s.step3.n"] = make("s.step3.n", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_4(temporary_1, f["x"])
+    matrix_product(f["s.step3.n"], temporary_1, f["s.weight.x.n"].T, 1.0, nodes.weighting(("inputs",)))
+    # s.step3.q(data, s) = Mean_{s'}[ s.step2.out(data, s')*s.weight.s.q(s, s') ]
+    f["s.step3.q"] = make("s.step3.q", (n["data"], n["s"]))
+    matrix_product(f["s.step3.q"], f["s.step2.out"], f["s.weight.s.q"].T, 1.0, nodes.weighting(("s",)))
+    # s.step3.out(data, s) = s.step3.past(data, s)*sigmoid(s.step3.z(data, s) + s.b_z(s)) + (1 -
+    #     sigmoid(s.step3.z(data, s) + s.b_z(s)))*tanh(s.step3.n(data, s) + s.b_n(s) + s.step3.q(data,
+    #     s)*sigmoid(s.step3.r(data, s) + s.b_r(s)))
+    f["s.step3.out"] = make("s.step3.out", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh(f["s.step3.out"], f["s.step3.n"], f["s.step3.past"], f["s.step3.q"], f["s.step3.r"], f["s.step3.z"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # s.step4.past(data, s) = s.step3.out(data, s)
+    f["s.step4.past"] = make("s.step4.past", (n["data"], n["s"]))
+    pointwise_2(f["s.step4.past"], f["s.step3.out"])
+    # s.step4.r(data, s) = Sum_{inputs}[ x(data, 3, inputs)*s.weight.x.r(s, inputs) ] + Mean_{s'}[
+    #     s.step3.out(data, s')*s.weight.s.r(s, s') ]
+    f["s.step4.r"] = make("s.step4.r", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_5(temporary_1, f["x"])
+    matrix_product(f["s.step4.r"], temporary_1, f["s.weight.x.r"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["s.step4.r"], f["s.step3.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), add=True)
+    # s.step4.z(data, s) = Sum_{inputs}[ x(data, 3, inputs)*s.weight.x.z(s, inputs) ] + Mean_{s'}[
+    #     s.step3.out(data, s')*s.weight.s.z(s, s') ]
+    f["s.step4.z"] = make("s.step4.z", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_5(temporary_1, f["x"])
+    matrix_product(f["s.step4.z"], temporary_1, f["s.weight.x.z"].T, 1.0, nodes.weighting(("inputs",)))
+    matrix_product(f["s.step4.z"], f["s.step3.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), add=True)
+    # s.step4.n(data, s) = Sum_{inputs}[ x(data, 3, inputs)*s.weight.x.n(s, inputs) ]
+    f["s.step4.n"] = make("s.step4.n", (n["data"], n["s"]))
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_5(temporary_1, f["x"])
+    matrix_product(f["s.step4.n"], temporary_1, f["s.weight.x.n"].T, 1.0, nodes.weighting(("inputs",)))
+    # s.step4.q(data, s) = Mean_{s'}[ s.step3.out(data, s')*s.weight.s.q(s, s') ]
+    f["s.step4.q"] = make("s.step4.q", (n["data"], n["s"]))
+    matrix_product(f["s.step4.q"], f["s.step3.out"], f["s.weight.s.q"].T, 1.0, nodes.weighting(("s",)))
+    # s.step4.out(data, s) = s.step4.past(data, s)*sigmoid(s.step4.z(data, s) + s.b_z(s)) + (1 -
+    #     sigmoid(s.step4.z(data, s) + s.b_z(s)))*tanh(s.step4.n(data, s) + s.b_n(s) + s.step4.q(data,
+    #     s)*sigmoid(s.step4.r(data, s) + s.b_r(s)))
+    f["s.step4.out"] = make("s.step4.out", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh(f["s.step4.out"], f["s.step4.n"], f["s.step4.past"], f["s.step4.q"], f["s.step4.r"], f["s.step4.z"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # yhat(data, outputs) = Mean_{s}[ s.step4.out(data, s)*output.weight(outputs, s) ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise_6(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], f["s.step4.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), add=True)
+
+
+def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """The fields that compare the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce(f["loss"], f["y"], f["yhat"])
+
+
+def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_7(f["adj yhat"], f["y"], f["yhat"])
+    # adj s.step4.out(data, s) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, s) ]
+    f["adj s.step4.out"] = make("adj s.step4.out", (n["data"], n["s"]))
+    matrix_product(f["adj s.step4.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
+    # adj s.step4.q(data, s) = adj s.step4.out(data, s)*(1 - tanh(s.step4.n(data, s) + s.b_n(s) +
+    #     s.step4.q(data, s)*sigmoid(s.step4.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step4.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step4.r(data, s) + s.b_r(s))
+    f["adj s.step4.q"] = make("adj s.step4.q", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_2(f["adj s.step4.q"], f["s.step4.n"], f["s.step4.q"], f["s.step4.r"], f["s.step4.z"], f["adj s.step4.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step4.n(data, s) = adj s.step4.out(data, s)*(1 - tanh(s.step4.n(data, s) + s.b_n(s) +
+    #     s.step4.q(data, s)*sigmoid(s.step4.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step4.z(data, s) +
+    #     s.b_z(s)))
+    f["adj s.step4.n"] = make("adj s.step4.n", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_3(f["adj s.step4.n"], f["s.step4.n"], f["s.step4.q"], f["s.step4.r"], f["s.step4.z"], f["adj s.step4.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step4.z(data, s) = adj s.step4.out(data, s)*(s.step4.past(data, s)*(1 - sigmoid(s.step4.z(data, s)
+    #     + s.b_z(s)))*sigmoid(s.step4.z(data, s) + s.b_z(s)) - (1 - sigmoid(s.step4.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step4.z(data, s) + s.b_z(s))*tanh(s.step4.n(data, s) + s.b_n(s) +
+    #     s.step4.q(data, s)*sigmoid(s.step4.r(data, s) + s.b_r(s))))
+    f["adj s.step4.z"] = make("adj s.step4.z", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_4(f["adj s.step4.z"], f["s.step4.n"], f["s.step4.past"], f["s.step4.q"], f["s.step4.r"], f["s.step4.z"], f["adj s.step4.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step4.r(data, s) = s.step4.q(data, s)*adj s.step4.out(data, s)*(1 - tanh(s.step4.n(data, s) +
+    #     s.b_n(s) + s.step4.q(data, s)*sigmoid(s.step4.r(data, s) + s.b_r(s)))**2)*(1 -
+    #     sigmoid(s.step4.r(data, s) + s.b_r(s)))*(1 - sigmoid(s.step4.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step4.r(data, s) + s.b_r(s))
+    f["adj s.step4.r"] = make("adj s.step4.r", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_5(f["adj s.step4.r"], f["s.step4.n"], f["s.step4.q"], f["s.step4.r"], f["s.step4.z"], f["adj s.step4.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step4.past(data, s) = adj s.step4.out(data, s)*sigmoid(s.step4.z(data, s) + s.b_z(s))
+    f["adj s.step4.past"] = make("adj s.step4.past", (n["data"], n["s"]))
+    pointwise_sigmoid(f["adj s.step4.past"], f["s.step4.z"], f["adj s.step4.out"], f["s.b_z"])
+    # adj s.step3.out(data, s) = Mean_{s'}[ adj s.step4.q(data, s')*s.weight.s.q(s', s) ] + Mean_{s'}[ adj
+    #     s.step4.z(data, s')*s.weight.s.z(s', s) ] + Mean_{s'}[ adj s.step4.r(data, s')*s.weight.s.r(s', s) ]
+    #     + adj s.step4.past(data, s)
+    f["adj s.step3.out"] = make("adj s.step3.out", (n["data"], n["s"]))
+    pointwise_2(f["adj s.step3.out"], f["adj s.step4.past"])
+    matrix_product(f["adj s.step3.out"], f["adj s.step4.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step3.out"], f["adj s.step4.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step3.out"], f["adj s.step4.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), add=True)
+    # adj s.step3.q(data, s) = adj s.step3.out(data, s)*(1 - tanh(s.step3.n(data, s) + s.b_n(s) +
+    #     s.step3.q(data, s)*sigmoid(s.step3.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step3.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step3.r(data, s) + s.b_r(s))
+    f["adj s.step3.q"] = make("adj s.step3.q", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_2(f["adj s.step3.q"], f["s.step3.n"], f["s.step3.q"], f["s.step3.r"], f["s.step3.z"], f["adj s.step3.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step3.n(data, s) = adj s.step3.out(data, s)*(1 - tanh(s.step3.n(data, s) + s.b_n(s) +
+    #     s.step3.q(data, s)*sigmoid(s.step3.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step3.z(data, s) +
+    #     s.b_z(s)))
+    f["adj s.step3.n"] = make("adj s.step3.n", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_3(f["adj s.step3.n"], f["s.step3.n"], f["s.step3.q"], f["s.step3.r"], f["s.step3.z"], f["adj s.step3.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step3.z(data, s) = adj s.step3.out(data, s)*(s.step3.past(data, s)*(1 - sigmoid(s.step3.z(data, s)
+    #     + s.b_z(s)))*sigmoid(s.step3.z(data, s) + s.b_z(s)) - (1 - sigmoid(s.step3.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step3.z(data, s) + s.b_z(s))*tanh(s.step3.n(data, s) + s.b_n(s) +
+    #     s.step3.q(data, s)*sigmoid(s.step3.r(data, s) + s.b_r(s))))
+    f["adj s.step3.z"] = make("adj s.step3.z", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_4(f["adj s.step3.z"], f["s.step3.n"], f["s.step3.past"], f["s.step3.q"], f["s.step3.r"], f["s.step3.z"], f["adj s.step3.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step3.r(data, s) = s.step3.q(data, s)*adj s.step3.out(data, s)*(1 - tanh(s.step3.n(data, s) +
+    #     s.b_n(s) + s.step3.q(data, s)*sigmoid(s.step3.r(data, s) + s.b_r(s)))**2)*(1 -
+    #     sigmoid(s.step3.r(data, s) + s.b_r(s)))*(1 - sigmoid(s.step3.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step3.r(data, s) + s.b_r(s))
+    f["adj s.step3.r"] = make("adj s.step3.r", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_5(f["adj s.step3.r"], f["s.step3.n"], f["s.step3.q"], f["s.step3.r"], f["s.step3.z"], f["adj s.step3.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step3.past(data, s) = adj s.step3.out(data, s)*sigmoid(s.step3.z(data, s) + s.b_z(s))
+    f["adj s.step3.past"] = make("adj s.step3.past", (n["data"], n["s"]))
+    pointwise_sigmoid(f["adj s.step3.past"], f["s.step3.z"], f["adj s.step3.out"], f["s.b_z"])
+    # adj s.step2.out(data, s) = Mean_{s'}[ adj s.step3.q(data, s')*s.weight.s.q(s', s) ] + Mean_{s'}[ adj
+    #     s.step3.z(data, s')*s.weight.s.z(s', s) ] + Mean_{s'}[ adj s.step3.r(data, s')*s.weight.s.r(s', s) ]
+    #     + adj s.step3.past(data, s)
+    f["adj s.step2.out"] = make("adj s.step2.out", (n["data"], n["s"]))
+    pointwise_2(f["adj s.step2.out"], f["adj s.step3.past"])
+    matrix_product(f["adj s.step2.out"], f["adj s.step3.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step2.out"], f["adj s.step3.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step2.out"], f["adj s.step3.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), add=True)
+    # adj s.step2.q(data, s) = adj s.step2.out(data, s)*(1 - tanh(s.step2.n(data, s) + s.b_n(s) +
+    #     s.step2.q(data, s)*sigmoid(s.step2.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step2.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step2.r(data, s) + s.b_r(s))
+    f["adj s.step2.q"] = make("adj s.step2.q", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_2(f["adj s.step2.q"], f["s.step2.n"], f["s.step2.q"], f["s.step2.r"], f["s.step2.z"], f["adj s.step2.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step2.n(data, s) = adj s.step2.out(data, s)*(1 - tanh(s.step2.n(data, s) + s.b_n(s) +
+    #     s.step2.q(data, s)*sigmoid(s.step2.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step2.z(data, s) +
+    #     s.b_z(s)))
+    f["adj s.step2.n"] = make("adj s.step2.n", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_3(f["adj s.step2.n"], f["s.step2.n"], f["s.step2.q"], f["s.step2.r"], f["s.step2.z"], f["adj s.step2.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step2.z(data, s) = adj s.step2.out(data, s)*(s.step2.past(data, s)*(1 - sigmoid(s.step2.z(data, s)
+    #     + s.b_z(s)))*sigmoid(s.step2.z(data, s) + s.b_z(s)) - (1 - sigmoid(s.step2.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step2.z(data, s) + s.b_z(s))*tanh(s.step2.n(data, s) + s.b_n(s) +
+    #     s.step2.q(data, s)*sigmoid(s.step2.r(data, s) + s.b_r(s))))
+    f["adj s.step2.z"] = make("adj s.step2.z", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_4(f["adj s.step2.z"], f["s.step2.n"], f["s.step2.past"], f["s.step2.q"], f["s.step2.r"], f["s.step2.z"], f["adj s.step2.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step2.r(data, s) = s.step2.q(data, s)*adj s.step2.out(data, s)*(1 - tanh(s.step2.n(data, s) +
+    #     s.b_n(s) + s.step2.q(data, s)*sigmoid(s.step2.r(data, s) + s.b_r(s)))**2)*(1 -
+    #     sigmoid(s.step2.r(data, s) + s.b_r(s)))*(1 - sigmoid(s.step2.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step2.r(data, s) + s.b_r(s))
+    f["adj s.step2.r"] = make("adj s.step2.r", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_5(f["adj s.step2.r"], f["s.step2.n"], f["s.step2.q"], f["s.step2.r"], f["s.step2.z"], f["adj s.step2.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step2.past(data, s) = adj s.step2.out(data, s)*sigmoid(s.step2.z(data, s) + s.b_z(s))
+    f["adj s.step2.past"] = make("adj s.step2.past", (n["data"], n["s"]))
+    pointwise_sigmoid(f["adj s.step2.past"], f["s.step2.z"], f["adj s.step2.out"], f["s.b_z"])
+    # adj s.step1.out(data, s) = Mean_{s'}[ adj s.step2.q(data, s')*s.weight.s.q(s', s) ] + Mean_{s'}[ adj
+    #     s.step2.z(data, s')*s.weight.s.z(s', s) ] + Mean_{s'}[ adj s.step2.r(data, s')*s.weight.s.r(s', s) ]
+    #     + adj s.step2.past(data, s)
+    f["adj s.step1.out"] = make("adj s.step1.out", (n["data"], n["s"]))
+    pointwise_2(f["adj s.step1.out"], f["adj s.step2.past"])
+    matrix_product(f["adj s.step1.out"], f["adj s.step2.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step1.out"], f["adj s.step2.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step1.out"], f["adj s.step2.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), add=True)
+    # adj s.step1.n(data, s) = adj s.step1.out(data, s)*(1 - tanh(s.step1.n(data, s) + s.b_n(s) +
+    #     s.step1.q(data, s)*sigmoid(s.step1.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step1.z(data, s) +
+    #     s.b_z(s)))
+    f["adj s.step1.n"] = make("adj s.step1.n", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_3(f["adj s.step1.n"], f["s.step1.n"], f["s.step1.q"], f["s.step1.r"], f["s.step1.z"], f["adj s.step1.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step1.z(data, s) = adj s.step1.out(data, s)*(s.step1.past(data, s)*(1 - sigmoid(s.step1.z(data, s)
+    #     + s.b_z(s)))*sigmoid(s.step1.z(data, s) + s.b_z(s)) - (1 - sigmoid(s.step1.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step1.z(data, s) + s.b_z(s))*tanh(s.step1.n(data, s) + s.b_n(s) +
+    #     s.step1.q(data, s)*sigmoid(s.step1.r(data, s) + s.b_r(s))))
+    f["adj s.step1.z"] = make("adj s.step1.z", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_4(f["adj s.step1.z"], f["s.step1.n"], f["s.step1.past"], f["s.step1.q"], f["s.step1.r"], f["s.step1.z"], f["adj s.step1.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+    # adj s.step1.r(data, s) = s.step1.q(data, s)*adj s.step1.out(data, s)*(1 - tanh(s.step1.n(data, s) +
+    #     s.b_n(s) + s.step1.q(data, s)*sigmoid(s.step1.r(data, s) + s.b_r(s)))**2)*(1 -
+    #     sigmoid(s.step1.r(data, s) + s.b_r(s)))*(1 - sigmoid(s.step1.z(data, s) +
+    #     s.b_z(s)))*sigmoid(s.step1.r(data, s) + s.b_r(s))
+    f["adj s.step1.r"] = make("adj s.step1.r", (n["data"], n["s"]))
+    pointwise_sigmoid_tanh_5(f["adj s.step1.r"], f["s.step1.n"], f["s.step1.q"], f["s.step1.r"], f["s.step1.z"], f["adj s.step1.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
+
+
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d s.b_r(s) = Mean_{data}[ -adj s.step4.r(data, s) ] + Mean_{data}[ -adj s.step3.r(data, s) ] +
+    #     Mean_{data}[ -adj s.step2.r(data, s) ] + Mean_{data}[ -adj s.step1.r(data, s) ]
+    speed = speeds["s.b_r"] = make("speed s.b_r", (n["s"],)) if add else out["s.b_r"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj s.step4.r"], p["data"])
+    reduce_3(speed, f["adj s.step3.r"], p["data"])
+    reduce_3(speed, f["adj s.step2.r"], p["data"])
+    reduce_3(speed, f["adj s.step1.r"], p["data"])
+    # d s.b_z(s) = Mean_{data}[ -adj s.step4.z(data, s) ] + Mean_{data}[ -adj s.step3.z(data, s) ] +
+    #     Mean_{data}[ -adj s.step2.z(data, s) ] + Mean_{data}[ -adj s.step1.z(data, s) ]
+    speed = speeds["s.b_z"] = make("speed s.b_z", (n["s"],)) if add else out["s.b_z"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj s.step4.z"], p["data"])
+    reduce_3(speed, f["adj s.step3.z"], p["data"])
+    reduce_3(speed, f["adj s.step2.z"], p["data"])
+    reduce_3(speed, f["adj s.step1.z"], p["data"])
+    # d s.b_n(s) = Mean_{data}[ -adj s.step4.n(data, s) ] + Mean_{data}[ -adj s.step3.n(data, s) ] +
+    #     Mean_{data}[ -adj s.step2.n(data, s) ] + Mean_{data}[ -adj s.step1.n(data, s) ]
+    speed = speeds["s.b_n"] = make("speed s.b_n", (n["s"],)) if add else out["s.b_n"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj s.step4.n"], p["data"])
+    reduce_3(speed, f["adj s.step3.n"], p["data"])
+    reduce_3(speed, f["adj s.step2.n"], p["data"])
+    reduce_3(speed, f["adj s.step1.n"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj yhat"], p["data"])
+    # d s.weight.x.r(s, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj s.step4.r(data, s) ] + Mean_{data}[
+    #     -x(data, 2, inputs)*adj s.step3.r(data, s) ] + Mean_{data}[ -x(data, 1, inputs)*adj s.step2.r(data,
+    #     s) ] + Mean_{data}[ -x(data, 0, inputs)*adj s.step1.r(data, s) ]
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_5(temporary_1, f["x"])
+    matrix_product(out["s.weight.x.r"], f["adj s.step4.r"].T, temporary_1, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=add)
+    temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
+    pointwise_4(temporary_3, f["x"])
+    matrix_product(out["s.weight.x.r"], f["adj s.step3.r"].T, temporary_3, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=True)
+    temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
+    pointwise_3(temporary_5, f["x"])
+    matrix_product(out["s.weight.x.r"], f["adj s.step2.r"].T, temporary_5, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=True)
+    temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
+    pointwise(temporary_7, f["x"])
+    matrix_product(out["s.weight.x.r"], f["adj s.step1.r"].T, temporary_7, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=True)
+    # d s.weight.s.r(s, s') = Mean_{data}[ -adj s.step4.r(data, s)*s.step3.out(data, s') ] + Mean_{data}[ -adj
+    #     s.step3.r(data, s)*s.step2.out(data, s') ] + Mean_{data}[ -adj s.step2.r(data, s)*s.step1.out(data,
+    #     s') ]
+    matrix_product(out["s.weight.s.r"], f["adj s.step4.r"].T, f["s.step3.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["s.weight.s.r"], f["adj s.step3.r"].T, f["s.step2.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.s.r"], f["adj s.step2.r"].T, f["s.step1.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), add=True)
+    # d s.weight.x.z(s, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj s.step4.z(data, s) ] + Mean_{data}[
+    #     -x(data, 2, inputs)*adj s.step3.z(data, s) ] + Mean_{data}[ -x(data, 1, inputs)*adj s.step2.z(data,
+    #     s) ] + Mean_{data}[ -x(data, 0, inputs)*adj s.step1.z(data, s) ]
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_5(temporary_1, f["x"])
+    matrix_product(out["s.weight.x.z"], f["adj s.step4.z"].T, temporary_1, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=add)
+    temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
+    pointwise_4(temporary_3, f["x"])
+    matrix_product(out["s.weight.x.z"], f["adj s.step3.z"].T, temporary_3, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=True)
+    temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
+    pointwise_3(temporary_5, f["x"])
+    matrix_product(out["s.weight.x.z"], f["adj s.step2.z"].T, temporary_5, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=True)
+    temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
+    pointwise(temporary_7, f["x"])
+    matrix_product(out["s.weight.x.z"], f["adj s.step1.z"].T, temporary_7, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=True)
+    # d s.weight.s.z(s, s') = Mean_{data}[ -adj s.step4.z(data, s)*s.step3.out(data, s') ] + Mean_{data}[ -adj
+    #     s.step3.z(data, s)*s.step2.out(data, s') ] + Mean_{data}[ -adj s.step2.z(data, s)*s.step1.out(data,
+    #     s') ]
+    matrix_product(out["s.weight.s.z"], f["adj s.step4.z"].T, f["s.step3.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["s.weight.s.z"], f["adj s.step3.z"].T, f["s.step2.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.s.z"], f["adj s.step2.z"].T, f["s.step1.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), add=True)
+    # d s.weight.x.n(s, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj s.step4.n(data, s) ] + Mean_{data}[
+    #     -x(data, 2, inputs)*adj s.step3.n(data, s) ] + Mean_{data}[ -x(data, 1, inputs)*adj s.step2.n(data,
+    #     s) ] + Mean_{data}[ -x(data, 0, inputs)*adj s.step1.n(data, s) ]
+    temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
+    pointwise_5(temporary_1, f["x"])
+    matrix_product(out["s.weight.x.n"], f["adj s.step4.n"].T, temporary_1, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=add)
+    temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
+    pointwise_4(temporary_3, f["x"])
+    matrix_product(out["s.weight.x.n"], f["adj s.step3.n"].T, temporary_3, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=True)
+    temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
+    pointwise_3(temporary_5, f["x"])
+    matrix_product(out["s.weight.x.n"], f["adj s.step2.n"].T, temporary_5, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=True)
+    temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
+    pointwise(temporary_7, f["x"])
+    matrix_product(out["s.weight.x.n"], f["adj s.step1.n"].T, temporary_7, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=True)
+    # d s.weight.s.q(s, s') = Mean_{data}[ -adj s.step4.q(data, s)*s.step3.out(data, s') ] + Mean_{data}[ -adj
+    #     s.step3.q(data, s)*s.step2.out(data, s') ] + Mean_{data}[ -adj s.step2.q(data, s)*s.step1.out(data,
+    #     s') ]
+    matrix_product(out["s.weight.s.q"], f["adj s.step4.q"].T, f["s.step3.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["s.weight.s.q"], f["adj s.step3.q"].T, f["s.step2.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.s.q"], f["adj s.step2.q"].T, f["s.step1.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), add=True)
+    # d output.weight(outputs, s) = Mean_{data}[ -adj yhat(data, outputs)*s.step4.out(data, s) ]
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["s.step4.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t: float) -> dict[str, float]:
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "s.b_r": 1.0,
+        "s.b_z": 1.0,
+        "s.b_n": 1.0,
+        "s.weight.x.r": 1.0,
+        "s.weight.s.r": 1.0,
+        "s.weight.x.z": 1.0,
+        "s.weight.s.z": 1.0,
+        "s.weight.x.n": 1.0,
+        "s.weight.s.q": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# -------------------------------- Independent draws from the laws of initial values
+
+
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
+
+
+def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
+    """A draw of every parameter, in float64; edges="mean": weights with noise at their mean."""
+    values: dict[str, Array] = {}
+    drawn = edges == "draw"
+    # s.b_r: normal(0, 0.3)
+    values["s.b_r"] = draw_normal(generator("s.b_r", seed), (n["s"],), 0, 0.0, 0.3)
+    # s.b_z: normal(0, 0.3)
+    values["s.b_z"] = draw_normal(generator("s.b_z", seed), (n["s"],), 0, 0.0, 0.3)
+    # s.b_n: normal(0, 0.3)
+    values["s.b_n"] = draw_normal(generator("s.b_n", seed), (n["s"],), 0, 0.0, 0.3)
+    # s.weight.x.r: normal(0, 1)
+    values["s.weight.x.r"] = draw_normal(generator("s.weight.x.r", seed), (n["s"], n["inputs"],), 0, 0.0, 1.0)
+    # s.weight.s.r: normal(0.5, 0.5)
+    values["s.weight.s.r"] = (draw_normal(generator("s.weight.s.r", seed), (n["s"], n["s"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("s.weight.s.r", seed), (n["s"], n["s"],), 0, 0.5))
+    # s.weight.x.z: normal(0, 1)
+    values["s.weight.x.z"] = draw_normal(generator("s.weight.x.z", seed), (n["s"], n["inputs"],), 0, 0.0, 1.0)
+    # s.weight.s.z: normal(0.5, 0.5)
+    values["s.weight.s.z"] = (draw_normal(generator("s.weight.s.z", seed), (n["s"], n["s"],), 0, 0.5, 0.5) if drawn else draw_constant(generator("s.weight.s.z", seed), (n["s"], n["s"],), 0, 0.5))
+    # s.weight.x.n: normal(0, 1)
+    values["s.weight.x.n"] = draw_normal(generator("s.weight.x.n", seed), (n["s"], n["inputs"],), 0, 0.0, 1.0)
+    # s.weight.s.q: normal(1, 0.5)
+    values["s.weight.s.q"] = (draw_normal(generator("s.weight.s.q", seed), (n["s"], n["s"],), 0, 1.0, 0.5) if drawn else draw_constant(generator("s.weight.s.q", seed), (n["s"], n["s"],), 0, 1.0))
+    # output.bias: 0
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
+    # output.weight: normal(0.5, 1)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["s"],), 1, 0.5, 1.0)
+    return values
+
+
+# -------------------------------- What the arrays of a solver are: the layout of states and fields
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes of every array of a solver, in array order, and the sizes of the axes.
+
+    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
+    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
+    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
+    every field, those of the data (x and y) and the parameters included.
+    """
+
+    parameters: dict[str, tuple[str, ...]]
+    frozen: tuple[str, ...]
+    populations: tuple[str, ...]
+    measures: dict[str, float]
+    sizes: dict[str, int]
+    fields: dict[str, tuple[str, ...]]
+
+
+# -------------------------------- Numbers of nodes
+
+
+def node_counts(widths: int | Mapping[str, int]) -> dict[str, int]:
+    """The number of nodes of every measure axis: given by name, or relative widths times a number."""
+    if not isinstance(widths, Mapping):
+        base = _whole(widths)
+        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: _whole(widths[axis]) for axis in MEASURES}
+
+
+def _whole(width: Any) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
+    return int(width)
+
+
+def check_physical_memory(size: Mapping[str, int]) -> None:
+    """Raise MemoryError if a state with these sizes is larger than the memory that the machine reports."""
+    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > physical:
+            raise MemoryError(
+                f"the state needs {needed / 1e9:.3g} GB, there are {physical / 1e9:.3g}; take smaller widths"
+            )
+
+
+# -------------------------------- Shapes and precision of what a caller passes
+
+
+def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
+    """The precision of a state: single where its first array has it, else double."""
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def given_fields(
+    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
+) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
+    give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+
+
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
+    """Put x and y into the fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected or not samples:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    if y is not None:
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+    """Raise ValueError for a parameter whose shape is not that of its axes."""
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+            )
+
+
+def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
+    """Raise ValueError for arrays that cannot be changed in place."""
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    check_shapes(state, weights)
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+# -------------------------------- What a user calls
+
+
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+
+
+def sample(
+    widths: int | Mapping[str, int] = 64, seed: int = 0, edges: str = "draw", dtype: Any = np.float64
+) -> dict[str, Any]:
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = node_counts(widths)
+    n = SIZES | nodes
+    check_physical_memory(n)
+    values = initial_values(n, seed, edges)
+    state: dict[str, Any] = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state
+
+
+def forward(state: Mapping[str, Any], x: Array) -> Fields:
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = given_fields(state, x)
+    given = set(fields)
+    compute_forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
+    """yhat [sample, outputs] on x, as a new array; the arrays of all other fields are used again.
+
+    ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = given_fields(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        give_samples(fields, nodes.dtype, x[start : start + size])
+        compute_forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
+
+
+def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = given_fields(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+) -> tuple[Fields, Nodes, Maker]:
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = given_fields(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(
+    state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
+) -> Fields:
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    evolve(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    out: dict[str, Any] | None = None,
+    weights: Array | None = None,
+) -> dict[str, Any]:
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        check_target(out, fields, nodes)
+        for name in PARAMETERS:
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    return out
+
+
+def march(
+    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+) -> dict[str, Any]:
+    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is checked only once: do not change the state between two moves.
+    """
+    fields: Fields = {}
+    nodes: Nodes | None = None
+    known: Array | None = None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = given_fields(state, x, y, weights)
+            check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            give_samples(fields, nodes.dtype, x, y)
+        compute_forward(fields, nodes, make)
+        compute_backward(fields, nodes, make)
+        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _scales(t: float, alpha: float) -> dict[str, float]:
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
+
+
+def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: numbers of nodes, as in ``sample``; ``copies``: of the parameters.
+    """
+    size = SIZES | node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(
+        math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS
+    )
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
+    return int(count * np.dtype(dtype).itemsize)
