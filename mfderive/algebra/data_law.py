@@ -13,7 +13,8 @@ class Motion(StrEnum):
     """What is done to some coordinates of x."""
 
     ROTATION = "rotation"  # any orthogonal map of these coordinates
-    REFLECTION = "reflection"  # all of these coordinates change their sign
+    SIGNS = "signs"  # any of these coordinates change their sign, each by itself
+    REFLECTION = "reflection"  # all of these coordinates change their sign together
 
 
 class TargetMotion(StrEnum):

@@ -87,8 +87,7 @@ class ForwardSystem:
 
     ``fields`` has x and y (role INPUT), every variable and every computed field; ``equations`` is one list
     in the order of evaluation, and the role of an equation is that of its field. The last forward equation
-    computes ``loss`` (per sample). ``data_law`` states the law of x and y, where it is known. Everything else
-    of the program follows from this object.
+    computes ``loss`` (per sample). Everything else of the program follows from this object.
     """
 
     title: str
@@ -96,7 +95,6 @@ class ForwardSystem:
     fields: tuple[Field, ...]
     variables: tuple[Variable, ...]
     equations: tuple[Equation, ...]
-    data_law: DataLaw | None = None
 
     def __str__(self) -> str:
         return _printer().text(self)
@@ -243,11 +241,13 @@ class LimitSystem(ForwardSystem):
     ``backward`` holds one equation per adjoint, in an order in which they can be evaluated; ``evolution``
     one per parameter that is not frozen: G = minus the functional gradient, and d(parameter)/dt =
     rate(t) * G. ``indexed`` keeps for each parameter the population axes that index it in the network (a
-    reduction takes axes away, but not widths). ``passes`` names the passes of a reduction that made the
+    reduction takes axes away, but not widths). ``data_law`` states the law of x and y with its invariances
+    (None: not known). ``passes`` names the passes of a reduction that made the
     system (none: it is the limit of the whole network).
     """
 
     indexed: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    data_law: DataLaw | None = None
     passes: tuple[str, ...] = ()
 
     @cached_property

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..algebra.arguments import NETWORK, instance
 from ..algebra.memo import once
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..forward.equations import forward_system
 from ..network.network import Network
+from ..samples.invariances import data_law
 from .reverse import reverse_pass
 
 
 def derive(network: Network) -> LimitSystem:
     """The mean-field limit of a resolved network (see :func:`derive_system`).
 
-    A network is derived once; asked again it gives the same object. Raises ArgumentError for anything that is
+    The limit states the law of the data, too (``data_law``). A network is derived once; asked again it gives
+    the same object. Raises ArgumentError for anything that is
     not a network, SpecError where sizes are not known.
     """
-    instance(network, Network, "a network", NETWORK)
-    return derive_system(forward_system(network))
+    return _derive(instance(network, Network, "a network", NETWORK))
+
+
+@once
+def _derive(network: Network) -> LimitSystem:
+    # The witness has the forward equations alone: what the data is invariant under is the limit's business.
+    return replace(derive_system(forward_system(network)), data_law=data_law(network))
 
 
 @once
@@ -33,6 +42,5 @@ def derive_system(system: ForwardSystem) -> LimitSystem:
         (*system.fields, *backward.fields, *evolution.fields),
         system.variables,
         (*system.equations, *backward.equations, *evolution.equations),
-        system.data_law,
         indexed=tuple((p.name, system.population_slots(p.name)) for p in system.parameters),
     )

@@ -1,0 +1,130 @@
+"""The law of a network's data as a system states it: its kind, and the symmetries that are known of it.
+
+A symmetry is listed only where the law is seen to have it: means and labels of a mixture that a reflection
+maps to one another, targets of a teacher that stay (or change their sign) as expressions. What a law has
+beyond that is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from ..algebra.data_law import DataLaw, Invariance, Motion, TargetMotion
+from ..algebra.laws import Law, LawKind
+from ..format.data_table import teacher_inputs, teacher_targets
+from ..network.network import DataSpec, Network
+
+Array = Any
+
+
+def data_law(network: Network) -> DataLaw | None:
+    """The law of the data of a resolved network; None where its source does not say enough.
+
+    A fixed sample (read, given, or drawn once) is its own law, of which no symmetry is known.
+    """
+    source, shape = network.source, network.input_shape
+    if source is None or shape is None:
+        return None
+    kind = "given" if getattr(source, "given", None) is not None else network.data.kind
+    known = _LAWS.get(kind)
+    rows = source.rows
+    if rows is not None or known is None:
+        return DataLaw(kind, prod(shape), rows)
+    return DataLaw(kind, prod(shape), None, tuple(known(network.data, _Output(network))))
+
+
+class _Output:
+    """How y moves: as x where it is a copy; by its sign only where numbers are not class labels."""
+
+    def __init__(self, network: Network) -> None:
+        self.copies = network.data.get.get("y") == "x"
+        self.columns = network.outputs
+
+    def may_be_negated(self, columns: int) -> bool:
+        """Whether y is what the law has, not labels written out as one column per class."""
+        return not self.copies and self.columns == columns
+
+    @property
+    def unmoved(self) -> TargetMotion:
+        """What y does where the law moves x alone."""
+        return TargetMotion.CARRIED if self.copies else TargetMotion.KEPT
+
+
+def _isotropic(data: DataSpec, output: _Output) -> Iterator[Invariance]:
+    """Given y, x is N(0, s(y)^2 I): every rotation."""
+    yield Invariance(Motion.ROTATION, tuple(range(data.get["dimension"])), output.unmoved)
+
+
+def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
+    """Rotations where all means are 0; reflections of x that map components to components."""
+    means = np.asarray(data.get["means"], dtype=np.float64)
+    deviations = np.broadcast_to(np.asarray(data.get.get("deviations", 1.0), np.float64), len(means))
+    odds = np.asarray(data.get.get("weights", np.ones(len(means))), dtype=np.float64)
+    labels = np.asarray(data.get["labels"], dtype=np.float64).reshape(len(means), -1)
+    centred = tuple(int(k) for k in np.flatnonzero((means == 0).all(axis=0)))
+    if centred:
+        yield Invariance(Motion.ROTATION, centred, output.unmoved)
+    everything = tuple(range(means.shape[1]))
+    if centred == everything:
+        return
+
+    def components(sign: float, label_sign: float) -> list[tuple[float, ...]]:
+        targets = np.zeros_like(labels) if output.copies else label_sign * labels
+        rows = np.column_stack([odds, deviations, sign * means, targets]) + 0.0  # no negative zeros
+        return sorted(map(tuple, rows.tolist()))
+
+    if components(-1, 1) == components(1, 1):
+        yield Invariance(Motion.REFLECTION, everything, output.unmoved)
+    elif output.may_be_negated(labels.shape[1]) and components(-1, -1) == components(1, 1):
+        yield Invariance(Motion.REFLECTION, everything, TargetMotion.NEGATED)
+
+
+def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
+    """Coordinates that no target reads are as free as their law; the others where all targets agree."""
+    written = teacher_inputs(data)
+    law = Law(written.kind, written.arguments, text=written.text)
+    if not law.is_symmetric or law.is_deterministic:
+        return
+    symbols = [sp.Symbol(f"x{k + 1}") for k in range(data.get["dimension"])]
+    targets = () if output.copies else teacher_targets(data)
+    used = set().union(*(target.free_symbols for target in targets)) if targets else set()
+    free = tuple(k for k, symbol in enumerate(symbols) if symbol not in used)
+    rotates = law.kind in (LawKind.NORMAL, LawKind.SPHERE)
+    if free:
+        yield Invariance(Motion.ROTATION if rotates else Motion.SIGNS, free, output.unmoved)
+    read = [k for k in range(len(symbols)) if k not in free]
+    even = tuple(k for k in read if _sign(targets, [symbols[k]]) == 1)
+    if even:
+        yield Invariance(Motion.SIGNS, even)
+    if not output.may_be_negated(len(targets)):
+        odd = []
+    else:
+        odd = [k for k in read if _sign(targets, [symbols[k]]) == -1]
+    yield from (Invariance(Motion.REFLECTION, (k,), TargetMotion.NEGATED) for k in odd)
+    rest = [k for k in read if k not in even and k not in odd]
+    sign = _sign(targets, [symbols[k] for k in rest]) if len(rest) > 1 else 0
+    if sign == 1:
+        yield Invariance(Motion.REFLECTION, tuple(rest))
+    elif sign == -1 and output.may_be_negated(len(targets)):
+        yield Invariance(Motion.REFLECTION, tuple(rest), TargetMotion.NEGATED)
+
+
+def _sign(targets: tuple[sp.Expr, ...], flipped: list[sp.Symbol]) -> int:
+    """1 where targets stay when symbols change their sign, -1 where all change theirs, else 0."""
+    moved = [target.xreplace({symbol: -symbol for symbol in flipped}) for target in targets]
+    for sign in (1, -1):
+        if all(sp.expand(new - sign * old) == 0 for new, old in zip(moved, targets, strict=True)):
+            return sign
+    return 0
+
+
+_LAWS: dict[str, Callable[[DataSpec, _Output], Iterator[Invariance]]] = {
+    "isotropic-gaussians": _isotropic,
+    "gaussian-mixture": _mixture,
+    "teacher": _teacher,
+}

@@ -1,0 +1,128 @@
+"""Every kind of data states its law, and what is listed of its symmetries holds for its samples."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mfderive as mf
+from mfderive.algebra.data_law import Invariance, Motion, TargetMotion
+
+SPECS = Path(__file__).parents[2] / "specs"
+ROTATION, SIGNS, REFLECTION = Motion
+KEPT, NEGATED, CARRIED = TargetMotion
+
+
+def law_of(data, loss="squared", given=None, **output):
+    document = {
+        "format": 1,
+        "data": data,
+        "loss": {"kind": loss},
+        "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 1)", "activation": "tanh"}],
+        "output": {"from": "h1", "weight": "normal(1, 1)", **output},
+        "training": {"learning_rate": 0.1, "steps": 1, "batch_size": 4},
+    }
+    network = mf.load(document, data=given)
+    limit = mf.derive(network)
+    assert limit.data_law == mf.reduce(limit).system.data_law
+    return network, limit.data_law
+
+
+ISOTROPIC = {"kind": "isotropic-gaussians", "dimension": 3, "separation": 0.4}
+MIXTURE = {"kind": "gaussian-mixture", "means": [[1, 0, 0], [-1, 0, 0]], "labels": [1, -1]}
+TEACHER = {"kind": "teacher", "dimension": 4, "target": "x1 * x2"}
+UNIFORM = {"inputs": "uniform(-1, 1)"}
+
+CASES = [
+    (ISOTROPIC, [Invariance(ROTATION, (0, 1, 2))]),
+    ({**ISOTROPIC, "y": "x"}, [Invariance(ROTATION, (0, 1, 2), CARRIED)]),
+    (MIXTURE, [Invariance(ROTATION, (1, 2)), Invariance(REFLECTION, (0, 1, 2), NEGATED)]),
+    ({**MIXTURE, "labels": [2, 2]}, [Invariance(ROTATION, (1, 2)), Invariance(REFLECTION, (0, 1, 2))]),
+    ({**MIXTURE, "weights": [1, 2]}, [Invariance(ROTATION, (1, 2))]),
+    ({**MIXTURE, "deviations": [1, 2]}, [Invariance(ROTATION, (1, 2))]),
+    ({**MIXTURE, "labels": [1, 0]}, [Invariance(ROTATION, (1, 2))]),
+    ({**MIXTURE, "means": [[0, 0, 0], [0, 0, 0]]}, [Invariance(ROTATION, (0, 1, 2))]),
+    (
+        TEACHER,
+        [
+            Invariance(ROTATION, (2, 3)),
+            Invariance(REFLECTION, (0,), NEGATED),
+            Invariance(REFLECTION, (1,), NEGATED),
+        ],
+    ),
+    ({**TEACHER, "target": "x1**2 * x3", "noise": 0.1, **UNIFORM}, None),
+    ({**TEACHER, "target": ["x1 * x2 * x3", "x4"], "dimension": 4}, None),
+    ({**TEACHER, "target": "x1 * x2 + x3 * x4"}, [Invariance(REFLECTION, (0, 1, 2, 3))]),
+    ({**TEACHER, "target": "x1 + max(x2 - 40, 0)"}, None),
+    ({**TEACHER, "inputs": "normal(1, 1)"}, []),
+    ({**TEACHER, **UNIFORM, "y": "x"}, [Invariance(SIGNS, (0, 1, 2, 3), CARRIED)]),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), CASES)
+def test_what_is_known_of_a_law(data, expected):
+    _, law = law_of(data)
+    assert (law.kind, law.dimension, law.rows) == (data["kind"], data.get("dimension", 3), None)
+    if expected is not None:
+        assert list(law.invariances) == expected
+
+
+@pytest.mark.parametrize("data", [data for data, _ in CASES])
+def test_invariances_hold_for_samples(data):
+    """Means of a few functions of (x, y), moved and not moved, over 200,000 samples: to 5 standard errors."""
+    network, law = law_of(data)
+    x, y = network.source.batch(1, 200_000)
+    rng = np.random.default_rng(3)
+    for invariance in law.invariances:
+        moved_x, moved_y = moved(invariance, x, y, rng)
+        one, other = rng.standard_normal((x.shape[1], 12)), rng.standard_normal((y.shape[1], 12))
+        pairs = ((x, y), (moved_x, moved_y))
+        before, after = (np.cos(0.7 * a @ one + b @ other + 0.3) for a, b in pairs)
+        error = np.sqrt((before.var(axis=0) + after.var(axis=0)) / len(x))
+        assert np.all(np.abs(before.mean(axis=0) - after.mean(axis=0)) < 5 * error), invariance
+
+
+def moved(invariance, x, y, rng):
+    """The samples after one random motion of an invariance."""
+    places = list(invariance.coordinates)
+    if invariance.motion is ROTATION:
+        matrix = np.linalg.qr(rng.standard_normal((len(places), len(places))))[0]
+    elif invariance.motion is SIGNS:
+        matrix = np.diag(np.where(np.arange(len(places)) % 2, 1.0, -1.0))
+    else:
+        matrix = -np.eye(len(places))
+    new = x.copy()
+    new[:, places] = x[:, places] @ matrix.T
+    return new, {KEPT: y, NEGATED: -y, CARRIED: new}[invariance.targets]
+
+
+def test_class_labels_are_not_numbers():
+    """Labels that are written out as columns have no sign."""
+    means = [[1, 0, 0], [-1, 0, 0], [0, 2, 0], [0, -2, 0]]
+    for labels, known in ([0, 0, 1, 1], KEPT), ([0, 1, 0, 1], None):
+        _, law = law_of({**MIXTURE, "means": means, "labels": labels}, "cross-entropy", outputs=2)
+        assert [i.targets for i in law.invariances if i.motion is REFLECTION] == ([known] if known else [])
+
+
+def test_samples_are_their_own_law(tmp_path):
+    """Fixed samples, drawn, read or given: their size, and no symmetry."""
+    x, y = np.arange(12.0).reshape(4, 3) / 12, np.array([1.0, -1, 1, -1])
+    _, law = law_of({"kind": "arrays"}, given=(x, y))
+    assert (law.kind, law.dimension, law.rows, law.invariances) == ("given", 3, 4, ())
+    _, law = law_of({**ISOTROPIC, "samples": 7})
+    assert (law.kind, law.dimension, law.rows, law.invariances) == ("isotropic-gaussians", 3, 7, ())
+    kinds = {mf.derive(mf.load(path)).data_law.kind for path in SPECS.glob("*.toml")}
+    assert {"isotropic-gaussians", "gaussian-mixture", "teacher", "digits"} <= kinds
+
+
+def test_motions_are_told_apart():
+    """The check of samples would see what does not hold."""
+    network, _ = law_of(MIXTURE)
+    x, y = network.source.batch(1, 50_000)
+    for motion, targets in product((ROTATION, REFLECTION), (KEPT, NEGATED)):
+        invariance = Invariance(motion, (0, 1, 2), targets)
+        moved_x, moved_y = moved(invariance, x, y, np.random.default_rng(1))
+        before, after = (np.cos(a[:, 0] + b[:, 0] + 0.3).mean() for a, b in ((x, y), (moved_x, moved_y)))
+        holds = motion is REFLECTION and targets is NEGATED
+        assert bool(abs(before - after) < 0.02) is holds, invariance
