@@ -10,11 +10,25 @@ from ..errors import ResourceError
 _ALWAYS_FREE = 2**24
 
 
+def free_memory() -> int:
+    """Bytes that this process may still take: what the machine has free, or its own limit (ulimit -v) leaves."""
+    available = int(psutil.virtual_memory().available)
+    try:
+        import resource
+
+        allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, OSError):  # not every system has such limits
+        return available
+    if allowed == resource.RLIM_INFINITY:
+        return available
+    return max(0, min(available, allowed - int(psutil.Process().memory_info().vms)))
+
+
 def check_memory(needed: int, what: str, remedy: str) -> None:
     """Raise ResourceError if ``needed`` bytes are more than the memory that is free now."""
     if needed < _ALWAYS_FREE:
         return  # asking the system takes longer than drawing a batch
-    available = int(psutil.virtual_memory().available)
+    available = free_memory()
     if needed > available:
         raise ResourceError(
             f"{what} needs {needed / 1e9:.3g} GB of memory, but {available / 1e9:.3g} GB are free. {remedy}"

@@ -103,6 +103,7 @@ def _spec_folders() -> list[Path]:
 def load_network(arguments: argparse.Namespace) -> Any:
     """The network of the spec with the flags written into it, resolved."""
     from ..format.reader import parse_document, read
+    from ..samples.loading import warn_of_data
     from ..samples.resolve import resolve
 
     parsed = read(_spec_path(arguments.spec))
@@ -117,7 +118,9 @@ def load_network(arguments: argparse.Namespace) -> Any:
     _full_ensemble(arguments, document)
     if document != parsed.document:
         parsed = parse_document(document, parsed.file)
-    return resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
+    network = resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
+    warn_of_data(network)
+    return network
 
 
 def _full_ensemble(arguments: argparse.Namespace, document: dict[str, Any]) -> None:

@@ -187,6 +187,12 @@ class Network:
         """Layers by name."""
         return {layer.name: layer for layer in self.layers}
 
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The labels of the data in the order of the outputs, where y has labels of classes (else none)."""
+        facts = getattr(self.source, "facts", None)
+        return facts.classes.labels if facts is not None and facts.classes is not None else ()
+
     def to_networkx(self) -> Any:
         """An ``nx.MultiDiGraph`` with the spec's keys as attributes (see ``from_networkx``)."""
         from ..format.networkx_graph import to_networkx

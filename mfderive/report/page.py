@@ -95,6 +95,7 @@ def _network(record: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             opening,
+            _data(summary),
             graph_figure(record.get("graph"), str(summary["title"])),
             "<h3>Layers</h3>",
             _layers(summary["layers"]),
@@ -104,6 +105,13 @@ def _network(record: Mapping[str, Any]) -> str:
             _parameters(summary["parameters"]),
         ]
     )
+
+
+def _data(summary: Mapping[str, Any]) -> str:
+    """What was found in the data and done to it, and what is to be known of it."""
+    facts, warnings = summary.get("facts", []), summary.get("data_warnings", [])
+    parts = ["<h3>Data</h3>", items(facts)] if facts else []
+    return "\n".join([*parts, *(["<h3>What to know of the data</h3>", items(warnings)] if warnings else [])])
 
 
 def graph_figure(graph: Mapping[str, Any] | None, title: str) -> str:

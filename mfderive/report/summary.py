@@ -11,6 +11,8 @@ from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..network.names import MAIN
 from ..network.network import Connection, Layer, Network
+from ..samples.data_findings import data_findings
+from ..samples.data_sentences import fact_lines, finding_text
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -18,13 +20,17 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 def summarise(network: Network, system: ForwardSystem, widths: Sequence[int] = ()) -> dict[str, Any]:
     """The network in plain data (what json can hold).
 
-    ``network`` is resolved. Keys: title, file, data, inputs (shape), outputs, loss, training, layers,
-    populations, parameters, sizes (numbers of parameters and bytes in float64 at each of ``widths``).
+    ``network`` is resolved. Keys: title, file, data, facts (what was found in the data and done to it),
+    classes (labels in the order of the outputs), data_warnings, inputs (shape), outputs, loss, training,
+    layers, populations, parameters, sizes (numbers of parameters and bytes in float64 at each of ``widths``).
     """
     return {
         "title": network.title,
         "file": network.file,
         "data": {"kind": network.data.kind, **{key: _plain(value) for key, value in network.data.options}},
+        "facts": fact_lines(network.source.facts),
+        "classes": [_plain(label) for label in network.classes],
+        "data_warnings": [finding_text(finding) for finding in data_findings(network)],
         "inputs": list(network.input_shape or ()),
         "outputs": network.outputs,
         "loss": _loss(network),
@@ -180,6 +186,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     parts = [
         summary["title"],
         f"data      {kind}{f' ({options})' if options else ''}; inputs {shape}, outputs {summary['outputs']}",
+        *(f"          {line}" for line in summary["facts"]),
         f"loss      {summary['loss']}",
         f"training  {training['steps']} steps, batch {training['batch_size']}, "
         f"learning rate {training['learning_rate']:g}{schedule}",

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..algebra.arguments import found, real_array
+from ..algebra.arguments import found
 from ..errors import ArgumentError, DataError
 from ..format.reader import parse_document
 from ..network.network import Network
-from ..samples.resolve import data_digest, resolve
+from ..samples.given import data_digest
+from ..samples.resolve import resolve
 from .archive import plain
 
 Array = Any
@@ -64,7 +65,4 @@ def check_pair(data: Any) -> None:
 
 
 def _same_data(data: Pair, digest: str) -> bool:
-    x, y = (
-        None if values is None else real_array(name, values) for name, values in zip("xy", data, strict=True)
-    )
-    return data_digest(x, y) == digest
+    return data_digest(data) == digest

@@ -177,8 +177,14 @@ class Trajectory:
         return fields[field]
 
     def predict(self, x: Array, t: float | None = None) -> Array:
-        """The outputs yhat [sample, outputs] at inputs ``x``, from the stored state nearest to ``t``."""
-        return self.observe("yhat", x, t)
+        """The outputs yhat [sample, outputs] at inputs ``x``, from the stored state nearest to ``t``.
+
+        Where the spec has ``scale``, ``scale_y`` or ``one_hot``, ``x`` and the answer are in the units of
+        the data: ``x`` [sample, column of the data], a frame too. Classes are in the order of
+        ``network.classes``.
+        """
+        facts = self.network.source.facts
+        return np.asarray(facts.decode(self.observe("yhat", facts.encode(x), t)))
 
     def sample(self, n: int | Mapping[str, int], t: float | None = None, seed: int = 0) -> State:
         """A network of width ``n`` drawn from this solution, at the stored time nearest to ``t``.

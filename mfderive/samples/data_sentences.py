@@ -51,7 +51,7 @@ def fact_lines(facts: DataFacts) -> list[str]:
 def _table(form: TableFormat, unnamed: Sequence[str]) -> list[str]:
     found = f"cells separated by {DELIMITERS[form.delimiter]}s"
     heads = "no headings" if form.headings is None else f"headings in line {form.headings}"
-    lines = [f"{found}{' (found)' if form.sniffed else ''}, {heads}"]
+    lines = [f"{found}{' (found in the file)' if form.sniffed else ''}, {heads}"]
     lines += [_skipped(line) for line in form.skipped[:3]]
     if len(form.skipped) > 3:
         lines.append(f"{len(form.skipped) - 3} more lines skipped")
@@ -118,8 +118,8 @@ def _gap(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
     verb = "occur" if len(out) > 1 else "occurs"
     return (
         f"The labels run from {labels[0]} to {labels[-1]}, but {listed(out)} never {verb}: the network has "
-        f"{len(labels)} outputs, one for each label that occurs. If there should be more classes, set outputs "
-        "in [output] and number the labels from 0."
+        f"{len(labels)} outputs, one for each label that occurs. If there should be more classes, set "
+        "outputs in [output] and number the labels from 0."
     )
 
 
@@ -146,8 +146,8 @@ def _uneven(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
 
 def _large(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
     lead = (
-        f"The first pre-activations ({subjects[0]}) are about {facts['got']:.3g} in size; for inputs of size 1 "
-        f"their weights' law gives {facts['expected']:.3g}. Inputs run from {facts['lowest']:g} to "
+        f"The first pre-activations ({subjects[0]}) are about {facts['got']:.3g} in size; for inputs of "
+        f"size 1 their weights' law gives {facts['expected']:.3g}. Inputs run from {facts['lowest']:g} to "
         f"{facts['highest']:g}"
     )
     if facts["pixels"]:
