@@ -80,6 +80,7 @@ _HOME = {
 # Rooms that enter themselves in a table of a room below them: display of equations, fields of a state.
 _ENTRIES = {
     "LimitSystem": ("notation.registry",),
+    "Network": ("samples.loading",),
     "derive": ("notation.registry",),
     "Trajectory": ("solution.solve", "finite.simulate"),
 }

@@ -8,7 +8,7 @@ All objects are frozen. Expressions are sympy trees of the closed function table
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.parser import AxisReduction
+from ..errors import ArgumentError
 
 __all__ = [
     "AxisReduction",
@@ -160,6 +161,15 @@ class Training:
     schedule: sp.Expr = sp.Integer(1)
 
 
+# What reads a changed document and finds its data again: :mod:`mfderive.samples.loading` enters itself here.
+_CHANGERS: list[Callable[[Network, Mapping[str, Any]], Network]] = []
+
+
+def register_changer(changer: Callable[[Network, Mapping[str, Any]], Network]) -> None:
+    """Enter what carries out :meth:`Network.replace`: (network, changes by table) -> network."""
+    _CHANGERS.append(changer)
+
+
 @dataclass(frozen=True)
 class Network:
     """A parsed network; ``input_shape``, ``outputs`` and ``source`` are known once it is resolved.
@@ -181,6 +191,8 @@ class Network:
     input_shape: tuple[int, ...] | None = None
     outputs: int | None = None
     source: Any = field(default=None, compare=False, hash=False, repr=False)
+    # The arrays (x, y) as a caller gave them, where they take the place of what [data] names.
+    given: Any = field(default=None, compare=False, hash=False, repr=False)
 
     @cached_property
     def layer(self) -> dict[str, Layer]:
@@ -192,6 +204,21 @@ class Network:
         """The labels of the data in the order of the outputs, where y has labels of classes (else none)."""
         facts = getattr(self.source, "facts", None)
         return facts.classes.labels if facts is not None and facts.classes is not None else ()
+
+    def replace(self, **changes: Any) -> Network:
+        """A changed network without a file: ``net.replace(training={"steps": 10}, layers={"h2": {...}})``.
+
+        Every argument is a table of the spec with the keys that change (see
+        :func:`mfderive.network.changes.changed_document`: None removes a key, layers are named as in the
+        file). The data is kept, arrays that were given too; it is read or drawn anew only where ``data``,
+        ``loss``, the number of outputs or ``data_seed`` change. This network stays as it is.
+
+        Raises ArgumentError for a table or a layer that does not exist, and SpecError or DataError as
+        :func:`mfderive.load` does.
+        """
+        if not _CHANGERS:
+            raise ArgumentError("nothing that reads networks was imported. Write import mfderive first")
+        return _CHANGERS[-1](self, changes)
 
     def to_networkx(self) -> Any:
         """An ``nx.MultiDiGraph`` with the spec's keys as attributes (see ``from_networkx``)."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..algebra.arguments import found
-from ..errors import DataWarning, SpecError
+from ..errors import ArgumentError, DataWarning, SpecError
 from ..format.networkx_graph import from_networkx as parse_graph
 from ..format.reader import parse_document, read
 from ..forward.equations import forward_system
-from ..network.network import Network
+from ..network.changes import changed_document
+from ..network.network import Network, register_changer
 from .data_findings import data_findings
 from .data_sentences import finding_text
-from .resolve import resolve
+from .resolve import check_batch, resolve
 
 Array = Any
 
@@ -50,7 +52,7 @@ def from_networkx(graph: Any, data: tuple[Array, Array] | None = None, *, seed: 
 
 
 def _resolved(parsed: Network, data: tuple[Array, Array] | None, seed: int | None) -> Network:
-    network = resolve(parsed, data, seed)
+    network = replace(resolve(parsed, data, seed), given=data)
     # Shapes that only the sizes decide (kernels, ties) are checked now rather than when they are used.
     forward_system(network)
     warn_of_data(network, 4)
@@ -61,3 +63,43 @@ def warn_of_data(network: Network, level: int = 2) -> None:
     """Warn of what was found in a network's data; ``level``: whose line the warning names, as in Python's."""
     for finding in data_findings(network):
         warnings.warn(finding_text(finding), DataWarning, stacklevel=level)
+
+
+def change(network: Network, changes: Mapping[str, Any]) -> Network:
+    """The network after changes of its spec, by table: what :meth:`Network.replace` does."""
+    parsed = parse_document(changed_document(network.document, changes), network.file)
+    if network.source is None:
+        return parsed
+    if _reads_the_same(network, parsed):
+        changed = replace(
+            parsed,
+            loss=network.loss,
+            input_shape=network.input_shape,
+            outputs=network.outputs,
+            source=network.source,
+            given=network.given,
+        )
+        check_batch(changed)
+        forward_system(changed)
+        return changed
+    if network.source.given is not None and network.given is None:
+        raise ArgumentError(
+            "the data of this network was given as arrays, which a stored run does not keep, so that they "
+            "cannot be read in another way. Load the spec with data=(x, y), and change that network"
+        )
+    same_seed = _data_seed(network) == _data_seed(parsed)
+    return _resolved(parsed, network.given, network.source.seed if same_seed else None)
+
+
+def _reads_the_same(network: Network, parsed: Network) -> bool:
+    """Whether nothing changed on which the data, or how it is read, depends."""
+    tables = all(network.document.get(key) == parsed.document.get(key) for key in ("data", "loss"))
+    outputs = network.output.outputs == parsed.output.outputs
+    return tables and outputs and _data_seed(network) == _data_seed(parsed)
+
+
+def _data_seed(network: Network) -> int:
+    return int(dict(network.solver).get("data_seed", 0))
+
+
+register_changer(change)

@@ -49,11 +49,7 @@ def resolve(
     place = DataPlace(network.file)
     source = _source(network, data, _seed(network, seed), place)
     _, y = _probe(source)
-    if source.rows is None and network.training.batch_size == "all":
-        try:
-            source.batch(1, "all")
-        except DataError as error:  # it says what to do, and this is where
-            raise error.located(file=network.file) from None
+    check_batch(replace(network, source=source))
     wanted = network.output.outputs
     if wanted is not None and wanted != source.outputs:
         raise SpecError(
@@ -70,6 +66,15 @@ def resolve(
         outputs=source.outputs,
         source=source,
     )
+
+
+def check_batch(network: Network) -> None:
+    """Raise DataError for batches of all samples where there is no fixed sample."""
+    if network.source.rows is None and network.training.batch_size == "all":
+        try:
+            network.source.batch(1, "all")
+        except DataError as error:  # it says what to do, and this is where
+            raise error.located(file=network.file) from None
 
 
 def _seed(network: Network, seed: int | None) -> int:
