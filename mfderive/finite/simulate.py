@@ -25,6 +25,7 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
 from ..errors import ArgumentError, DivergenceError, MfError, StateError
 from ..network.network import Network
+from ..network.overrides import takes_training
 from ..network.solve_options import PRECISIONS, SolveOptions
 from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import alphas, observation_steps, times
@@ -54,6 +55,7 @@ _PIECE = 500
 _SEED_BYTES = 40  # of one entry of a list of seeds
 
 
+@takes_training
 def simulate(
     network: Network,
     width: int | Mapping[str, int] | None,

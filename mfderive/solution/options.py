@@ -13,7 +13,7 @@ from textwrap import fill
 from typing import Any, TypeVar
 
 from ..algebra.arguments import NETWORK, exclusive, instance
-from ..errors import ArgumentError, SpecError, nearest
+from ..errors import ArgumentError, SpecError, nearest_word, quoted
 from ..network.network import Network
 from ..network.solve_options import DATA_RULES, ENDS, OPTIONS, SolveOptions
 
@@ -47,7 +47,8 @@ def chosen_options(options: Given, changes: Mapping[str, Any]) -> dict[str, Any]
     """What a caller chose, checked: changes that are not None, and what ``options`` has beside defaults."""
     for name in changes:
         if name not in OPTIONS:
-            raise ArgumentError(f"solve has no option '{name}'. {nearest(name, [*OPTIONS, *_PARTS])}")
+            advice = nearest_word(name, [*OPTIONS, *_PARTS])
+            raise ArgumentError(f"solve has no option {quoted(name)}. {advice}")
     chosen = {name: OPTIONS[name].checked(value) for name, value in changes.items() if value is not None}
     exclusive(**{name: chosen.get(name) for name in ENDS})
     if options is None:

@@ -13,6 +13,7 @@ from ..codegen.protocol import missing_parts
 from ..errors import ArgumentError, StateError
 from ..limit.derive import derive
 from ..network.network import Network
+from ..network.overrides import takes_training
 from ..network.solve_options import SolveOptions
 from ..reduction.reduce import held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
@@ -28,6 +29,7 @@ from .tolerance import refine
 __all__ = ["limit_to_solve", "solve"]
 
 
+@takes_training
 @takes_options
 def solve(
     network: Network,

@@ -8,11 +8,13 @@ from ..algebra.arguments import LIMIT, flag, instance
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..network.network import Network
+from ..network.overrides import takes_training
 from .measurements import measure
 from .settings import resolve_settings
 from .verdict import Verdict, judge
 
 
+@takes_training
 def check(
     network: Network,
     effort: str = "normal",
