@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import resource
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 import tomllib
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -663,3 +665,74 @@ def test_run_refuses_a_foreign_folder_before_it_works(capsys, spec, tmp_path):
     assert "left alone" in capsys.readouterr().err
     assert main(["report", "mine"]) == 2
     assert "not the folder of a run" in capsys.readouterr().err
+
+
+def test_standard_input_is_a_spec(capsys, spec, monkeypatch, tmp_path):
+    """`-` is read once; errors call it standard input, folders stdin, and flags edit it like a file."""
+    text = Path(spec).read_bytes()
+
+    def says(content):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    from_file = json_of(capsys, "show", spec)
+    says(text)
+    assert json_of(capsys, "show", "-")["layers"] == from_file["layers"]
+    says(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["simulate", "-", "--width", "4", "--seeds", "1", "--steps", "2", "--quiet"]) == 0
+    assert list((tmp_path / "runs").iterdir()) == [tmp_path / "runs" / "stdin-networks"]
+    capsys.readouterr()
+    says(text.replace(b"steps", b"stepps"))
+    assert main(["show", "-"]) == 2
+    message = capsys.readouterr().err
+    assert "standard input, training, key 'stepps'" in message and message.count("\n") == 1
+    says(b"")
+    assert main(["show", "-"]) == 2
+
+
+def test_run_keeps_the_spec_of_standard_input(capsys, spec, monkeypatch, tmp_path):
+    text = Path(spec).read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    folder = tmp_path / "out"
+    assert main(["run", "-", "--output", str(folder), "--quiet", "--effort", "none", "--width", "4"]) == 0
+    kept = [path for path in folder.rglob("*.toml") if path.read_bytes() == text]
+    assert kept
+
+
+def test_versions_of_the_parts(capsys):
+    """Those of the installed packages and of Python; --json may stand before the command too."""
+    from importlib.metadata import version
+
+    found = json_of_text(capsys, "--version", "--json")
+    assert found["mfderive"] == version("mfderive") and found["python"] == ".".join(
+        map(str, sys.version_info[:3])
+    )
+    for name in ("numpy", "scipy", "numba", "sympy", "jax", "jaxlib", "llvmlite"):
+        assert found[name] == version(name)
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mfderive {version('mfderive')}\n"
+    assert json_of_text(capsys, "--json", "schema") == json_of_text(capsys, "schema", "--json")
+
+
+def json_of_text(capsys, *words):
+    """What a command prints, as data; the words are taken as they are."""
+    assert main(list(words)) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["solve", "tiny.toml", "--epochs", "3"], "steps = epochs * samples / batch_size"),
+        (["solve", "tiny.toml", "--optimizer=adam"], "plain SGD"),
+        (["run", "tiny.toml", "--device", "cuda"], "runs on the processor"),
+        (["solve", "tiny.toml", "--" + "x" * 100_000], "(100002 characters)"),
+        (["y" * 100_000], "(100000 characters)"),
+        (["solve", "tiny.toml", "--steps", "9" * 100_000], "(100000 characters)"),
+    ],
+    ids=["epochs", "optimizer", "device", "long flag", "long command", "long value"],
+)
+def test_words_of_other_programs_and_long_words(capsys, spec, words, says):
+    assert main(words) == 2
+    message = capsys.readouterr().err
+    assert says in message and message.count("\n") == 1 and len(message) < 1500

@@ -25,6 +25,9 @@ FLAG_KEYS = {name: ("solver", name) for name, option in OPTIONS.items() if optio
 }
 
 
+STANDARD_INPUT = "-"  # in the place of SPEC
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command has to say: plain data for --json, text for people, and the exit code."""
@@ -68,14 +71,35 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def stem(arguments: argparse.Namespace) -> str:
-    """The name of the spec's file without its ending."""
-    return Path(arguments.spec).stem
+    """The name of the spec's file without its ending; ``stdin`` where it was read from standard input."""
+    return "stdin" if arguments.spec == STANDARD_INPUT else Path(arguments.spec).stem
+
+
+def spec_text(arguments: argparse.Namespace) -> str:
+    """The text of the spec as it stands now; of standard input, which can be read once, what was read."""
+    if arguments.spec == STANDARD_INPUT:
+        content: bytes = arguments.content
+        return content.decode("utf-8-sig")
+    return Path(arguments.spec).read_text(encoding="utf-8")
+
+
+def _parsed(arguments: argparse.Namespace) -> Any:
+    """The network of the spec file that was named, or of what standard input says, not yet resolved."""
+    from ..format.reader import MAX_BYTES, read, read_content
+
+    if arguments.spec != STANDARD_INPUT:
+        return read(_spec_path(arguments.spec))
+    arguments.content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    return read_content(arguments.content, "standard input")
 
 
 def _spec_path(text: str) -> Path:
     """The spec file that was named. Raises SpecError, with the shipped spec of that name if there is one."""
     if not text:
-        raise SpecError("no spec was named", remedy="Name a .toml file; `mfderive new NAME` writes one")
+        raise SpecError(
+            "no spec was named",
+            remedy="Name a .toml file, or - for standard input; `mfderive new NAME` writes one",
+        )
     path = Path(text)
     if path.is_file():
         return path
@@ -102,11 +126,14 @@ def _spec_folders() -> list[Path]:
 
 def load_network(arguments: argparse.Namespace) -> Any:
     """The network of the spec with the flags written into it, resolved."""
-    from ..format.reader import parse_document, read
+    from ..format.reader import parse_document
     from ..samples.loading import warn_of_data
     from ..samples.resolve import resolve
 
-    parsed = read(_spec_path(arguments.spec))
+    parsed = _parsed(arguments)
+    from ..samples.resolve import resolve
+
+    parsed = _parsed(arguments)
     document = dict(parsed.document)
     if any(getattr(arguments, end, None) is not None for end in ENDS):
         for name in ("solver", "check"):

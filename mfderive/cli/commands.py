@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import MfError
 from ..network.solve_options import ENDS
 from .checking import verdict_of
-from .command_tools import Outcome, Stages, given_flags, given_options, load_network, stem
+from .command_tools import Outcome, Stages, given_flags, given_options, load_network, spec_text, stem
 from .console import curve, curve_text, final_text, run_text, tolerance_text
 from .folders import output_folder
 
@@ -175,7 +175,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     check_replaceable(folder)
     network = load_network(arguments)
     # Read now: the person may edit the file while this run goes on.
-    spec = Path(arguments.spec).read_text(encoding="utf-8")
+    spec = spec_text(arguments)
     options = given_options(arguments)
     stages = Stages(arguments.quiet, total=5 if arguments.effort == "none" else 6)
     with stages("derive and reduce the limit"):

@@ -14,6 +14,7 @@ from ..network.solve_options import ENDS, OPTIONS
 from ..network.values import COUNT, POSITIVE, ValueType
 from . import checking, commands, starting
 from .command_tools import Outcome
+from .version import print_version
 
 EFFORTS = ("quick", "normal", "thorough")
 
@@ -159,7 +160,11 @@ class Shelf:
     def spec_command(self, name: str, action: Action, words: str, output: str = "") -> Parser:
         """A new command that begins with a spec."""
         added = self.command(name, action, words, output)
-        added.add_argument("spec", metavar="SPEC", help="the spec file (TOML) that describes the network")
+        added.add_argument(
+            "spec",
+            metavar="SPEC",
+            help="the spec file (TOML) of the network; - reads standard input",
+        )
         return added
 
 
@@ -175,6 +180,12 @@ def build_parser() -> Parser:
         "3 undecided, not finished or diverged, 4 a fault of the program.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
+    parser.add_argument(
+        "--json",
+        dest="all_json",
+        action="store_true",
+        help="print as JSON; beside --version: the versions of all parts",
+    )
     shelf = Shelf(parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser))
     new = shelf.command("new", starting.new, "Write a commented spec file that runs, to start from.")
     new.add_argument("name", metavar="NAME", help="name of the network; NAME.toml is written")
@@ -280,7 +291,8 @@ def _check_words(parser: Parser, words: Sequence[str]) -> None:
         if flag.startswith("--") and flag not in known:
             of = f"`mfderive {name}`" if name else "`mfderive`"
             flags = [each for each in known if each.startswith("--")]
-            raise UsageError(f"{of} has no flag {quoted(flag)}. {nearest_word(flag, flags)}")
+            shown = flag if len(flag) < len(quoted(flag)) < 60 else quoted(flag)
+            raise UsageError(f"{of} has no flag {shown}. {nearest_word(flag, flags)}")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace | None:
@@ -291,10 +303,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace | None:
     if extra:
         hint = " Several widths are written 50,100,200" if extra[0].isdecimal() else ""
         raise UsageError(f"{quoted(extra[0])} is one word too many.{hint}")
+    arguments.json = arguments.all_json or getattr(arguments, "json", False)
     if arguments.version:
-        from importlib.metadata import version
-
-        print(f"mfderive {version('mfderive')}")
+        print_version(arguments.json)
         return None
     if arguments.command is None:
         parser.print_help()

@@ -35,7 +35,15 @@ def read(path: str | Path) -> Network:
     Raises :class:`SpecError` with file, table, key, what was found and what to do.
     """
     file = str(path)
-    return parse_document(_toml(Path(path), file), file)
+    return read_content(_content(Path(path), file), file)
+
+
+def read_content(content: bytes, file: str) -> Network:
+    """Read and check a spec that is not in a file: ``content`` is its text in UTF-8.
+
+    ``file`` is what errors call it; paths in it are relative to the folder of that name.
+    """
+    return parse_document(_toml(content, Place(file)), file)
 
 
 def parse_document(document: Document, file: str | None = None) -> Network:
@@ -67,7 +75,7 @@ def parse_document(document: Document, file: str | None = None) -> Network:
     return network
 
 
-def _toml(path: Path, file: str) -> dict[str, Any]:
+def _content(path: Path, file: str) -> bytes:
     place = Place(file)
     try:
         if not path.exists():
@@ -75,9 +83,12 @@ def _toml(path: Path, file: str) -> dict[str, Any]:
         if not path.is_file():
             raise place.error("this is not a file", remedy="Give the path of a spec (.toml)")
         with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise place.error(f"the file cannot be read: {error.strerror}") from None
+
+
+def _toml(content: bytes, place: Place) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise place.error(f"the file is larger than {MAX_BYTES} bytes", remedy="A spec is a small text file")
     try:
