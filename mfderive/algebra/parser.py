@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import sympy as sp
 
-from ..errors import SpecError, nearest, nearest_function, quoted
+from ..errors import SpecError, UnknownNameError, nearest, nearest_function, nearest_word, quoted
 from ..errors.wishes import wish
 from .functions import FUNCTIONS, PUBLIC_FUNCTIONS, ClosedFunction, call
 from .syntax import CASES, syntax_tree
@@ -225,8 +225,10 @@ class _Reader:
                 return SpecError(f"{quoted(name)} in {self.text} is not allowed: {reason}")
         if name in PUBLIC_FUNCTIONS or name in self.heads or name in REDUCTIONS:
             return SpecError(f"'{name}' in {self.text} is a function", remedy=f"Write {name}(...)")
-        return SpecError(
-            f"unknown name {quoted(name)} in {self.text}", remedy=nearest(name, [*self.names.written, "pi"])
+        # A dotted name may be that of a module (nn.ReLU), which a sentence answers.
+        hint = nearest if name == base else nearest_word
+        return UnknownNameError(
+            f"unknown name {quoted(name)} in {self.text}", remedy=hint(name, [*self.names.written, "pi"])
         )
 
     def dotted(self, node: ast.Attribute) -> str:

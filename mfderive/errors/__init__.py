@@ -21,6 +21,7 @@ __all__ = [
     "ResourceError",
     "SpecError",
     "StateError",
+    "UnknownNameError",
     "nearest",
     "nearest_function",
     "nearest_word",
@@ -79,6 +80,10 @@ class SpecError(MfError):
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
+class UnknownNameError(SpecError):
+    """An expression has a name that is not known where it stands."""
+
+
 class DataError(SpecError):
     """A data file is missing, truncated, not finite, or of the wrong shape."""
 
@@ -117,13 +122,16 @@ def nearest_word(name: str, allowed: Iterable[str]) -> str:
     Where the word is another program's for something that people want, a sentence says what it is called
     here, how it is written, or that it does not exist (:mod:`mfderive.errors.wishes`).
     """
-    known = wish(name)
-    return f"{known} {_all_of(sorted(allowed))}" if known else nearest(name, allowed)
+    names = sorted(allowed)
+    known = None if any(plain_word(each) == plain_word(name) for each in names) else wish(name)
+    return f"{known} {_all_of(names)}" if known else nearest(name, names)
 
 
 def nearest_function(name: str, allowed: Iterable[str]) -> str:
     """As :func:`nearest_word`, for functions: one whose name is near computes something else."""
     known, names = wish(name), sorted(allowed)
+    if any(plain_word(each) == plain_word(name) for each in names):
+        return nearest(name, names)
     if known:
         return f"{known} {_all_of(names)}"
     own = f"It is a function of its own, not another name for {quoted(name)}. "

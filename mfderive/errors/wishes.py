@@ -52,9 +52,9 @@ WISHES: tuple[Wish, ...] = (
         'This is kind = "convolution", for any number of position axes.',
         CONVOLUTION,
     ),
-    _wish("maxpool maxpool1d maxpool2d max_pooling", 'This is kind = "max-pool".', CONVOLUTION),
+    _wish("maxpool1d maxpool2d max_pooling", 'This is kind = "max-pool".', CONVOLUTION),
     _wish(
-        "avgpool avgpool1d avgpool2d meanpool average_pooling mean_pool",
+        "avgpool avgpool1d avgpool2d average_pooling mean_pool",
         'This is kind = "average-pool".',
         CONVOLUTION,
     ),
@@ -98,10 +98,14 @@ WISHES: tuple[Wish, ...] = (
         SKIPS,
     ),
     _wish(
-        "lstm gru cell",
-        "LSTM and GRU cells do not exist yet; a gated layer is a recurrent connection into a second "
-        'pre-activation: into = "g" and activation = "tanh(h) * sigmoid(g)".',
-        RECURRENCE,
+        "lstm cell peephole",
+        "An LSTM cell is two layers whose gates are pre-activations of their own (specs/lstm.toml).",
+        f"{LAYERS}#long-short-term-memory",
+    ),
+    _wish(
+        "gru",
+        "A gated recurrent unit is a layer whose gates are pre-activations of their own (specs/gru.toml).",
+        f"{LAYERS}#gated-recurrent-unit",
     ),
     _wish(
         "rnn elman hidden_state",
@@ -129,7 +133,7 @@ WISHES: tuple[Wish, ...] = (
         NORMALISATION,
     ),
     _wish(
-        "layer_norm layer_normalization rms_norm ln",
+        "layer_norm layer_normalization rms_norm",
         "Layer and root-mean-square normalisation stand in the activation: "
         '"(h - mean(h)) / sqrt(mean((h - mean(h))**2) + 0.001)".',
         NORMALISATION,
@@ -177,7 +181,7 @@ WISHES: tuple[Wish, ...] = (
         TRAINING,
     ),
     _wish(
-        "gradient_clip gradient_clipping clip clip_norm clipnorm clipvalue max_norm",
+        "gradient_clip gradient_clipping clip clip_norm clipvalue max_norm",
         "Gradients are not clipped yet; the loss of kind huber bounds its slope by delta.",
         TRAINING,
     ),
@@ -192,7 +196,7 @@ WISHES: tuple[Wish, ...] = (
         'The rate of step k is learning_rate * schedule, an expression in k: schedule = "1 / (1 + k / 100)".',
         TRAINING,
     ),
-    _wish("batch batchsize minibatch", "This is batch_size in [training].", TRAINING),
+    _wish("batch minibatch", "This is batch_size in [training].", TRAINING),
     _wish(
         "early_stopping patience", "Training ends after a number of steps; it is not stopped early.", TRAINING
     ),
@@ -235,7 +239,7 @@ WISHES: tuple[Wish, ...] = (
     _wish("celu", "Write a * elu(h / a).", FUNCTIONS),
     _wish("mish", "Write h * tanh(softplus(h)).", FUNCTIONS),
     _wish(
-        "hardtanh hard_tanh clip_by_value clamp",
+        "hard_tanh clip_by_value clamp",
         "Write max(-1, min(h, 1)), with the bounds that are meant.",
         FUNCTIONS,
     ),

@@ -10,7 +10,7 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.parser import Names, constant_value
-from ..errors import SpecError, nearest_word, quoted, shown
+from ..errors import UnknownNameError, nearest_word, quoted, shown
 from ..network.network import DataSpec, LawSpec
 from ..network.place import Place
 from ..network.tables import DATA_KINDS, DATA_REFUSED, data_keys
@@ -75,8 +75,8 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
         names = Names(plain=frozenset(known), unavailable={"x": f"coordinates are {inputs}"})
         try:
             target = where.expression(text, "target", names)
-        except SpecError as error:
-            if few or not error.problem.startswith("unknown name"):
+        except UnknownNameError as error:
+            if few:
                 raise
             raise where.error(error.problem, key="target", remedy=f"Allowed: {inputs}") from None
         value = constant_value(target)
