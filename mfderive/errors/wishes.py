@@ -81,9 +81,9 @@ WISHES: tuple[Wish, ...] = (
         OWN_KIND,
     ),
     _wish(
-        "embedding embed one_hot",
-        "An embedding is a dense layer from x whose inputs are one-hot vectors: its weight is the table of "
-        "the embedding.",
+        "embedding embed",
+        "An embedding is a dense layer from x whose inputs are one-hot vectors (one_hot in [data] makes them of "
+        "a column): its weight is the table of the embedding.",
         DENSE,
     ),
     _wish(

@@ -51,11 +51,11 @@ def from_networkx(graph: Any, data: tuple[Array, Array] | None = None, *, seed: 
     return _resolved(parse_graph(graph), data, seed)
 
 
-def _resolved(parsed: Network, data: tuple[Array, Array] | None, seed: int | None) -> Network:
+def _resolved(parsed: Network, data: tuple[Array, Array] | None, seed: int | None, level: int = 4) -> Network:
     network = replace(resolve(parsed, data, seed), given=data)
     # Shapes that only the sizes decide (kernels, ties) are checked now rather than when they are used.
     forward_system(network)
-    warn_of_data(network, 4)
+    warn_of_data(network, level)
     return network
 
 
@@ -88,7 +88,7 @@ def change(network: Network, changes: Mapping[str, Any]) -> Network:
             "cannot be read in another way. Load the spec with data=(x, y), and change that network"
         )
     same_seed = _data_seed(network) == _data_seed(parsed)
-    return _resolved(parsed, network.given, network.source.seed if same_seed else None)
+    return _resolved(parsed, network.given, network.source.seed if same_seed else None, 5)
 
 
 def _reads_the_same(network: Network, parsed: Network) -> bool:
