@@ -131,9 +131,6 @@ def load_network(arguments: argparse.Namespace) -> Any:
     from ..samples.resolve import resolve
 
     parsed = _parsed(arguments)
-    from ..samples.resolve import resolve
-
-    parsed = _parsed(arguments)
     document = dict(parsed.document)
     if any(getattr(arguments, end, None) is not None for end in ENDS):
         for name in ("solver", "check"):

@@ -82,8 +82,8 @@ WISHES: tuple[Wish, ...] = (
     ),
     _wish(
         "embedding embed",
-        "An embedding is a dense layer from x whose inputs are one-hot vectors (one_hot in [data] makes them of "
-        "a column): its weight is the table of the embedding.",
+        "An embedding is a dense layer from x whose inputs are one-hot vectors (one_hot in [data] makes them "
+        "of a column): its weight is the table of the embedding.",
         DENSE,
     ),
     _wish(
