@@ -9,6 +9,7 @@ import sympy as sp
 
 from mfderive.algebra.functions import call
 from mfderive.algebra.laws import LawKind
+from mfderive.algebra.reduced import LogEntry
 from mfderive.forward.equations import forward_system
 from mfderive.network.network import (
     Connection,
@@ -89,7 +90,7 @@ def run_result(folder: Path, *, with_error: bool = True) -> RunResult:
         solver=folder / "solver.py",
         trajectories=trajectories(net, with_error=with_error),
         spec=f'title = "{NASTY}"\n',
-        reduction=(f"h2: every neuron is the same {NASTY}",),
+        reduction=(LogEntry("exchangeability", f"h2: every neuron is the same {NASTY}"),),
         settings={"flags": {"steps": 200}, "note": NASTY},
         timings={"solve the limit": 1.25},
     )

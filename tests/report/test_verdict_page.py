@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from mfderive.algebra.reduced import LogEntry
 from mfderive.report.folder import write_run
 from mfderive.report.html import items, words
 from mfderive.report.verdict_section import draw_distance, render_verdict, verdict_section, write_verdict_page
@@ -105,20 +106,20 @@ def test_code_between_backticks():
 
 def test_the_log_is_grouped_by_pass_and_warnings_are_shown(tmp_path):
     log = (
-        "closure: W2: random entries are replaced by their mean",
-        "closure: before 10, after 5",
-        "exchangeability: h2: every neuron is the same",
-        "ensembles: h1: 1024 scrambled Sobol points",
-        "something: of another kind",
+        LogEntry("closure", "W2: random entries are replaced by their mean"),
+        LogEntry("closure", "before 10, after 5"),
+        LogEntry("exchangeability", "h2: every neuron is the same"),
+        LogEntry("ensembles", "h1: 1024 scrambled Sobol points"),
+        LogEntry("a new pass", "of another kind: with a colon"),
     )
     warning = "the equations are formal, and `check` tests them"
     result = dataclasses.replace(run_result(tmp_path / "solver"), reduction=log, warnings=(warning,))
     write_run(tmp_path / "run", result)
     page = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
     part = page.split('<section id="reduction">')[1].split("</section>")[0]
-    assert part.count("<h3>") == 3
+    assert part.count("<h3>") == 4
     assert "<li>W2: random entries are replaced by their mean</li><li>before 10, after 5</li>" in part
-    assert "<li>something: of another kind</li>" in part
+    assert "<h3>a new pass</h3>" in part and "<li>of another kind: with a colon</li>" in part
     assert "closure:" not in part
     assert "<code>check</code> tests them" in page.split('<section id="warnings">')[1]
 
