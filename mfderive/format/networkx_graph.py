@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import SpecError, nearest
 from ..forward.kinds import DEFAULT_KIND, KINDS, connection_keys
 from ..network.names import INPUT, OUTPUT
-from ..network.network import Network
+from ..network.network import Network, register_graph_writer
 from ..network.tables import DOCUMENT, FORMAT
 from .reader import parse_document
 
@@ -45,6 +45,9 @@ def to_networkx(network: Network) -> Any:
         _add_edges(graph, layer["name"], layer)
     _add_edges(graph, OUTPUT, output)
     return graph
+
+
+register_graph_writer(to_networkx)
 
 
 def from_networkx(graph: Any) -> Network:
