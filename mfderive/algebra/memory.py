@@ -11,7 +11,7 @@ _ALWAYS_FREE = 2**24
 
 
 def free_memory() -> int:
-    """Bytes that this process may still take: what the machine has free, or its own limit (ulimit -v) leaves."""
+    """Bytes that this process may still take: what is free, or what its own limit (ulimit -v) leaves."""
     available = int(psutil.virtual_memory().available)
     try:
         import resource

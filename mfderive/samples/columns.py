@@ -23,7 +23,8 @@ Array = Any
 class Column:
     """One column: ``values`` [row] are float64 (nan: missing), bool, or text (object; None: missing).
 
-    ``number`` counts from 0; ``name`` is its heading (None: it has none).
+    ``number`` counts from 0 (below 0: it is of y, which was given apart from x, and has a name); ``name`` is
+    its heading (None: it has none).
     """
 
     number: int
@@ -44,7 +45,7 @@ class Column:
 
     def __str__(self) -> str:
         """How a message names it."""
-        counted = f"column {self.number + 1}"
+        counted = f"column {self.number + 1}" if self.number >= 0 else "y, column"
         return f"{counted} ({quoted(self.name)})" if self.name is not None else counted
 
     @property

@@ -51,8 +51,8 @@ def given_rows(data: Any, options: Mapping[str, Any], place: DataPlace) -> Rows:
             f"x has shape {inputs.shape}", "one_hot", "Only columns of [sample, column] have values"
         )
     table = inputs[:, None] if inputs.ndim == 1 else inputs
-    if names is None and table.dtype.kind not in "iufb" and "one_hot" not in options:
-        place.numbers(table, "x", None)  # refuses words and whatever else is no number
+    if table.dtype.kind not in "iufbOUS":
+        place.numbers(table, "x", None)  # refuses complex numbers, dates and the like
     columns = tuple(
         Column(c, names[c] if names else None, column_values(table[:, c], _called(names, c), None, place))
         for c in range(table.shape[1])
@@ -71,7 +71,9 @@ def _targets(given: Any, y: Array | None, place: DataPlace, missing: str | None)
         raise place.error(f"y has shape {y.shape}", "y", "Expected [sample] or [sample, outputs]")
     table = y[:, None] if y.ndim == 1 else y
     return tuple(
-        Column(c, names[c] if c < len(names) else None, column_values(table[:, c], "y", None, place))
+        Column(
+            -1 - c, names[c] if c < len(names) else f"y {c + 1}", column_values(table[:, c], "y", None, place)
+        )
         for c in range(table.shape[1])
     )
 
