@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import html as html_module
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import latex2mathml.converter
 
@@ -31,6 +32,7 @@ _TEX_SPECIAL = {
     **{sign: "\\" + sign for sign in "#$%&_{}"},
 }
 _EQUALS = 1.4  # ems
+_TAG = 4.0  # a number of the paper, and the space before it
 _WIDE_LEFT = 0.35  # of the room
 _INDENT = r"\qquad"
 # What remarks say in unicode, as formulas.
@@ -114,7 +116,7 @@ def text(system: ForwardSystem | Reduced, notation: str = "both") -> str:
                 [
                     section.title,
                     *(f"  {remark}" for remark in section.remarks),
-                    *(f"  {line.left} = {line.right}" for line in section.lines),
+                    *_text_lines(section.lines),
                     *(f"  {name.ljust(width)}  {factor}" for name, factor in section.rows),
                 ]
             )
@@ -122,39 +124,68 @@ def text(system: ForwardSystem | Reduced, notation: str = "both") -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+def _text_lines(lines: Sequence[Line]) -> Iterator[str]:
+    """Equations as lines of text, the paper's numbers in one column at their right."""
+    widest = max((len(line.left + line.right) for line in lines if line.number is not None), default=0)
+    for line in lines:
+        room = " " * (widest - len(line.left + line.right) + 4)
+        number = "" if line.number is None else f"{room}({line.number})"
+        yield f"  {line.left} = {line.right}{number}"
+
+
 def latex(system: ForwardSystem | Reduced, notation: str = "embedding") -> str:
     """The equations as one LaTeX ``aligned`` block (math mode is up to the caller)."""
     return _aligned([line for part in pages(system, LATEX, notation) for line in part.lines], "aligned")
 
 
+# A number of the paper at the right of a row. Inside of ``aligned`` TeX knows no tags.
+_TAGS = {"align*": r" \tag{%d}", "aligned": r" && \qquad \text{(%d)}"}
+
+
 def _aligned(lines: list[Line], environment: str) -> str:
     """Equations aligned at the equals sign; long right-hand sides go on in the next lines."""
-    rows = [
-        f"{left} &= {right}" if left else rf"&{'' if first else _INDENT} {right}"
-        for left, right, first in _rows(lines, DOCUMENT_WIDTH)
-    ]
+    rows = []
+    for row in rows_of(lines, DOCUMENT_WIDTH):
+        shown = f"{row.left} &= {row.right}" if row.left else rf"&{'' if row.first else _INDENT} {row.right}"
+        rows.append(shown + ("" if row.number is None else _TAGS[environment] % row.number))
     joined = " \\\\\n".join(rows)
     return f"\\begin{{{environment}}}\n{joined}\n\\end{{{environment}}}"
 
 
-def _rows(lines: list[Line], room: float) -> Iterator[tuple[str, str, bool]]:
-    """(left side, right side, whether an equation begins) of rows that fit beside the widest left side.
+class Row(NamedTuple):
+    """A row of a page: ``first`` where an equation begins; its last row carries the paper's number."""
 
-    Later rows of an equation have no left side. A left side that is wide itself stands in the right column,
-    and its equals sign in a row of its own.
-    """
+    left: str
+    right: str
+    first: bool
+    number: int | None = None
+
+
+def rows_of(lines: list[Line], room: float) -> Iterator[Row]:
+    """The equations in rows that fit beside the widest left side, and beside their numbers."""
     narrow = [wide for line in lines if (wide := width(line.left)) <= room * _WIDE_LEFT]
     rest = room - max(narrow, default=0.0) - _EQUALS
     for line in lines:
-        if width(line.left) <= room * _WIDE_LEFT:
-            pieces = broken(line.right, rest)
-            yield line.left, pieces[0], True
-            yield from (("", piece, False) for piece in pieces[1:])
-            continue
-        for number, piece in enumerate(broken(line.left, rest)):
-            yield "", piece, not number
-        for number, piece in enumerate(broken(line.right, rest - _EQUALS - CONTINUED)):
-            yield "", piece if number else f"{{}} = {piece}", False
+        tagged = 0.0 if line.number is None else _TAG
+        *rows, last = _rows(line, room, rest - tagged)
+        yield from rows
+        yield last._replace(number=line.number)
+
+
+def _rows(line: Line, room: float, rest: float) -> Iterator[Row]:
+    """The rows of one equation, whose later ones have no left side.
+
+    A left side that is wide itself stands in the right column, and its equals sign in a row of its own.
+    """
+    if width(line.left) <= room * _WIDE_LEFT:
+        pieces = broken(line.right, rest)
+        yield Row(line.left, pieces[0], True)
+        yield from (Row("", piece, False) for piece in pieces[1:])
+        return
+    for number, piece in enumerate(broken(line.left, rest)):
+        yield Row("", piece, not number)
+    for number, piece in enumerate(broken(line.right, rest - _EQUALS - CONTINUED)):
+        yield Row("", piece if number else f"{{}} = {piece}", False)
 
 
 def latex_document(system: ForwardSystem | Reduced, notation: str = "both") -> str:
@@ -226,12 +257,19 @@ def _remark_html(remark: str) -> str:
 
 
 def html_table(lines: list[Line]) -> str:
-    """Equations in a table, aligned at the equals sign; long right-hand sides go on in the next rows."""
+    """Equations in a table, aligned at the equals sign; long right-hand sides go on in the next rows.
+
+    Numbers of the paper stand in a column of their own at the right.
+    """
+    numbered = any(line.number is not None for line in lines)
     rows = []
-    for left, right, first in _rows(lines, PAGE_WIDTH):
+    for left, right, first, number in rows_of(lines, PAGE_WIDTH):
         shown = mathml(rf"\displaystyle {left}", "inline") if left else ""
         formula = mathml(rf"\displaystyle = {right}" if left else rf"\displaystyle {right}", "inline")
         indent = "" if first else ";padding-left:2.5em"
         cells = f'<td style="text-align:right">{shown}</td><td style="text-align:left{indent}">{formula}</td>'
+        if numbered:
+            shown = "" if number is None else f"({number})"
+            cells += f'<td style="text-align:right;padding-left:2em">{shown}</td>'
         rows.append(f"<tr>{cells}</tr>")
     return "\n".join(["<table>", *rows, "</table>"])

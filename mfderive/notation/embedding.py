@@ -10,10 +10,11 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
-from ..algebra.system import ForwardSystem
+from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import Affine, AxisKind, Equation, Role
 from .letters import Letter, name_of, scalings
 from .nodes import RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
+from .paper_numbers import Notation, PaperNumbers, Quantity
 from .printer import MULTIPLY, Printer
 from .styles import LATEX, TEXT, Style
 from .tree import TreeBuilder
@@ -154,11 +155,12 @@ class EmbeddingVocabulary:
 
 @dataclass(frozen=True)
 class Line:
-    """One printed equation: the key under which it can be looked up, and its two sides."""
+    """One printed equation: the key under which it can be looked up, its sides, its number in the paper."""
 
     key: str
     left: str
     right: str
+    number: int | None = None
 
 
 class Embedding:
@@ -203,8 +205,18 @@ class Embedding:
             left = self.printer.text(head(Head(name), *tree.lhs.args))
             rate = self.system.parameter[name].rate
             right = self._with_rate(rate, tree.rhs)
-            lines.append(Line(name, self._time_derivative(left), right))
+            lines.append(Line(name, self._time_derivative(left), right, self._number(name)))
         return lines
+
+    def _number(self, parameter: str) -> int | None:
+        """The paper's number of the evolution of a parameter."""
+        if self._numbers is None:
+            return None
+        return self._numbers.of(Notation.EMBEDDING, Quantity.EVOLUTION, parameter)
+
+    @cached_property
+    def _numbers(self) -> PaperNumbers | None:
+        return PaperNumbers(self.system) if isinstance(self.system, LimitSystem) else None
 
     def _with_rate(self, rate: sp.Expr, right: Tree) -> str:
         if rate.is_number or right == 0:

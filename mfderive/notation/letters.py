@@ -265,8 +265,8 @@ class Letters:
         return "x"
 
     def preactivation(self, layer: str) -> str:
-        """The name of the pre-activation h of a layer without recurrent steps; KeyError if there is none."""
-        return self._preactivations[layer]
+        """The name of the pre-activation h of a layer without recurrent steps; "" where there is none."""
+        return self._preactivations.get(layer, "")
 
     @cached_property
     def _preactivations(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from .existence import obstacle
 from .measure import MeasureWriter
 from .measure_nodes import Apply, Change, Rate
 from .nodes import head_name
+from .paper_numbers import Notation, PaperNumbers, Quantity
 from .sigma import UngroupedError
 from .tree import TreeBuilder
 
@@ -29,7 +31,8 @@ class MeasureForm:
     """The trees of a system in measure notation, each ``Eq(left, right)`` under the name of its left side.
 
     ``forward`` (16, 39), ``backward`` (17)-(21), ``gradients`` (the definitions of G) and ``evolution``
-    (22)-(24), the last in Eulerian form.
+    (22)-(24), the last in Eulerian form. ``numbers`` has the paper's number of an equation under the same
+    name, where the network is one of the paper's.
     """
 
     system: LimitSystem
@@ -39,6 +42,7 @@ class MeasureForm:
     gradients: Named
     evolution: Named
     rates: tuple[tuple[str, sp.Expr], ...]
+    numbers: Mapping[str, int]
 
     @property
     def equations(self) -> Named:
@@ -76,28 +80,44 @@ def measure_form(system: LimitSystem) -> MeasureForm:
 
 
 def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:
-    forward = [tree for _, tree in writer.forward()]
-    backward = [tree for _, tree in writer.backward()]
+    forward = dict(writer.forward())
+    backward = dict(writer.backward())
     gradients = []
     for parameter, tree in writer.evolved():
         derivative = writer.derivative(parameter, tree)
         if derivative is not None:
-            backward.append(writer.delta(parameter, derivative))
+            backward[parameter] = writer.delta(parameter, derivative)
         gradients.append(writer.gradient(parameter, tree))
     eulerian = EulerianWriter(writer)
-    evolution = [tree for _, tree in eulerian.equations()]
+    evolution = dict(eulerian.equations())
+    quantities = {Quantity.VALUE: forward, Quantity.DELTA: backward, Quantity.EVOLUTION: evolution}
     return MeasureForm(
         system=system,
         alphabet=writer.alphabet,
-        forward=_named(forward),
-        backward=_named(backward),
+        forward=_named(forward.values()),
+        backward=_named(backward.values()),
         gradients=_named(gradients),
-        evolution=_named(evolution),
+        evolution=_named(evolution.values()),
         rates=tuple(eulerian.rates.items()),
+        numbers=dict(_numbers(system, writer.alphabet.manner, quantities)),
     )
 
 
-def _named(trees: list[Tree]) -> Named:
+def _numbers(
+    system: LimitSystem, manner: Manner, quantities: Mapping[Quantity, Mapping[str, Tree]]
+) -> Iterator[tuple[str, int]]:
+    """The name of an equation and its number in the paper, for each that has one."""
+    paper = PaperNumbers(system)
+    if paper.manner is not manner:
+        return
+    for quantity, trees in quantities.items():
+        for field, tree in trees.items():
+            number = paper.of(Notation.MEASURE, quantity, field)
+            if number is not None:
+                yield key_of(tree.lhs), number
+
+
+def _named(trees: Iterable[Tree]) -> Named:
     """Trees by the name of their left side; two that define the same thing must agree."""
     found: dict[str, Tree] = {}
     for tree in trees:

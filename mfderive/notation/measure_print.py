@@ -152,7 +152,8 @@ class MeasurePage:
 
     def line(self, name: str, tree: Tree) -> Line:
         """One printed equation."""
-        return Line(name, self.printer.text(tree.lhs), self.printer.text(tree.rhs))
+        left, right = self.printer.text(tree.lhs), self.printer.text(tree.rhs)
+        return Line(name, left, right, self.form.numbers.get(name))
 
     def sections(self) -> list[tuple[str, list[Line]]]:
         """Titled groups of equations."""

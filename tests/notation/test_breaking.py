@@ -12,7 +12,7 @@ from exact.strategies import seeded
 import mfderive as mf
 from mfderive.notation import html, latex_document, text
 from mfderive.notation.breaking import CONTINUED, DOCUMENT_WIDTH, broken, width
-from mfderive.notation.document import _rows, pages
+from mfderive.notation.document import pages, rows_of
 from mfderive.notation.styles import LATEX
 
 SPECS = {path.stem: path for path in sorted((Path(__file__).parents[2] / "specs").glob("*.toml"))}
@@ -33,25 +33,26 @@ def limit(name):
 
 def sections(name, room):
     """The rows of every section of a spec's equations, and the width of its widest left side."""
-    for system in (limit(name), mf.reduce(limit(name))):
+    for system in (limit(name), mf.reduce(limit(name)).system):
         for section in pages(system, LATEX, "both"):
-            rows = list(_rows(list(section.lines), room))
-            yield rows, max((width(left) for left, _, _ in rows), default=0.0)
+            rows = list(rows_of(list(section.lines), room))
+            yield rows, max((width(row.left) for row in rows), default=0.0)
 
 
 @pytest.mark.parametrize("name", [*SPECS, *RANDOM])
 def test_no_row_is_wider_than_the_page(name):
     """By the estimate: left side, equals sign (1.4 em), indent of later rows, right side."""
     for rows, left in sections(name, DOCUMENT_WIDTH):
-        for _, right, first in rows:
-            assert left + 1.4 + (0 if first else CONTINUED) + width(right) <= DOCUMENT_WIDTH + 1e-9, right
+        for row in rows:
+            used = left + 1.4 + (0 if row.first else CONTINUED) + width(row.right)
+            assert used + (0 if row.number is None else 4) <= DOCUMENT_WIDTH + 1e-9, row.right
 
 
 @pytest.mark.parametrize("name", [*SPECS, *RANDOM])
 def test_rows_are_whole_formulas(name):
     r"""TeX needs braces, \left and \right to match within a row."""
     for rows, _ in sections(name, 30.0):
-        for left, right, _ in rows:
+        for left, right, *_ in rows:
             for formula in (left, right):
                 assert formula.count("{") == formula.count("}")
                 depth = 0

@@ -137,36 +137,62 @@ def test_random_networks_carry_f_along_the_path():
     """d/dt f(s_t) by the printed equation = the velocity of the particle's weight, to rounding.
 
     The derivative along the path is a complex step, so both sides round alike: 1e-9 of the largest term.
-    Without transport the difference is of the order of the terms themselves.
+    Without transport the difference is of the order of the terms themselves. The networks are the first ten
+    random ones with measure notation in which something is transported.
     """
-    kinds = set()
-    for seed in (12, 19, 26, 34, 45, 63, 131, 132, 167, 179):
+    kinds, moving = set(), 0
+    for seed in range(200):
         case = case_of(seed)
+        if moving == 10 or obstacle(case.limit) is not None:
+            continue
         form = measure_form(case.limit)
         found, still = eulerian(form, case, seed)
         for weight, (error, scale) in found.items():
             assert error <= 1e-9 * max(scale, still[weight][0]), (seed, weight)
-        assert any(error > 1e-3 for error, _ in still.values()), seed
-        for _, tree in form.evolution:
-            kinds |= {type(node) for node in tree.atoms(Inner, Frechet)}
+        if any(error > 1e-3 for error, _ in still.values()):
+            moving += 1
+            for _, tree in form.evolution:
+                kinds |= {type(node) for node in tree.atoms(Inner, Frechet)}
+    assert moving == 10
     assert kinds == {Inner, Frechet}
+
+
+def drawn(system, seed):
+    """A state of small width with everything drawn, and a batch."""
+    rng = np.random.default_rng(seed)
+    plain = draw_noise(system)
+    sizes = {axis.name: axis.size or 3 for axis in plain.axes}
+    state = {q.name: rng.normal(size=[sizes[a] for a in q.axes]) for q in plain.parameters}
+    state["p"] = {axis.name: np.full(3, 1 / 3) for axis in plain.populations}
+    return state, *(rng.normal(size=[sizes[a] for a in plain.field[name].axes]) for name in "xy")
 
 
 def test_a_lost_transport_term_is_noticed():
     """Each single transport term that is left out of a printed equation breaks the test above."""
-    case = case_of(167)
-    form = measure_form(case.limit)
-    values = EulerianValues(form, case.state, case.t, 167)
+    own = {"gain": systems.LAW}
+    layers = [
+        {"name": "h1", "from": "x", "weight": systems.LAW, "activation": "gain * tanh(h)", "parameters": own},
+        {"name": "h2", "from": "h1", "weight": systems.LAW, "bias": systems.LAW, "activation": "tanh"},
+        {
+            "name": "h3",
+            "connections": [{"from": name, "weight": systems.LAW} for name in ("h1", "h2")],
+            "activation": "tanh",
+        },
+    ]
+    system = systems.derived(layers, {"from": "h3", "weight": systems.LAW})
+    state, x, y = drawn(system, 2)
+    values = EulerianValues(measure_form(system), state, 0.5, 80)
     right = values.transport
     terms = []
     values.transport = lambda weight, term, *rest: terms.append((weight, term)) or right(weight, term, *rest)
-    values.errors(case.x, case.y)
-    assert len(terms) > 3
+    values.errors(x, y)
+    assert len(terms) == 6
+    assert {type(node) for _, term in terms for node in term.atoms(Inner, Frechet)} == {Inner, Frechet}
     for lost in terms:
         values.transport = lambda weight, term, *rest, lost=lost: (
             0 * right(weight, term, *rest) if (weight, term) == lost else right(weight, term, *rest)
         )
-        assert max(error for error, _ in values.errors(case.x, case.y).values()) > 1e-4, lost
+        assert max(error for error, _ in values.errors(x, y).values()) > 1e-4, lost
 
 
 def test_weights_between_the_same_layers_have_their_own_letters():
@@ -223,13 +249,8 @@ def test_nonlinear_operations_name_the_weight():
 
 def test_other_systems_carry_f_along_the_path():
     """Layer normalisation, a finite layer, convolutions with several outputs: transport by the numbers."""
-    rng = np.random.default_rng(4)
     for system in (systems.normalised(), systems.convolutional(), systems.convolutional(3)):
-        plain = draw_noise(system)
-        sizes = {axis.name: axis.size or 3 for axis in plain.axes}
-        state = {q.name: rng.normal(size=[sizes[a] for a in q.axes]) for q in plain.parameters}
-        state["p"] = {axis.name: np.full(3, 1 / 3) for axis in plain.populations}
-        x, y = (rng.normal(size=[sizes[a] for a in plain.field[name].axes]) for name in "xy")
+        state, x, y = drawn(system, 4)
         values = EulerianValues(measure_form(system), state, 0.5, 1)
         for weight, (error, scale) in values.errors(x, y).items():
             assert error <= 1e-9 * scale, weight

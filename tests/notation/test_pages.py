@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -11,12 +12,13 @@ import mfderive as mf
 from mfderive import reduce
 from mfderive.algebra.functions import call, only_inside, split_inside
 from mfderive.errors import MfError
-from mfderive.notation import html, latex, latex_document, mathml, text
+from mfderive.notation import equation_text, html, latex, latex_document, mathml, text
 from mfderive.notation.printer import spelled
 
 from . import systems
 from .systems import LAW
 
+SPECS = Path(__file__).parents[2] / "specs"
 THREE_LAYERS = """\
 Forward
   H₁(c₁; x) = Σ_i w₁(c₁, i) x_i
@@ -33,9 +35,9 @@ Backward
   Δ_H₁(c₁; x) = σ'(H₁(c₁; x)) E_{c₂,ζ}[w₂(c₂, c₁, ζ) Δ_H₂(c₂; x)]
 
 Evolution
-  ∂ₜ w₁(c₁, i) = −E_P[∂₂L(y, ŷ(x)) Δ_H₁(c₁; x) x_i]
-  ∂ₜ w₂(c₂, c₁, ζ) = −E_P[∂₂L(y, ŷ(x)) Δ_H₂(c₂; x) σ(H₁(c₁; x))]
-  ∂ₜ β(c₂) = −E_P[∂₂L(y, ŷ(x)) σ(H₂(c₂; x))]
+  ∂ₜ w₁(c₁, i) = −E_P[∂₂L(y, ŷ(x)) Δ_H₁(c₁; x) x_i]                 (36)
+  ∂ₜ w₂(c₂, c₁, ζ) = −E_P[∂₂L(y, ŷ(x)) Δ_H₂(c₂; x) σ(H₁(c₁; x))]    (35)
+  ∂ₜ β(c₂) = −E_P[∂₂L(y, ŷ(x)) σ(H₂(c₂; x))]                        (34)
 
 Gradient scalings
   What multiplies the plain gradient in a network of widths n.
@@ -226,3 +228,47 @@ def test_what_is_joined_for_a_maximum_is_split_again():
     assert split_inside(only_inside(value, inside)) == (value, inside)
     assert split_inside(call("min", value, 2 * inside - 1)) is None
     assert split_inside(call("min", value, sp.Integer(3))) is None and split_inside(value) is None
+
+
+def sequences(**more):
+    """The limit of a network on sequences, with a second pre-activation and statistics at every step."""
+    layer = {
+        "name": "r",
+        "steps": 3,
+        "connections": [
+            {"from": "x", "weight": LAW},
+            {"from": "x", "weight": LAW, "into": "g"},
+            {"from": "r", "kind": "recurrent", "weight": LAW},
+        ],
+        "activation": "tanh(h - mean(h)) * sigmoid(g)",
+        **more,
+    }
+    return mf.derive(
+        mf.load(
+            {
+                "format": 1,
+                "title": "sequences",
+                "data": {"kind": "teacher", "dimension": 6, "shape": [3, 2], "target": "x1"},
+                "loss": {"kind": "squared"},
+                "layers": [layer],
+                "output": {"from": "r", "weight": "normal(1, 1)"},
+                "training": {"learning_rate": 0.1, "steps": 1},
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize("limit", [sequences, lambda: mf.derive(mf.load(SPECS / "recurrent_elman.toml"))])
+def test_steps_are_superscripts_in_every_form(limit):
+    """A layer has H⁽¹⁾, a⁽¹⁾ and so on at step 1; the name of the field (r.step1) is never printed."""
+    limit = limit()
+    lines = [equation_text(limit, e, inline=way) for e in limit.equations for way in (False, True)]
+    pages = [text(limit), text(mf.reduce(limit)), latex_document(limit), html(limit), "\n".join(lines)]
+    assert not any(re.search(r"step.?\d", page) for page in pages)
+    assert "H⁽¹⁾_r(c_r; x)" in pages[0] and "a⁽²⁾_r(c_r; x)" in pages[4] and "D_{H⁽³⁾_r}" in pages[4]
+    assert r"H^{(1)}_{r}" in pages[2]
+
+
+def test_helpers_of_a_step_carry_it_too():
+    shown = text(sequences(), "embedding")
+    assert "g⁽²⁾_r(c_r; x)" in shown and "mean1⁽³⁾_r(x)" in shown
