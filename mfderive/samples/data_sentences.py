@@ -90,12 +90,17 @@ def _scaled(scale: Scaling, what: str) -> str:
     else:
         low, high = (0.0, 1.0) if isinstance(scale.asked, str) else scale.asked
         how = f"to {float(low):g} … {float(high):g}"
-    units = ", ".join(f"{unit:.3g}" for unit in scale.unit[:_LISTED])
+    units = ", ".join(_size(unit) for unit in scale.unit[:_LISTED])
     units += ", …" if len(scale.unit) > _LISTED else ""
     back = "" if what == "inputs" else "; the loss is that of scaled targets, predict scales back"
     return (
         f"each column of the {what} scaled {how} by the training rows (one unit is {units} of the data){back}"
     )
+
+
+def _size(value: float) -> str:
+    """A size in three digits, large ones as people write them."""
+    return f"{value:,.0f}" if 100 <= value < 1e9 else f"{value:.3g}"
 
 
 # --- findings --------------------------------------------------------------------------------------------
@@ -135,24 +140,24 @@ def _idle(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
 
 def _uneven(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
     large, small = (
-        ", ".join(f"{few(name)} ({size:.3g})" for name, size in facts[key]) for key in ("large", "small")
+        ", ".join(f"{few(name)} ({_size(size)})" for name, size in facts[key]) for key in ("large", "small")
     )
     return (
-        f"Columns of x differ in size by a factor of {facts['factor']:.3g}: the standard deviation is large "
-        f"in {large}, small in {small}. Large columns drown the others, and training may not move. "
+        f"Columns of x differ in size by a factor of {_size(facts['factor'])}: the standard deviation is "
+        f"large in {large}, small in {small}. Large columns drown the others, and training may not move. "
         'Scale the columns: scale = "standardize" in [data].'
     )
 
 
 def _large(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
     lead = (
-        f"The first pre-activations ({subjects[0]}) are about {facts['got']:.3g} in size; for inputs of "
-        f"size 1 their weights' law gives {facts['expected']:.3g}. Inputs run from {facts['lowest']:g} to "
+        f"The first pre-activations ({subjects[0]}) are about {_size(facts['got'])} in size; for inputs of "
+        f"size 1 their weights' law gives {_size(facts['expected'])}. Inputs run from {facts['lowest']:g} to "
         f"{facts['highest']:g}"
     )
     if facts["pixels"]:
         return f"{lead}, as pixels do. Bring them to size 1: range = [-1, 1] in [data]."
-    columns = ", ".join(f"{few(name)} ({size:.3g})" for name, size in facts["columns"])
+    columns = ", ".join(f"{few(name)} ({_size(size)})" for name, size in facts["columns"])
     return (
         f'{lead}; the largest are {columns}. Bring them to size 1: scale = "standardize" in [data], or make '
         "the initial weights smaller."

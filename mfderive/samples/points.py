@@ -21,10 +21,11 @@ def check_law(law: Law, arguments: tuple[Array, ...], table: str, file: str | No
     for name, values in zip(law.row.arguments, arguments, strict=True):
         numbers = np.asarray(values, dtype=np.float64)
         wrong = ~np.isfinite(numbers)
-        if name in law.row.not_negative:
+        bounded = name in law.row.not_negative and not law.row.sign_is_idle
+        if bounded:
             wrong |= numbers < 0
         if wrong.any():
-            allowed = "finite and not negative" if name in law.row.not_negative else "finite"
+            allowed = "finite and not negative" if bounded else "finite"
             raise SpecError(
                 f"the {name} of the law '{law.text}' is {float(numbers[wrong][0])} for some entry",
                 file=file,
