@@ -44,7 +44,8 @@ class LawRow:
     """One law of a parameter's entries.
 
     ``arguments`` are their names in the order in which they are written; ``not_negative`` those that must
-    not be; ``ordered``: the first must not exceed the second. ``mean``, ``is_deterministic`` and
+    not be (``sign_is_idle``: a negative one gives the same law, and is refused only where it is written as
+    a number); ``ordered``: the first must not exceed the second. ``mean``, ``is_deterministic`` and
     ``is_symmetric`` are functions of the arguments (expressions). ``draw`` draws entries (see
     :mod:`mfderive.algebra.law_draws`). ``standard`` (None: nothing is random) is the standard variable of
     each number and ``transform(arguments, standard values [node, ...])`` the law's values at given ones.
@@ -60,6 +61,7 @@ class LawRow:
     standard: Standard | None = None
     transform: Callable[[tuple[Array, ...], Array], Array] | None = None
     not_negative: tuple[str, ...] = ()
+    sign_is_idle: bool = False
     ordered: bool = False
     is_vector: bool = False
     is_written: bool = True
@@ -108,6 +110,7 @@ _ROWS = (
         standard=Standard.PAIR,
         transform=lambda a, z: a[0] * np.where(z < 0.5, 1.0, -1.0),
         not_negative=("scale",),
+        sign_is_idle=True,
     ),
     LawRow(
         LawKind.SPHERE,
@@ -119,6 +122,7 @@ _ROWS = (
         standard=Standard.NORMAL,
         transform=_on_sphere,
         not_negative=("radius",),
+        sign_is_idle=True,
         is_vector=True,
     ),
     LawRow(
