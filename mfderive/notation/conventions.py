@@ -41,8 +41,8 @@ def single_axes(system: ForwardSystem) -> frozenset[str]:
     candidates = {a.name for a in system.axes if a.kind is AxisKind.FINITE and a.size == 1}
     for equation in system.equations:
         for term in equation.terms:
-            places = [(a.field, a.slots) for _, a in term.accesses] + [(equation.field, term.target)]
-            for name, slots in places:
+            reads = [(a.field, a.slots) for _, a in term.accesses] + [(equation.field, term.target)]
+            for name, slots in reads:
                 for axis, slot in zip(system.field[name].axes, slots, strict=True):
                     if not isinstance(slot, Index) and slot != Affine((), 0):
                         candidates.discard(axis)

@@ -84,9 +84,9 @@ class DependenceTracker:
             return Dependence(frozenset(self._parameter_variables(name, node)))
         stands = self.builder.heads[name]
         known = self.known[stands]
-        places = dict(zip(self.slots[stands], self.neurons(node.args), strict=True))
+        own_neurons = dict(zip(self.slots[stands], self.neurons(node.args), strict=True))
         return Dependence(
-            frozenset((places[symbol], key) for symbol, key in known.own), known.measures, known.data
+            frozenset((own_neurons[symbol], key) for symbol, key in known.own), known.measures, known.data
         )
 
     def _theta_dependence(self, node: Activation) -> Dependence:

@@ -116,17 +116,17 @@ class EulerianWriter:
     def _own(self, weight: str, population: str) -> tuple[StateVariable, ...]:
         """The target's variables on which the change of f depends: those of G, and f itself."""
         known = self.writer.known[_gradient_of(weight)]
-        place = self.writer.slots[_gradient_of(weight)][0]
-        keys = {key for symbol, key in known.own if symbol == place} | {weight}
+        target = self.writer.slots[_gradient_of(weight)][0]
+        keys = {key for symbol, key in known.own if symbol == target} | {weight}
         return tuple(v for v in self.alphabet.states[population] if v.key in keys)
 
     def _transport(self, source: str, neuron: Tree, value: Tree, scope: Scope) -> list[Tree]:
         state = self.alphabet.states[source]
         terms = []
-        for place, variable in enumerate(state, start=1):
+        for number, variable in enumerate(state, start=1):
             if not self.trained(variable):
                 continue
-            position = sp.Integer(place if len(state) > 1 else 0)
+            position = sp.Integer(number if len(state) > 1 else 0)
             if variable.function:
                 terms.append(Frechet(value, position, self._direction(variable, source, neuron, scope)))
                 continue

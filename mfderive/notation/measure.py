@@ -95,9 +95,9 @@ class MeasureWriter(DependenceTracker):
         """A quantity with its arguments: variables, other slots; x (and y); laws."""
         known = self.known[quantity]
         arguments: list[Tree] = []
-        for place, neuron in zip(self.slots[quantity], neurons, strict=True):
-            own = {key for symbol, key in known.own if symbol == place}
-            state = self.alphabet.states[self.population(place) or ""]
+        for slot, neuron in zip(self.slots[quantity], neurons, strict=True):
+            own = {key for symbol, key in known.own if symbol == slot}
+            state = self.alphabet.states[self.population(slot) or ""]
             arguments += [scope.letters[neuron, v.key] for v in state if v.key in own]
         data = [sp.Symbol(letter) for letter in ("x", "y") if letter in known.data]
         return head(shown, *arguments, *rest, *data, *self.measures(known.measures))

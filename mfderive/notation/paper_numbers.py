@@ -104,10 +104,10 @@ class PaperNumbers:
         """The number of the equation of a quantity of a field (a parameter's evolution, its Delta)."""
         if self.manner is None or (quantity is Quantity.EVOLUTION and not self._has_unit_rates):
             return None
-        place = self._place(field)
-        if place is None:
+        found = self._subject(field)
+        if found is None:
             return None
-        subject, layer = place
+        subject, layer = found
         for row in PAPER_EQUATIONS:
             here = row.first <= layer <= (row.last or layer)
             if here and (row.manner, row.notation, row.quantity, row.subject) == (
@@ -116,7 +116,7 @@ class PaperNumbers:
                 return row.number
         return None
 
-    def _place(self, name: str) -> tuple[Subject, int] | None:
+    def _subject(self, name: str) -> tuple[Subject, int] | None:
         """What a field is in a network of the paper's, and its layer; None for what the paper has not."""
         if name == "yhat":
             return Subject.OUTPUT, len(self.letters.number)

@@ -63,7 +63,7 @@ class Vocabulary(Protocol):
         """A node of the notation's own."""
 
     def rank(self, node: Tree) -> int:
-        """The place of a factor in a product (small: left)."""
+        """The rank of a factor in a product: factors of a small one stand at the left."""
 
 
 class Printer:
@@ -145,13 +145,13 @@ class Printer:
             return self._product(content, [rest])
         terms = sorted(node.args, key=self._term_key)
         pieces = []
-        for place, term in enumerate(terms):
+        for position, term in enumerate(terms):
             negative = term.as_coeff_Mul()[0].is_negative
             shown = self.text(-term if negative else term, MULTIPLY if negative else ADD)
-            if place + 1 < len(terms) and self._ends_open(term):
+            if position + 1 < len(terms) and self._ends_open(term):
                 shown = self.style.group(shown)
             sign = self.style.minus if negative else "+"
-            if place:
+            if position:
                 pieces.append(f" {sign} {shown}")
             else:
                 pieces.append(f"{sign}{shown}" if negative else shown)
@@ -222,9 +222,9 @@ class Printer:
             return self.text(factors[0], MULTIPLY)
         last = len(factors) - 1
         shown = list(front)
-        for place, factor in enumerate(factors):
+        for position, factor in enumerate(factors):
             piece = self.text(factor, MULTIPLY)
-            if self._ends_open(factor) and place < last:
+            if self._ends_open(factor) and position < last:
                 piece = self.style.group(piece)
             shown.append(piece)
         return self.style.times.join(shown)

@@ -115,8 +115,8 @@ class TreeBuilder:
         """The right side at the given target slots."""
         if equation.selector:
             values = sp.Add(*[self.term(term, targets, equation) for term in equation.terms])
-            places = [place for place in targets[-equation.selector :] if not place.is_number]
-            return head(FIRST_MAXIMUM, values, *places) if places else sp.Integer(1)
+            positions = [position for position in targets[-equation.selector :] if not position.is_number]
+            return head(FIRST_MAXIMUM, values, *positions) if positions else sp.Integer(1)
         return sp.Add(*[self.term(term, targets, equation) for term in equation.terms])
 
     def term(self, term: Term, targets: tuple[Tree, ...], equation: Equation) -> Tree:
@@ -139,8 +139,8 @@ class TreeBuilder:
             return maximum
         body = self._expression(term, mapping, equation)
         for slot, value in conditions:
-            place = self._slot(slot, mapping)
-            body = body if place == value else body * Indicator(value, place)
+            position = self._slot(slot, mapping)
+            body = body if position == value else body * Indicator(value, position)
         return self._reduce(body, [mapping[i] for i in indices])
 
     def _reduce(self, body: Tree, bound: list[Tree]) -> Tree:
