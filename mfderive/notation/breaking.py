@@ -262,7 +262,7 @@ def _word(token: str) -> float:
 
 
 def _merged_signs(atoms: Sequence[_Atom]) -> list[_Atom]:
-    """Signs of numbers (behind an opening bracket, at the beginning) are where no line is broken."""
+    """No line is broken at the sign of a number, behind an opening bracket or at the beginning."""
     result: list[_Atom] = []
     before: _Atom | None = None
     for atom in atoms:
