@@ -7,6 +7,7 @@ import json
 import pytest
 
 import mfderive as mf
+from mfderive.algebra.findings import Finding, FindingKind
 from mfderive.report.verdict_section import verdict_section, write_verdict_figures
 from mfderive.verdict import instability
 from mfderive.verdict.instability import fall
@@ -180,6 +181,26 @@ def test_without_a_warning_the_same_distances_are_refused(collapsing, monkeypatc
     """Distances that do not fall are what a wrong limit shows: only the warning makes them undecided."""
     monkeypatch.setattr(instability, "advise", lambda *_: ())
     assert judge(collapsing[2]).agrees is False
+
+
+def test_the_verdict_reads_kinds_and_no_words(collapsing, monkeypatch):
+    """However the warnings are worded, what they are about makes the distances undecided."""
+    before = judge(collapsing[2])
+    monkeypatch.setattr(instability, "sentences", lambda found: tuple("..." for _ in found))
+    after = judge(collapsing[2])
+    assert (after.status, after.agrees) == (before.status, before.agrees) == ("undecided", None)
+    assert "..." in after.reasons
+
+
+def test_findings_that_name_a_mechanism():
+    """Deviations of 0, and what fluctuations lead out of; a state that they do not leave is none."""
+    held = {"moving": (), "all_shown": True, "cause": None, "zero": (), "sampled": False}
+    still = Finding.of(FindingKind.STATIONARY, "w", **held, fluctuations=())
+    left = Finding.of(FindingKind.STATIONARY, "w", **held, fluctuations=("w",))
+    divided = Finding.of(FindingKind.ZERO_VARIANCE, "h", epsilon=0.1, always=True)
+    idle = Finding.of(FindingKind.IDLE_DEVIATION, "w")
+    unstable = [instability.is_unstable(each) for each in (still, left, divided, idle)]
+    assert unstable == [False, True, True, False]
 
 
 def test_a_wrong_start_is_refused_in_spite_of_the_warning(collapsing):
