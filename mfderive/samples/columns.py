@@ -14,7 +14,7 @@ import numpy as np
 
 from ..algebra.memory import check_memory
 from ..errors import quoted, shown
-from .data_place import DataPlace, few
+from .data_place import DataPlace, RowNames, few
 
 Array = Any
 
@@ -118,13 +118,12 @@ class Inputs:
 class Chosen:
     """The columns of a data set that are used: ``y`` None where the target is the input.
 
-    ``rows`` are the numbers by which messages name the rows: ``unit`` "line" of a file, or "row".
+    ``rows`` are the names of the rows in messages, ``where`` what they are rows of.
     """
 
     x: tuple[Column, ...]
     y: tuple[Column, ...] | None
-    rows: Array
-    unit: str
+    rows: RowNames
     where: str
 
     def without_missing(self, drop: bool, place: DataPlace) -> tuple[Chosen, int]:
@@ -143,7 +142,8 @@ class Chosen:
             column = used[int(np.argmax(missing[row]))]
             raise place.error(
                 f"{count} of {len(bad)} rows of {self.where} {'has' if count == 1 else 'have'} missing "
-                f"values in the columns that are used, first in {self.unit} {self.rows[row]}, {column}",
+                f"values in the columns that are used, first in {self.rows(row)}, {column}"
+                f"{self.rows.note}",
                 "missing",
                 'Fill them in, use other columns, or leave these rows out: missing = "drop" in [data]',
             )
@@ -156,7 +156,7 @@ class Chosen:
         kept = np.flatnonzero(~bad)
         y = None if self.y is None else tuple(column.rows(kept) for column in self.y)
         x = tuple(column.rows(kept) for column in self.x)
-        return Chosen(x, y, self.rows[kept], self.unit, self.where), count
+        return Chosen(x, y, self.rows.kept(kept), self.where), count
 
 
 def inputs_of(chosen: Chosen, one_hot: Sequence[Any], place: DataPlace) -> Inputs:
@@ -192,7 +192,7 @@ def _one_hot(column: Column, chosen: Chosen, place: DataPlace) -> OneHot:
     if values.dtype.kind == "f" and not np.all(values == np.floor(values)):
         row = int(np.argmax(values != np.floor(values)))
         raise place.error(
-            f"{column} of {chosen.where} has fractions ({values[row]:g} in {chosen.unit} {chosen.rows[row]})",
+            f"{column} of {chosen.where} has fractions ({values[row]:g} in {chosen.rows(row)})",
             "one_hot",
             "Only columns of words or whole numbers can be written out as one column for each value",
         )

@@ -54,9 +54,9 @@ class DataFacts:
     ``is_read``: the data were read or given, not drawn from a law. ``pixels``: the natural range of images.
     ``table``: how a text table was read. ``inputs``: the columns of x (None: an array without names),
     ``targets`` the names of those of y. ``dropped``: rows that were left out because something was missing.
-    ``unnamed``: headings of columns that only number the rows and were not taken. ``scale`` and
-    ``target_scale`` were found on the training rows. ``shape`` is that of one x of the network. ``findings``
-    are what a person should know before training.
+    ``unnamed``: columns without a heading that are empty or only number the rows, and were not taken.
+    ``scale`` and ``target_scale`` were found on the training rows. ``shape`` is that of one x of the network.
+    ``findings`` are what a person should know before training.
     """
 
     is_read: bool = True

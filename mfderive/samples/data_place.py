@@ -24,6 +24,26 @@ def few(text: str) -> str:
     return flat if len(flat) <= LONGEST else f"{flat[:LONGEST]}…"
 
 
+@dataclass(frozen=True, eq=False)
+class RowNames:
+    """How messages call rows: by lines of a file (int [row], counted from 1), else by numbers from 0."""
+
+    lines: Array | None = None
+
+    def __call__(self, row: int) -> str:
+        """The name of a row."""
+        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
+
+    @property
+    def note(self) -> str:
+        """What a sentence with such a name ends in."""
+        return " (rows counted from 0)" if self.lines is None else ""
+
+    def kept(self, rows: Array) -> RowNames:
+        """The names of some of the rows, which are counted anew where they have no lines."""
+        return self if self.lines is None else RowNames(self.lines[rows])
+
+
 @dataclass(frozen=True)
 class DataPlace:
     """The ``[data]`` table of a spec file (None: the spec was no file, paths are relative to the folder)."""

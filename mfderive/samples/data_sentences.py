@@ -55,7 +55,7 @@ def _table(form: TableFormat, unnamed: Sequence[str]) -> list[str]:
     lines += [_skipped(line) for line in form.skipped[:3]]
     if len(form.skipped) > 3:
         lines.append(f"{len(form.skipped) - 3} more lines skipped")
-    lines += [f"{column} only numbers the rows and is not used" for column in unnamed]
+    lines += [f"{column} has no heading and no values (or row numbers): not used" for column in unnamed]
     return lines
 
 

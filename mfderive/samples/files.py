@@ -21,7 +21,7 @@ from ..algebra.memory import check_memory
 from ..errors import ResourceError, quoted, shown
 from .columns import Chosen
 from .data_facts import DataFacts
-from .data_place import DataPlace, few
+from .data_place import DataPlace, RowNames, few
 from .delimited import DELIMITERS, TextTable, column_of, read_table
 from .given import given_rows, target_values
 from .rows import Rows, rows_of_columns
@@ -177,9 +177,9 @@ def read_columns(path: Path, options: Mapping[str, Any], place: DataPlace) -> Ro
         x = _numbers_of(options.get("x", "x"), table, "x", place)
     else:
         x = [number for number in range(table.count) if number not in (y or ())]
-        counting = [number for number in x if _counts_rows(table, number)]
-        unnamed = tuple(f"column {number + 1}" for number in counting)
-        x = [number for number in x if number not in counting]
+        idle = [number for number in x if _says_nothing(table, number)]
+        unnamed = tuple(f"column {number + 1}" for number in idle)
+        x = [number for number in x if number not in idle]
         if not x:
             raise place.error(
                 f"'{path}' has no column beside those of y",
@@ -193,19 +193,18 @@ def read_columns(path: Path, options: Mapping[str, Any], place: DataPlace) -> Ro
     chosen = Chosen(
         tuple(columns[number] for number in x),
         None if y is None else tuple(targets[number] for number in y),
-        lines,
-        "line",
+        RowNames(lines),
         f"'{path}'",
     )
     return rows_of_columns(chosen, options, place, DataFacts(table=table.format, unnamed=unnamed))
 
 
-def _counts_rows(table: TextTable, number: int) -> bool:
-    """Whether a column without a heading, in a table with headings, only numbers the rows."""
+def _says_nothing(table: TextTable, number: int) -> bool:
+    """Whether a column without a heading, in a table with headings, is empty or only numbers the rows."""
     if table.heading(number) != "":
         return False
     cells = [cells[number].strip() for _, cells in table.lines]
-    return any(cells == [str(row + start) for row in range(len(cells))] for start in (0, 1))
+    return not any(cells) or any(cells == [str(row + start) for row in range(len(cells))] for start in (0, 1))
 
 
 def _numbers_of(names: Any, table: TextTable, key: str, place: DataPlace) -> list[int]:
@@ -227,6 +226,8 @@ def _number_of(name: Any, table: TextTable, key: str, place: DataPlace) -> int:
         listed = f"Did you mean '{near[0]}'? {listed}" if near and many == "no" else listed
     else:
         listed = "The table has no headings"
+    if count == 1:
+        listed += f"; if cells are not separated by {DELIMITERS[table.format.delimiter]}s, set 'delimiter'"
     example = f"{key} = {count - 1}" if not headings else f'{key} = "{few(headings[-1])}"'
     raise place.error(
         f"there is {many} column {shown(name)}",

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import quoted
 from .columns import Chosen, Column
 from .data_facts import DataFacts
-from .data_place import DROP, DataPlace, few
+from .data_place import DROP, DataPlace, RowNames, few
 from .rows import Rows, drop_missing, rows_of_columns
 
 Array = Any
@@ -57,9 +57,7 @@ def given_rows(data: Any, options: Mapping[str, Any], place: DataPlace) -> Rows:
         Column(c, names[c] if names else None, column_values(table[:, c], _called(names, c), None, place))
         for c in range(table.shape[1])
     )
-    chosen = Chosen(
-        columns, _targets(data[1], targets, place, missing), np.arange(1, len(table) + 1), "row", "x"
-    )
+    chosen = Chosen(columns, _targets(data[1], targets, place, missing), RowNames(), "x")
     return rows_of_columns(chosen, options, place, DataFacts())
 
 

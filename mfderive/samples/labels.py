@@ -14,7 +14,7 @@ from ..errors import quoted
 from ..network.network import Loss
 from .columns import plain_labels, some_values
 from .data_facts import Classes
-from .data_place import DataPlace, few
+from .data_place import DataPlace, RowNames, few
 
 Array = Any
 
@@ -42,7 +42,13 @@ def are_labels(y: Array | None, loss: Loss, outputs: int | None, given: bool) ->
 
 
 def find_classes(
-    y: Array, loss: Loss, outputs: int | None, given: bool, names: Sequence[str], place: DataPlace
+    y: Array,
+    loss: Loss,
+    outputs: int | None,
+    given: bool,
+    names: Sequence[str],
+    place: DataPlace,
+    rows: RowNames,
 ) -> tuple[Classes, tuple[Finding, ...]]:
     """The classes of labels y [sample] (or [sample, 1]), and what is to be said of them.
 
@@ -62,7 +68,7 @@ def find_classes(
             f"one_hot = [{key}] in [data]",
         )
     if values.dtype.kind == "f":
-        _check_whole(values, outputs, place)
+        _check_whole(values, outputs, place, rows)
     found = sorted(set(plain_labels(values)))
     if asked is Targets.SIGNS and not given and len(found) <= 2 and outputs in (None, 1):
         return Classes(tuple(found), 1), _single(found)
@@ -84,19 +90,19 @@ def find_classes(
     return classes, (*_single(found), *_gaps(found, classes, outputs))
 
 
-def _check_whole(values: Array, outputs: int | None, place: DataPlace) -> None:
+def _check_whole(values: Array, outputs: int | None, place: DataPlace, rows: RowNames) -> None:
     """Labels that are numbers must be whole; counted from 0, they must stay below ``outputs``."""
     bad = np.flatnonzero(values != np.floor(values))
     if len(bad):
         raise place.error(
-            f"the label of row {bad[0]} (counted from 0) is {values[bad[0]]:g}",
+            f"the label of {rows(bad[0])} is {values[bad[0]]:g}{rows.note}",
             None,
             "Class labels must be whole numbers or words; for numbers of any size take a loss like squared",
         )
     bad = np.flatnonzero(values >= outputs) if outputs is not None and values.min() == 0 else bad
     if len(bad):
         raise place.error(
-            f"the label of row {bad[0]} is {values[bad[0]]:g} (rows counted from 0)",
+            f"the label of {rows(bad[0])} is {values[bad[0]]:g}{rows.note}",
             None,
             f"With outputs = {outputs}, labels that begin at 0 are whole numbers from 0 to {outputs - 1}. "
             f"Leave 'outputs' out to number the {len(np.unique(values))} classes in their order"

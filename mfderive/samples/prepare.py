@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..algebra.losses import Targets
 from ..network.network import Loss
 from .data_facts import Classes, Split
 from .data_findings import uneven_columns
-from .data_place import DataPlace
+from .data_place import DataPlace, RowNames
 from .labels import are_labels, asked_targets, find_classes, written_out
 from .rows import Rows
 from .scaling import Scaling, fit_scaling
@@ -30,7 +30,8 @@ class Preparation:
 
     ``natural`` is the natural range of x and ``range`` what it becomes (None: x stays); ``scale`` and
     ``target_scale`` scale columns; ``shape`` is the shape of one x (None: as read); ``copy``: y is x,
-    flattened; ``classes``: what labels are written out for (None: y stays as it is).
+    flattened; ``classes``: what labels are written out for (None: y stays as it is); ``rows`` are the names
+    of the rows in messages.
     """
 
     place: DataPlace
@@ -42,6 +43,7 @@ class Preparation:
     shape: tuple[int, ...] | None = None
     copy: bool = False
     classes: Classes | None = None
+    rows: RowNames = field(default_factory=RowNames)
 
     def __call__(self, x: Array, y: Array | None) -> tuple[Array, Array]:
         """x float64 [sample, *shape] and y float64 [sample, outputs]."""
@@ -82,9 +84,11 @@ class Preparation:
     def _check_targets(self, y: Array) -> None:
         asked = asked_targets(self.loss)
         if asked is Targets.SIGNS and not np.all(np.abs(y) == 1):
-            found = float(y[np.abs(y) != 1][0])
+            row = int(np.argmax((np.abs(y) != 1).any(axis=1)))
+            found = float(y[row][np.abs(y[row]) != 1][0])
             raise self.place.error(
-                f"a target is {found:g}, but the {self.loss.kind} loss needs y = +1 or -1",
+                f"the target of {self.rows(row)} is {found:g}{self.rows.note}, but the {self.loss.kind} loss "
+                "needs y = +1 or -1",
                 None,
                 "Change the labels (words and truth values are mapped to -1 and +1) or the loss "
                 "(cross-entropy takes any labels)",
@@ -93,7 +97,7 @@ class Preparation:
             wrong = np.flatnonzero((y < 0).any(axis=1) | (np.abs(y.sum(axis=1) - 1) > _SUM_TOLERANCE))
             if len(wrong):
                 raise self.place.error(
-                    f"the target of row {wrong[0]} is {y[wrong[0]].tolist()[:8]}",
+                    f"the target of {self.rows(wrong[0])} is {y[wrong[0]].tolist()[:8]}{self.rows.note}",
                     None,
                     f"{self.loss.kind.capitalize()} needs one label per sample, or probabilities that are "
                     "not negative and sum to 1",
@@ -192,6 +196,7 @@ def fixed_sample(
         shape=tuple(options["shape"]) if "shape" in options else None,
         copy=copy,
         classes=classes,
+        rows=rows.names,
     )
     train = slice(None) if first is None else first
     prepare = _with_scales(prepare, rows, train, options)
@@ -200,7 +205,7 @@ def fixed_sample(
     if first is not None:
         x, y = x[first], y[first]
     if rows.test is not None:
-        test = prepare(*rows.test)
+        test = replace(prepare, rows=RowNames())(*rows.test)
     if rows.is_table and "range" not in options and prepare.scale is None:
         findings += uneven_columns(rows.x[train], rows.facts.inputs)
     held = 0 if test is None else len(test[0])
@@ -224,7 +229,7 @@ def _classes(
     if copy or not are_labels(rows.y, loss, outputs, rows.classes):
         return None, ()
     every = rows.y if rows.test is None else np.concatenate([rows.y, rows.test[1]])
-    return find_classes(every, loss, outputs, rows.classes, rows.facts.targets, place)
+    return find_classes(every, loss, outputs, rows.classes, rows.facts.targets, place, rows.names)
 
 
 def _strata(rows: Rows, classes: Classes | None, loss: Loss) -> Array | None:

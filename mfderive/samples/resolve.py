@@ -16,7 +16,7 @@ from ..format.data_table import frozen, teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Loss, Network
 from ..network.place import Place
 from .data_facts import Classes, DataFacts
-from .data_place import DataPlace
+from .data_place import DataPlace, RowNames
 from .files import read_arrays, read_digits, read_idx_set
 from .given import data_digest, given_rows
 from .labels import are_labels, asked_targets, find_classes
@@ -189,7 +189,7 @@ def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPla
     if options.get("y") == "x" or several or not are_labels(values, loss, outputs, False):
         return DataFacts(is_read=False)
     if labels is not None:
-        classes, findings = find_classes(values, loss, outputs, False, (), place)
+        classes, findings = find_classes(values, loss, outputs, False, (), place, RowNames())
         return DataFacts(is_read=False, classes=classes, findings=findings)
     if outputs is None:
         raise place.error(

@@ -10,7 +10,7 @@ import numpy as np
 
 from .columns import Chosen, Column, inputs_of, some_values
 from .data_facts import DataFacts
-from .data_place import DROP, DataPlace
+from .data_place import DROP, DataPlace, RowNames
 
 Array = Any
 
@@ -22,7 +22,8 @@ class Rows:
     y is float64, or labels [n]: bool, or text (object). ``scale`` is the natural range of x for the key
     ``range``; ``classes``: y holds class numbers 0, 1, ...; ``test`` has the arrays of separate test files.
     ``is_table``: a table or arrays, no images: rows that are held out are taken from every class, and columns
-    have names and units. ``facts`` is what reading found.
+    have names and units. ``facts`` is what reading found,
+    ``names`` is how messages call the rows.
     """
 
     x: Array
@@ -32,6 +33,7 @@ class Rows:
     test: tuple[Array, Array] | None = None
     is_table: bool = False
     facts: DataFacts = field(default_factory=DataFacts)
+    names: RowNames = field(default_factory=RowNames)
 
 
 def rows_of_columns(chosen: Chosen, options: Mapping[str, Any], place: DataPlace, facts: DataFacts) -> Rows:
@@ -47,11 +49,11 @@ def rows_of_columns(chosen: Chosen, options: Mapping[str, Any], place: DataPlace
     facts = replace(facts, inputs=inputs, targets=targets, dropped=dropped)
     x = inputs.write(kept.x)
     if y is None:
-        return Rows(x, None, is_table=True, facts=facts)
+        return Rows(x, None, is_table=True, facts=facts, names=kept.rows)
     if len(y) == 1:
         written = any(y[0].is_called(name) for name in asked)
-        return Rows(x, y[0].values, classes=written, is_table=True, facts=facts)
-    return Rows(x, _target_columns(y, asked, place), is_table=True, facts=facts)
+        return Rows(x, y[0].values, classes=written, is_table=True, facts=facts, names=kept.rows)
+    return Rows(x, _target_columns(y, asked, place), is_table=True, facts=facts, names=kept.rows)
 
 
 def _target_columns(columns: tuple[Column, ...], asked: Any, place: DataPlace) -> Array:

@@ -55,7 +55,7 @@ def test_frames_keep_the_names_of_their_columns():
         (
             {"one_hot": ["sex"]},
             "cross-entropy",
-            r"1 of 3 rows of x has missing .* row 3, column 3 \('income'\)",
+            r"1 of 3 rows of x has missing .* row 2, column 3 \('income'\) \(rows counted from 0\)",
         ),
         ({"missing": "drop"}, "cross-entropy", r"column 2 \('sex'\) of x has words.*one_hot = \[\"sex\"\]"),
         ({"one_hot": ["sex"], "missing": "drop"}, "squared", "column 'bought' .* has words"),

@@ -170,6 +170,24 @@ def test_missing_values_of_arrays(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "loss", "words"),
+    [
+        ("a,y\n\n1,0\n2,0.5\n", "cross-entropy", "the label of line 4 is 0.5. Class labels"),
+        ("a,y\n\n1,-1\n2,0.5\n", "logistic", r"the target of line 4 is 0.5, but .* y = \+1 or -1"),
+    ],
+)
+def test_labels_are_named_by_their_lines(tmp_path, text, loss, words):
+    with pytest.raises(DataError, match=words):
+        read(tmp_path, text, loss)
+
+
+def test_a_delimiter_at_the_end_of_every_line_is_no_column(tmp_path):
+    net = read(tmp_path, "a,y,\n1,2,\n3,4,\n")
+    assert net.source.x.tolist() == [[1], [3]]
+    assert "column 3 has no heading and no values" in said(net)
+
+
+@pytest.mark.parametrize(
     ("text", "options", "words"),
     [
         ("a,y\n1,2\n3,4\n5,many\n", {}, r"line 4, column 2 \('y'\) of .* is 'many', not a number like most"),
