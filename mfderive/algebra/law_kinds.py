@@ -61,6 +61,7 @@ class LawRow:
     standard: Standard | None = None
     transform: Callable[[tuple[Array, ...], Array], Array] | None = None
     not_negative: tuple[str, ...] = ()
+    not_written_negative: tuple[str, ...] = ()
     sign_is_idle: bool = False
     ordered: bool = False
     is_vector: bool = False
@@ -109,7 +110,7 @@ _ROWS = (
         draw=draw_rademacher,
         standard=Standard.PAIR,
         transform=lambda a, z: a[0] * np.where(z < 0.5, 1.0, -1.0),
-        not_negative=("scale",),
+        not_written_negative=("scale",),
         sign_is_idle=True,
     ),
     LawRow(
@@ -121,7 +122,7 @@ _ROWS = (
         draw=draw_sphere,
         standard=Standard.NORMAL,
         transform=_on_sphere,
-        not_negative=("radius",),
+        not_written_negative=("radius",),
         sign_is_idle=True,
         is_vector=True,
     ),
