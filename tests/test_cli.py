@@ -535,7 +535,7 @@ def test_derive_reduced_prints_smaller_equations_and_keeps_a_log(capsys, spec):
     assert "ζ" not in reduced["equations"]
     assert any("h2.weight" in line for line in reduced["log"])
     kinds = [finding["kind"] for finding in reduced["findings"]]
-    assert "equal-neurons" in kinds and len(kinds) == len(reduced["warnings"])
+    assert "idle-deviation" in kinds and len(kinds) == len(reduced["warnings"])
 
 
 def test_flags_are_edits_of_the_spec(spec):
