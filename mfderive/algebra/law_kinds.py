@@ -61,7 +61,6 @@ class LawRow:
     standard: Standard | None = None
     transform: Callable[[tuple[Array, ...], Array], Array] | None = None
     not_negative: tuple[str, ...] = ()
-    not_written_negative: tuple[str, ...] = ()
     sign_is_idle: bool = False
     ordered: bool = False
     is_vector: bool = False
@@ -110,7 +109,7 @@ _ROWS = (
         draw=draw_rademacher,
         standard=Standard.PAIR,
         transform=lambda a, z: a[0] * np.where(z < 0.5, 1.0, -1.0),
-        not_written_negative=("scale",),
+        not_negative=("scale",),
         sign_is_idle=True,
     ),
     LawRow(
@@ -122,7 +121,7 @@ _ROWS = (
         draw=draw_sphere,
         standard=Standard.NORMAL,
         transform=_on_sphere,
-        not_written_negative=("radius",),
+        not_negative=("radius",),
         sign_is_idle=True,
         is_vector=True,
     ),

@@ -1,0 +1,1 @@
+"""The backend numba: readable Python files whose loops numba compiles."""
