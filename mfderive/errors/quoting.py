@@ -36,10 +36,11 @@ def shown(value: Any) -> str:
         text = " ".join(_repr.repr(value).split())
     except Exception:  # a foreign object may not be able to say what it is
         return "?"
-    if len(text) <= LONGEST:
+    entries = len(value) if isinstance(value, list | tuple | dict | set) else 0
+    if len(text) <= LONGEST and entries <= _repr.maxlist:
         return text
-    size = f" ({len(value)} entries)" if isinstance(value, list | tuple | dict | set) else ""
-    return f"{text[:LONGEST]}...{size}"
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return f"{cut} ({entries} entries)" if entries else cut
 
 
 def listed(names: list[str], most: int = 40) -> str:

@@ -17,7 +17,7 @@ from ..network.place import Place
 from ..network.tables import LAYER, WEIGHT_KEYS
 from ..network.tables import OUTPUT as OUTPUT_KEYS
 from ..network.values import NAME, Table
-from .groups import Written, write_out
+from .groups import MOST_LAYERS, Written, write_out
 
 Raw = Mapping[str, Any]
 
@@ -127,6 +127,7 @@ def outline(layers: list[Raw], output: Raw, file: str | None) -> Outline:
                 f"two layers are called {quoted(layer.name)}", key="name", remedy="Give each its own name"
             )
         found[layer.name] = layer
+    _check_number(found)
     result = Outline(found, _output(output, file))
     for layer in found.values():
         _check_neurons(layer, found)
@@ -135,6 +136,18 @@ def outline(layers: list[Raw], output: Raw, file: str | None) -> Outline:
             _check_source(connection, part, result)
     _check_weight_names(result)
     return result
+
+
+def _check_number(layers: Mapping[str, LayerOutline]) -> None:
+    """Refuse more layers than anybody computes with; a layer with steps counts once for each."""
+    total = sum(max(1, layer.steps) for layer in layers.values())
+    if total > MOST_LAYERS:
+        longest = max(layers.values(), key=lambda layer: layer.steps)
+        raise longest.place.error(
+            f"with every step of every layer there are {total} layers to compute",
+            key=STEPS,
+            remedy=f"At most {MOST_LAYERS}: take fewer steps",
+        )
 
 
 def check_name(name: str, place: Place, key: str, what: str) -> None:

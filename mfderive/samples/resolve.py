@@ -25,7 +25,7 @@ from .quadrature import isotropic_gaussians_law
 from .rows import Rows
 from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, LawSource, generator
 from .standard_law import StandardLaw
-from .synthetic import isotropic_gaussians, mixture_of_options, teacher
+from .synthetic import PROBE_COORDINATES, isotropic_gaussians, mixture_of_options, teacher
 
 Array = Any
 Options = Mapping[str, Any]
@@ -47,8 +47,7 @@ def resolve(
     Raises DataError (what is wrong with data, located) and ResourceError (a sample larger than memory).
     """
     place = DataPlace(network.file)
-    source = _source(network, data, _seed(network, seed), place)
-    _, y = _probe(source)
+    source, y = _source(network, data, _seed(network, seed), place)
     check_batch(replace(network, source=source))
     wanted = network.output.outputs
     if wanted is not None and wanted != source.outputs:
@@ -84,14 +83,6 @@ def _seed(network: Network, seed: int | None) -> int:
     return int(chosen)
 
 
-def _probe(source: DataSource) -> tuple[Array, Array]:
-    """Samples that show at once whether the data is what it should be: a law's errors lie in its draws."""
-    if source.rows is not None:
-        return source.batch(1, "all")
-    assert isinstance(source, LawSource)
-    return source.draw(generator(source.seed, PROBE), _PROBE_SAMPLES)
-
-
 def default_error(network: Network, y: Array) -> str | None:
     """How a classification error is counted: as the spec says, else by the loss and the targets.
 
@@ -123,34 +114,30 @@ def default_error(network: Network, y: Array) -> str | None:
 
 def _source(
     network: Network, data: tuple[Array, Array | None] | None, seed: int, place: DataPlace
-) -> DataSource:
+) -> tuple[DataSource, Array]:
+    """The source of a network's data, and targets [sample, outputs] that show what they are."""
     kind = network.data.kind
     options = {key: frozen(value) for key, value in network.data.options}
-    if data is not None:
-        rows = given_rows(data, options, place)
-        source = fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
-        return replace(source, given=data_digest(data))
-    if kind in _READERS:
-        rows = _READERS[kind](options, place)
-        return fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
+    if data is not None or kind in _READERS:
+        rows = _READERS[kind](options, place) if data is None else given_rows(data, options, place)
+        sample = fixed_sample(rows, options, network.loss, network.output.outputs, seed, place)
+        if data is not None:
+            sample = replace(sample, given=data_digest(data))
+        return sample, sample.batch(1, "all")[1]
     if kind in _LAWS:
         dimension = int(options.get("dimension", 1))
         needed = 3 * 8 * _PROBE_SAMPLES * dimension
         check_memory(needed, f"Drawing inputs of dimension {dimension}", "Take a smaller dimension")
-        draw, dimension, law = _LAWS[kind](options, place)
-        return _law_source(network, options, draw, dimension, law, seed, place)
+        return _law_source(network, options, seed, place)
     raise place.error(f"'{kind}' is no kind of data", "kind", nearest(kind, [*_READERS, *_LAWS]))
 
 
-def _law_source(
-    network: Network,
-    options: Options,
-    draw: Draw,
-    dimension: int,
-    law: StandardLaw,
-    seed: int,
-    place: DataPlace,
-) -> DataSource:
+def _law_source(network: Network, options: Options, seed: int, place: DataPlace) -> tuple[DataSource, Array]:
+    """A source that draws, and the targets of a few draws: a law's errors lie in its draws.
+
+    Fresh samples are not drawn here in their full dimension, so that loading takes no longer for a large one.
+    """
+    draw, dimension, law, probe = _LAWS[network.data.kind](options, place)
     loss, outputs = network.loss, network.output.outputs
     if "samples" in options:
         training, test = options["samples"], options.get("test", 0)
@@ -161,7 +148,8 @@ def _law_source(
         facts = DataFacts(is_read=False)
         rows = Rows(*draw(generator(seed, FIXED_SAMPLE), training + held), facts=facts)
         fixed = {**options, "test": held} if held else options
-        return fixed_sample(rows, fixed, loss, outputs, seed, place)
+        sample = fixed_sample(rows, fixed, loss, outputs, seed, place)
+        return sample, sample.batch(1, "all")[1]
     if "test" in options:
         raise place.error(
             "held-out samples need a fixed sample",
@@ -170,8 +158,11 @@ def _law_source(
         )
     facts = _law_facts(options, loss, outputs, place)
     prepare = law_preparation(options, loss, facts.classes, place)
-    x, y = prepare(*draw(generator(seed, PROBE), 1))
-    return LawSource(
+    few_x, few_y = probe(generator(seed, PROBE), _PROBE_SAMPLES)
+    _, targets = replace(prepare, shape=None)(few_x, few_y)
+    # One input of full size shows the shapes; one number that was drawn stands for all of its coordinates.
+    x, y = prepare(np.broadcast_to(few_x[:1, :1], (1, dimension)), few_y[:1])
+    source = LawSource(
         lambda rng, size: prepare(*draw(rng, size)),
         tuple(int(n) for n in x.shape[1:]),
         int(y.shape[1]),
@@ -179,6 +170,7 @@ def _law_source(
         law=replace(law, values=lambda component, standard: prepare(*law.values(component, standard))),
         facts=replace(facts, shape=tuple(int(n) for n in x.shape[1:])),
     )
+    return source, targets
 
 
 def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> DataFacts:
@@ -198,23 +190,25 @@ def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPla
     return DataFacts(is_read=False, classes=Classes(tuple(range(outputs)), outputs))
 
 
-def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw]:
+def _isotropic_gaussians(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw, Draw]:
     dimension, separation = int(options["dimension"]), float(options["separation"])
     law = isotropic_gaussians_law(dimension, separation)
-    return isotropic_gaussians(dimension, separation), dimension, law
+    probe = isotropic_gaussians(min(dimension, PROBE_COORDINATES), separation)
+    return isotropic_gaussians(dimension, separation), dimension, law, probe
 
 
-def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw]:
+def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw, Draw]:
     data, table = DataSpec("teacher", tuple(options.items())), Place(place.spec, "data")
     written = teacher_inputs(data, table)
     law = Law(written.kind, written.arguments, text=written.text)
     dimension = int(options["dimension"])
     noise = float(options.get("noise", 0.0))
-    draw, standard = teacher(dimension, law, teacher_targets(data, table), noise, place)
-    return draw, dimension, standard
+    draw, standard, probe = teacher(dimension, law, teacher_targets(data, table), noise, place)
+    return draw, dimension, standard, probe
 
 
-_LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int, StandardLaw]]] = {
+# Kind -> how samples are drawn, their dimension, their standard variables, and small draws for a probe.
+_LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int, StandardLaw, Draw]]] = {
     "isotropic-gaussians": _isotropic_gaussians,
     "gaussian-mixture": mixture_of_options,
     "teacher": _teacher,

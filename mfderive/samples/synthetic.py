@@ -17,6 +17,9 @@ from .sources import Draw
 from .standard_law import StandardLaw
 
 Array = Any
+# A probe draws so many coordinates of an input (more where targets read more), or so many numbers in all.
+PROBE_COORDINATES = 64
+_PROBE_NUMBERS = 2**18
 
 
 def isotropic_gaussians(dimension: int, separation: float) -> Draw:
@@ -50,8 +53,8 @@ def gaussian_mixture(means: Array, deviations: Array, odds: Array, labels: Array
     return draw
 
 
-def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Draw, int, StandardLaw]:
-    """The mixture that ``[data]`` describes, its dimension and its standard variables.
+def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Draw, int, StandardLaw, Draw]:
+    """The mixture that ``[data]`` describes, its dimension, its standard variables, and draws for a probe.
 
     Lists that do not fit raise DataError.
     """
@@ -83,22 +86,24 @@ def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Dr
     if np.any(odds <= 0):
         raise place.error(f"the weight {odds.min()} is not greater than 0", "weights")
     mixture = (means, deviations, odds / odds.sum(), labels.reshape(count, -1))
-    return gaussian_mixture(*mixture), int(means.shape[1]), gaussian_mixture_law(*mixture)
+    draw = gaussian_mixture(*mixture)  # the means are written out, so that it is as small as the file
+    return draw, int(means.shape[1]), gaussian_mixture_law(*mixture), draw
 
 
 def teacher(
     dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, place: DataPlace
-) -> tuple[Draw, StandardLaw]:
+) -> tuple[Draw, StandardLaw, Draw]:
     """Coordinates x1 ... xd independent with law ``law``; y_k = targets[k](x) + N(0, noise^2).
 
-    Every draw checks that the targets are finite, for example that no logarithm met a negative number.
+    The last of what comes back draws few coordinates, among them those that targets read. Every draw checks
+    that the targets are finite, for example that no logarithm met a negative number.
     """
     used = sorted(set().union(*(target.free_symbols for target in targets)), key=str)
     columns = {symbol: int(symbol.name[1:]) - 1 for symbol in used}
     arguments = tuple(evaluate_expression(argument, {}) for argument in law.arguments)
 
-    def values(x: Array) -> Array:
-        symbols = {symbol: x[:, column] for symbol, column in columns.items()}
+    def values(x: Array, places: Mapping[sp.Symbol, int] = columns) -> Array:
+        symbols = {symbol: x[:, place] for symbol, place in places.items()}
         with np.errstate(all="ignore"):
             found = [np.broadcast_to(evaluate_expression(target, symbols), (len(x),)) for target in targets]
         y = np.stack(found, axis=1).astype(np.float64)
@@ -118,4 +123,12 @@ def teacher(
             y = y + noise * rng.standard_normal(y.shape)
         return x, y
 
-    return draw, teacher_law(dimension, law, arguments, values, len(targets), noise)
+    def probe(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
+        if dimension <= PROBE_COORDINATES:
+            return draw(rng, size)
+        if law.row.is_vector:  # a shorter vector has other coordinates
+            return draw(rng, max(1, min(size, _PROBE_NUMBERS // dimension)))
+        x = draw_law(law, arguments, (size, max(PROBE_COORDINATES, len(used))), rng)
+        return x, values(x, {symbol: place for place, symbol in enumerate(used)})
+
+    return draw, teacher_law(dimension, law, arguments, values, len(targets), noise), probe

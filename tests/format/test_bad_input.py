@@ -552,3 +552,60 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
 def test_what_is_no_spec(spec: Any) -> None:
     with pytest.raises(SpecError, match="a spec is the path of a TOML file"):
         load(spec)
+
+
+LONG = "a" * 100_000
+FLOODS = {
+    "key": changed(f"layers.1.{LONG}", 1),
+    "table": changed(LONG, {}),
+    "name": changed("layers.1.name", LONG),
+    "source": changed("layers.1.from", LONG),
+    "kind": changed("layers.1.kind", LONG),
+    "kind of data": changed("data.kind", LONG),
+    "kind of loss": changed("loss.kind", LONG),
+    "activation": changed("layers.1.activation", LONG),
+    "expression": changed("layers.1.activation", f"tanh({LONG} + 1)"),
+    "law": changed("layers.1.weight", LONG),
+    "schedule": changed("training.schedule", LONG),
+    "number": changed("training.steps", LONG),
+    "list": changed("training.steps", [1] * 100_000),
+    "digits": changed("training.steps", 10**5_000),
+    "neurons": changed("layers.1.neurons", LONG),
+    "population": changed("solver", {"nodes": {LONG: 3}}),
+    "parameter": changed("layers.1.parameters", {LONG: "0"}),
+    "weight": changed("layers.1.weight", {"name": LONG, "law": "0"}),
+    "group": group(name=LONG),
+    "group's source": group(**{"from": LONG}),
+    "file": changed("data", {"kind": "arrays", "file": LONG}),
+    "column": changed("data", {"kind": "arrays", "x": LONG, "y": LONG}),
+    "nested": changed("layers.1.activation", {LONG: {LONG: LONG}}),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_values_are_cut_to_a_line_with_their_length(name: str) -> None:
+    begin = time.perf_counter()
+    with pytest.raises(SpecError) as caught:
+        load(FLOODS[name])
+    message = str(caught.value)
+    assert len(message) < 1200 and "\n" not in message and "a" * 200 not in message
+    said = ("(1000", "digits", "at most", "1 entries")
+    assert any(each in message for each in said)
+    assert time.perf_counter() - begin < 2
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [{"from": "block", "weight": "0"}],
+        [{"name": 3, "from": "block", "weight": "0"}],
+        [{"name": "a", "from": "block", "weight": "0"}, {"from": "a", "weight": "0"}],
+        [{"name": "inner", "repeat": 2, "from": "block", "layers": [{"from": "inner", "weight": "0"}]}],
+    ],
+    ids=["missing", "number", "last", "nested"],
+)
+def test_a_layer_without_name_in_a_group_is_located(layers: list[Any]) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_document(group(layers=layers))
+    assert caught.value.table is not None and caught.value.table.startswith("layers[2] 'block', layers[")
+    assert caught.value.key == "name"
