@@ -40,7 +40,7 @@ DOCUMENT = {
 
 
 def loss_curve(m: int, steps: int) -> np.ndarray:
-    """The loss at the times 0, T/2 and T with m nodes a number and an even number of time steps."""
+    """The loss at the times 0, T/2 and T with m nodes per number and an even number of time steps."""
     path = mf.solve(
         resolve(parse_document(DOCUMENT), seed=0),
         HORIZON,
@@ -79,7 +79,7 @@ def draw(found: dict[str, list[float]], file: Path) -> None:
     axes.semilogy(resolutions, line, "k:", label="fourth order")
     axes.axhline(1e-5, color="0.7", linewidth=1)
     axes.set_xticks(resolutions, labels=[str(m) for m in resolutions])
-    axes.set(xlabel="nodes a number, a third of the time steps", ylabel="distance from twice the finest")
+    axes.set(xlabel="nodes per number, a third of the time steps", ylabel="distance from twice the finest")
     axes.legend(frameon=False)
     figure.savefig(file, dpi=150)
     plt.close(figure)

@@ -18,7 +18,7 @@ from .command_tools import Outcome, Stages, given_flags, given_options, load_net
 from .console import curve, curve_text, final_text, run_text, tolerance_text
 from .folders import output_folder
 
-RUN_SEEDS = 2  # networks a width that `run` trains
+RUN_SEEDS = 2  # networks per width that `run` trains
 
 
 def _end(network: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""SGD of finite networks: all seeds of one width in one compiled JAX program, many steps a call."""
+"""SGD of finite networks: all seeds of one width in one compiled JAX program, many steps per call."""
 
 from __future__ import annotations
 

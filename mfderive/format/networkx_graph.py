@@ -98,7 +98,7 @@ def _short(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _add_edges(graph: Any, name: str, layer: Mapping[str, Any]) -> None:
-    """One edge a connection, the attributes being the connection's keys."""
+    """One edge per connection, the attributes being the connection's keys."""
     if "connections" not in layer:
         graph.add_edge(layer["from"], name, **_short(layer), **{ORDER: 0, FORM: SHORT})
         return

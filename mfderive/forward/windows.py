@@ -341,7 +341,7 @@ WINDOW_KINDS = (
             Key(
                 "positions",
                 _COUNTS,
-                "positions of the layer, one number an axis, where the convolution that is turned round "
+                "positions of the layer, one number per axis, where the convolution that is turned round "
                 "leaves several possibilities; default the fewest, with padding 'same' stride times as many",
             )
         ),

@@ -53,7 +53,7 @@ def is_reserved(name: str) -> bool:
 
 
 def weight_names(layer: str, weights: Sequence[tuple[str, str, str | None] | None]) -> tuple[str | None, ...]:
-    """Full names of a layer's weights, one entry a connection (None where it has no weight).
+    """Full names of a layer's weights, one entry per connection (None where it has no weight).
 
     ``weights`` are (source, into, own name). A weight is called by its own name; else ``h2.weight``; else,
     where the layer has several of these, ``h2.weight.h1``, with ``.g`` for one that goes into g where two

@@ -306,7 +306,7 @@ OUTPUT: Table = table(
 TRAINING: Table = table(
     Key("learning_rate", POSITIVE, "alpha; alpha_k = learning_rate * schedule(k)", required=True),
     Key("steps", COUNT, "number of SGD steps", required=True),
-    Key("batch_size", either(COUNT, _ALL), "samples a step; 'all': the whole fixed sample; default 100"),
+    Key("batch_size", either(COUNT, _ALL), "samples per step; 'all': the whole fixed sample; default 100"),
     Key("schedule", EXPRESSION, "an expression in the step k = 1, 2, ...; default 1"),
 )
 # Keys of [solver] whose value may be given for each population by its name.
@@ -319,7 +319,7 @@ SOLVER: Table = table(
 )
 CHECK: Table = table(
     Key("widths", each_once(_COUNTS), "widths of the finite networks, each once"),
-    Key("seeds", COUNT, "networks a width"),
+    Key("seeds", COUNT, "networks per width"),
     Key("seed", WHOLE, "seed of the first network"),
     Key("horizon", POSITIVE, "time t at which to stop"),
     Key("steps", COUNT, "SGD steps at which to stop"),

@@ -31,7 +31,7 @@ def cost(system: LimitSystem, sizes: Mapping[str, int]) -> Cost:
 
     Every term costs its operations and one addition for each combination of its indices, the data aside;
     numbers in front and signs are free. So a product of matrices counts 2, as usual. What a solver saves
-    by common subexpressions, or loses in memory, is not counted. Noise that is drawn once a pair needs no
+    by common subexpressions, or loses in memory, is not counted. Noise that is drawn once per pair needs no
     nodes.
     """
     values = sum(_product(system, parameter.axes, sizes) for parameter in system.parameters)

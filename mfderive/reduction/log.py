@@ -18,7 +18,7 @@ ENSEMBLES = "ensembles"
 def log_of(reduced: Reduced) -> tuple[LogEntry, ...]:
     """The log of a reduction: what every pass found and what it saved, and the ensembles of the result.
 
-    Costs are compared at 1000 nodes a population, and stated last on the nodes that ``solve`` takes unless
+    Costs are compared at 1000 nodes per population, and stated last on the nodes that ``solve`` takes unless
     ``[solver]``, arguments or flags say otherwise.
     """
     entries = []
@@ -41,7 +41,7 @@ def _cost(system: LimitSystem) -> Cost:
 
 
 def _change(before: Cost, after: Cost) -> str:
-    where = f"with {NODES} nodes a population"
+    where = f"with {NODES} nodes per population"
     if before == after:
         return f"{where} as before {after}"
     return f"{where} {before} before, {after} after"

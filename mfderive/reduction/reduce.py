@@ -34,7 +34,7 @@ def reduce(system: LimitSystem) -> Reduced:
     """The exact reduction of a limit (theory C.1, C.2, C.5), done once for each limit.
 
     ``log`` says in words, under the name of each pass, what it found and why, and what the system costs
-    before and after: at 1000 nodes a population, and last on the nodes that ``solve`` takes unless
+    before and after: at 1000 nodes per population, and last on the nodes that ``solve`` takes unless
     ``[solver]``, arguments or flags say otherwise.
     Raises ArgumentError for anything that is not a limit.
     """

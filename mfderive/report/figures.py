@@ -1,7 +1,7 @@
-"""Figures of a run: one recipe a figure, drawn the same way to the byte every time.
+"""Figures of a run: one recipe per figure, drawn the same way to the byte every time.
 
 The limit stands in front of the finite widths, as in Fig. 5 of the paper (Nguyen 2019): thick and black,
-with one thin line a seed behind it, coloured by width. Figures carry no date and no random identifiers.
+with one thin line per seed behind it, coloured by width. Figures carry no date and no random identifiers.
 To add a figure, append a :class:`Recipe` to :data:`RECIPES`; the page and the folder follow.
 """
 

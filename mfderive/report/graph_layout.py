@@ -1,4 +1,4 @@
-"""Where the boxes and lines of a network's graph go: from left to right, one column a generation.
+"""Where the boxes and lines of a network's graph go: from left to right, one column per generation.
 
 A connection over several columns passes through a place of its own in each of them, so that no line crosses
 a box. All lines enter their layer horizontally, one under the other, with their labels there; lines bend

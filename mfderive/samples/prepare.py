@@ -182,7 +182,7 @@ def fixed_sample(
     count, targets = len(rows.x), None if rows.y is None else len(rows.y)
     if not count or targets not in (None, count):
         found = f"{count} rows of x, but {targets} of y" if count else "no rows"
-        raise place.error(f"there are {found}", None, "x and y must have one row a sample, at least one")
+        raise place.error(f"there are {found}", None, "x and y must have one row per sample, at least one")
     copy = options.get("y") == "x" or rows.y is None
     classes, findings = _classes(rows, copy, loss, outputs, place)
     training, tests = held_out(count, options.get("test"), options.get("samples"), place)

@@ -99,7 +99,7 @@ class Refinement:
             sampled = self.options.data == "sobol"
             more = SAMPLED_DOUBLINGS if sampled else 0
             found.append(
-                Resolution("data", sampled, lambda k: f"{self.feed(k).samples} samples a step", more)
+                Resolution("data", sampled, lambda k: f"{self.feed(k).samples} samples per step", more)
             )
         drawn = [plan for plan in self.plans.values() if plan.dimension and plan.rule in _SAMPLED]
         if drawn or not self.options.reduce:
@@ -110,7 +110,7 @@ class Refinement:
     def sampled_words(self, drawn: list[Ensemble], doublings: int) -> str:
         """How many sampled nodes there are at a level."""
         if not self.options.reduce:
-            return f"{self.widths(doublings)} nodes a population"
+            return f"{self.widths(doublings)} nodes per population"
         return ", ".join(f"{plan.axis}: {_doubled(plan, doublings).words}" for plan in drawn)
 
     def widths(self, doublings: int) -> Any:

@@ -33,7 +33,7 @@ def check(
 ) -> Verdict:
     """Hold finite networks against the limit: a verdict with known error rates (docs/verdict.md).
 
-    Networks of ``widths`` (at least three, neurons a population times its relative width) with ``seeds``
+    Networks of ``widths`` (at least three, neurons per population times its relative width) with ``seeds``
     each are trained on the batches that the limit sees, up to ``steps`` SGD steps or time ``horizon``
     (t = sum of the learning rates), and extrapolated to infinite width on ``evaluation`` samples.
     ``effort`` "quick", "normal" or "thorough" sets what neither a caller nor ``[check]`` says;

@@ -29,9 +29,9 @@ DEFAULT_EVALUATION = 256
 class Effort:
     """What an effort asks for.
 
-    ``seeds_factor``, ``least_seeds``: networks a width, from the spec's number; ``ensembles``: independent
+    ``seeds_factor``, ``least_seeds``: networks per width, from the spec's number; ``ensembles``: independent
     ensembles of the limit; ``random_ensembles``: ensembles of independent draws that they are held against;
-    ``matched``: at most so many networks a width whose own labels the limit is solved on; ``steps``: at most
+    ``matched``: at most so many networks per width whose own labels the limit is solved on; ``steps``: at most
     so many SGD steps where the spec says nothing; ``tolerance``: 'agrees' means that limit and infinite
     networks are at most this far apart, as a fraction of an observable's size, with the level's certainty;
     ``precision``: that of the networks (rounding hides what is smaller than it).
@@ -134,10 +134,10 @@ def _widths(widths: Any) -> tuple[int, ...]:
 
 
 def _seeds(seeds: Any) -> int:
-    """The networks a width."""
+    """The networks per width."""
     count = whole_number("seeds", seeds)
     if count < 2:
-        raise ArgumentError(f"seeds is {count}; a check needs at least 2 networks a width")
+        raise ArgumentError(f"seeds is {count}; a check needs at least 2 networks per width")
     return count
 
 

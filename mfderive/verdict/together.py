@@ -1,4 +1,4 @@
-"""Independent solutions side by side: one thread a core, one BLAS thread each."""
+"""Independent solutions side by side: one thread per core, one BLAS thread each."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def noisy(operation: str) -> dict[str, Any]:
 
 
 def deviations(operation: str, plain) -> np.ndarray:
-    """H2 of the solver fed by means against drawn weights, in standard errors; one number a sample.
+    """H2 of the solver fed by means against drawn weights, in standard errors; one number per sample.
 
     Given the labels, the drawn H2(c2) are independent, each with mean Mean[E operation(W, u)]; their average
     over 300 neurons has a standard error that the spread of the 300 measures.

@@ -114,7 +114,7 @@ def test_cost_of_a_chain(depth):
     assert found.values == n * d + (depth - 1) * n * n + depth * n + n
     leading = 6 * (n * d + (depth - 1) * n * n + n)
     assert leading < found.work < leading + 30 * depth * n
-    assert "with 1000 nodes a population" in log(chain(depth))
+    assert "with 1000 nodes per population" in log(chain(depth))
 
 
 def test_collapse_is_cheaper():

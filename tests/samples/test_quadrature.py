@@ -55,7 +55,7 @@ EXACT = {
 
 @pytest.mark.parametrize(("name", "data"), [("gaussians", GAUSSIANS), ("mixture", MIXTURE)])
 def test_quadrature_is_exact_for_polynomials(name, data):
-    """Three Gauss nodes a number integrate polynomials of degree 5 in it, to rounding."""
+    """Three Gauss nodes per number integrate polynomials of degree 5 in it, to rounding."""
     nodes = data_nodes(network(data), "quadrature", 9)
     assert len(nodes.x) == 18 and nodes.weights.sum() == pytest.approx(1, abs=1e-14)
     assert moments(nodes) == pytest.approx(EXACT[name], abs=1e-13)
@@ -96,7 +96,7 @@ def test_laws_of_inputs(law):
 
 
 def test_shape_and_labels_are_prepared_as_for_batches():
-    """Class numbers become one column a class, and x gets its shape."""
+    """Class numbers become one column per class, and x gets its shape."""
     net = network(
         {**MIXTURE, "labels": [1, 0], "shape": [2, 1]},
         loss={"kind": "cross-entropy"},

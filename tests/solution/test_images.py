@@ -56,7 +56,7 @@ def test_mnist_sized_network_in_the_memory_that_is_stated():
     stated = path.notes["memory_bytes"]
     assert 2 * parameters < stated < 1e8
     assert peak < stated + 3 * parameters + 2**20
-    # The same network with 1000 neurons a layer would hold 2.8 million weights; this state has 0.8 million.
+    # The same network with 1000 neurons per layer would hold 2.8 million weights; this state has 0.8 million.
     assert parameters < 8 * 0.85e6
 
 
@@ -92,7 +92,7 @@ def extrapolated(widths, losses):
 def test_digits_networks_extrapolate_to_the_limit():
     """The limit's training loss at the end lies within the 99 % interval of widths 100, 200, 400, n -> oo.
 
-    Eight networks a width, all on the same batches, to the end of the shipped spec (t = 150, where all have
+    Eight networks per width, all on the same batches, to the end of the shipped spec (t = 150, where all have
     learnt the images). The limit's own error comes from four scrambles.
     """
     net, widths, seeds = mf.load(DIGITS), (100, 200, 400), 8
@@ -105,7 +105,7 @@ def test_digits_networks_extrapolate_to_the_limit():
         for width in widths
     }
     intercept, slope, half = extrapolated(widths, losses)
-    print(f"\ndigits, training loss at t = {limits[0].times[-1]:.0f}, {seeds} networks a width")
+    print(f"\ndigits, training loss at t = {limits[0].times[-1]:.0f}, {seeds} networks per width")
     for width in widths:
         print(f"  width {width}: {np.mean(losses[width]):.5f}, deviation {np.std(losses[width], ddof=1):.5f}")
     print(f"  extrapolated in 1/n: {intercept:.5f} +- {half:.5f} (99 %), slope {slope:.3f}")

@@ -187,7 +187,7 @@ def test_a_full_solution_can_be_sampled_too():
 def test_initial_law():
     """At t = 0 moments and correlations of a sample are those of the laws, to 5 standard errors.
 
-    n = 400 neurons a layer; h2.weight(j, i) = normal(0.5 * bias_i, 1): its mean over j is regressed on
+    n = 400 neurons per layer; h2.weight(j, i) = normal(0.5 * bias_i, 1): its mean over j is regressed on
     bias_i, the residual has deviation 1. Types come from 4096 nodes, whose own error is smaller.
     """
     n = 400

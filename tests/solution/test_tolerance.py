@@ -30,7 +30,7 @@ def example():
 def test_estimate_covers_the_error_of_quadrature(example, tolerance):
     """Nodes, data and time step are all refined; a solution at fine resolutions is the truth.
 
-    Its own error is far below: 16 nodes a number and 64 time steps, see test_data.
+    Its own error is far below: 16 nodes per number and 64 time steps, see test_data.
     """
     net = resolve(parse_document(example.DOCUMENT), seed=0)
     path = mf.solve(net, 1.0, tolerance=tolerance, step=0.5)

@@ -64,7 +64,7 @@ def matched_seeds(monkeypatch, first, repetitions, seeds, matched):
 def test_false_alarms(monkeypatch):
     """Of 100 repetitions of a correct case at normal effort at least 95 agree or are undecided.
 
-    At most ten may be undecided. Four data seeds, 25 repetitions each, 8 seeds a width.
+    At most ten may be undecided. Four data seeds, 25 repetitions each, 8 seeds per width.
     """
     monkeypatch.setattr(measure_module, "_SEEDS_A_RUN", 100)
     count = Counter()
