@@ -31,8 +31,8 @@ class Effort:
 
     ``seeds_factor``, ``least_seeds``: networks per width, from the spec's number; ``ensembles``: independent
     ensembles of the limit; ``random_ensembles``: ensembles of independent draws that they are held against;
-    ``matched``: at most so many networks per width whose own labels the limit is solved on; ``steps``: at most
-    so many SGD steps where the spec says nothing; ``tolerance``: 'agrees' means that limit and infinite
+    ``matched``: at most so many networks per width whose own labels the limit is solved on; ``steps``: at
+    most so many SGD steps where the spec says nothing; ``tolerance``: 'agrees' means that limit and infinite
     networks are at most this far apart, as a fraction of an observable's size, with the level's certainty;
     ``precision``: that of the networks (rounding hides what is smaller than it).
     """

@@ -220,7 +220,7 @@ def test_a_sampled_pair_has_one_noise_node(product):
 
 
 def test_a_weight_multiplied_with_itself_crosswise_is_refused():
-    """w(c2, c1) w(c1, c2): two independent entries on one pair, which no common node has. Said, not guessed."""
+    """w(c2, c1) w(c1, c2): two independent entries on one pair, which no node has. Said, not guessed."""
     with pytest.raises(MfError, match="opposite directions"):
         mf.reduce(two_weights("itself"))
 

@@ -20,7 +20,8 @@ def reduced_of(weight, parameters=None, output="1", dimension=1):
     first = layer("h1", "x", weight)
     if parameters:
         first |= {"activation": " + ".join(["tanh(h)", *parameters]), "parameters": parameters}
-    return mf.reduce(mf.derive(mf.load(document([first], {"from": "h1", "weight": output}, data=data)))).system
+    spec = document([first], {"from": "h1", "weight": output}, data=data)
+    return mf.reduce(mf.derive(mf.load(spec))).system
 
 
 def state_of(system, seed=0, **plan):
