@@ -13,6 +13,7 @@ LAYERS = "docs/layers.md"
 DENSE = f"{LAYERS}#dense-layers-parameters-laws"
 SKIPS = f"{LAYERS}#skips-shared-neurons-several-inputs"
 CONVOLUTION = f"{LAYERS}#convolution-and-pooling"
+GROUPS = f"{LAYERS}#groups"
 NORMALISATION = f"{LAYERS}#normalisation"
 RECURRENCE = f"{LAYERS}#recurrence"
 OWN_KIND = f"{LAYERS}#a-kind-of-your-own"
@@ -70,10 +71,10 @@ WISHES: tuple[Wish, ...] = (
         CONVOLUTION,
     ),
     _wish(
-        "groups grouped depthwise separable",
-        "Grouped convolutions do not exist yet; layers beside each other, each with its own convolution, "
-        "are a block-diagonal kernel, and the next layer adds them up.",
-        CONVOLUTION,
+        "grouped depthwise separable",
+        "This is groups = G in a convolution of x, or of a layer with groups; G = channels of x is the "
+        "depthwise one (specs/cnn_grouped.toml).",
+        GROUPS,
     ),
     _wish(
         "dilation dilated atrous",

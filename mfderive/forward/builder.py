@@ -13,23 +13,32 @@ from ..errors import SpecError
 from ..network.network import Connection, Layer
 
 STEPS = "steps"
+POSITIONS = "positions"
+GROUPS = "groups"
 
 
 @dataclass(frozen=True)
 class Shape:
     """Where the values of a layer live: the axis of its neurons and those of its positions.
 
-    ``steps`` is T for a layer with ``steps = T``: its values live once for each step.
+    ``steps`` is T for a layer with ``steps = T``: its values live once for each step. ``groups`` is the axis
+    of a layer whose neurons come in groups (at most one): neuron c of group k is the value at (c, k).
     """
 
     neurons: str
     positions: tuple[str, ...] = ()
     steps: int = 0
+    groups: tuple[str, ...] = ()
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Axes of a field of the layer: data, neurons, positions."""
-        return ("data", self.neurons, *self.positions)
+        """Axes of a field of the layer: data, neurons, groups, positions."""
+        return ("data", *self.neuron_axes, *self.positions)
+
+    @property
+    def neuron_axes(self) -> tuple[str, ...]:
+        """Axes of one number per neuron: neurons, groups."""
+        return (self.neurons, *self.groups)
 
 
 class Builder(Protocol):

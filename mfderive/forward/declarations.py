@@ -175,7 +175,7 @@ class Declarations:
             if full in self.parameters:
                 continue  # a later step of the same layer
             law = self.law(full, spec.law, {End.TARGET: layer.name}, 1, layer.table, key)
-            field = Field(full, (shape.neurons,), Role.PARAMETER, owner=layer.name, part=key)
+            field = Field(full, shape.neuron_axes, Role.PARAMETER, owner=layer.name, part=key)
             self.parameter(field, law, spec.rate)
 
     # ------------------------------------------------------------------ weights
@@ -286,9 +286,12 @@ class Declarations:
         return replace(parameter, law=replace(parameter.law, references=references))
 
     def reference(
-        self, symbol: str, ends: dict[End, str], table: str, key: str
+        self, symbol: str, ends: dict[End, str], table: str, key: str, law: bool = True
     ) -> tuple[End, str, tuple[int, ...]]:
-        """What ``source.X``, ``target.X`` or ``source.w[1]`` names: end, parameter, component."""
+        """What ``source.X``, ``target.X`` or ``source.w[1]`` names: end, parameter, component.
+
+        In a layer with groups only an operation (not a ``law``) reads it, and only parameters of neurons.
+        """
         parts = split_name(symbol)
         end, plain, component = parts.end, parts.name, parts.component
         if end is None or end not in ends:
@@ -312,7 +315,20 @@ class Declarations:
                 key,
                 None,
             )
-        axes = self.parameters[wanted].axes[1:]
+        own = self.shapes[layer].neuron_axes
+        if len(own) > 1 and (law or self.parameters[wanted].axes != own):
+            raise self.located(
+                f"'{symbol}': the neurons of '{layer}' come in groups, and "
+                + (
+                    "a law cannot name a value of one neuron in its group"
+                    if law
+                    else "weights have an entry for each"
+                ),
+                table,
+                key,
+                "Use a parameter of a layer without groups, or no reference here",
+            )
+        axes = self.parameters[wanted].axes[len(own) :]
         if any(self.axes[axis].kind is not AxisKind.FINITE for axis in axes):
             raise self.located(
                 f"'{symbol}' is a value of a pair of neurons, not of one neuron", table, key, None

@@ -26,13 +26,13 @@ from ..algebra.terms import (
 )
 from ..network.names import INPUT, MAIN, OUTPUT, split_name
 from ..network.network import AxisReduction, Connection, Layer, Network
-from .builder import STEPS, Shape
+from .builder import GROUPS, POSITIONS, STEPS, Shape
 from .declarations import field_name
 from .kind import Positions, Reading, Site
 from .layer_shapes import Shapes
 from .local_names import make_term
 from .objective import loss_equations
-from .readings import made_positions, read_source
+from .readings import made_axes, read_source
 from .statistics import Statistics
 
 
@@ -70,9 +70,9 @@ class ForwardBuilder(Shapes):
         self.waiting: dict[tuple[str, int], None] = {}
         self.statistics: dict[tuple[str, int], Statistics] = {}
 
-    def made(self, layer: str, connection: Connection) -> Positions:
-        """The positions that a connection gives a layer: names or sizes of axes, or None."""
-        return made_positions(Site(self, connection, layer))
+    def made(self, layer: str, connection: Connection, part: str) -> Positions:
+        """The positions (or groups) that a connection gives a layer: names or sizes of axes, or None."""
+        return made_axes(Site(self, connection, layer), part)
 
     # ------------------------------------------------------------------ layers and steps
 
@@ -112,9 +112,10 @@ class ForwardBuilder(Shapes):
         # In the order of the file, whatever they go into: a weight's law stands at its first mention.
         terms: dict[str, list[Term]] = {}
         for connection in layer.connections:
-            made = self.made(layer.name, connection) if connection.delay else None
-            if made is not None:
-                self.check_positions(layer.name, connection, made, "at its own step", shape.positions)
+            for part, axes in ((GROUPS, shape.groups), (POSITIONS, shape.positions)):
+                made = self.made(layer.name, connection, part) if connection.delay else None
+                if made is not None:
+                    self.check_made(layer.name, connection, part, made, "at its own step", axes)
             own = terms.setdefault(connection.into, [])
             own += self.terms(layer.name, target, connection, step)
         base = field_name(layer.name, step)
@@ -123,7 +124,7 @@ class ForwardBuilder(Shapes):
             name = base if into == MAIN else f"{base}.{into}"
             local[into] = self.equation(name, target, tuple(stated), owner=layer.name, part=into, step=step)
         for key in (*dict(layer.parameters), *(("bias",) if layer.bias is not None else ())):
-            local[key] = Access(f"{layer.name}.{key}", (target[1],))
+            local[key] = Access(f"{layer.name}.{key}", target[1 : 1 + len(shape.neuron_axes)])
         self.local[layer.name, step] = local
 
     def activation(self, layer: Layer, step: int) -> None:
@@ -266,10 +267,18 @@ class ForwardBuilder(Shapes):
     ) -> Access:
         """The access to ``source.X`` or ``target.X`` (current values) in an operation."""
         end, full, component = self.reference(
-            symbol, {End.TARGET: name, End.SOURCE: connection.source}, connection.table, "operation"
+            symbol,
+            {End.TARGET: name, End.SOURCE: connection.source},
+            connection.table,
+            "operation",
+            law=False,
         )
+        groups = self.shapes[name if end is End.TARGET else connection.source].groups
         neuron = target[1] if end is End.TARGET else reading.source_neuron
-        return Access(full, (neuron, *(Affine((), number) for number in component)))
+        if neuron is None:
+            raise self.error(connection, f"'{symbol}': no single neuron of the source is read", "operation")
+        group = (target if end is End.TARGET else reading.source)[2 : 2 + len(groups)]
+        return Access(full, (neuron, *group, *(Affine((), number) for number in component)))
 
     # ------------------------------------------------------------------ output
 

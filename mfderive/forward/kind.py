@@ -29,15 +29,16 @@ class Reading:
     """The forward equation of one connection: ``target += Reduce_reduced [ factor * operation ]``.
 
     ``source``: slots of the source's values u and h; ``source_neuron``: the index of its neurons, at which
-    ``source.X`` is read. ``weight_axes`` and ``weight_slots``: the axes of the weight and where it is read,
-    both [target, source, rest]. ``reduced``: averaged (populations) or summed (finite axes). ``counts``:
-    sizes of finite sums by the names that ``average`` may use. ``factor``: an expression that multiplies the
-    operation, in the names of ``values`` (further accesses by name; the operation may use them too).
-    ``target``: where the term adds, if that is not the layer's own indices (an affine slot scatters).
+    ``source.X`` is read (None where the slot of the neurons is affine: x has no ``source.X``).
+    ``weight_axes`` and ``weight_slots``: the axes of the weight and where it is read, both [target, source,
+    rest]. ``reduced``: averaged (populations) or summed (finite axes). ``counts``: sizes of finite sums by
+    the names that ``average`` may use. ``factor``: an expression that multiplies the operation, in the names
+    of ``values`` (further accesses by name; the operation may use them too). ``target``: where the term adds,
+    if that is not the layer's own indices (an affine slot scatters).
     """
 
     source: tuple[Slot, ...]
-    source_neuron: Index
+    source_neuron: Index | None
     weight_axes: tuple[str, ...] = ()
     weight_slots: tuple[Slot, ...] = ()
     reduced: tuple[Index, ...] = ()
@@ -51,9 +52,9 @@ class Reading:
 class Site:
     """Where a connection stands: what the functions of a kind may use.
 
-    ``target`` are the layer's own indices (data, neuron, positions...); they are () for the function
-    ``positions`` of a kind, which runs before they are known. ``step`` and ``source_step`` count from 1 in
-    layers with steps, else they are 0.
+    ``target`` are the layer's own indices (data, neuron, group of a layer with groups, positions...); they
+    are () for the functions ``positions`` and ``groups`` of a kind, which run before they are known. ``step``
+    and ``source_step`` count from 1 in layers with steps, else they are 0.
     """
 
     builder: Builder
@@ -77,6 +78,16 @@ class Site:
     def own(self) -> Shape:
         """The axes of the layer that the connection leads into."""
         return self.shape(self.layer)
+
+    @property
+    def group(self) -> tuple[Index, ...]:
+        """The layer's own index of its groups, () where it has none."""
+        return self.target[2 : 2 + len(self.own.groups)]
+
+    @property
+    def places(self) -> tuple[Index, ...]:
+        """The layer's own indices of its positions."""
+        return self.target[2 + len(self.own.groups) :]
 
     def shape(self, layer: str) -> Shape:
         """The axes of a layer, or of x."""
@@ -144,7 +155,7 @@ Positions = tuple[int, ...] | tuple[str, ...] | None
 
 
 def no_positions(site: Site) -> Positions:
-    """The connection gives the layer no positions: it adds the same at all that it may have."""
+    """The connection gives the layer no positions (or groups): it adds to all that it may have."""
     return None
 
 
@@ -163,7 +174,8 @@ class ConnectionKind:
     ``shares_neurons``: whether both ends must have the same neurons; ``into_output``: whether the output
     may be fed this way; ``delay``: how many steps before it reads. ``averages``: names that the key
     ``average`` may use (those of ``Reading.counts``). ``layers``: which of the keys name further layers that
-    it reads. ``positions``: the positions that the layer gets: sizes of new axes, or names of axes, or None.
+    it reads. ``positions``: the positions that the layer gets: sizes of new axes, or names of axes, or None;
+    ``groups``: likewise the groups of its neurons (one axis at most).
     ``prepare``: checks the values of the keys when a spec is read, and may fill in defaults.
     """
 
@@ -178,6 +190,7 @@ class ConnectionKind:
     averages: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     positions: Callable[[Site], Positions] = no_positions
+    groups: Callable[[Site], Positions] = no_positions
     prepare: Callable[[Mapping[str, Any], Place], Mapping[str, Any]] = as_written
 
 

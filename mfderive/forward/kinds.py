@@ -5,7 +5,8 @@ A new kind is one more row here (or a call of :func:`~mfderive.forward.kind.regi
 
 from __future__ import annotations
 
-from .builder import STEPS, Shape
+from .builder import GROUPS, STEPS, Shape
+from .channel_groups import all_neurons, kept_groups
 from .kind import (
     COMMON,
     DEFAULT_KIND,
@@ -39,21 +40,21 @@ __all__ = [
 def dense(site: Site) -> Reading:
     """``h(c') += Mean_c Sum_p w(c', c, p) u(c, p)``: all neurons of the source at all its positions.
 
-    From x and from a finite layer: sums, undivided. A layer that has positions gets the same at each.
+    From x and from a finite layer: sums, undivided; so are those over the groups of a source that has some.
+    A layer that has positions gets the same at each.
     """
     source = site.source
-    neuron, *positions = site.fresh((source.neurons, *source.positions))
-    counts = {}
-    if site.is_finite(source.neurons):
-        counts["inputs"] = site.size(source.neurons)
+    read = all_neurons(site)
+    positions = site.fresh(source.positions, read.reduced)
+    counts = dict(read.counts)
     if source.positions:
         counts["positions"] = site.size(*source.positions)
     return Reading(
-        source=(site.target[0], neuron, *positions),
-        source_neuron=neuron,
-        weight_axes=(site.own.neurons, source.neurons, *source.positions),
-        weight_slots=(site.target[1], neuron, *positions),
-        reduced=(neuron, *positions),
+        source=(site.target[0], *read.slots, *positions),
+        source_neuron=read.neuron,
+        weight_axes=(*read.weight_axes, *source.positions),
+        weight_slots=(*read.weight_slots, *positions),
+        reduced=(*read.reduced, *positions),
         counts=counts,
     )
 
@@ -67,17 +68,27 @@ def skip(site: Site) -> Reading:
             f"{[site.size(axis) for axis in source]} and '{site.layer}' {[site.size(axis) for axis in own]}",
             remedy="Choose kernel, stride and padding so that they agree",
         )
-    return Reading(source=site.target[: 2 + len(source)], source_neuron=site.target[1])
+    read = 2 + len(site.own.groups) + len(source)
+    return Reading(source=site.target[:read], source_neuron=site.target[1])
 
 
 def _kept(site: Site) -> Positions:
     return site.source.positions
 
 
+_SUMS = ("inputs", "positions", GROUPS)
 _ROWS = (
-    ConnectionKind("dense", dense, into_output=True, averages=("inputs", "positions")),
-    ConnectionKind("skip", skip, operation="u", has_weight=False, shares_neurons=True, positions=_kept),
-    ConnectionKind("recurrent", dense, delay=1, averages=("inputs", "positions")),
+    ConnectionKind("dense", dense, into_output=True, averages=_SUMS),
+    ConnectionKind(
+        "skip",
+        skip,
+        operation="u",
+        has_weight=False,
+        shares_neurons=True,
+        positions=_kept,
+        groups=kept_groups,
+    ),
+    ConnectionKind("recurrent", dense, delay=1, averages=_SUMS),
     *WINDOW_KINDS,
 )
 for _row in _ROWS:

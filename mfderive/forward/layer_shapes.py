@@ -7,7 +7,7 @@ from abc import abstractmethod
 from ..algebra.terms import Axis, AxisKind, Field, Role
 from ..network.names import INPUT
 from ..network.network import Connection, Layer
-from .builder import STEPS, Shape
+from .builder import GROUPS, POSITIONS, STEPS, Shape
 from .declarations import Declarations
 from .kind import Positions
 
@@ -67,57 +67,77 @@ class Shapes(Declarations):
         return needed - {layer.name} <= self.shapes.keys()
 
     def shape(self, layer: Layer) -> None:
-        """Find the axes of a layer: its neurons (own or shared) and its positions."""
+        """Find the axes of a layer: its neurons (own or shared), their groups and its positions."""
         if layer.neurons is not None:
             neurons = self.shapes[layer.neurons].neurons
         elif layer.size is not None:
             neurons = self.finite(layer.name, layer.size)
         else:
             neurons = self.axis(Axis(layer.name, AxisKind.POPULATION, None, layer.width))
-        self.shapes[layer.name] = Shape(neurons, self.positions(layer), layer.steps)
+        groups, positions = (self.made_axes(layer, part) for part in (GROUPS, POSITIONS))
+        if groups and self.axes[neurons].kind is not AxisKind.POPULATION:
+            raise self.located(
+                f"the finite layer '{layer.name}' cannot have groups: its size would be that of one group",
+                layer.table,
+                "size",
+                "Leave size out, or groups",
+            )
+        self.shapes[layer.name] = Shape(neurons, positions, layer.steps, groups)
 
-    def positions(self, layer: Layer) -> tuple[str, ...]:
-        """The position axes of a layer: those that a connection keeps, else new ones of the sizes it makes.
+    def made_axes(self, layer: Layer, part: str) -> tuple[str, ...]:
+        """The position axes (or that of the groups) of a layer: those that a connection keeps, else new ones.
 
         Connections that read a step before decide only where no other one does.
         """
         now = [connection for connection in layer.connections if not connection.delay]
         before = [c for c in layer.connections if c.delay and c.source in self.shapes]
         for group in (now, before):
-            made = [(c, found) for c in group if (found := self.made(layer.name, c)) is not None]
+            made = [(c, found) for c in group if (found := self.made(layer.name, c, part)) is not None]
             if not made:
                 continue
-            first, positions = made[0]
+            first, axes = made[0]
             for connection, other in made[1:]:
-                self.check_positions(layer.name, connection, other, first.source, positions)
+                self.check_made(layer.name, connection, part, other, first.source, axes)
             kept = [p for _, p in made if all(isinstance(axis, str) for axis in p)]
             if kept:
                 return tuple(str(axis) for axis in kept[0])
-            return self.finite_axes(layer.name, "positions", self.position_sizes(positions))
+            return self.finite_axes(layer.name, part, self.sizes(axes))
         return ()
 
     @abstractmethod
-    def made(self, layer: str, connection: Connection) -> Positions:
-        """The positions that a connection gives a layer: names or sizes of axes, or None."""
+    def made(self, layer: str, connection: Connection, part: str) -> Positions:
+        """The positions (or groups) that a connection gives a layer: names or sizes of axes, or None."""
 
-    def position_sizes(self, positions: tuple[int, ...] | tuple[str, ...]) -> tuple[int, ...]:
-        """The sizes of positions given as sizes or as names of axes."""
-        return tuple(self.size(each) if isinstance(each, str) else each for each in positions)
+    def sizes(self, axes: tuple[int, ...] | tuple[str, ...]) -> tuple[int, ...]:
+        """The sizes of axes given as sizes or by name."""
+        return tuple(self.size(each) if isinstance(each, str) else each for each in axes)
 
-    def check_positions(
+    def check_made(
         self,
         layer: str,
         connection: Connection,
+        part: str,
         own: tuple[int, ...] | tuple[str, ...],
         other: str,
         wanted: tuple[int, ...] | tuple[str, ...],
     ) -> None:
-        """Refuse a connection that gives a layer other positions than another one does."""
-        sizes, known = self.position_sizes(own), self.position_sizes(wanted)
-        if sizes != known:
+        """Refuse a connection that gives a layer other positions (or groups) than another one does."""
+        sizes, known = self.sizes(own), self.sizes(wanted)
+        if sizes == known:
+            return
+        if part == GROUPS:
             raise self.error(
                 connection,
-                f"this connection gives '{layer}' positions of shape {list(sizes)}, another "
-                f"({other}) gives {list(known)}",
-                remedy="Choose kernel, stride and padding so that they agree",
+                f"this connection gives '{layer}' {_number(sizes)}, another ({other}) gives {_number(known)}",
+                remedy="A skip or pooling keeps the groups of its source: use as many groups everywhere",
             )
+        raise self.error(
+            connection,
+            f"this connection gives '{layer}' positions of shape {list(sizes)}, another "
+            f"({other}) gives {list(known)}",
+            remedy="Choose kernel, stride and padding so that they agree",
+        )
+
+
+def _number(sizes: tuple[int, ...]) -> str:
+    return f"{sizes[0]} groups" if sizes else "no groups"

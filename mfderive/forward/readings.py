@@ -15,6 +15,7 @@ import sympy as sp
 from ..algebra.arguments import found
 from ..algebra.terms import Access, Affine, AxisKind, Index, Slot, slot_indices
 from ..errors import SpecError
+from .builder import GROUPS
 from .kind import KINDS, Positions, Reading, Site
 
 _GIVEN = ("w", "u", "h")
@@ -33,9 +34,13 @@ def read_source(site: Site) -> Reading:
     return reading
 
 
-def made_positions(site: Site) -> Positions:
-    """The positions that a connection gives its layer. Raises SpecError where one would have none."""
-    made: Any = KINDS[site.connection.kind].positions(site)
+def made_axes(site: Site, part: str) -> Positions:
+    """The positions (or groups) that a connection gives its layer: names or sizes of axes, or None.
+
+    Raises SpecError where one would have size 0, and for what a kind's function must not return.
+    """
+    own = KINDS[site.connection.kind]
+    made: Any = own.groups(site) if part == GROUPS else own.positions(site)
     if made is None:
         return None
     named = isinstance(made, tuple) and all(isinstance(each, str) for each in made)
@@ -44,7 +49,7 @@ def made_positions(site: Site) -> Positions:
     if named or not isinstance(made, tuple) or not all(_is_whole(each) for each in made):
         raise _fault(
             site,
-            "positions",
+            part,
             f"returned {found(made)}",
             "It must return a tuple of sizes (whole numbers), a tuple of names of finite axes, or None",
         )
@@ -87,9 +92,11 @@ class _Reading:
         site, reading = self.site, self.reading
         shape = site.source
         self.slots("source", reading.source, shape.axes, f"'{site.connection.source}'")
-        if not isinstance(reading.source_neuron, Index):
-            raise self.error(f"has source_neuron = {found(reading.source_neuron)}", "It must be an Index")
-        self.slot("source_neuron", reading.source_neuron, shape.neurons)
+        blocks = isinstance(reading.source[1], Affine)  # then no index names one neuron
+        if reading.source_neuron is not None or not blocks:
+            if not isinstance(reading.source_neuron, Index):
+                raise self.error(f"has source_neuron = {found(reading.source_neuron)}", "It must be an Index")
+            self.slot("source_neuron", reading.source_neuron, shape.neurons)
         if reading.target is not None:
             self.slots("target", reading.target, site.own.axes, f"'{site.layer}'")
 
@@ -142,7 +149,8 @@ class _Reading:
         if not isinstance(reduced, tuple) or not all(isinstance(index, Index) for index in reduced):
             raise self.error(f"has reduced = {found(reduced)}", "It must be a tuple of Index")
         used: dict[str, tuple[Slot, ...]] = {"source": reading.source}
-        used["source_neuron"] = (reading.source_neuron,)
+        if reading.source_neuron is not None:
+            used["source_neuron"] = (reading.source_neuron,)
         if self.site.connection.weight is not None:
             used["weight_slots"] = reading.weight_slots
         used |= {f"values[{name!r}]": access.slots for name, access in reading.values.items()}

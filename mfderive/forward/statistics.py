@@ -77,6 +77,7 @@ class Statistics:
 
     def over(self, operation: str, axis: str) -> tuple[Index, ...]:
         """The index variables that an axis name of the spec means in this layer."""
+        first = 1 + len(self.builder.shapes[self.layer.name].neuron_axes)
         if axis == NEURONS:
             known = self.builder.axes[self.target[1].axis]
             if operation != "mean" or known.kind is not AxisKind.POPULATION:
@@ -85,9 +86,9 @@ class Statistics:
                     + ("is a finite layer" if operation == "mean" else "is averaged, not maximised"),
                     "Only mean(e) is defined over the neurons of an infinitely wide layer",
                 )
-            return (self.target[1],)
-        if axis == "positions" and len(self.target) > 2:
-            return self.target[2:]
+            return self.target[1:first]
+        if axis == "positions" and len(self.target) > first:
+            return self.target[first:]
         raise self.error(
             f"{operation}(e, {axis}): the layer '{self.layer.name}' has no {axis}",
             "A layer has positions if it is convolutional or skips from a layer that has them",

@@ -17,6 +17,8 @@ from ..algebra.functions import only_inside
 from ..algebra.terms import Access, Affine, Index, Slot
 from ..network.place import Place
 from ..network.values import COUNT, WHOLE, Key, either, list_of, one_of, table
+from .builder import GROUPS
+from .channel_groups import GROUPS_KEY, chosen_neurons, kept_groups, layer_groups
 from .kind import ConnectionKind, Positions, Reading, Site
 
 _COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one a position axis")
@@ -146,29 +148,24 @@ def _kernel(site: Site) -> Window:
     return window_over(site, "kernel", _checked_axes(site, site.options["kernel"], "kernel"))
 
 
-def _counts(site: Site, taps: tuple[int, ...]) -> dict[str, int]:
-    counts = {"taps": math.prod(taps)}
-    if site.is_finite(site.source.neurons):
-        counts["inputs"] = site.size(site.source.neurons)
-    return counts
-
-
 def convolution(site: Site) -> Reading:
     """``h(c', p) += Mean_c Sum_tap w(c', c, tap) u(c, stride p + tap - padding)``; outside u is 0.
 
-    Sums over populations are divided by their width, sums over taps and over the channels of x are not,
-    unless ``average`` names them.
+    Sums over populations are divided by their width, sums over taps, over the channels of x and over groups
+    are not, unless ``average`` names them. With ``groups`` the layer's group k reads the source's alone:
+    ``h(c', k, p) += Mean_c Sum_tap w(c', c, k, tap) u(c, k, stride p + tap - padding)``.
     """
     window = _kernel(site)
+    read = chosen_neurons(site)
     axes = site.finite("taps", window.taps)
-    neuron, *taps = site.fresh((site.source.neurons, *axes))
+    taps = site.fresh(axes, read.reduced)
     return Reading(
-        source=(site.target[0], neuron, *window.slots(site.target[2:], tuple(taps))),
-        source_neuron=neuron,
-        weight_axes=(site.own.neurons, site.source.neurons, *axes),
-        weight_slots=(site.target[1], neuron, *taps),
-        reduced=(neuron, *taps),
-        counts=_counts(site, window.taps),
+        source=(site.target[0], *read.slots, *window.slots(site.places, taps)),
+        source_neuron=read.neuron,
+        weight_axes=(*read.weight_axes, *axes),
+        weight_slots=(*read.weight_slots, *taps),
+        reduced=(*read.reduced, *taps),
+        counts={"taps": math.prod(window.taps), **read.counts},
     )
 
 
@@ -204,17 +201,18 @@ def transposed_convolution(site: Site) -> Reading:
     The weight may be the transpose of a convolution's: it then runs the convolution's connections backwards.
     """
     window = _turned(site)
+    read = chosen_neurons(site)
     axes = site.finite("taps", window.taps)
-    neuron, *rest = site.fresh((site.source.neurons, *site.source.positions, *axes))
-    places, taps = tuple(rest[: len(axes)]), tuple(rest[len(axes) :])
+    rest = site.fresh((*site.source.positions, *axes), read.reduced)
+    places, taps = rest[: len(axes)], rest[len(axes) :]
     return Reading(
-        source=(site.target[0], neuron, *places),
-        source_neuron=neuron,
-        weight_axes=(site.own.neurons, site.source.neurons, *axes),
-        weight_slots=(site.target[1], neuron, *taps),
-        reduced=(neuron,),
-        counts=_counts(site, window.taps),
-        target=(*site.target[:2], *window.slots(places, taps)),
+        source=(site.target[0], *read.slots, *places),
+        source_neuron=read.neuron,
+        weight_axes=(*read.weight_axes, *axes),
+        weight_slots=(*read.weight_slots, *taps),
+        reduced=read.reduced,
+        counts={"taps": math.prod(window.taps), **read.counts},
+        target=(*site.target[:2], *site.group, *window.slots(places, taps)),
     )
 
 
@@ -253,7 +251,7 @@ def _windows(site: Site, window: Window | None) -> tuple[tuple[Index, ...], tupl
         positions = site.fresh(site.source.positions)
         return positions, positions
     taps = site.fresh(site.finite("taps", window.taps))
-    return taps, window.slots(site.target[2:], taps)
+    return taps, window.slots(site.places, taps)
 
 
 def _inside(site: Site, slots: tuple[Slot, ...]) -> Access:
@@ -272,8 +270,9 @@ def max_pool(site: Site) -> Reading:
     window = _pool(site)
     taps, slots = _windows(site, window)
     data, neuron = site.target[:2]
+    at = (data, neuron, *site.group, *slots)
     u = sp.Symbol("u")
-    known = {"u": site.output((data, neuron, *slots))}
+    known = {"u": site.output(at)}
     value = u
     if window is not None and window.leaves:
         inside = sp.Symbol("inside")
@@ -282,7 +281,7 @@ def max_pool(site: Site) -> Reading:
     target = (*site.target, *taps)
     chosen = site.field("select", target, (), value, known, frozen=True, selector=len(taps))
     return Reading(
-        source=(data, neuron, *slots),
+        source=at,
         source_neuron=neuron,
         reduced=taps,
         factor=sp.Symbol("select"),
@@ -300,10 +299,14 @@ def average_pool(site: Site) -> Reading:
     values: dict[str, Access] = {}
     if window is not None and window.leaves:
         inside = {"inside": _inside(site, slots)}
-        values["count"] = site.field("count", site.target[2:], taps, sp.Symbol("inside"), inside, frozen=True)
+        values["count"] = site.field("count", site.places, taps, sp.Symbol("inside"), inside, frozen=True)
         factor = 1 / sp.Symbol("count")
     return Reading(
-        source=(data, neuron, *slots), source_neuron=neuron, reduced=taps, factor=factor, values=values
+        source=(data, neuron, *site.group, *slots),
+        source_neuron=neuron,
+        reduced=taps,
+        factor=factor,
+        values=values,
     )
 
 
@@ -311,6 +314,7 @@ _CONVOLUTION = table(
     Key("kernel", _COUNTS, "number of taps, one number a position axis", required=True),
     Key("stride", _COUNTS, "distance of two windows, one number a position axis; default 1"),
     _PADDING,
+    GROUPS_KEY,
 )
 _POOLING = table(
     Key(
@@ -329,7 +333,8 @@ WINDOW_KINDS = (
         "convolution",
         convolution,
         keys=_CONVOLUTION,
-        averages=("taps", "inputs"),
+        averages=("taps", "inputs", GROUPS),
+        groups=layer_groups,
         positions=lambda site: _kernel(site).places,
         prepare=_prepare("kernel"),
     ),
@@ -345,7 +350,8 @@ WINDOW_KINDS = (
                 "leaves several possibilities; default the fewest, with padding 'same' stride times as many",
             )
         ),
-        averages=("taps", "inputs"),
+        averages=("taps", "inputs", GROUPS),
+        groups=layer_groups,
         positions=lambda site: _turned(site).positions,
         prepare=_prepare("kernel"),
     ),
@@ -356,6 +362,7 @@ WINDOW_KINDS = (
         has_weight=False,
         keys=_POOLING,
         shares_neurons=True,
+        groups=kept_groups,
         positions=_pool_positions,
         prepare=_prepare("window"),
     ),
@@ -366,6 +373,7 @@ WINDOW_KINDS = (
         has_weight=False,
         keys=_POOLING,
         shares_neurons=True,
+        groups=kept_groups,
         positions=_pool_positions,
         prepare=_prepare("window"),
     ),

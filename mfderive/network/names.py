@@ -20,7 +20,7 @@ WEIGHT = "w"  # source.w, target.w: the layer's own weight
 _EXPRESSIONS = ("h", "u", "w", "x", "y", "yhat", "t", "k", "d", "fan_in", "source", "target", "pi")
 _REDUCTIONS = ("mean", "sum", "max", "softmax", "neurons", "steps")
 _FIELDS = ("p", "data", "loss", "output", "weight", "bias", "out", "before")
-_AXES = ("inputs", "channels", "positions", "outputs", "taps", "noise")
+_AXES = ("inputs", "channels", "positions", "outputs", "taps", "groups", "noise")
 RESERVED = frozenset((*_EXPRESSIONS, *_REDUCTIONS, *_FIELDS, *_AXES))
 # Statistics, helper fields, positions and taps get numbers.
 _HELPERS = r"mean|sum|max|softmax|select|shift|total|inside|count|stack|step"

@@ -33,6 +33,7 @@ _FINITE_LETTERS = {
     "positions": "p",
     "outputs": "j",
     "taps": "k",
+    "groups": "g",
     "steps": "s",
 }
 # What a field is in its layer -> its letter; other parts are printed under their own name.

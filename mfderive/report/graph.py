@@ -12,7 +12,8 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind, Field
+from ..algebra.terms import Field
+from ..forward.builder import GROUPS, POSITIONS
 from ..forward.kinds import KINDS
 from ..network.names import INPUT, MAIN, OUTPUT, connection_weights, parts_of, population_of
 from ..network.network import Connection, Layer, Network
@@ -100,15 +101,11 @@ def _layer_node(
     return _node(
         layer.name,
         "population" if owner.size is None else "finite",
-        _neurons(layer, owner),
+        _neurons(layer, owner, next(iter(_sizes(system, kept, GROUPS)), 0)),
         population=population,
         shared=members.count(population) > 1,
         types=_types(reduced, kept.name, population) if neuron and owner.size is None else None,
-        positions=[
-            system.axis[axis].size
-            for axis in kept.axes
-            if system.axis[axis].kind is AxisKind.FINITE and axis != population
-        ],
+        positions=_sizes(system, kept, POSITIONS),
         steps=layer.steps,
         activation=_activation(layer),
     )
@@ -121,12 +118,19 @@ def _first_field(system: ForwardSystem, layer: Layer) -> Field:
     return next(own[part] for part in into if part in own)
 
 
-def _neurons(layer: Layer, owner: Layer) -> str:
+def _sizes(system: ForwardSystem, field: Field, part: str) -> list[int]:
+    """The sizes of those axes of a field that count positions, groups, ..."""
+    axes = (system.axis[axis] for axis in field.axes)
+    return [axis.size for axis in axes if axis.part == part and axis.size is not None]
+
+
+def _neurons(layer: Layer, owner: Layer, groups: int) -> str:
     if owner.size is not None:
         return f"{owner.size} neuron{'' if owner.size == 1 else 's'}, finite"
     if owner is not layer:
         return f"neurons of {owner.name}"
-    return "n neurons" if layer.width == 1 else f"{layer.width:g} n neurons"
+    count = "n neurons" if layer.width == 1 else f"{layer.width:g} n neurons"
+    return f"{groups} groups of {count}" if groups else count
 
 
 def _types(reduced: ForwardSystem | None, field: str, population: str) -> str | None:
@@ -189,6 +193,8 @@ def _words(connection: Connection) -> Iterator[str]:
     stride = options.get("stride")
     if stride is not None and any(step != 1 for step in stride):
         kind += f" /{'×'.join(map(str, stride)) if len(set(stride)) > 1 else stride[0]}"
+    if options.get(GROUPS, 1) > 1:
+        kind += f" in {options[GROUPS]} groups"
     if kind:
         yield kind
     if connection.operation != _default_operation(connection):

@@ -49,6 +49,32 @@ def cnn_digits(p, x):
     return jnp.einsum("zcij,kcij->zk", u, p["output.weight"]) / u.shape[1] + p["output.bias"]
 
 
+def grouped_convolution(u, weight, bias):
+    """Groups of channels one after the other; weight [target, source, group, tap], bias [target, group]."""
+    targets, _, groups, _ = weight.shape
+    kernel = jnp.moveaxis(weight, 2, 0).reshape(groups * targets, *weight.shape[1::2])
+    h = jax.lax.conv_general_dilated(
+        u,
+        kernel,
+        (1,),
+        "SAME",
+        dimension_numbers=("NCH", "OIH", "NCH"),
+        feature_group_count=groups,
+        precision="highest",
+    )
+    return h, bias.T.reshape(-1)
+
+
+def cnn_grouped(p, x):
+    n = p["point.bias"].shape[0]
+    u = jnp.tanh(shifted(*grouped_convolution(x, p["depth.weight"], p["depth.bias"])))
+    h, bias = grouped_convolution(u, p["group.weight"], p["group.bias"])
+    u = average_pool(jnp.tanh(shifted(h / (3 * n), bias)), (2,), (2,), ((0, 0),))
+    kernel = jnp.moveaxis(p["point.weight"], 2, 1).reshape(n, 4 * n, 1)
+    u = jnp.tanh(shifted(convolution(u, kernel, (1,), "VALID") / (4 * n), p["point.bias"]))
+    return jnp.einsum("zcp,kcp->zk", u, p["output.weight"]) / (3 * n) + p["output.bias"]
+
+
 def table1(p, x):
     """Table 1: 32 x 32 -> 16 -> 8 -> 8 -> 8 -> 8, pooled to 4 -> 4 -> 4, pooled to 2."""
     u = jax.nn.relu(shifted(convolution(x, p["c1.weight"], (2, 2), ((0, 1), (0, 1))), p["c1.bias"]))
@@ -174,6 +200,12 @@ GRAPHS = {
         cnn_digits,
         cross_entropy,
         slots("c1.weight c1.bias c2.bias output.weight", "c2.weight"),
+        {},
+    ),
+    "cnn_grouped": (
+        cnn_grouped,
+        squared,
+        slots("depth.weight depth.bias group.bias point.bias output.weight", "group.weight point.weight"),
         {},
     ),
     "cnn_nguyen_table1": (

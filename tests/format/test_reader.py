@@ -45,6 +45,7 @@ SHIPPED = {
     "recurrent_elman",
     "lstm",
     "gru",
+    "cnn_grouped",
     "gated",
     "bottleneck",
     "bilinear",

@@ -130,6 +130,99 @@ GRAPHS: dict[str, Document] = {
         HEAD,
         [1, 8],
     ),
+    "grouped convolution": document(
+        [
+            convolution(
+                "c",
+                "x",
+                [3],
+                padding="same",
+                groups=2,
+                activation="tanh(gain * (h - mean(h)) + max(h, positions) * b)",
+                parameters={"gain": "normal(1, 0.5)", "b": "normal(0, 0.5)"},
+            ),
+            {
+                "name": "m",
+                "neurons": "c",
+                "activation": "tanh(h + b)",
+                "parameters": {"gate": "normal(1, 0.5)", "b": "normal(0, 0.5)"},
+                "connections": [
+                    connection("c", kind="skip", operation="target.gate * source.gain * u"),
+                    connection(
+                        "c",
+                        kind="convolution",
+                        kernel=[2],
+                        padding=[[0, 1]],
+                        groups=2,
+                        average=["taps"],
+                        weight="normal(0.5, 1)",
+                    ),
+                    connection("c", kind="convolution", kernel=[1], weight="normal(0.5, 1)"),
+                    connection("x", weight="normal(0.5, 1)"),
+                ],
+            },
+            layer("top", "m", kind="max-pool", window=[2], bias="normal(0, 1)", activation="tanh"),
+        ],
+        {
+            "connections": [
+                HEAD,
+                {"from": "c", "average": ["groups", "positions"], "weight": "normal(0.5, 1)"},
+            ]
+        },
+        [4, 4],
+        outputs=2,
+    ),
+    "groups of groups": document(
+        [
+            convolution("c", "x", [2, 1], groups=4, weight={"name": "W", "law": "normal(0.5, 1)"}),
+            convolution("m", "c", [1, 2], groups=2, average=["groups"], bias="0"),
+            layer(
+                "top",
+                "m",
+                kind="transposed-convolution",
+                kernel=[2, 1],
+                stride=[2, 1],
+                groups=2,
+                weight="normal(0.5, 1)",
+                activation="tanh",
+            ),
+        ],
+        HEAD,
+        [4, 3, 2],
+    ),
+    "grouped recurrence": document(
+        [
+            {
+                "name": "r",
+                "steps": 2,
+                "activation": "tanh",
+                "bias": "0",
+                "connections": [
+                    connection(
+                        "x",
+                        kind="convolution",
+                        kernel=[2],
+                        groups=2,
+                        weight="normal(0, 1)",
+                        average=["inputs"],
+                    ),
+                    connection(
+                        "r",
+                        kind="convolution",
+                        kernel=[3],
+                        padding="same",
+                        groups=2,
+                        delay=1,
+                        weight="normal(1, 0.5)",
+                    ),
+                    connection("r", kind="recurrent", weight="normal(1, 0.5)"),
+                ],
+            },
+            layer("top", "r", weight="normal(0.5, 1)", activation="tanh", average=["groups"]),
+        ],
+        HEAD,
+        [2, 4, 3],
+    ),
     "pooled skip in a residual block": document(
         [
             convolution("s", "x", [3], padding="same"),

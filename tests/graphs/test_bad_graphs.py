@@ -65,6 +65,72 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         ),
         ("'W'", "shape"),
     ),
+    "groups that do not divide the channels": (
+        plain(convolution("top", "x", [2], groups=2), shape=[3, 4]),
+        ("key 'groups'", "3 channels of 'x' do not divide into 2", "a divisor of 3"),
+    ),
+    "groups of a layer without groups": (
+        plain(convolution("a", "x", [2]), convolution("top", "a", [2], groups=2), shape=[2, 4]),
+        ("layers[1] 'top', key 'groups'", "infinitely wide layer 'a' come in no groups", "give 'a' groups"),
+    ),
+    "more groups than the source has": (
+        plain(convolution("a", "x", [2], groups=2), convolution("top", "a", [2], groups=4), shape=[4, 4]),
+        ("key 'groups'", "the 2 groups of 'a' do not divide into 4"),
+    ),
+    "groups of a finite layer": (
+        plain(convolution("top", "x", [2], groups=2, size=3), shape=[2, 4]),
+        ("key 'size'", "finite layer 'top' cannot have groups"),
+    ),
+    "a skip from no groups into groups": (
+        plain(
+            convolution("a", "x", [1]),
+            {
+                "name": "top",
+                "neurons": "a",
+                "connections": [
+                    connection("a", kind="skip"),
+                    connection("x", kind="convolution", kernel=[1], groups=2, weight="0"),
+                ],
+            },
+            shape=[2, 4],
+        ),
+        ("gives 'top' 2 groups, another (a) gives no groups", "as many groups everywhere"),
+    ),
+    "a law that names a neuron in a group": (
+        plain(
+            convolution("a", "x", [2], groups=2, bias="normal(0, 1)"),
+            convolution("top", "a", [2], weight="normal(source.bias, 1)"),
+            shape=[2, 4],
+        ),
+        ("'source.bias'", "the neurons of 'a' come in groups", "a law cannot name"),
+    ),
+    "an average over groups that are not there": (
+        plain(convolution("top", "x", [2], average=["groups"]), shape=[2, 4]),
+        ("there are no groups to average over",),
+    ),
+    "a transpose between all groups": (
+        plain(
+            convolution("a", "x", [1], groups=2),
+            {
+                "name": "b",
+                "neurons": "a",
+                "connections": [
+                    connection("x", kind="convolution", kernel=[1], groups=2, weight="0"),
+                    connection("a", kind="convolution", kernel=[1], weight={"name": "W", "law": "0"}),
+                ],
+            },
+            {
+                "name": "top",
+                "neurons": "a",
+                "connections": [
+                    connection("x", kind="convolution", kernel=[1], groups=2, weight="0"),
+                    connection("b", kind="convolution", kernel=[1], weight={"name": "W", "transpose": True}),
+                ],
+            },
+            shape=[2, 4],
+        ),
+        ("between all groups of 'b' and all groups of 'top' is not defined",),
+    ),
     "kernel larger than the image": (
         plain(convolution("top", "x", [3, 5]), shape=[1, 4, 4]),
         ("key 'kernel'", "kernel (5) is larger than what it reads (4 positions of 'x'", "more padding"),

@@ -140,3 +140,41 @@ def test_gated_recurrent_unit_with_a_reset_before_the_candidate() -> None:
         new = x[:, step] @ p["top.weight.x"].T + (reset * state) @ p["top.weight.kept"].T / 3
         state = update * state + (1 - update) * np.tanh(new)
         np.testing.assert_allclose(found[f"top.step{step + 1}.out"], state, rtol=1e-12)
+
+
+def test_grouped_convolution() -> None:
+    """Blocks of channels, statistics over all neurons, gates of one group, sums over all groups, in loops."""
+    found, p, x = fields(GRAPHS["grouped convolution"])
+    h = np.zeros((4, 3, 2, 4))  # sample, neuron, group, position
+    around = np.pad(x, ((0, 0), (0, 0), (1, 1)))
+    for group, member, tap in np.ndindex(2, 2, 3):
+        read = around[:, 2 * group + member, tap : tap + 4]
+        h[:, :, group] += read[:, None] * p["c.weight"][:, member, group, tap, None]
+    np.testing.assert_allclose(found["c"], h, rtol=1e-12, atol=1e-13)
+    gain, b = p["c.gain"][..., None], p["c.b"][..., None]
+    u = np.tanh(gain * (h - h.mean(axis=(1, 2), keepdims=True)) + h.max(axis=3, keepdims=True) * b)
+    m = p["m.gate"][..., None] * gain * u
+    behind = np.pad(u, ((0, 0), (0, 0), (0, 0), (0, 1)))
+    for tap in range(2):
+        m += np.einsum("zckp,dck->zdkp", behind[..., tap : tap + 4], p["m.weight.c"][..., tap]) / 6
+    m += np.einsum("zcgp,dckg->zdkp", u, p["m.weight.c.2"][..., 0]) / 3
+    m += np.einsum("zip,dikp->zdk", x, p["m.weight.x"])[..., None]
+    np.testing.assert_allclose(found["m"], m, rtol=1e-12, atol=1e-13)
+    top = np.tanh(m + p["m.b"][..., None]).reshape(4, 3, 2, 2, 2).max(axis=4)
+    top = np.tanh(top + p["top.bias"][..., None])
+    yhat = np.einsum("zckp,jckp->zj", top, p["output.weight.top"]) / 3
+    yhat += np.einsum("zckp,jckp->zj", u, p["output.weight.c"]) / (3 * 2 * 4)
+    np.testing.assert_allclose(found["yhat"], yhat, rtol=1e-12, atol=1e-13)
+
+
+def test_groups_of_groups() -> None:
+    """Group k of two reads groups 2 k and 2 k + 1 of four; divided by two, as average says."""
+    found, p, x = fields(GRAPHS["groups of groups"])
+    c = sum(np.einsum("zkrs,dk->zdkrs", x[:, :, tap : tap + 2], p["W"][:, 0, :, tap, 0]) for tap in range(2))
+    u = np.tanh(c).reshape(4, 3, 2, 2, 2, 2)  # sample, neuron, group, member, row, column
+    weight = p["m.weight"][..., 0, :]
+    m = sum(np.einsum("zckmr,dckm->zdkr", u[..., tap], weight[..., tap]) for tap in range(2)) / (3 * 2)
+    np.testing.assert_allclose(found["m"][..., 0], m, rtol=1e-12, atol=1e-13)
+    out = np.tanh(m + p["m.bias"][..., None])
+    top = np.einsum("zckr,dckt->zdkrt", out, p["top.weight"][..., 0]).reshape(4, 3, 2, 4) / 3
+    np.testing.assert_allclose(found["top"][..., 0], top, rtol=1e-12, atol=1e-13)

@@ -1,0 +1,1207 @@
+"""Grouped convolutional network
+
+Mean-field limit of the network above, written by mfderive (generator 4). This file needs numpy,
+numba and scipy only; it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then everything below runs as plain Python.
+COMPILED: bool = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
+
+Array = np.ndarray[Any, Any]
+Real = Any  # a number in the precision of the arrays
+Fields = dict[str, Array]
+Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function as machine code, or the function itself where COMPILED is False."""
+    if not COMPILED:
+        return function
+    fast = {"contract", "reassoc"}
+    result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
+
+TITLE = "Grouped convolutional network"
+DIGEST = "7e62d2ba2496efb175859a5ba1ae31da561161f993e3dfa1a72815468273ee24"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "depth.bias": ("depth", "depth.groups"),
+    "depth.weight": ("depth", "depth.inputs", "depth.groups", "depth.taps"),
+    "group.bias": ("group", "group.groups"),
+    "group.weight": ("group", "depth", "group.groups", "group.taps"),
+    "point.bias": ("point",),
+    "point.weight": ("point", "group", "group.groups", "point.taps"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "point", "point.positions"),
+}
+FROZEN = ()
+POPULATIONS = ("depth", "group", "point")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "depth": 1.0,
+    "group": 1.0,
+    "point": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "positions": 6,
+    "channels": 4,
+    "outputs": 1,
+    "depth.groups": 4,
+    "depth.positions": 6,
+    "group.groups": 4,
+    "group.positions": 6,
+    "pool.positions": 3,
+    "point.positions": 3,
+    "depth.inputs": 1,
+    "depth.taps": 3,
+    "group.taps": 3,
+    "pool.taps": 2,
+    "point.taps": 1,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "channels", "positions"),
+    "y": ("data", "outputs"),
+    "depth.bias": ("depth", "depth.groups"),
+    "depth.weight": ("depth", "depth.inputs", "depth.groups", "depth.taps"),
+    "depth": ("data", "depth", "depth.groups", "depth.positions"),
+    "depth.out": ("data", "depth", "depth.groups", "depth.positions"),
+    "group.bias": ("group", "group.groups"),
+    "group.weight": ("group", "depth", "group.groups", "group.taps"),
+    "group": ("data", "group", "group.groups", "group.positions"),
+    "group.out": ("data", "group", "group.groups", "group.positions"),
+    "pool": ("data", "group", "group.groups", "pool.positions"),
+    "point.bias": ("point",),
+    "point.weight": ("point", "group", "group.groups", "point.taps"),
+    "point": ("data", "point", "point.positions"),
+    "point.out": ("data", "point", "point.positions"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "point", "point.positions"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj point.out": ("data", "point", "point.positions"),
+    "adj point": ("data", "point", "point.positions"),
+    "adj pool": ("data", "group", "group.groups", "pool.positions"),
+    "adj group.out": ("data", "group", "group.groups", "group.positions"),
+    "adj group": ("data", "group", "group.groups", "group.positions"),
+    "adj depth.out": ("data", "depth", "depth.groups", "depth.positions"),
+    "adj depth": ("data", "depth", "depth.groups", "depth.positions"),
+}
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
+TEMPORARIES = [
+    ("depth", "depth.groups"),
+    ("depth", "depth.inputs", "depth.groups", "depth.taps"),
+    ("group", "group.groups"),
+    ("group", "depth", "group.groups", "group.taps"),
+    ("outputs",),
+    ("point",),
+]
+SCRATCH = [
+    ("group", "group.groups", "point.taps", "point.positions"),
+    ("group", "group.groups", "point.taps", "point.positions"),
+]
+
+
+# -------------------------------- Sizes of axes and weights of nodes
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures.
+
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {
+            axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
+        }
+        self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
+        self.dtype = dtype
+        self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
+
+    def weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        if axes not in self.known:
+            self.known[axes] = self._weighting(axes)
+        return self.known[axes]
+
+    def _weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights: Array = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+# -------------------------------- Matrix products by BLAS
+
+
+def matrix(array: Array, split: int) -> Array:
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: float,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    add: bool = False,
+) -> None:
+    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+
+    Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
+    place. Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+# -------------------------------- Arrays for fields and temporaries
+
+
+class Workspace(threading.local):
+    """Arrays that the next call uses again; they are dropped when sizes or precision change."""
+
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
+
+    def maker(self, nodes: Nodes) -> Maker:
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name: str, shape: tuple[int, ...]) -> Array:
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes: Nodes) -> Maker:
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+# -------------------------------- Matrix products inside compiled loops, which call BLAS by its address
+
+
+if COMPILED:
+    from numba import types
+    from numba.extending import get_cython_function_address
+
+    # Importing this teaches numba to type functions by their address.
+    import_module("numba.experimental.function_type")
+
+    class Blas(types.WrapperAddressProtocol):
+        """A routine of BLAS by its address; its 13 arguments are addresses."""
+
+        def __init__(self, name: str) -> None:
+            self.address = get_cython_function_address("scipy.linalg.cython_blas", name)
+
+        def __wrapper_address__(self) -> Any:
+            return self.address
+
+        def signature(self) -> Any:
+            """Nothing is returned."""
+            return types.void(*[types.uintp] * 13)
+
+    GEMM: dict[Any, Any] = {np.dtype(np.float32): Blas("sgemm"), np.dtype(np.float64): Blas("dgemm")}
+
+    @compiled
+    def small_arguments(array: Array) -> Any:
+        """Memory for the small arguments of BLAS: letters, sizes and factors."""
+        return np.array([78, 84], np.uint8), np.empty(6, np.int32), np.empty(2, array.dtype)
+
+    @compiled
+    def product(
+        gemm: Any,
+        small: Any,
+        out: Array,
+        left: Array,
+        right: Array,
+        factor: Real,
+        weights: Array | None,
+        add: bool,
+    ) -> Any:
+        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
+        if weights is None:
+            return _product(gemm, small, out, left, right, factor, add)
+        if left.size <= right.size:
+            return _product(gemm, small, out, left * weights, right, factor, add)
+        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+
+    @compiled
+    def _product(
+        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
+    ) -> Any:
+        """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
+        letters, sizes, factors = small
+        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
+        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
+        sizes[3] = right.shape[1] if columns else right.shape[0]
+        sizes[4] = left.shape[1] if rows else left.shape[0]
+        sizes[5] = out.shape[1]
+        factors[0], factors[1] = factor, add
+        gemm(
+            letters[0 if columns else 1 :].ctypes.data,
+            letters[0 if rows else 1 :].ctypes.data,
+            sizes.ctypes.data,
+            sizes[1:].ctypes.data,
+            sizes[2:].ctypes.data,
+            factors.ctypes.data,
+            right.ctypes.data,
+            sizes[3:].ctypes.data,
+            left.ctypes.data,
+            sizes[4:].ctypes.data,
+            factors[1:].ctypes.data,
+            out.ctypes.data,
+            sizes[5:].ctypes.data,
+        )
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
+
+else:
+    GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
+
+    def small_arguments(array: Array) -> Any:
+        """Nothing: numpy needs no memory for arguments."""
+
+    def product(
+        gemm: Any,
+        small: Any,
+        out: Array,
+        left: Array,
+        right: Array,
+        factor: Real,
+        weights: Array | None,
+        add: bool,
+    ) -> Any:
+        """out = factor * left @ diag(weights) @ right, or out += that."""
+        left = left if weights is None else left * weights
+        out[...] = factor * (left @ right) + (out if add else 0)
+
+
+# -------------------------------- Compiled loops shared between threads
+
+
+Task = Callable[[Maker, Any], None]  # (make, dtype)
+Scratch = tuple[tuple[str, tuple[int, ...]], ...]  # names and shapes of arrays
+
+# Each loop is cut into this many tasks, so that one thread that is held up delays the others little.
+PIECES = 4 * THREADS
+WORTH = 5e-4  # seconds of remaining work from which other threads are asked to help
+POOLS: dict[
+    int, ThreadPoolExecutor
+] = {}  # helping threads by process: a forked copy has none of its parent's
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+    """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
+    ends = [k * count // PIECES for k in range(PIECES + 1)]
+    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
+
+
+def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
+    """A loop as one task, because all of its iterations add to the same array."""
+    return task(function, 0, count, scratch, arguments)
+
+
+def task(
+    function: Callable[..., Any], first: int, last: int, scratch: Scratch, arguments: tuple[Any, ...]
+) -> Task:
+    """One call of a compiled loop; the thread that runs it makes its own scratch arrays."""
+
+    def run(make: Maker, dtype: Any) -> None:
+        function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
+
+    return run
+
+
+def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
+    """Run tasks that write to different arrays; other threads help if the first task took long."""
+    begin = time.perf_counter()
+    tasks[0](make, nodes.dtype)
+    left = iter(tasks[1:])
+    helpers = []
+    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
+        pool = POOLS.get(os.getpid())
+        if pool is None:
+            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+    try:
+        for run in left:
+            run(make, nodes.dtype)
+    finally:
+        for helper in helpers:
+            if not helper.cancel():  # a helper that has not started yet is not waited for
+                helper.result()
+
+
+def _help(left: Iterator[Task], nodes: Nodes) -> None:
+    make = WORKSPACE.maker(nodes)
+    for run in left:
+        run(make, nodes.dtype)
+
+
+# -------------------------------- Compiled loops of the equations
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i, j, k, l) = Sum_{m, n}[ a(j, m, k, n)*b(i, k + m, l + n - 1) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for m in range(a.shape[1]):
+                    position1 = k + m
+                    for n in range(a.shape[3]):
+                        a_jmkn = a[j, m, k, n]
+                        for l in range(out.shape[3]):
+                            position2 = l + n - 1
+                            v1 = b[i, position1, position2] if 0 <= position1 < b.shape[1] and 0 <= position2 < b.shape[2] else real(0)
+                            out[i, j, k, l] += a_jmkn * v1
+
+
+@compiled
+def pointwise_tanh(out, a, b):
+    """out(i, j, k, l) = tanh(a(i, j, k, l) + b(j, k))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                b_jk = b[j, k]
+                for l in range(out.shape[3]):
+                    a_ijkl = a[i, j, k, l]
+                    v1 = np.tanh(b_jk + a_ijkl)
+                    out[i, j, k, l] = v1
+
+
+@compiled
+def reduce_2(out, a, b, c):
+    """out(i, j, k, l) = Sum_{m, n}[ 0.3333333333333333*a(i, m, k, l + n - 1)*b(j, m, k, n)*c(m) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for m in range(a.shape[1]):
+                    c_m = c[m]
+                    v2 = real(0.3333333333333333) * c_m
+                    for n in range(b.shape[3]):
+                        b_jmkn = b[j, m, k, n]
+                        v3 = v2 * b_jmkn
+                        for l in range(out.shape[3]):
+                            position1 = l + n - 1
+                            v1 = a[i, m, k, position1] if 0 <= position1 < a.shape[3] else real(0)
+                            out[i, j, k, l] += v3 * v1
+
+
+@compiled
+def reduce_3(out, a, size_m):
+    """out(i, j, k, l) = Sum_{m}[ 0.5*a(i, j, k, 2 * l + m) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for m in range(size_m):
+                    for l in range(out.shape[3]):
+                        position1 = 2 * l + m
+                        v1 = a[i, j, k, position1] if 0 <= position1 < a.shape[3] else real(0)
+                        out[i, j, k, l] += real(0.5) * v1
+
+
+@compiled
+def gather(out, a):
+    """out(i, j, k, l) = a(i, j, l + k)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    position1 = l + k
+                    v1 = a[i, j, position1] if 0 <= position1 < a.shape[2] else real(0)
+                    out[i, j, k, l] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        c_s = c[s]
+        gather(t1, b_s)
+        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2] * d.shape[3]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3]), number3 * share3, weights3, False)
+
+
+@compiled
+def pointwise_tanh_2(out, a, b):
+    """out(i, j, k) = tanh(a(i, j, k) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_j = b[j]
+            for k in range(out.shape[2]):
+                a_ijk = a[i, j, k]
+                v1 = np.tanh(b_j + a_ijk)
+                out[i, j, k] = v1
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce_4(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def pointwise_2(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_3(out, a, b):
+    """out(i, j, k) = b(i, j, k)*(1 - a(i, j, k)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v1 = a_ijk * a_ijk
+                out[i, j, k] = b_ijk * (real(1.0) - v1)
+
+
+@compiled
+def scatter(out, a):
+    """out(i, j, k + l) += 0.25*a(i, j, l, k)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for l in range(a.shape[2]):
+                for k in range(a.shape[3]):
+                    a_ijlk = a[i, j, l, k]
+                    position1 = k + l
+                    if 0 <= position1 < out.shape[2]:
+                        out[i, j, position1] += real(0.25) * a_ijlk
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, b, c, number2, share2, weights2, d):
+    """For every s from first to last - 1: a product and a loop nest."""
+    small = small_arguments(c)
+    for s in range(first, last):
+        c_s = c[s]
+        d_s = d[s]
+        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3]), b.reshape(b.shape[0], b.shape[1] * b.shape[2] * b.shape[3]).T, c_s, number2 * share2, weights2, False)
+        scatter(d_s, t1)
+
+
+@compiled
+def scatter_2(out, a, size_m):
+    """out(i, j, k, 2 * l + m) += 0.5*a(i, j, k, l)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for m in range(size_m):
+                    for l in range(a.shape[3]):
+                        a_ijkl = a[i, j, k, l]
+                        position1 = 2 * l + m
+                        if 0 <= position1 < out.shape[3]:
+                            out[i, j, k, position1] += real(0.5) * a_ijkl
+
+
+@compiled
+def pointwise_4(out, a, b):
+    """out(i, j, k, l) = b(i, j, k, l)*(1 - a(i, j, k, l)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    b_ijkl = b[i, j, k, l]
+                    a_ijkl = a[i, j, k, l]
+                    v1 = a_ijkl * a_ijkl
+                    out[i, j, k, l] = b_ijkl * (real(1.0) - v1)
+
+
+@compiled
+def scatter_3(out, a, b, c):
+    """out(i, j, k, l + m - 1) += Sum_{n}[ 0.3333333333333333*a(n, j, k, m)*b(i, n, k, l)*c(n) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(b.shape[3]):
+                    for n in range(a.shape[0]):
+                        b_inkl = b[i, n, k, l]
+                        c_n = c[n]
+                        v1 = real(0.3333333333333333) * b_inkl * c_n
+                        for m in range(a.shape[3]):
+                            a_njkm = a[n, j, k, m]
+                            position1 = l + m - 1
+                            if 0 <= position1 < out.shape[3]:
+                                out[i, j, k, position1] += v1 * a_njkm
+
+
+@compiled
+def reduce_5(out, a, b):
+    """out(i, j) = Sum_{k, l}[ -a(k, i, j, l)*b(k) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = real(0)
+            for k in range(a.shape[0]):
+                b_k = b[k]
+                v1 = -b_k
+                for l in range(a.shape[3]):
+                    a_kijl = a[k, i, j, l]
+                    total += v1 * a_kijl
+            out[i, j] = total
+
+
+@compiled
+def reduce_6(out, a, b, c):
+    """out(i, j, k, l) = Sum_{m, n}[ -a(m, i, k, n)*b(m, k + j, n + l - 1)*c(m) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                position1 = k + j
+                for m in range(b.shape[0]):
+                    c_m = c[m]
+                    v2 = -c_m
+                    for n in range(a.shape[3]):
+                        a_mikn = a[m, i, k, n]
+                        v3 = v2 * a_mikn
+                        for l in range(out.shape[3]):
+                            position2 = n + l - 1
+                            v1 = b[m, position1, position2] if 0 <= position1 < b.shape[1] and 0 <= position2 < b.shape[2] else real(0)
+                            out[i, j, k, l] += v3 * v1
+
+
+@compiled
+def reduce_7(out, a, b, c):
+    """out(i, j, k, l) = Sum_{m, n}[ (-0.3333333333333333)*a(m, j, k, n + l - 1)*b(m, i, k, n)*c(m) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for m in range(a.shape[0]):
+                    c_m = c[m]
+                    v2 = real(-0.3333333333333333) * c_m
+                    for n in range(b.shape[3]):
+                        b_mikn = b[m, i, k, n]
+                        v3 = v2 * b_mikn
+                        for l in range(out.shape[3]):
+                            position1 = n + l - 1
+                            v1 = a[m, j, k, position1] if 0 <= position1 < a.shape[3] else real(0)
+                            out[i, j, k, l] += v3 * v1
+
+
+@compiled
+def reduce_8(out, a, b):
+    """out(i) = Sum_{j, k}[ -a(j, i, k)*b(j) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[0]):
+            b_j = b[j]
+            v1 = -b_j
+            for k in range(a.shape[2]):
+                a_jik = a[j, i, k]
+                total += v1 * a_jik
+        out[i] = total
+
+
+@compiled
+def reduce_9(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+@compiled
+def repeat_3(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(b)
+    for s in range(first, last):
+        b_s = b[s]
+        d_s = d[s]
+        gather(t1, b_s)
+        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3]).T, p[s] * number4 * share4, weights4, True)
+
+
+# -------------------------------- Equations
+
+
+def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """Every forward field that needs no y."""
+    n, p = nodes.size, nodes.weights
+    # depth(data, depth, depth.groups, depth.positions) = Sum_{depth.inputs, depth.taps}[ x(data, depth.groups
+    #     + depth.inputs, depth.positions + depth.taps - 1)*depth.weight(depth, depth.inputs, depth.groups,
+    #     depth.taps) ]
+    f["depth"] = make("depth", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
+    f["depth"].fill(0.0)
+    reduce(f["depth"], f["depth.weight"], f["x"])
+    # depth.out(data, depth, depth.groups, depth.positions) = tanh(depth(data, depth, depth.groups,
+    #     depth.positions) + depth.bias(depth, depth.groups))
+    f["depth.out"] = make("depth.out", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
+    pointwise_tanh(f["depth.out"], f["depth"], f["depth.bias"])
+    # group(data, group, group.groups, group.positions) = Mean_{depth}[ Sum_{group.taps}[
+    #     0.3333333333333333*depth.out(data, depth, group.groups, group.positions + group.taps -
+    #     1)*group.weight(group, depth, group.groups, group.taps) ] ]
+    f["group"] = make("group", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
+    f["group"].fill(0.0)
+    reduce_2(f["group"], f["depth.out"], f["group.weight"], p["depth"])
+    # group.out(data, group, group.groups, group.positions) = tanh(group(data, group, group.groups,
+    #     group.positions) + group.bias(group, group.groups))
+    f["group.out"] = make("group.out", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
+    pointwise_tanh(f["group.out"], f["group"], f["group.bias"])
+    # pool(data, group, group.groups, pool.positions) = Sum_{pool.taps}[ 0.5*group.out(data, group,
+    #     group.groups, 2*pool.positions + pool.taps) ]
+    f["pool"] = make("pool", (n["data"], n["group"], n["group.groups"], n["pool.positions"]))
+    f["pool"].fill(0.0)
+    reduce_3(f["pool"], f["group.out"], n["pool.taps"])
+    # point(data, point, point.positions) = Mean_{group}[ Sum_{group.groups, point.taps}[ 0.25*pool(data,
+    #     group, group.groups, point.positions + point.taps)*point.weight(point, group, group.groups,
+    #     point.taps) ] ]
+    f["point"] = make("point", (n["data"], n["point"], n["point.positions"]))
+    together(pieces(repeat, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["pool"], f["point"], f["point.weight"], 0.25, *nodes.weighting(("group", "group.groups", "point.taps"))), nodes, make)
+    # point.out(data, point, point.positions) = tanh(point(data, point, point.positions) + point.bias(point))
+    f["point.out"] = make("point.out", (n["data"], n["point"], n["point.positions"]))
+    pointwise_tanh_2(f["point.out"], f["point"], f["point.bias"])
+    # yhat(data, outputs) = Mean_{point}[ Sum_{point.positions}[ 0.3333333333333333*point.out(data, point,
+    #     point.positions)*output.weight(outputs, point, point.positions) ] ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], matrix(f["point.out"], 1), matrix(f["output.weight"], 1).T, 0.3333333333333333, nodes.weighting(("point", "point.positions")), add=True)
+
+
+def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """The fields that compare the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce_4(f["loss"], f["y"], f["yhat"])
+
+
+def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """D: derivatives of the loss of each sample."""
+    n, p = nodes.size, nodes.weights
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_2(f["adj yhat"], f["y"], f["yhat"])
+    # adj point.out(data, point, point.positions) = Sum_{outputs}[ 0.3333333333333333*adj yhat(data,
+    #     outputs)*output.weight(outputs, point, point.positions) ]
+    f["adj point.out"] = make("adj point.out", (n["data"], n["point"], n["point.positions"]))
+    matrix_product(matrix(f["adj point.out"], 1), f["adj yhat"], matrix(f["output.weight"], 1), 0.3333333333333333, nodes.weighting(("outputs",)))
+    # adj point(data, point, point.positions) = adj point.out(data, point, point.positions)*(1 -
+    #     point.out(data, point, point.positions)**2)
+    f["adj point"] = make("adj point", (n["data"], n["point"], n["point.positions"]))
+    pointwise_3(f["adj point"], f["point.out"], f["adj point.out"])
+    # adj pool(data, group, group.groups, point.positions + point.taps) += Mean_{point}[ 0.25*adj point(data,
+    #     point, point.positions)*point.weight(point, group, group.groups, point.taps) ]
+    f["adj pool"] = make("adj pool", (n["data"], n["group"], n["group.groups"], n["pool.positions"]))
+    f["adj pool"].fill(0.0)
+    together(pieces(repeat_2, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["point.weight"], f["adj point"], 1.0, *nodes.weighting(("point",)), f["adj pool"]), nodes, make)
+    # adj group.out(data, group, group.groups, 2*pool.positions + pool.taps) += 0.5*adj pool(data, group,
+    #     group.groups, pool.positions)
+    f["adj group.out"] = make("adj group.out", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
+    f["adj group.out"].fill(0.0)
+    scatter_2(f["adj group.out"], f["adj pool"], n["pool.taps"])
+    # adj group(data, group, group.groups, group.positions) = adj group.out(data, group, group.groups,
+    #     group.positions)*(1 - group.out(data, group, group.groups, group.positions)**2)
+    f["adj group"] = make("adj group", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
+    pointwise_4(f["adj group"], f["group.out"], f["adj group.out"])
+    # adj depth.out(data, depth, depth.groups, group.positions + group.taps - 1) += Mean_{group}[
+    #     0.3333333333333333*adj group(data, group, depth.groups, group.positions)*group.weight(group, depth,
+    #     depth.groups, group.taps) ]
+    f["adj depth.out"] = make("adj depth.out", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
+    f["adj depth.out"].fill(0.0)
+    scatter_3(f["adj depth.out"], f["group.weight"], f["adj group"], p["group"])
+    # adj depth(data, depth, depth.groups, depth.positions) = adj depth.out(data, depth, depth.groups,
+    #     depth.positions)*(1 - depth.out(data, depth, depth.groups, depth.positions)**2)
+    f["adj depth"] = make("adj depth", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
+    pointwise_4(f["adj depth"], f["depth.out"], f["adj depth.out"])
+
+
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    updates = []
+    speeds = {}
+    # d depth.bias(depth, depth.groups) = Mean_{data}[ Sum_{depth.positions}[ -adj depth(data, depth,
+    #     depth.groups, depth.positions) ] ]
+    speed = speeds["depth.bias"] = make("speed depth.bias", (n["depth"], n["depth.groups"])) if add else out["depth.bias"]
+    reduce_5(speed, f["adj depth"], p["data"])
+    # d depth.weight(depth, depth.inputs, depth.groups, depth.taps) = Mean_{data}[ Sum_{depth.positions}[
+    #     -x(data, depth.groups + depth.inputs, depth.positions + depth.taps - 1)*adj depth(data, depth,
+    #     depth.groups, depth.positions) ] ]
+    speed = speeds["depth.weight"] = make("speed depth.weight", (n["depth"], n["depth.inputs"], n["depth.groups"], n["depth.taps"])) if add else out["depth.weight"]
+    speed.fill(0.0)
+    reduce_6(speed, f["adj depth"], f["x"], p["data"])
+    # d group.bias(group, group.groups) = Mean_{data}[ Sum_{group.positions}[ -adj group(data, group,
+    #     group.groups, group.positions) ] ]
+    speed = speeds["group.bias"] = make("speed group.bias", (n["group"], n["group.groups"])) if add else out["group.bias"]
+    reduce_5(speed, f["adj group"], p["data"])
+    # d group.weight(group, depth, group.groups, group.taps) = Mean_{data}[ Sum_{group.positions}[
+    #     (-0.3333333333333333)*depth.out(data, depth, group.groups, group.positions + group.taps - 1)*adj
+    #     group(data, group, group.groups, group.positions) ] ]
+    speed = speeds["group.weight"] = make("speed group.weight", (n["group"], n["depth"], n["group.groups"], n["group.taps"])) if add else out["group.weight"]
+    speed.fill(0.0)
+    reduce_7(speed, f["depth.out"], f["adj group"], p["data"])
+    # d point.bias(point) = Mean_{data}[ Sum_{point.positions}[ -adj point(data, point, point.positions) ] ]
+    speed = speeds["point.bias"] = make("speed point.bias", (n["point"],)) if add else out["point.bias"]
+    reduce_8(speed, f["adj point"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_9(speed, f["adj yhat"], p["data"])
+    # d point.weight(point, group, group.groups, point.taps) = Mean_{data}[ Sum_{point.positions}[
+    #     (-0.25)*pool(data, group, group.groups, point.positions + point.taps)*adj point(data, point,
+    #     point.positions) ] ]
+    if not add:
+        out["point.weight"].fill(0.0)
+    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), p["data"], f["pool"], out["point.weight"], f["adj point"], -0.25 * scale["point.weight"], *nodes.weighting(("point.positions",))))
+    # d output.weight(outputs, point, point.positions) = Mean_{data}[ (-0.3333333333333333)*adj yhat(data,
+    #     outputs)*point.out(data, point, point.positions) ]
+    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["point.out"], 1), -0.3333333333333333 * scale["output.weight"], nodes.weighting(("data",)), add=add)
+    together(updates, nodes, make)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t: float) -> dict[str, float]:
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "depth.bias": 1.0,
+        "depth.weight": 1.0,
+        "group.bias": 1.0,
+        "group.weight": 1.0,
+        "point.bias": 1.0,
+        "point.weight": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# -------------------------------- Independent draws from the laws of initial values
+
+
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
+
+
+def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
+    """A draw of every parameter, in float64; edges="mean": weights with noise at their mean."""
+    values: dict[str, Array] = {}
+    drawn = edges == "draw"
+    # depth.bias: normal(0, 0.3)
+    values["depth.bias"] = draw_normal(generator("depth.bias", seed), (n["depth"], n["depth.groups"],), 0, 0.0, 0.3)
+    # depth.weight: normal(0, sqrt(2/fan_in))
+    values["depth.weight"] = draw_normal(generator("depth.weight", seed), (n["depth"], n["depth.inputs"], n["depth.groups"], n["depth.taps"],), 0, 0.0, 0.816496580927726)
+    # group.bias: 0
+    values["group.bias"] = draw_constant(generator("group.bias", seed), (n["group"], n["group.groups"],), 0, 0.0)
+    # group.weight: normal(1, 0.5)
+    values["group.weight"] = (draw_normal(generator("group.weight", seed), (n["group"], n["depth"], n["group.groups"], n["group.taps"],), 0, 1.0, 0.5) if drawn else draw_constant(generator("group.weight", seed), (n["group"], n["depth"], n["group.groups"], n["group.taps"],), 0, 1.0))
+    # point.bias: normal(0, 0.3)
+    values["point.bias"] = draw_normal(generator("point.bias", seed), (n["point"],), 0, 0.0, 0.3)
+    # point.weight: normal(1, 0.5)
+    values["point.weight"] = (draw_normal(generator("point.weight", seed), (n["point"], n["group"], n["group.groups"], n["point.taps"],), 0, 1.0, 0.5) if drawn else draw_constant(generator("point.weight", seed), (n["point"], n["group"], n["group.groups"], n["point.taps"],), 0, 1.0))
+    # output.bias: 0
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
+    # output.weight: normal(1, 1)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["point"], n["point.positions"],), 1, 1.0, 1.0)
+    return values
+
+
+# -------------------------------- What the arrays of a solver are: the layout of states and fields
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes of every array of a solver, in array order, and the sizes of the axes.
+
+    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
+    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
+    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
+    every field, those of the data (x and y) and the parameters included.
+    """
+
+    parameters: dict[str, tuple[str, ...]]
+    frozen: tuple[str, ...]
+    populations: tuple[str, ...]
+    measures: dict[str, float]
+    sizes: dict[str, int]
+    fields: dict[str, tuple[str, ...]]
+
+
+# -------------------------------- Numbers of nodes
+
+
+def node_counts(widths: int | Mapping[str, int]) -> dict[str, int]:
+    """The number of nodes of every measure axis: given by name, or relative widths times a number."""
+    if not isinstance(widths, Mapping):
+        base = _whole(widths)
+        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: _whole(widths[axis]) for axis in MEASURES}
+
+
+def _whole(width: Any) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
+    return int(width)
+
+
+def check_physical_memory(size: Mapping[str, int]) -> None:
+    """Raise MemoryError if a state with these sizes is larger than the memory that the machine reports."""
+    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > physical:
+            raise MemoryError(
+                f"the state needs {needed / 1e9:.3g} GB, there are {physical / 1e9:.3g}; take smaller widths"
+            )
+
+
+# -------------------------------- Shapes and precision of what a caller passes
+
+
+def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
+    """The precision of a state: single where its first array has it, else double."""
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def given_fields(
+    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
+) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
+    give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+
+
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
+    """Put x and y into the fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected or not samples:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    if y is not None:
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+    """Raise ValueError for a parameter whose shape is not that of its axes."""
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+            )
+
+
+def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
+    """Raise ValueError for arrays that cannot be changed in place."""
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    check_shapes(state, weights)
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+# -------------------------------- What a user calls
+
+
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+
+
+def sample(
+    widths: int | Mapping[str, int] = 64, seed: int = 0, edges: str = "draw", dtype: Any = np.float64
+) -> dict[str, Any]:
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = node_counts(widths)
+    n = SIZES | nodes
+    check_physical_memory(n)
+    values = initial_values(n, seed, edges)
+    state: dict[str, Any] = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state
+
+
+def forward(state: Mapping[str, Any], x: Array) -> Fields:
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = given_fields(state, x)
+    given = set(fields)
+    compute_forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
+    """yhat [sample, outputs] on x, as a new array; the arrays of all other fields are used again.
+
+    ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = given_fields(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        give_samples(fields, nodes.dtype, x[start : start + size])
+        compute_forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
+
+
+def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = given_fields(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+) -> tuple[Fields, Nodes, Maker]:
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = given_fields(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(
+    state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
+) -> Fields:
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    evolve(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    out: dict[str, Any] | None = None,
+    weights: Array | None = None,
+) -> dict[str, Any]:
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        check_target(out, fields, nodes)
+        for name in PARAMETERS:
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    return out
+
+
+def march(
+    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+) -> dict[str, Any]:
+    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is checked only once: do not change the state between two moves.
+    """
+    fields: Fields = {}
+    nodes: Nodes | None = None
+    known: Array | None = None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = given_fields(state, x, y, weights)
+            check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            give_samples(fields, nodes.dtype, x, y)
+        compute_forward(fields, nodes, make)
+        compute_backward(fields, nodes, make)
+        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _scales(t: float, alpha: float) -> dict[str, float]:
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
+
+
+def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: numbers of nodes, as in ``sample``; ``copies``: of the parameters.
+    """
+    size = SIZES | node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(
+        math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS
+    )
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
+    return int(count * np.dtype(dtype).itemsize)
