@@ -17,6 +17,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .algebra.findings import Finding as Finding
+    from .algebra.reduced import Reduced as Reduced
     from .algebra.system import ForwardSystem as ForwardSystem
     from .algebra.system import LimitSystem as LimitSystem
     from .codegen.generate import generate as generate
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from .samples.loading import from_networkx as from_networkx
     from .samples.loading import load as load
     from .solution.solve import solve as solve
+    from .state.state import State as State
     from .verdict.check import check as check
     from .verdict.verdict import Verdict as Verdict
 
@@ -51,14 +54,17 @@ _HOME = {
     "ConnectionKind": "forward.kinds",
     "DataError": "errors",
     "DivergenceError": "errors",
+    "Finding": "algebra.findings",
     "ForwardSystem": "algebra.system",
     "LimitSystem": "algebra.system",
     "MfError": "errors",
     "Network": "network.network",
     "Reading": "forward.kinds",
+    "Reduced": "algebra.reduced",
     "ResourceError": "errors",
     "SolveOptions": "network.solve_options",
     "SpecError": "errors",
+    "State": "state.state",
     "StateError": "errors",
     "Trajectory": "runs.trajectory",
     "Verdict": "verdict.verdict",
