@@ -87,6 +87,7 @@ _HOME = {
 _ENTRIES = {
     "LimitSystem": ("notation.registry",),
     "Network": ("samples.loading",),
+    "Reduced": ("notation.registry",),
     "derive": ("notation.registry",),
     "Trajectory": ("solution.solve", "finite.simulate"),
 }
