@@ -1,46 +1,58 @@
 """Files of runs: one npz that holds a document and arrays, with a json beside it for people.
 
-The npz is written to a temporary file and renamed, so that a run which is killed leaves either the old file
-or the new one. Its zip checksums find truncation and damage; nothing is ever loaded through pickle.
+Both are written to temporary files and renamed, so that a run which is killed leaves either the old ones or
+the new ones (:mod:`mfderive.runs.atomic`). Checksums of the zip find truncation and damage; digests of every
+array and of the document find what was edited. Nothing is ever loaded through pickle.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from ..errors import MfError
+from .atomic import write_atomically, write_together
 
 Array = Any
 Tree = dict[str, Any]
 
 FORMAT = "mfderive trajectory 2"
-_DOCUMENT = "document"
+_DOCUMENT, _DIGEST = "document", "digest"
+_DIGESTS = "digests"  # in the document: of each array
+# Of an npz: what every array takes beside its numbers (headers, and entries of the list at the end).
+_HEADER = 400
+
+__all__ = [
+    "Archive",
+    "damaged",
+    "flattened",
+    "locate",
+    "nested",
+    "plain",
+    "read_run",
+    "write_atomically",
+    "write_run",
+]
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Call ``write`` with an open file; ``path`` then appears, or is replaced, all at once."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise MfError(f"{path.parent}: this folder cannot be made: {problem.strerror}") from problem
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+@dataclass(frozen=True)
+class Archive:
+    """What a file of a run holds: the document (plain data) and the arrays by name.
+
+    ``edited``: the names of arrays that are not as they were written, and "document" where that is not.
+    """
+
+    document: Tree
+    arrays: dict[str, Array]
+    edited: tuple[str, ...] = ()
 
 
 def flattened(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Array]]:
@@ -85,15 +97,40 @@ def write_run(
 
     The json has the document (plain data) and, under "curves", the ``shown`` arrays as lists.
     """
-    whole = {"format": FORMAT, **document}
-    text = json.dumps(whole, ensure_ascii=False)
-    stored = {**arrays, _DOCUMENT: np.frombuffer(text.encode(), dtype=np.uint8)}
+    digests = {key: _digest(array) for key, array in arrays.items()}
+    whole = {"format": FORMAT, **document, _DIGESTS: digests}
+    text = np.frombuffer(json.dumps(whole, ensure_ascii=False).encode(), dtype=np.uint8)
+    own = np.frombuffer(bytes.fromhex(_digest(text)), dtype=np.uint8)
+    stored = {**arrays, _DOCUMENT: text, _DIGEST: own}
     target = folder / f"{name}.npz"
-    write_atomically(target, lambda file: np.savez(file, **stored))
     curves = {curve: arrays[curve].tolist() for curve in shown}
-    readable = json.dumps(_finite({**whole, "curves": curves}), ensure_ascii=False, indent=1) + "\n"
-    write_atomically(target.with_suffix(".json"), lambda file: _write(file, readable))
+    shown_part = {key: value for key, value in whole.items() if key != _DIGESTS}
+    readable = json.dumps(_finite({**shown_part, "curves": curves}), ensure_ascii=False, indent=1) + "\n"
+    write_together(
+        [
+            (target, lambda file: np.savez(file, **stored)),
+            (target.with_suffix(".json"), lambda file: _write(file, readable)),
+        ],
+        needed=sum(np.asarray(array).nbytes + _HEADER for array in stored.values()) + len(readable.encode()),
+    )
     return target
+
+
+def _digest(array: Array) -> str:
+    """The digest of an array: its type, its shape and its numbers."""
+    found = np.ascontiguousarray(array)
+    digest = hashlib.sha256(f"{found.dtype.str} {np.shape(array)} ".encode())
+    digest.update(memoryview(found.reshape(-1).view(np.uint8)) if found.size else b"")
+    return digest.hexdigest()
+
+
+def _edited(document: Mapping[str, Any], arrays: Mapping[str, Array], text: Array, own: Any) -> list[str]:
+    known = document.get(_DIGESTS)
+    if not isinstance(known, Mapping):
+        return []  # written before there were digests
+    edited = [] if own is not None and bytes(own).hex() == _digest(text) else [_DOCUMENT]
+    names = [*arrays, *(name for name in known if name not in arrays)]
+    return edited + [name for name in names if name not in arrays or known.get(name) != _digest(arrays[name])]
 
 
 def _write(file: IO[bytes], text: str) -> None:
@@ -125,12 +162,13 @@ def locate(path: Path) -> Path:
     return file
 
 
-def read_run(file: Path) -> tuple[Tree, dict[str, Array]]:
-    """The document and the arrays of an npz that :func:`write_run` wrote, or MfError."""
+def read_run(file: Path) -> Archive:
+    """What an npz that :func:`write_run` wrote holds, or MfError."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        document = json.loads(bytes(arrays.pop(_DOCUMENT)).decode())
+        text, own = arrays.pop(_DOCUMENT), arrays.pop(_DIGEST, None)
+        document = json.loads(bytes(text).decode())
     except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
         raise damaged(file, error) from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
@@ -141,7 +179,7 @@ def read_run(file: Path) -> tuple[Tree, dict[str, Array]]:
             f"{file}: this is not a trajectory of format '{FORMAT}', which says on what reduction it lives "
             f"(found {found!r}). Run the spec again"
         )
-    return document, arrays
+    return Archive(document, arrays, tuple(_edited(document, arrays, text, own)))
 
 
 def damaged(file: Path, error: Exception) -> MfError:

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.arguments import file_path, found, number, real_array, whole_number
+from ..algebra.arguments import file_path, flag, found, number, real_array, whole_number
 from ..algebra.reduced import Reduced, names_of
 from ..errors import ArgumentError, StateError, nearest
 from ..network.network import Network
 from ..state.draw import WEIGHTS
 from ..state.sample import sample_network
 from ..state.state import State, StateLayout
-from .archive import damaged, flattened, locate, nested, plain, read_run, write_run
+from .archive import flattened, locate, plain, write_run
 from .network_record import check_pair, network_of_record, network_record
+from .stored import CURVES, read_stored
 
 Array = Any
 
 KINDS = ("limit", "network")
-_CURVES = ("times", "steps", "loss", "error")
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class Trajectory:
         """
         if name is not None and not (isinstance(name, str) and name and Path(name).name == name):
             raise ArgumentError(f"name is {found(name)}; it must be the name of a file without its folder")
-        arrays: dict[str, Array] = {curve: getattr(self, curve) for curve in _CURVES}
+        arrays: dict[str, Array] = {curve: getattr(self, curve) for curve in CURVES}
         checkpoints = []
         for count, point in enumerate(self.checkpoints):
             keys = []
@@ -242,35 +242,21 @@ class Trajectory:
             "notes": plain(self.notes),
             "checkpoints": checkpoints,
         }
-        return write_run(file_path("folder", folder), name or self.name, document, arrays, _CURVES)
+        return write_run(file_path("folder", folder), name or self.name, document, arrays, CURVES)
 
     @staticmethod
-    def load(path: str | Path, data: tuple[Array, Array] | None = None) -> Trajectory:
+    def load(path: str | Path, data: tuple[Array, Array] | None = None, edited: bool = False) -> Trajectory:
         """Read a trajectory back from its npz or json file, or from a folder that holds only one.
 
-        ``data``: the arrays, where the run was given its data as arrays. Raises MfError for a file that is
-        missing, truncated, not a trajectory or of another format.
+        ``data``: the arrays, where the run was given its data as arrays. ``edited``: read a file that was
+        changed after it was written, too; ``notes["edited"]`` then lists what differs. Raises MfError for a
+        file that is missing, truncated, edited, not a trajectory or of another format.
         """
         check_pair(data)
-        file = locate(file_path("path", path))
-        document, arrays = read_run(file)
-        try:
-            points: Any = tuple(
-                (
-                    float(entry["time"]),
-                    int(entry["step"]),
-                    nested((keys, arrays[f"c{k}.{place}"]) for place, keys in enumerate(entry["keys"])),
-                )
-                for k, entry in enumerate(document["checkpoints"])
-            )
-            facts = {name: document[name] for name in ("kind", "width", "seed", "notes")}
-            curves = {curve: arrays[curve] for curve in _CURVES}
-            passes = tuple(document["reduction"])
-            record = {name: document[name] for name in ("spec", "file", "folder", "data")}
-        except (KeyError, TypeError, IndexError) as error:
-            raise damaged(file, error) from error
-        network = network_of_record(record, data, str(file))
-        return Trajectory(network=network, **facts, **curves, checkpoints=points, passes=passes)
+        flag("edited", edited)
+        stored = read_stored(locate(file_path("path", path)), edited)
+        network = network_of_record(stored.record, data, str(stored.file))
+        return Trajectory(network=network, **stored.parts)
 
 
 def is_finite(state: Mapping[str, Any]) -> bool:

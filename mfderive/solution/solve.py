@@ -166,12 +166,12 @@ def _ground(path: Trajectory) -> Ground:
     """
     reduced = reduced_by(derive(path.network), path.passes)
     try:
-        for point in path.checkpoints[:1]:
+        for point in path.checkpoints:
             arrays_on(point.state.arrays, reduced)
     except StateError as error:
         raise StateError(
-            f"this solution does not live on its network's limit (it was solved with a system of its own), "
-            f"and nothing can evaluate it: {error}"
+            f"this solution does not live on its network's limit (it was solved with a system of its own, or "
+            f"its arrays were edited), and nothing can evaluate it: {error}"
         ) from error
     return Ground(reduced, generate(reduced).forward)
 

@@ -1,0 +1,152 @@
+"""The parts of a trajectory as a file has them, checked: digests, types, shapes, times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import MfError, quoted
+from .archive import Archive, damaged, nested, read_run
+
+Array = Any
+
+CURVES = ("times", "steps", "loss", "error")
+_MOST_NAMED = 3  # parts that a message names one by one
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A trajectory as its ``file`` has it: arguments of Trajectory, and the ``record`` of its network."""
+
+    file: Path
+    parts: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+
+def read_stored(file: Path, edited: bool) -> Stored:
+    """Read and check a file of a trajectory; ``edited``: also one that was changed after it was written.
+
+    Raises MfError that names what differs from what was written, or what cannot be a trajectory: numbers that
+    are none, curves of different lengths, times that do not increase, states of different shapes, values that
+    are not finite (where these were not asked for by ``edited``).
+    """
+    archive = read_run(file)
+    try:
+        states, words = _states(archive)
+        facts = {name: archive.document[name] for name in ("kind", "width", "seed")}
+        notes = dict(archive.document["notes"])
+        curves = {curve: archive.arrays[curve] for curve in CURVES}
+        passes = tuple(archive.document["reduction"])
+        record = {name: archive.document[name] for name in ("spec", "file", "folder", "data")}
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+        raise damaged(file, error) from error
+    differing = [words.get(name, name) for name in archive.edited]
+    if differing and not edited:
+        raise MfError(
+            f"{file}: this file was edited after it was written: {_listed(differing)} "
+            f"{'differ' if len(differing) > 1 else 'differs'} from what its digests say. Run the spec again, "
+            "or read it as it is: Trajectory.load(path, edited=True), which marks it as edited"
+        )
+    _check_curves(file, curves, finite=not edited)
+    _check_states(file, states, finite=not edited)
+    points = tuple((time, step, nested(leaves.items())) for time, step, leaves in states)
+    if differing:
+        notes["edited"] = differing
+    parts = {**facts, **curves, "notes": notes, "checkpoints": points, "passes": passes}
+    return Stored(file, parts, record)
+
+
+def read_curves(file: Path) -> dict[str, Array]:
+    """Times, steps, loss and error of a file, float64 [T]. Raises MfError where they were edited."""
+    archive = read_run(file)
+    try:
+        curves = {curve: archive.arrays[curve] for curve in CURVES}
+    except KeyError as error:
+        raise damaged(file, error) from error
+    differing = [name for name in archive.edited if name in CURVES]
+    if differing:
+        raise _not_a_run(file, f"{_listed(differing)} of this file were edited after it was written")
+    _check_curves(file, curves, finite=False)
+    return {name: np.asarray(array, np.float64) for name, array in curves.items()}
+
+
+Leaves = dict[tuple[str, ...], Array]
+State = tuple[float, int, Leaves]
+
+
+def _states(archive: Archive) -> tuple[list[State], dict[str, str]]:
+    """Time, step and arrays of every checkpoint; and what each array of the file is, in words."""
+    words = {"document": "the document (all that is no array)"}
+    found: list[State] = []
+    for count, entry in enumerate(archive.document["checkpoints"]):
+        leaves = {}
+        for place, keys in enumerate(entry["keys"]):
+            name = f"c{count}.{place}"
+            path = tuple(map(str, keys))
+            words[name] = f"{quoted('.'.join(path))} at t = {float(entry['time']):.4g}"
+            leaves[path] = archive.arrays[name]
+        found.append((float(entry["time"]), int(entry["step"]), leaves))
+    return found, words
+
+
+def _check_curves(file: Path, curves: Mapping[str, Array], finite: bool) -> None:
+    length = np.shape(curves["times"])
+    for name, array in curves.items():
+        if not _is_numeric(array):
+            raise _not_a_run(file, f"{name} holds {_kind(array)}, not numbers")
+        if array.shape != length or array.ndim != 1:
+            raise _not_a_run(file, f"{name} has shape {array.shape}, times has {length}; both must be [T]")
+        if finite and name != "error" and not np.isfinite(array).all():
+            raise _not_a_run(file, f"{name} holds values that are not finite")
+    for name in ("times", "steps"):
+        # A learning rate of 0 lets time stand still.
+        if not all(a <= b for a, b in pairwise(curves[name].tolist())):
+            raise _not_a_run(file, f"{name} do not increase from one entry to the next")
+
+
+def _check_states(file: Path, states: list[State], finite: bool) -> None:
+    """Every checkpoint holds the same arrays in the same shapes, and their times increase."""
+    if not all(a[0] <= b[0] for a, b in pairwise(states)):
+        raise _not_a_run(file, "the times of its checkpoints do not increase")
+    for time, _, leaves in states:
+        first = states[0][2]
+        if leaves.keys() != first.keys():
+            raise _not_a_run(file, f"the state at t = {time:.4g} has other arrays than the first one")
+        for path, array in leaves.items():
+            what = f"{quoted('.'.join(path))} at t = {time:.4g}"
+            if not _is_numeric(array):
+                raise _not_a_run(file, f"{what} holds {_kind(array)}, not numbers")
+            if array.shape != first[path].shape:
+                raise _not_a_run(
+                    file, f"{what} has shape {array.shape}, and {first[path].shape} at t = {states[0][0]:.4g}"
+                )
+            if finite and not np.isfinite(array).all():
+                raise _not_a_run(file, f"{what} holds values that are not finite")
+
+
+def _is_numeric(array: Array) -> bool:
+    return array.dtype.kind in "fiu"
+
+
+def _kind(array: Array) -> str:
+    return {"U": "words", "S": "words", "O": "Python objects", "b": "true and false"}.get(
+        array.dtype.kind, f"values of type {array.dtype}"
+    )
+
+
+def _not_a_run(file: Path, problem: str) -> MfError:
+    return MfError(
+        f"{file}: {problem}. This is not what a run writes. Run the spec again, or take the file from a "
+        "backup"
+    )
+
+
+def _listed(parts: list[str]) -> str:
+    if len(parts) <= _MOST_NAMED:
+        return ", ".join(parts)
+    return f"{', '.join(parts[:_MOST_NAMED])} and {len(parts) - _MOST_NAMED} more"
