@@ -34,7 +34,7 @@ def specification(data, piece):
 
 
 def test_every_section_has_its_piece():
-    assert len(PIECES) == 9 == LAYERS.count("```toml")
+    assert len(PIECES) == 10 == LAYERS.count("```toml")
 
 
 @pytest.mark.parametrize(("section", "data", "piece"), PIECES, ids=[each[0] for each in PIECES])

@@ -129,8 +129,8 @@ WISHES: tuple[Wish, ...] = (
     ),
     _wish(
         "batch_norm batch_normalization batchnorm1d batchnorm2d bn",
-        "Normalisation over the batch does not exist yet; over the neurons of a layer it stands in the "
-        "activation, with mean(h).",
+        "Normalisation over the batch is refused, because the output of a sample would depend on the others; "
+        "over the neurons of a layer it stands in the activation, with mean(h).",
         NORMALISATION,
     ),
     _wish(
@@ -210,6 +210,12 @@ WISHES: tuple[Wish, ...] = (
         "device gpu cuda cpu mps tpu", "Everything runs on the processor; there is no device to choose.", SPEC
     ),
     # --- losses and data ---
+    _wish(
+        "auxiliary aux_loss auxiliary_loss deep_supervision loss_weight loss_weights",
+        "A loss on an inner layer is a table [[losses]] with from = a finite layer, kind and weight "
+        "(specs/deep_supervision.toml).",
+        f"{LAYERS}#losses-on-inner-layers",
+    ),
     _wish(
         "mse l2_loss mean_squared_error",
         'This is kind = "squared", a sum over outputs without a factor.',

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
 from ..algebra.laws import End
+from ..algebra.losses import LOSSES, Targets
 from ..errors import SpecError, nearest, quoted
 from ..network.names import (
     INPUT,
@@ -188,6 +189,38 @@ def _words(ends: tuple[Axis, Axis]) -> str:
 
 def _tie_error(network: Network, connection: Connection, problem: str, remedy: str) -> SpecError:
     return SpecError(problem, file=network.file, table=connection.table, key="weight", remedy=remedy)
+
+
+# --- losses on inner layers ---------------------------------------------------------------------------
+
+
+def check_losses(network: Network) -> None:
+    """Losses beside the output's stand on finite layers, and take the targets that the output's takes."""
+    for inner in network.losses:
+
+        def error(problem: str, key: str, remedy: str, table: str = inner.table) -> SpecError:
+            return SpecError(problem, file=network.file, table=table, key=key, remedy=remedy)
+
+        name = inner.source
+        if name not in network.layer:
+            own = "[loss] is the output's; " if name == OUTPUT else ""
+            raise error(f"there is no layer {quoted(name)}", "from", own + nearest(name, network.layer))
+        if not is_finite(network, name):
+            raise error(
+                f"{quoted(name)} is an infinitely wide layer, whose neurons y does not belong to",
+                "from",
+                "Give the loss a head: a layer that reads it, with size = the number of outputs and a weight",
+            )
+        wanted, given = (
+            LOSSES[loss.kind].targets if loss.kind in LOSSES else Targets.NUMBERS
+            for loss in (inner.loss, network.loss)
+        )
+        if wanted not in (Targets.NUMBERS, given):
+            raise error(
+                f"the {inner.loss.kind} loss takes other targets than the output's ({network.loss.kind})",
+                "kind",
+                "Use a loss here that takes the same targets, or one that takes any numbers (squared, huber)",
+            )
 
 
 # --- axes that [solver] names ---------------------------------------------------------------------------

@@ -99,6 +99,14 @@ def _function(name: str, argument: sp.Expr, place: Place) -> sp.Expr:
     return call(name, argument)
 
 
+# Statistics over the batch, which make what the network says of one sample depend on the others.
+_BATCH = (
+    "the output of a sample would depend on the other samples, so that a prediction has no meaning of its "
+    "own, and batches of every size have a limit of their own. Write mean(h), over the neurons of the layer, "
+    "or mean(h, positions)"
+)
+
+
 def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outline) -> Names:
     unavailable = {
         "w": "weights belong to the operation of a connection",
@@ -107,6 +115,7 @@ def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outli
         "target": "the layer's own parameters are written without 'target.'",
         BIAS: 'declare it: parameters.b = "0"',
     }
+    unavailable |= {name: _BATCH for name in ("data", "batch") if name not in plain}
     axes = {"positions"}
     if layer.steps:
         axes.add(STEPS)

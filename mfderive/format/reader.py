@@ -15,10 +15,19 @@ from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.parser import Names, constant_value
 from ..errors import nearest_word, quoted, shown
 from ..network.names import split_name
-from ..network.network import DataSpec, Loss, Network, Training
+from ..network.network import DataSpec, InnerLoss, Loss, Network, Training
 from ..network.place import Place
-from ..network.tables import CHECK, DOCUMENT, LOSS_KINDS, SOLVER, TRAINING, TRAINING_LATER
-from .consistency import check_axes, check_laws, check_ties, evaluation_order
+from ..network.tables import (
+    CHECK,
+    DOCUMENT,
+    INNER_LOSS,
+    LOSS_KINDS,
+    SOLVER,
+    TRAINING,
+    TRAINING_LATER,
+    inner_loss_keys,
+)
+from .consistency import check_axes, check_laws, check_losses, check_ties, evaluation_order
 from .data_table import frozen, read_data
 from .layers import read_layer, read_output
 from .outline import outline
@@ -61,6 +70,10 @@ def parse_document(document: Document, file: str | None = None) -> Network:
         title=title,
         data=data,
         loss=_loss(document["loss"], data, Place(file, "loss")),
+        losses=tuple(
+            _inner_loss(each, data, Place(file, f"losses[{number}]"))
+            for number, each in enumerate(document.get("losses", ()))
+        ),
         layers=evaluation_order(written, file),
         output=read_output(known.output, known),
         training=_training(document["training"], Place(file, "training")),
@@ -70,6 +83,7 @@ def parse_document(document: Document, file: str | None = None) -> Network:
         file=file,
     )
     check_ties(network)
+    check_losses(network)
     check_laws(network)
     check_axes(network)
     return network
@@ -137,9 +151,21 @@ def _kind(values: Mapping[str, Any], kinds: Mapping[str, Any], place: Place) -> 
     return kind
 
 
+def _inner_loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> InnerLoss:
+    kind = _kind(values, LOSS_KINDS, place)
+    place.check({key: value for key, value in values.items() if key != "kind"}, inner_loss_keys(kind))
+    own = {key: value for key, value in values.items() if key not in INNER_LOSS}
+    loss = _loss_of_kind(kind, {**own, "error": "none"}, data, place)
+    return InnerLoss(values["from"], float(values.get("weight", 1.0)), loss, place.table)
+
+
 def _loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> Loss:
     kind = _kind(values, LOSS_KINDS, place)
     place.check({key: value for key, value in values.items() if key != "kind"}, LOSS_KINDS[kind])
+    return _loss_of_kind(kind, values, data, place)
+
+
+def _loss_of_kind(kind: str, values: Mapping[str, Any], data: DataSpec, place: Place) -> Loss:
     expression = None
     if kind == EXPRESSION:
         both = frozenset({"y", "yhat"})

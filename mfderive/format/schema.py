@@ -24,6 +24,7 @@ from ..network.tables import (
     TRAINING,
     WEIGHT_KEYS,
     data_keys,
+    inner_loss_keys,
 )
 from ..network.values import Key, Schema, Table
 
@@ -36,6 +37,7 @@ def schema() -> dict[str, Any]:
     tables = ("data", "loss", "output", "training", "solver", "check")
     parts: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in tables}
     parts["layers"] = _LAYERS
+    parts["losses"] = {"type": "array", "items": {"$ref": "#/$defs/inner loss"}}
     for name, part in parts.items():
         top["properties"][name] = {"description": DOCUMENT[name].meaning, **part}
     return {
@@ -45,6 +47,7 @@ def schema() -> dict[str, Any]:
         "$defs": {
             "data": _by_kind({kind: data_keys(kind) for kind in DATA_KINDS}),
             "loss": _by_kind(LOSS_KINDS),
+            "inner loss": _by_kind({kind: inner_loss_keys(kind) for kind in LOSS_KINDS}),
             "layer": _layer(),
             "group": _group(),
             "output": _output(),

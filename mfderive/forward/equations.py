@@ -55,7 +55,7 @@ def _stated(network: Network) -> ForwardSystem:
         for step in builder.steps(layer):
             builder.need(layer.name, step)
     builder.output()
-    loss_equations(builder, network.loss)
+    loss_equations(builder, network)
     return builder.system()
 
 

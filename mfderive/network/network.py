@@ -22,6 +22,7 @@ __all__ = [
     "AxisReduction",
     "Connection",
     "DataSpec",
+    "InnerLoss",
     "LawSpec",
     "Layer",
     "Loss",
@@ -139,6 +140,16 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class InnerLoss:
+    """A loss on a finite layer beside the output's: ``weight * loss(value of the layer, y)`` is added."""
+
+    source: str
+    weight: float
+    loss: Loss
+    table: str = ""  # where it stands in the file, for errors
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """``[data]`` as written (checked). ``options`` keeps every key but kind, in file order."""
 
@@ -195,6 +206,7 @@ class Network:
     training: Training
     solver: tuple[tuple[str, Any], ...] = ()
     check: tuple[tuple[str, Any], ...] = ()
+    losses: tuple[InnerLoss, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
     file: str | None = None
     input_shape: tuple[int, ...] | None = None

@@ -68,6 +68,7 @@ DOCUMENT: Table = table(
     Key("title", TEXT, "what the page and the figures are called"),
     Key("data", TABLE, "where samples come from", required=True),
     Key("loss", TABLE, "the loss of one sample", required=True),
+    Key("losses", TABLES, "losses on inner layers, which are added to that of the output"),
     Key("layers", TABLES, "the layers, in any order", required=True),
     Key("output", TABLE, "what makes the prediction", required=True),
     Key("training", TABLE, "learning rate, batch size, steps", required=True),
@@ -220,6 +221,24 @@ LOSS_KINDS: dict[str, Table] = {
         Key("expression", EXPRESSION, "in y and yhat, or y[k] and yhat[k]", required=True), _ERROR
     ),
 }
+
+# Keys of [[losses]] beside those of the kind, whose error is that of [loss] alone.
+INNER_LOSS: Table = table(
+    Key(
+        "from",
+        TEXT,
+        "a finite layer with one neuron for each output, which y is compared with",
+        required=True,
+    ),
+    Key("weight", POSITIVE, "the loss is multiplied by it; default 1"),
+)
+
+
+def inner_loss_keys(kind: str) -> dict[str, Key]:
+    """Every key that a table of ``[[losses]]`` may have beside ``kind``."""
+    own = {name: key for name, key in LOSS_KINDS[kind].items() if key is not _ERROR}
+    return {**INNER_LOSS, **own}
+
 
 # --- layers and output --------------------------------------------------------------------------------
 

@@ -108,8 +108,11 @@ class Letters:
 
     @cached_property
     def loss_path(self) -> frozenset[str]:
-        """The fields that are computed from yhat: the loss and its helpers."""
-        found = {"yhat"}
+        """The fields that are computed from yhat: the loss and its helpers, those of losses on layers too."""
+        found = {
+            "yhat",
+            *(field.name for field in self.system.fields if field.owner == "loss" and not field.of),
+        }
         for equation in self.system.forward:
             if equation.reads & found:
                 found.add(equation.field)

@@ -107,7 +107,12 @@ def _layer_node(
         types=_types(reduced, kept.name, population) if neuron and owner.size is None else None,
         positions=_sizes(system, kept, POSITIONS),
         steps=layer.steps,
-        activation=_activation(layer),
+        activation=", ".join(
+            [
+                *filter(None, [_activation(layer)]),
+                *(f"loss: {each.loss.kind}" for each in network.losses if each.source == layer.name),
+            ]
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from ..algebra.laws import Variable
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..network.names import MAIN
-from ..network.network import Connection, Layer, Network
+from ..network.network import Connection, Layer, Loss, Network
 from ..samples.data_findings import data_findings
 from ..samples.data_sentences import fact_lines, finding_text
 
@@ -33,7 +33,7 @@ def summarise(network: Network, system: ForwardSystem, widths: Sequence[int] = (
         "data_warnings": [finding_text(finding) for finding in data_findings(network)],
         "inputs": list(network.input_shape or ()),
         "outputs": network.outputs,
-        "loss": _loss(network),
+        "loss": _losses(network),
         "training": {
             "learning_rate": network.training.learning_rate,
             "schedule": str(network.training.schedule),
@@ -59,8 +59,13 @@ def _plain(value: Any) -> Any:
     return f"array of shape {tuple(shape)}" if shape is not None else str(value)
 
 
-def _loss(network: Network) -> str:
-    loss = network.loss
+def _losses(network: Network) -> str:
+    """The loss of the output, and those that training adds to it."""
+    more = [f" + {inner.weight:g} ({_loss(inner.loss)}) of {inner.source}" for inner in network.losses]
+    return "".join([_loss(network.loss), *more])
+
+
+def _loss(loss: Loss) -> str:
     if loss.expression is not None:
         return str(loss.expression)
     return ", ".join([loss.kind, *(f"{name} {value:g}" for name, value in loss.constants)])

@@ -6,7 +6,7 @@ As in ``shipped_oracles``; nothing here knows mfderive.
 import jax
 import jax.numpy as jnp
 
-from .oracles import cross_entropy, squared
+from .oracles import cross_entropy, huber, squared
 
 
 def convolution(u, weight, stride, padding):
@@ -141,6 +141,26 @@ def gru(p, x):
     return u @ p["output.weight"].T / n + p["output.bias"]
 
 
+def first_layer(p, x):
+    return jnp.tanh(x @ p["h1.weight"].T + p["h1.bias"])
+
+
+def deep_supervision(p, x):
+    u = first_layer(p, x)
+    u = jnp.tanh(u @ p["h2.weight"].T / u.shape[1] + p["h2.bias"])
+    return u @ p["output.weight"].T / u.shape[1] + p["output.bias"]
+
+
+def deeply_supervised(p, x, y):
+    u = first_layer(p, x)
+    guess = u @ p["guess.weight"].T / u.shape[1] + p["guess.bias"]
+    return squared(deep_supervision(p, x), y) + 0.5 * huber(guess, y, delta=0.5)
+
+
+# What is descended where it is more than the loss of the output: a function of p, x and y.
+DESCENDED = {"deep_supervision": deeply_supervised}
+
+
 def gated(p, x):
     h1 = (x @ p["h1.weight.x"].T) * jax.nn.sigmoid(x @ p["h1.weight.x.g"].T + p["h1.b"])
     n = h1.shape[1]
@@ -258,6 +278,16 @@ GRAPHS = {
         slots(
             "h1.b h1.weight.x h1.weight.x.g h2.scale h2.carry output.weight",
             "h2.weight h3.weight.h2 h3.weight.h1",
+        ),
+        {},
+    ),
+    "deep_supervision": (
+        deep_supervision,
+        squared,
+        slots(
+            "h1.weight h1.bias guess.weight h2.bias output.weight",
+            "h2.weight",
+            none="guess.bias output.bias",
         ),
         {},
     ),

@@ -46,6 +46,7 @@ SHIPPED = {
     "lstm",
     "gru",
     "cnn_grouped",
+    "deep_supervision",
     "gated",
     "bottleneck",
     "bilinear",

@@ -356,6 +356,23 @@ GRAPHS: dict[str, Document] = {
         HEAD,
         [2, 1, 4],
     ),
+    "losses on inner layers": document(
+        [
+            RECURRENT,
+            layer("late", "r", size=2, steps=3, weight="normal(0.5, 1)", activation="tanh", bias="0"),
+            layer("early", "x", size=2, weight="normal(0.5, 1)"),
+            layer("top", "early", weight="normal(0.5, 1)", activation="tanh"),
+        ],
+        {"connections": [HEAD, {"from": "r", "weight": "normal(0.5, 1)"}]},
+        [3, 2],
+        outputs=2,
+    )
+    | {
+        "losses": [
+            {"from": "late", "kind": "squared", "weight": 0.25},
+            {"from": "early", "kind": "expression", "expression": "(yhat - y)**4 + yhat[0] * y[1]"},
+        ]
+    },
     "bottleneck": document(
         [
             layer("wide", "x", weight="normal(0, 1)", activation="tanh"),

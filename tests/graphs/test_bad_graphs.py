@@ -28,6 +28,14 @@ def changed(name: str, number: int, **keys: Any) -> Document:
 
 
 WIDE = layer("a", "x", weight="normal(0, 1)")
+HEADED = (WIDE | {"name": "top"}, layer("head", "top", size=1, weight="0"))
+
+
+def with_loss(source: str, *layers: Document, shape: list[int] | None = None, **keys: Any) -> Document:
+    """Layers with a loss on one of them."""
+    return plain(*layers, shape=shape) | {"losses": [{"from": source, "kind": "squared", **keys}]}
+
+
 BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "cycle": (
         plain(layer("a", "top", weight="0"), layer("top", "a", weight="0")),
@@ -130,6 +138,36 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
             shape=[2, 4],
         ),
         ("between all groups of 'b' and all groups of 'top' is not defined",),
+    ),
+    "a loss on an infinitely wide layer": (
+        with_loss("top", *HEADED),
+        ("losses[0], key 'from'", "'top' is an infinitely wide layer", "with size = the number of outputs"),
+    ),
+    "a second loss on the output": (
+        with_loss("output", *HEADED),
+        ("losses[0], key 'from'", "no layer 'output'", "[loss] is the output's"),
+    ),
+    "a loss on no layer": (with_loss("heat", *HEADED), ("no layer 'heat'", "Did you mean 'head'")),
+    "a loss on a layer of another size": (
+        with_loss("head", HEADED[0], layer("head", "top", size=3, weight="0")),
+        ("losses[0], key 'from'", "'head' has 3 neurons, but there are 1 outputs", "size = 1"),
+    ),
+    "a loss on positions": (
+        with_loss("head", convolution("top", "x", [2]), convolution("head", "x", [2], size=1), shape=[1, 4]),
+        ("losses[0], key 'from'", "'head' has positions, and y has none"),
+    ),
+    "a loss with other targets": (
+        with_loss("head", *HEADED, kind="cross-entropy"),
+        ("losses[0], key 'kind'", "other targets than the output's (squared)"),
+    ),
+    "a loss with a weight of 0": (
+        with_loss("head", *HEADED, weight=0),
+        ("losses[0], key 'weight'", "greater than 0"),
+    ),
+    "an error of an inner loss": (with_loss("head", *HEADED, error="sign"), ("unknown key 'error'",)),
+    "an output that is not there in an inner loss": (
+        with_loss("head", *HEADED, kind="expression", expression="yhat[1]**2"),
+        ("losses[0], key 'expression'", "there are 1 outputs"),
     ),
     "kernel larger than the image": (
         plain(convolution("top", "x", [3, 5]), shape=[1, 4, 4]),

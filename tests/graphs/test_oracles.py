@@ -9,6 +9,7 @@ import mfderive as mf
 from mfderive.finite.namespace import precision
 from mfderive.finite.network_fields import network_fields
 from mfderive.state.draw import initial_state
+from mfderive.tensor.interpreter import interpret
 
 from .documents import GRAPHS, HEAD, convolution, document, layer
 
@@ -178,3 +179,50 @@ def test_groups_of_groups() -> None:
     out = np.tanh(m + p["m.bias"][..., None])
     top = np.einsum("zckr,dckt->zdkrt", out, p["top.weight"][..., 0]).reshape(4, 3, 2, 4) / 3
     np.testing.assert_allclose(found["top"][..., 0], top, rtol=1e-12, atol=1e-13)
+
+
+def test_losses_on_inner_layers() -> None:
+    """Training descends the sum, in numpy; the loss that is reported is that of the output."""
+    given = GRAPHS["losses on inner layers"]
+    found, p, x = fields(given)
+    network = mf.load(given)
+    y = np.linspace(-1, 1, 8).reshape(4, 2)
+    late = np.tanh(found["r.step3.out"] @ p["late.weight"].T / 3 + p["late.bias"])
+    early = x[:, -1] @ p["early.weight"].T
+    total = ((found["yhat"] - y) ** 2).sum(axis=1) + 0.25 * ((late - y) ** 2).sum(axis=1)
+    total += ((early - y) ** 4 + early[:, :1] * y[:, 1:]).sum(axis=1)
+    values, _ = interpret(mf.derive(network), p, x, y)
+    np.testing.assert_allclose(values["loss"], total, rtol=1e-12)
+    path = mf.simulate(network, width=3, seeds=1, steps=1, evaluation=20)[0]
+    sample = network.source.evaluation(20)
+    shown = ((path.predict(sample[0], t=0.0) - sample[1]) ** 2).sum(axis=1).mean()
+    np.testing.assert_allclose(path.loss[0], shown, rtol=1e-6)  # networks are evaluated in single precision
+
+
+def test_two_cross_entropies() -> None:
+    """Each has its own largest output and its own sum of exponentials."""
+    layers = [
+        layer("top", "x", weight="normal(0, 1)", activation="tanh"),
+        layer("guess", "top", size=3, weight="normal(0, 3)"),
+    ]
+    given = document(layers, HEAD, [2]) | {
+        "data": {"kind": "arrays", "shape": [2]},
+        "loss": {"kind": "cross-entropy"},
+        "losses": [{"from": "guess", "kind": "cross-entropy", "weight": 2}],
+    }
+    x = np.array([[0.1, 0.2], [1.0, -1.0], [2.0, 0.5]])
+    network = mf.load(given, data=(x, np.array([0, 1, 2])))
+    system = mf.derive(network)
+    state = initial_state(system, 3, 1)
+    y = np.eye(3)
+    values, _ = interpret(system, state, x, y)
+
+    def cross_entropy(yhat):
+        return -(y * (yhat - np.log(np.exp(yhat).sum(axis=1, keepdims=True)))).sum(axis=1)
+
+    expected = cross_entropy(values["yhat"]) + 2 * cross_entropy(values["guess"])
+    np.testing.assert_allclose(values["loss"], expected, rtol=1e-12)
+    exact = mf.finite_velocity(network, state, x, y)
+    by_jax = mf.finite_velocity(network, state, x, y, method="jax")
+    for name, value in exact.items():
+        np.testing.assert_allclose(value, by_jax[name], rtol=1e-10, atol=1e-12, err_msg=name)

@@ -224,8 +224,12 @@ def test_what_a_reader_must_see_of_each_kind_of_layer():
             "bottleneck",
             "residual_blocks",
             "attention_positions",
+            "cnn_grouped",
+            "deep_supervision",
         )
     }
+    assert {"4 groups of n neurons", "6 positions"} <= set(words["cnn_grouped"]["depth"])
+    assert "loss: huber" in words["deep_supervision"]["guess"]
     assert "16 × 16 positions" in words["cnn_nguyen_table1"]["c1"]
     assert "random types" in words["cnn_nguyen_table1"]["c1"]
     assert all("one type" in words["cnn_nguyen_table1"][f"c{k}"] for k in range(2, 7))
@@ -249,6 +253,7 @@ def test_what_a_reader_must_see_of_each_kind_of_connection():
     assert "target.carry · u" in edge("gated", "h1", "h2").words
     assert "conv 3×3 /2" in edge("cnn_nguyen_table1", "c1", "c2").words
     assert "max-pool 3×3 /2" in edge("cnn_nguyen_table1", "c5", "p5").words
+    assert "conv 3 in 4 groups" in edge("cnn_grouped", "depth", "group").words
     assert "into g" in edge("bilinear", "right", "b").words
     loop = edge("recurrent_elman", "r", "r")
     assert "step s − 1" in loop.words

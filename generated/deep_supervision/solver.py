@@ -1,0 +1,803 @@
+"""Deep supervision
+
+Mean-field limit of the network above, written by mfderive (generator 4). This file needs numpy,
+numba and scipy only; it may be read, edited and run again.
+
+A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
+nodes of every population, which sum to 1. Arrays of data are [sample, neuron, positions...]. Time is the sum
+of the learning rates.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy.linalg import blas
+
+# A loader may set COMPILED to False beforehand: then everything below runs as plain Python.
+COMPILED: bool = globals().get("COMPILED", True)
+if COMPILED:
+    from numba import njit
+
+# Threads that share the work of one step.
+THREADS = min(os.cpu_count() or 1, 8)
+
+Array = np.ndarray[Any, Any]
+Real = Any  # a number in the precision of the arrays
+Fields = dict[str, Array]
+Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function as machine code, or the function itself where COMPILED is False."""
+    if not COMPILED:
+        return function
+    fast = {"contract", "reassoc"}
+    result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
+
+TITLE = "Deep supervision"
+DIGEST = "a783b48b783a20432cdad8c352d68f5d0ad0cc3116a988aeb49a6cfca6053fdd"
+# Axes of every parameter's array.
+PARAMETERS = {
+    "h1.bias": ("h1",),
+    "h1.weight": ("h1", "inputs"),
+    "guess.bias": ("guess",),
+    "guess.weight": ("guess", "h1"),
+    "h2.bias": ("h2",),
+    "h2.weight": ("h2", "h1"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "h2"),
+}
+FROZEN = ()
+POPULATIONS = ("h1", "h2")
+# Axes whose nodes have weights in state["p"], and their relative widths.
+MEASURES = {
+    "h1": 1.0,
+    "h2": 1.0,
+}
+# Sizes of the finite axes.
+SIZES = {
+    "inputs": 6,
+    "outputs": 2,
+    "guess": 2,
+}
+# Axes of every field.
+FIELDS = {
+    "x": ("data", "inputs"),
+    "y": ("data", "outputs"),
+    "h1.bias": ("h1",),
+    "h1.weight": ("h1", "inputs"),
+    "h1": ("data", "h1"),
+    "h1.out": ("data", "h1"),
+    "guess.bias": ("guess",),
+    "guess.weight": ("guess", "h1"),
+    "guess": ("data", "guess"),
+    "guess.out": ("data", "guess"),
+    "h2.bias": ("h2",),
+    "h2.weight": ("h2", "h1"),
+    "h2": ("data", "h2"),
+    "h2.out": ("data", "h2"),
+    "output.bias": ("outputs",),
+    "output.weight": ("outputs", "h2"),
+    "yhat": ("data", "outputs"),
+    "loss": ("data",),
+    "adj yhat": ("data", "outputs"),
+    "adj h2.out": ("data", "h2"),
+    "adj h2": ("data", "h2"),
+    "adj guess.out": ("data", "guess"),
+    "adj guess": ("data", "guess"),
+    "adj h1.out": ("data", "h1"),
+    "adj h1": ("data", "h1"),
+}
+# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
+TEMPORARIES = [
+    ("guess",),
+    ("h1",),
+    ("h2",),
+    ("outputs",),
+]
+SCRATCH = []
+
+
+# -------------------------------- Sizes of axes and weights of nodes
+
+
+class Nodes:
+    """Sizes of all axes and the weights of the nodes of measures.
+
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
+        self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
+        self.equal = {
+            axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
+        }
+        self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
+        self.dtype = dtype
+        self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
+
+    def weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
+        """The factor and the weights (None where all are equal) of a mean or sum over axes together."""
+        if axes not in self.known:
+            self.known[axes] = self._weighting(axes)
+        return self.known[axes]
+
+    def _weighting(self, axes: tuple[str, ...]) -> tuple[float, Array | None]:
+        factor = math.prod(self.equal.get(axis, 1.0) for axis in axes)
+        if all(axis in self.equal or axis not in self.weights for axis in axes):
+            return factor, None
+        weights: Array = np.ones(1, self.dtype)
+        for axis in axes:
+            varies = axis in self.weights and axis not in self.equal
+            own = self.weights[axis] if varies else np.ones(self.size[axis], self.dtype)
+            weights = np.multiply.outer(weights, own).ravel()
+        return factor, weights
+
+
+# -------------------------------- Matrix products by BLAS
+
+
+def matrix(array: Array, split: int) -> Array:
+    """An array as a matrix whose rows are its first ``split`` axes; shares memory."""
+    return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
+
+
+def matrix_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: float,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    add: bool = False,
+) -> None:
+    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+
+    Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
+    place. Weights that are not equal scale the smaller operand.
+    """
+    shared, weights = weighting
+    factor = float(factor * shared)
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    if not COMPILED:
+        out[...] = factor * (left @ right) + (out if add else 0)
+        return
+    if not out.flags.f_contiguous:
+        out, left, right = out.T, right.T, left.T
+    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
+    a, b = left.flags.f_contiguous, right.flags.f_contiguous
+    gemm(
+        factor,
+        left if a else left.T,
+        right if b else right.T,
+        beta=1.0 if add else 0.0,
+        c=out,
+        trans_a=not a,
+        trans_b=not b,
+        overwrite_c=True,
+    )
+
+
+# -------------------------------- Arrays for fields and temporaries
+
+
+class Workspace(threading.local):
+    """Arrays that the next call uses again; they are dropped when sizes or precision change."""
+
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
+
+    def maker(self, nodes: Nodes) -> Maker:
+        """A function (name, shape) -> array for calls with these sizes."""
+        key = (tuple(nodes.size.items()), np.dtype(nodes.dtype))
+        if key != self.key:
+            self.key, self.arrays = key, {}
+
+        def make(name: str, shape: tuple[int, ...]) -> Array:
+            array = self.arrays.get((name, shape))
+            if array is None:
+                array = self.arrays[name, shape] = np.empty(shape, nodes.dtype)
+            return array
+
+        return make
+
+
+WORKSPACE = Workspace()
+
+
+def fresh(nodes: Nodes) -> Maker:
+    """A function (name, shape) -> new array."""
+    return lambda name, shape: np.empty(shape, nodes.dtype)
+
+
+# -------------------------------- Compiled loops of the equations
+
+
+@compiled
+def clip(r: Real, delta: Real) -> Real:
+    """r cut to [-delta, delta]."""
+    if r > delta:
+        return delta
+    return -delta if r < -delta else r
+
+
+@compiled
+def huber(r: Real, delta: Real) -> Real:
+    """r^2 / 2 inside [-delta, delta], delta (|r| - delta / 2) outside."""
+    half = type(r)(0.5)
+    if abs(r) <= delta:
+        return half * r * r
+    return delta * (abs(r) - half * delta)
+
+
+@compiled
+def pointwise_tanh(out, a, b):
+    """out(i, j) = tanh(a(i, j) + b(j))"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_j = b[j]
+            v1 = np.tanh(a_ij + b_j)
+            out[i, j] = v1
+
+
+@compiled
+def pointwise(out, a, b):
+    """out(i, j) = a(i, j) + b(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_j = b[j]
+            out[i, j] = a_ij + b_j
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_j = a[j]
+            out[i, j] = a_j
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i) = Sum_{j}[ (b(i, j) - a(i, j))**2 ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = b_ij - a_ij
+            v2 = v1 * v1
+            total += v2
+        out[i] = total
+
+
+@compiled
+def reduce_huber(out, a, b):
+    """out(i) += Sum_{j}[ 0.5*huber(b(i, j) - a(i, j), 0.5) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        total = real(0)
+        for j in range(a.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = huber(b_ij - a_ij, real(0.5))
+            total += real(0.5) * v1
+        out[i] += total
+
+
+@compiled
+def pointwise_3(out, a, b):
+    """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            out[i, j] = -(real(2.0) * a_ij) + (real(2.0) * b_ij)
+
+
+@compiled
+def pointwise_4(out, a, b):
+    """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            out[i, j] = b_ij * (real(1.0) - v1)
+
+
+@compiled
+def pointwise_clip(out, a, b):
+    """out(i, j) = 0.5*clip(b(i, j) - a(i, j), 0.5)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = clip(b_ij - a_ij, real(0.5))
+            out[i, j] = real(0.5) * v1
+
+
+@compiled
+def pointwise_5(out, a):
+    """out(i, j) = a(i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            out[i, j] = a_ij
+
+
+@compiled
+def reduce_2(out, a, b):
+    """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
+    for j in range(a.shape[0]):
+        b_j = b[j]
+        v1 = -b_j
+        for i in range(out.shape[0]):
+            a_ji = a[j, i]
+            out[i] += v1 * a_ji
+
+
+# -------------------------------- Equations
+
+
+def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """Every forward field that needs no y."""
+    n = nodes.size
+    # h1(data, h1) = Sum_{inputs}[ x(data, inputs)*h1.weight(h1, inputs) ]
+    f["h1"] = make("h1", (n["data"], n["h1"]))
+    matrix_product(f["h1"], f["x"], f["h1.weight"].T, 1.0, nodes.weighting(("inputs",)))
+    # h1.out(data, h1) = tanh(h1(data, h1) + h1.bias(h1))
+    f["h1.out"] = make("h1.out", (n["data"], n["h1"]))
+    pointwise_tanh(f["h1.out"], f["h1"], f["h1.bias"])
+    # guess(data, guess) = Mean_{h1}[ h1.out(data, h1)*guess.weight(guess, h1) ]
+    f["guess"] = make("guess", (n["data"], n["guess"]))
+    matrix_product(f["guess"], f["h1.out"], f["guess.weight"].T, 1.0, nodes.weighting(("h1",)))
+    # guess.out(data, guess) = guess(data, guess) + guess.bias(guess)
+    f["guess.out"] = make("guess.out", (n["data"], n["guess"]))
+    pointwise(f["guess.out"], f["guess"], f["guess.bias"])
+    # h2(data, h2) = Mean_{h1}[ h1.out(data, h1)*h2.weight(h2, h1) ]
+    f["h2"] = make("h2", (n["data"], n["h2"]))
+    matrix_product(f["h2"], f["h1.out"], f["h2.weight"].T, 1.0, nodes.weighting(("h1",)))
+    # h2.out(data, h2) = tanh(h2(data, h2) + h2.bias(h2))
+    f["h2.out"] = make("h2.out", (n["data"], n["h2"]))
+    pointwise_tanh(f["h2.out"], f["h2"], f["h2.bias"])
+    # yhat(data, outputs) = Mean_{h2}[ h2.out(data, h2)*output.weight(outputs, h2) ] + output.bias(outputs)
+    f["yhat"] = make("yhat", (n["data"], n["outputs"]))
+    pointwise_2(f["yhat"], f["output.bias"])
+    matrix_product(f["yhat"], f["h2.out"], f["output.weight"].T, 1.0, nodes.weighting(("h2",)), add=True)
+
+
+def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """The fields that compare the output with y."""
+    n = nodes.size
+    # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ] + Sum_{outputs}[
+    #     0.5*huber(guess.out(data, outputs) - y(data, outputs), 0.5) ]
+    f["loss"] = make("loss", (n["data"],))
+    reduce(f["loss"], f["y"], f["yhat"])
+    reduce_huber(f["loss"], f["y"], f["guess.out"])
+
+
+def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+    """D: derivatives of the loss of each sample."""
+    n = nodes.size
+    # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
+    f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
+    pointwise_3(f["adj yhat"], f["y"], f["yhat"])
+    # adj h2.out(data, h2) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, h2) ]
+    f["adj h2.out"] = make("adj h2.out", (n["data"], n["h2"]))
+    matrix_product(f["adj h2.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
+    # adj h2(data, h2) = adj h2.out(data, h2)*(1 - h2.out(data, h2)**2)
+    f["adj h2"] = make("adj h2", (n["data"], n["h2"]))
+    pointwise_4(f["adj h2"], f["h2.out"], f["adj h2.out"])
+    # adj guess.out(data, guess) = 0.5*clip(guess.out(data, guess) - y(data, guess), 0.5)
+    f["adj guess.out"] = make("adj guess.out", (n["data"], n["guess"]))
+    pointwise_clip(f["adj guess.out"], f["y"], f["guess.out"])
+    # adj guess(data, guess) = adj guess.out(data, guess)
+    f["adj guess"] = make("adj guess", (n["data"], n["guess"]))
+    pointwise_5(f["adj guess"], f["adj guess.out"])
+    # adj h1.out(data, h1) = Mean_{h2}[ adj h2(data, h2)*h2.weight(h2, h1) ] + Sum_{guess}[ adj guess(data,
+    #     guess)*guess.weight(guess, h1) ]
+    f["adj h1.out"] = make("adj h1.out", (n["data"], n["h1"]))
+    matrix_product(f["adj h1.out"], f["adj h2"], f["h2.weight"], 1.0, nodes.weighting(("h2",)))
+    matrix_product(f["adj h1.out"], f["adj guess"], f["guess.weight"], 1.0, nodes.weighting(("guess",)), add=True)
+    # adj h1(data, h1) = adj h1.out(data, h1)*(1 - h1.out(data, h1)**2)
+    f["adj h1"] = make("adj h1", (n["data"], n["h1"]))
+    pointwise_4(f["adj h1"], f["h1.out"], f["adj h1.out"])
+
+
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
+    """out = scale * G for every trained parameter, or out += that (add)."""
+    n, p = nodes.size, nodes.weights
+    speeds = {}
+    # d h1.bias(h1) = Mean_{data}[ -adj h1(data, h1) ]
+    speed = speeds["h1.bias"] = make("speed h1.bias", (n["h1"],)) if add else out["h1.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj h1"], p["data"])
+    # d guess.bias(guess) = Mean_{data}[ -adj guess.out(data, guess) ]
+    speed = speeds["guess.bias"] = make("speed guess.bias", (n["guess"],)) if add else out["guess.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj guess.out"], p["data"])
+    # d h2.bias(h2) = Mean_{data}[ -adj h2(data, h2) ]
+    speed = speeds["h2.bias"] = make("speed h2.bias", (n["h2"],)) if add else out["h2.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj h2"], p["data"])
+    # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed.fill(0.0)
+    reduce_2(speed, f["adj yhat"], p["data"])
+    # d h1.weight(h1, inputs) = Mean_{data}[ -adj h1(data, h1)*x(data, inputs) ]
+    matrix_product(out["h1.weight"], f["adj h1"].T, f["x"], -scale["h1.weight"], nodes.weighting(("data",)), add=add)
+    # d guess.weight(guess, h1) = Mean_{data}[ -adj guess(data, guess)*h1.out(data, h1) ]
+    matrix_product(out["guess.weight"], f["adj guess"].T, f["h1.out"], -scale["guess.weight"], nodes.weighting(("data",)), add=add)
+    # d h2.weight(h2, h1) = Mean_{data}[ -h1.out(data, h1)*adj h2(data, h2) ]
+    matrix_product(out["h2.weight"], f["adj h2"].T, f["h1.out"], -scale["h2.weight"], nodes.weighting(("data",)), add=add)
+    # d output.weight(outputs, h2) = Mean_{data}[ -h2.out(data, h2)*adj yhat(data, outputs) ]
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["h2.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    for name, speed in speeds.items():
+        speed *= scale[name]
+        if add:
+            out[name] += speed
+
+
+def rates(t: float) -> dict[str, float]:
+    """The rate of every trained parameter at time t: d(parameter)/dt = rate * G."""
+    return {
+        "h1.bias": 1.0,
+        "h1.weight": 1.0,
+        "guess.bias": 1.0,
+        "guess.weight": 1.0,
+        "h2.bias": 1.0,
+        "h2.weight": 1.0,
+        "output.bias": 1.0,
+        "output.weight": 1.0,
+    }
+
+
+# -------------------------------- Independent draws from the laws of initial values
+
+
+def generator(name: str, seed: int) -> np.random.Generator:
+    """The random generator of one parameter: its draws do not depend on which others exist."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def draw_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, mean: Array, deviation: Array
+) -> Array:
+    """Normal entries of a mean and a standard deviation."""
+    values = rng.standard_normal(shape)
+    values *= deviation
+    values += mean
+    return values
+
+
+def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
+    """The same value everywhere; nothing is drawn."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
+
+
+def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Array]:
+    """A draw of every parameter, in float64; edges="mean": weights with noise at their mean."""
+    values: dict[str, Array] = {}
+    drawn = edges == "draw"
+    # h1.bias: normal(0, 0.3)
+    values["h1.bias"] = draw_normal(generator("h1.bias", seed), (n["h1"],), 0, 0.0, 0.3)
+    # h1.weight: normal(0, 1)
+    values["h1.weight"] = draw_normal(generator("h1.weight", seed), (n["h1"], n["inputs"],), 0, 0.0, 1.0)
+    # guess.bias: 0
+    values["guess.bias"] = draw_constant(generator("guess.bias", seed), (n["guess"],), 0, 0.0)
+    # guess.weight: normal(0, 1)
+    values["guess.weight"] = draw_normal(generator("guess.weight", seed), (n["guess"], n["h1"],), 1, 0.0, 1.0)
+    # h2.bias: normal(0, 0.3)
+    values["h2.bias"] = draw_normal(generator("h2.bias", seed), (n["h2"],), 0, 0.0, 0.3)
+    # h2.weight: normal(1, 0.5)
+    values["h2.weight"] = (draw_normal(generator("h2.weight", seed), (n["h2"], n["h1"],), 0, 1.0, 0.5) if drawn else draw_constant(generator("h2.weight", seed), (n["h2"], n["h1"],), 0, 1.0))
+    # output.bias: 0
+    values["output.bias"] = draw_constant(generator("output.bias", seed), (n["outputs"],), 0, 0.0)
+    # output.weight: normal(0, 1)
+    values["output.weight"] = draw_normal(generator("output.weight", seed), (n["outputs"], n["h2"],), 1, 0.0, 1.0)
+    return values
+
+
+# -------------------------------- What the arrays of a solver are: the layout of states and fields
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes of every array of a solver, in array order, and the sizes of the axes.
+
+    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
+    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
+    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
+    every field, those of the data (x and y) and the parameters included.
+    """
+
+    parameters: dict[str, tuple[str, ...]]
+    frozen: tuple[str, ...]
+    populations: tuple[str, ...]
+    measures: dict[str, float]
+    sizes: dict[str, int]
+    fields: dict[str, tuple[str, ...]]
+
+
+# -------------------------------- Numbers of nodes
+
+
+def node_counts(widths: int | Mapping[str, int]) -> dict[str, int]:
+    """The number of nodes of every measure axis: given by name, or relative widths times a number."""
+    if not isinstance(widths, Mapping):
+        base = _whole(widths)
+        widths = {axis: max(1, round(relative * base)) for axis, relative in MEASURES.items()}
+    if set(widths) != set(MEASURES):
+        raise ValueError(f"widths must be a number or name each of {list(MEASURES)}")
+    return {axis: _whole(widths[axis]) for axis in MEASURES}
+
+
+def _whole(width: Any) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise ValueError(f"a width is {width!r}; expected a whole number of at least 1")
+    return int(width)
+
+
+def check_physical_memory(size: Mapping[str, int]) -> None:
+    """Raise MemoryError if a state with these sizes is larger than the memory that the machine reports."""
+    needed = 8 * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > physical:
+            raise MemoryError(
+                f"the state needs {needed / 1e9:.3g} GB, there are {physical / 1e9:.3g}; take smaller widths"
+            )
+
+
+# -------------------------------- Shapes and precision of what a caller passes
+
+
+def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
+    """The precision of a state: single where its first array has it, else double."""
+    first = next(iter(PARAMETERS), None)
+    dtype = np.asarray(state[first]).dtype if first else next(iter(state["p"].values())).dtype
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def given_fields(
+    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
+) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+    dtype = precision(state)
+    fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
+    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
+    give_samples(fields, dtype, x, y)
+    samples = len(fields["x"])
+    data = np.full(samples, 1 / samples) if weights is None else weights
+    if len(data) != samples:
+        raise ValueError(f"{len(data)} weights for {samples} samples")
+    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+
+
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
+    """Put x and y into the fields, in one precision."""
+    fields["x"] = x = np.asarray(x, dtype, order="C")
+    samples = len(x)
+    expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
+    if x.shape[1:] != expected or not samples:
+        raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
+    if y is not None:
+        y = np.asarray(y, dtype, order="C")
+        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+    """Raise ValueError for a parameter whose shape is not that of its axes."""
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    for name, axes in PARAMETERS.items():
+        shape = tuple(size[axis] for axis in axes)
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+            )
+
+
+def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
+    """Raise ValueError for arrays that cannot be changed in place."""
+    for name in PARAMETERS:
+        own = out[name]
+        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+            raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
+
+
+def check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
+    weights = state.get("p")
+    if weights is None or set(weights) != set(MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
+    unknown = [name for name in state if name != "p" and name not in PARAMETERS]
+    missing = [name for name in PARAMETERS if name not in state]
+    if unknown or missing:
+        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
+    if len(dtypes) > 1:
+        raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
+    check_shapes(state, weights)
+    for axis, values in weights.items():
+        total = float(np.sum(values, dtype=np.float64))
+        if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
+            raise ValueError(f"state['p']['{axis}'] must not be negative and must sum to 1 (sum: {total})")
+
+
+# -------------------------------- What a user calls
+
+
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+
+
+def sample(
+    widths: int | Mapping[str, int] = 64, seed: int = 0, edges: str = "draw", dtype: Any = np.float64
+) -> dict[str, Any]:
+    """A state drawn from the initial laws, with equal weights p = 1/n.
+
+    ``widths``: a number (times each population's relative width) or a dictionary of numbers of nodes.
+    ``edges="mean"``: weights between two populations start at their conditional mean.
+    """
+    if edges not in ("draw", "mean"):
+        raise ValueError(f"edges is {edges!r}; allowed: 'draw', 'mean'")
+    nodes = node_counts(widths)
+    n = SIZES | nodes
+    check_physical_memory(n)
+    values = initial_values(n, seed, edges)
+    state: dict[str, Any] = {name: np.asarray(values[name]).astype(dtype, copy=False) for name in PARAMETERS}
+    state["p"] = {axis: np.full(size, 1 / size, dtype=dtype) for axis, size in nodes.items()}
+    return state
+
+
+def forward(state: Mapping[str, Any], x: Array) -> Fields:
+    """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
+    fields, nodes = given_fields(state, x)
+    given = set(fields)
+    compute_forward(fields, nodes, fresh(nodes))
+    return {name: array for name, array in fields.items() if name not in given}
+
+
+def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
+    """yhat [sample, outputs] on x, as a new array; the arrays of all other fields are used again.
+
+    ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
+    """
+    size = min(piece or len(x), len(x))
+    fields, nodes = given_fields(state, x[:size])
+    make = WORKSPACE.maker(nodes)
+    yhat = np.empty((len(x), SIZES["outputs"]), nodes.dtype)
+    # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
+    for start in (*range(0, len(x) - size, size), len(x) - size):
+        give_samples(fields, nodes.dtype, x[start : start + size])
+        compute_forward(fields, nodes, make)
+        yhat[start : start + size] = fields["yhat"]
+    return yhat
+
+
+def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
+    """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
+    fields, nodes = given_fields(state, x, y)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_loss(fields, nodes, make)
+    return float(np.mean(fields["loss"], dtype=np.float64))
+
+
+def _sweep(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
+) -> tuple[Fields, Nodes, Maker]:
+    """All fields that the evolution reads: forward, then backward."""
+    fields, nodes = given_fields(state, x, y, weights)
+    make = WORKSPACE.maker(nodes)
+    compute_forward(fields, nodes, make)
+    compute_backward(fields, nodes, make)
+    return fields, nodes, make
+
+
+def velocity(
+    state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
+) -> Fields:
+    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+
+    ``weights``: those of the samples, which sum to 1 (default: equal).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    speed = {
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        for name in PARAMETERS
+    }
+    evolve(fields, nodes, make, speed, rates(t), False)
+    return speed
+
+
+def step(
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    out: dict[str, Any] | None = None,
+    weights: Array | None = None,
+) -> dict[str, Any]:
+    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+
+    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
+    arrays must be contiguous and of the state's precision).
+    """
+    fields, nodes, make = _sweep(state, x, y, weights)
+    if out is None:
+        out = {name: fields[name].copy() for name in PARAMETERS}
+        out["p"] = dict(state["p"])
+    else:
+        check_target(out, fields, nodes)
+        for name in PARAMETERS:
+            if out[name] is not fields[name]:
+                np.copyto(out[name], fields[name])
+    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    return out
+
+
+def march(
+    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+) -> dict[str, Any]:
+    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+
+    What stays the same is checked only once: do not change the state between two moves.
+    """
+    fields: Fields = {}
+    nodes: Nodes | None = None
+    known: Array | None = None
+    for x, y, t, alpha, weights in moves:
+        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
+            fields, nodes = given_fields(state, x, y, weights)
+            check_target(state, fields, nodes)
+            make, known = WORKSPACE.maker(nodes), weights
+        else:
+            give_samples(fields, nodes.dtype, x, y)
+        compute_forward(fields, nodes, make)
+        compute_backward(fields, nodes, make)
+        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+    return state
+
+
+def _scales(t: float, alpha: float) -> dict[str, float]:
+    return {name: float(alpha * rate) for name, rate in rates(t).items()}
+
+
+def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:
+    """Bytes that step and velocity hold at once: state and its copy or velocity, fields and temporaries.
+
+    ``sizes``: numbers of nodes, as in ``sample``; ``copies``: of the parameters.
+    """
+    size = SIZES | node_counts(sizes) | {"data": batch}
+    count = copies * sum(math.prod(size[axis] for axis in axes) for axes in PARAMETERS.values())
+    count += sum(
+        math.prod(size[axis] for axis in axes) for name, axes in FIELDS.items() if name not in PARAMETERS
+    )
+    count += sum(math.prod(size[axis] for axis in axes) for axes in TEMPORARIES)
+    count += THREADS * sum(math.prod(size[axis] for axis in axes) for axes in SCRATCH)
+    return int(count * np.dtype(dtype).itemsize)
