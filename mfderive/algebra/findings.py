@@ -45,6 +45,11 @@ class FindingKind(StrEnum):
     UNEVEN_COLUMNS = "uneven-columns"  # columns of very different size
     LARGE_INPUTS = "large-inputs"  # first pre-activations far beyond what the law of the weights is made for
 
+    # Of a run (mfderive.runs.divergence).
+    LOSS_DIVERGED = "loss-diverged"  # the loss ends far above its start, still growing
+    LOSS_EXPLODED = "loss-exploded"  # the loss was far above its start on the way
+    NOT_FINITE = "not-finite"  # values left the finite numbers: the run ends before its last step
+
 
 @dataclass(frozen=True)
 class Finding:

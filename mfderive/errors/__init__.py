@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 from .quoting import bounded, listed, quoted, shown
 from .wishes import plain_word, wish
@@ -17,6 +18,7 @@ __all__ = [
     "DataError",
     "DataWarning",
     "DivergenceError",
+    "DivergenceWarning",
     "MfError",
     "ResourceError",
     "SpecError",
@@ -105,9 +107,20 @@ class ResourceError(MfError):
 
 
 class DivergenceError(MfError):
-    """A run left the finite numbers; the message names time, field and remedy."""
+    """A run left the finite numbers; the message names time, field and remedy.
+
+    ``path`` is the trajectory up to the last finite values, None where there are none.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, path: Any = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class DivergenceWarning(UserWarning):
+    """A run whose loss grew beyond reason, at its end or on the way; its numbers are no training curve."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

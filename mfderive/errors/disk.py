@@ -42,12 +42,18 @@ def disk_full(place: Path, problem: OSError, needed: int | None = None) -> Resou
 
 def free_text(place: Path) -> str:
     """How much is free where ``place`` is, or would be."""
+    free = free_bytes(place)
+    return "how much is free is not known" if free == float("inf") else f"{size_text(int(free))} are free"
+
+
+def free_bytes(place: Path) -> float:
+    """The bytes that are free where ``place`` is, or would be; infinity where that is not known."""
     for folder in (place, *place.absolute().parents):
         try:
-            return f"{size_text(shutil.disk_usage(folder).free)} are free"
+            return shutil.disk_usage(folder).free
         except OSError:
             continue
-    return "how much is free is not known"
+    return float("inf")
 
 
 def size_text(size: int) -> str:

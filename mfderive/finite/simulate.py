@@ -27,6 +27,7 @@ from ..errors import ArgumentError, DivergenceError, MfError, StateError
 from ..network.network import Network
 from ..network.overrides import takes_training
 from ..network.solve_options import PRECISIONS, SolveOptions
+from ..runs.divergence import divergence, noted, warn_of
 from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import alphas, observation_steps, times
 from ..runs.trajectory import Checkpoint, Trajectory
@@ -100,7 +101,13 @@ def simulate(
     base = int(width) if isinstance(width, (int, np.integer)) else max(widths.values(), default=1)
     run = _Run(network, FiniteNetwork(system), states, labels, count, dtype)
     run.watch(base, samples, checkpoints)
-    return run.trajectories(progress)
+    paths = run.trajectories(progress)
+    exploded = [path for path in paths if path.findings]
+    for path in exploded[:1]:
+        others = f" and {len(exploded) - 1} more of {len(paths)}" if len(exploded) > 1 else ""
+        which = f"the {run.description()} of '{network.title}', seed {path.seed}{others}"
+        warn_of(which, path.findings, stacklevel=4)
+    return paths
 
 
 def _seed_list(seeds: int | Sequence[int], first_seed: int) -> list[int]:
@@ -356,6 +363,8 @@ class _Run:
             "learning_rate": self.network.training.learning_rate,
             "evaluation": len(self.x),
         }
+        loss = [curves[place][0] for _, curves in self.rows]
+        notes |= noted(divergence(self.network, self.times[steps], np.array(loss), self.y, self.dtype))
         return Trajectory(
             kind="network",
             network=self.network,

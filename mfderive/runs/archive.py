@@ -120,7 +120,8 @@ def _digest(array: Array) -> str:
     """The digest of an array: its type, its shape and its numbers."""
     found = np.ascontiguousarray(array)
     digest = hashlib.sha256(f"{found.dtype.str} {np.shape(array)} ".encode())
-    digest.update(memoryview(found.reshape(-1).view(np.uint8)) if found.size else b"")
+    numbers: Any = found.reshape(-1).view(np.uint8) if found.size else b""
+    digest.update(numbers)
     return digest.hexdigest()
 
 

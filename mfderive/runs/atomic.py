@@ -11,10 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 from typing import IO
 
 from ..errors import MfError
 from ..errors.disk import FULL, disk_full, room_on_disk
+
+_ENDING = ".tmp"
+_TEMPORARY = re.compile(r"\.(.+)\.(\d+)-\d+\.tmp")
 
 Write = Callable[[IO[bytes]], object]
 
@@ -35,7 +39,7 @@ def write_together(files: Sequence[tuple[Path, Write]], needed: int | None = Non
         for path, write in files:
             made += make_folder(path.parent)
             _remove_abandoned(path)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}{_ENDING}")
             waiting.append((temporary, path))
             with room_on_disk(path, needed), temporary.open("wb") as file:
                 write(file)
@@ -52,7 +56,11 @@ def write_together(files: Sequence[tuple[Path, Write]], needed: int | None = Non
 
 def write_text(path: Path, text: str) -> None:
     """Write a text in UTF-8, all at once."""
-    content = text.encode()
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, all at once."""
     write_atomically(path, lambda file: file.write(content), len(content))
 
 
@@ -76,6 +84,11 @@ def remove_empty(folders: Iterable[Path]) -> None:
             folder.rmdir()
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a file is one that has not yet its own name."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 def is_running(process: int) -> bool:
     """Whether a process of this machine is alive."""
     if process == os.getpid():
@@ -91,9 +104,8 @@ def is_running(process: int) -> bool:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove what processes that were killed left of this file."""
-    pattern = re.compile(re.escape(f".{path.name}.") + r"(\d+)\.tmp")
     with suppress(OSError):
         for entry in path.parent.iterdir():
-            found = pattern.fullmatch(entry.name)
-            if found and os.name == "posix" and not is_running(int(found[1])):
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found and found[1] == path.name and os.name == "posix" and not is_running(int(found[2])):
                 entry.unlink(missing_ok=True)

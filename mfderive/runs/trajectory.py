@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.arguments import file_path, flag, found, number, real_array, whole_number
+from ..algebra.findings import Finding
 from ..algebra.reduced import Reduced, names_of
 from ..errors import ArgumentError, StateError, nearest
 from ..network.network import Network
@@ -19,6 +20,7 @@ from ..state.draw import WEIGHTS
 from ..state.sample import sample_network
 from ..state.state import State, StateLayout
 from .archive import flattened, locate, plain, write_run
+from .divergence import NOTE, finding_of
 from .network_record import check_pair, network_of_record, network_record
 from .stored import CURVES, read_stored
 
@@ -212,6 +214,11 @@ class Trajectory:
             )
         network = sample_network(reduced, state, first.state, n, seed)
         return State(network, Reduced.identity(reduced.full))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is to be known of this run: that its loss diverged (:mod:`mfderive.runs.divergence`)."""
+        return tuple(finding_of(entry) for entry in self.notes.get(NOTE, ()))
 
     @property
     def name(self) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ..algebra.findings import Finding
 from ..algebra.memory import check_memory
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem, draw_noise
 from ..errors import DivergenceError
 from ..network.network import Network
 from ..network.solve_options import SolveOptions
+from ..runs.divergence import divergence, not_finite, noted
 from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import observation_steps
 from ..runs.trajectory import Checkpoint, Ground, Trajectory, is_finite
@@ -96,17 +98,30 @@ class Run:
         products = largest_product(draw_noise(self.problem.system), nodes, self.feed.samples)
         # Values that overflow are found at the next observation, with a message; no warning is owed here.
         with bar, fitting_threads(products), np.errstate(all="ignore"):
-            if resume is None:
-                self.observe(0, state)
-            for target in self.observed[self.observed > start].tolist():
-                while start < target:
-                    # Long stretches are cut, so that progress shows.
-                    goal = min(target, start + _STRETCH)
-                    state = self.advance(state, start, goal)
-                    bar.update(goal - start)
-                    start = goal
-                self.observe(target, state)
+            try:
+                if resume is None:
+                    self.observe(0, state)
+                for target in self.observed[self.observed > start].tolist():
+                    while start < target:
+                        # Long stretches are cut, so that progress shows.
+                        goal = min(target, start + _STRETCH)
+                        state = self.advance(state, start, goal)
+                        bar.update(goal - start)
+                        start = goal
+                    self.observe(target, state)
+            except DivergenceError as error:
+                error.path = self.until_then(str(error), start, state, resume)
+                raise
         return self.finished(state, resume)
+
+    def until_then(
+        self, reason: str, number: int, state: Arrays, resume: Trajectory | None
+    ) -> Trajectory | None:
+        """What was solved before values left the finite numbers; None where they did at the start."""
+        if not self.rows and resume is None:
+            return None
+        found = not_finite(reason, float(self.clock.times[number]), int(self.clock.sgd_steps[number]))
+        return self.finished(state, resume, (found,))
 
     def advance(self, state: Arrays, first: int, last: int) -> Arrays:
         """The steps from time t_first to t_last, on batches first + 1, ..., last."""
@@ -165,9 +180,11 @@ class Run:
             "Take a smaller learning rate (or time step), or initial values of smaller size"
         )
 
-    def finished(self, state: Arrays, resume: Trajectory | None) -> Trajectory:
-        """What was observed, after what was observed before."""
-        times, steps, loss, error = (np.array(column) for column in zip(*self.rows, strict=True))
+    def finished(
+        self, state: Arrays, resume: Trajectory | None, findings: tuple[Finding, ...] = ()
+    ) -> Trajectory:
+        """What was observed, after what was observed before; with what is to be known of it."""
+        times, steps, loss, error = np.array(self.rows, dtype=np.float64).reshape(-1, 4).T
         points = tuple(self.points)
         if resume is not None:
             times, steps = np.append(resume.times, times), np.append(resume.steps, steps)
@@ -186,6 +203,8 @@ class Run:
             "memory_bytes": run_memory(self.problem, state, self.feed.samples),
             "evaluation": len(self.x),
         }
+        findings = findings or divergence(self.network, times, loss, self.y, self.options.precision)
+        notes |= noted(findings)
         return Trajectory(
             kind="limit",
             network=self.network,

@@ -17,6 +17,7 @@ from ..network.overrides import takes_training
 from ..network.solve_options import SolveOptions
 from ..reduction.reduce import held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
+from ..runs.divergence import warn_of
 from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.state import State, arrays_on
 from .feed import make_feed
@@ -61,7 +62,9 @@ def solve(
     ``progress`` shows a progress bar.
 
     Raises SpecError or ArgumentError for options that do not exist, StateError for arrays that do not fit,
-    ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers.
+    ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers (its
+    ``path`` is what was solved until then). Warns (DivergenceWarning) where the loss grew beyond reason,
+    which the trajectory's ``findings`` say too (docs/runs.md).
     """
     settled = resolve_options(network, options, **changes)
     _check_start(initial, resume, settled, chosen_options(options, changes))
@@ -71,12 +74,18 @@ def solve(
     clock = make_clock(network, settled)
     problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
     if settled.tolerance is not None:
-        return refine(problem, settled.tolerance, progress)
+        return _told(refine(problem, settled.tolerance, progress))
     start, state = start_state(reduced, settled, initial, resume, clock)
     feed = make_feed(network, settled.data, settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
     run = Run(problem, clock, feed, settled.checkpoints)
-    return run.trajectory(state, start, resume, progress)
+    return _told(run.trajectory(state, start, resume, progress))
+
+
+def _told(path: Trajectory) -> Trajectory:
+    """The same trajectory; warns where its loss grew beyond reason."""
+    warn_of(f"the limit of '{path.network.title}'", path.findings, stacklevel=5)
+    return path
 
 
 def _check_start(initial: Any, resume: Any, options: SolveOptions, chosen: Mapping[str, Any]) -> None:
