@@ -27,6 +27,7 @@ from ..network.tables import (
     TRAINING_LATER,
     inner_loss_keys,
 )
+from ..network.values import SCHEDULE_ROUNDING
 from .consistency import check_axes, check_laws, check_losses, check_ties, evaluation_order
 from .data_table import frozen, read_data
 from .layers import read_layer, read_output
@@ -211,7 +212,7 @@ def _check_schedule(schedule: sp.Expr, text: str, place: Place) -> None:
         raise place.error("the schedule is 0, so that nothing is ever trained", key="schedule")
     for step in (1, 2):
         value = constant_value(schedule.xreplace({sp.Symbol("k"): sp.Integer(step)}))
-        if value is None or not math.isfinite(value) or value < 0:
+        if value is None or not math.isfinite(value) or value < -SCHEDULE_ROUNDING:
             raise place.error(
                 f"the schedule {quoted(text)} is {value} at k = {step}",
                 key="schedule",

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ArgumentError, nearest, nearest_word, quoted, shown
 from .names import OUTPUT
 from .tables import DOCUMENT
+from .values import TABLES
 
 Document = Mapping[str, Any]
 
@@ -23,7 +24,8 @@ def changed_document(document: Document, changes: Mapping[str, Any]) -> dict[str
 
     Keys that are not named stay; None removes one. Tables in tables are changed alike, and a law that stands
     as a string becomes ``{"law": ...}`` where its rate or name is given. Another ``kind`` in ``[data]`` or
-    ``[loss]`` replaces the whole table. Layers are named as in the file (a list replaces all of them).
+    ``[loss]`` replaces the whole table. Layers are named as in the file (a list replaces all of them, and all
+    of the inner losses).
     Raises ArgumentError for tables and layers that do not exist; what the new values mean is not looked at.
     """
     result = copy.deepcopy(dict(document))
@@ -34,7 +36,7 @@ def changed_document(document: Document, changes: Mapping[str, Any]) -> dict[str
                 f"a network has no table {quoted(name)} to change. {nearest_word(name, allowed)}"
             )
         value = _plain(change)
-        if name == _TITLE or (name == LAYERS and isinstance(value, list)):
+        if name == _TITLE or (DOCUMENT[name].type is TABLES and isinstance(value, list)):
             result[name] = value
             continue
         if not isinstance(value, dict):

@@ -9,6 +9,9 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+# A schedule that is negative by less is 0: a rounding, as one that ends at 0 may have.
+SCHEDULE_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class ValueType:

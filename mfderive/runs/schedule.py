@@ -15,11 +15,11 @@ from ..algebra.evaluate import evaluate_expression
 from ..algebra.memory import check_memory
 from ..errors import SpecError
 from ..network.network import Training
+from ..network.values import SCHEDULE_ROUNDING
 
 Array = Any
 
 STEP = sp.Symbol("k")
-_ROUNDING = 1e-12
 
 
 def alphas(training: Training, steps: int | None = None) -> Array:
@@ -34,8 +34,7 @@ def alphas(training: Training, steps: int | None = None) -> Array:
     with np.errstate(all="ignore"):
         schedule = evaluate_expression(training.schedule, {STEP: numbers})
     rates = np.broadcast_to(training.learning_rate * np.asarray(schedule, dtype=np.float64), (count,)).copy()
-    # What is negative by rounding alone, as a schedule that ends at 0 may be, is 0.
-    rates[(rates < 0) & (rates > -_ROUNDING * training.learning_rate)] = 0.0
+    rates[(rates < 0) & (rates > -SCHEDULE_ROUNDING * training.learning_rate)] = 0.0
     bad = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
     if bad.size:
         raise SpecError(

@@ -96,7 +96,7 @@ def test_layers_in_groups_are_found_by_their_names() -> None:
 
 
 def test_given_arrays_and_their_seed_are_kept() -> None:
-    x, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
+    x, y = np.arange(12.0).reshape(6, 2) / 12, np.arange(6.0)
     document = small() | {"data": {"kind": "arrays"}}
     net = mf.load(document, data=(x, y), seed=5)
     trained = net.replace(training={"steps": 3})
