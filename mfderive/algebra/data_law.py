@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .showing import Shown
+
 
 class Motion(StrEnum):
     """What is done to some coordinates of x."""
@@ -25,8 +27,8 @@ class TargetMotion(StrEnum):
     CARRIED = "carried"  # y is x, and moves with it
 
 
-@dataclass(frozen=True)
-class Invariance:
+@dataclass(frozen=True, repr=False)
+class Invariance(Shown):
     """One symmetry of the joint law of (x, y): it stays when both move together.
 
     ``coordinates`` are those of x that move, counted from 0 in row-major order; the others stay.
@@ -37,8 +39,8 @@ class Invariance:
     targets: TargetMotion = TargetMotion.KEPT
 
 
-@dataclass(frozen=True)
-class DataLaw:
+@dataclass(frozen=True, repr=False)
+class DataLaw(Shown):
     """The law of (x, y).
 
     ``kind`` is that of ``[data]`` ("given" for arrays from a caller); ``dimension`` the number of entries of

@@ -6,11 +6,13 @@ whoever decides something reads kinds and facts, never words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+
+from .showing import Shown, brief, names
 
 
 class FindingKind(StrEnum):
@@ -51,8 +53,8 @@ class FindingKind(StrEnum):
     NOT_FINITE = "not-finite"  # values left the finite numbers: the run ends before its last step
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(Shown):
     """One finding: its kind, the names of fields, parameters or layers that it is about, and its facts.
 
     ``evidence`` maps names of facts to plain values; which ones there are belongs to the kind, and whoever
@@ -67,6 +69,11 @@ class Finding:
     def of(cls, kind: FindingKind, *subjects: str, **evidence: Any) -> Finding:
         """A finding whose facts are given by name."""
         return cls(kind, subjects, tuple(evidence.items()))
+
+    def _summary(self) -> Iterator[str]:
+        yield f"Finding '{self.kind}'{f' on {names(self.subjects)}' if self.subjects else ''}"
+        for name, value in self.evidence:
+            yield f"  {name}: {brief(value)}"
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 import sympy as sp
 
 from .law_kinds import LAWS, LawKind, LawRow
+from .showing import Shown
 
 __all__ = ["TIME", "End", "Law", "LawKind", "Reference", "Variable", "VariableKind"]
 
@@ -38,8 +39,8 @@ class Reference:
     component: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Law:
+@dataclass(frozen=True, repr=False)
+class Law(Shown):
     """The law of one entry of a parameter at t = 0.
 
     ``arguments`` are expressions in numbers and in the symbols of ``references`` (initial values of
@@ -81,8 +82,8 @@ class VariableKind(StrEnum):
     MEMORY = "memory"  # what a learning rule remembers of a parameter
 
 
-@dataclass(frozen=True)
-class Variable:
+@dataclass(frozen=True, repr=False)
+class Variable(Shown):
     """A family of values that a state holds: a trained or frozen parameter, or a rule's memory of one.
 
     ``axes`` is the layout of its array: [target, source, positions or taps...]; parameters of one neuron

@@ -7,21 +7,22 @@ passes in their order, so whoever holds it can go both ways. What makes them is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from .arguments import LIMIT, instance
 from .findings import Finding
+from .showing import Shown, names, words, wrapped
 from .system import Equations, LimitSystem
 
 Array = Any
 StateMapping = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class DrawnNetwork:
+@dataclass(frozen=True, repr=False)
+class DrawnNetwork(Shown):
     """A network of finite width on its way back through the passes of a reduction.
 
     ``state``: its values in the layout of the system that has been reached, in which every neuron has drawn
@@ -52,8 +53,8 @@ def same_network(network: DrawnNetwork) -> DrawnNetwork:
     return network
 
 
-@dataclass(frozen=True)
-class PassResult:
+@dataclass(frozen=True, repr=False)
+class PassResult(Shown):
     """What one pass makes of a system.
 
     ``encode(x, y)``: data of the system before -> data of ``system`` (y None where only x is known);
@@ -73,8 +74,8 @@ class PassResult:
     initial_values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class LogEntry:
+@dataclass(frozen=True, repr=False)
+class LogEntry(Shown):
     """What one pass found, in words: the name of the pass, and its text."""
 
     pass_name: str
@@ -83,9 +84,12 @@ class LogEntry:
     def __str__(self) -> str:
         return f"{self.pass_name}: {self.text}"
 
+    def _summary(self) -> Iterator[str]:
+        yield from wrapped(f"LogEntry of {self}")
 
-@dataclass(frozen=True)
-class Reduced:
+
+@dataclass(frozen=True, repr=False)
+class Reduced(Shown):
     """A reduced limit: the limit ``full`` that it came from, what every pass returned, and the log.
 
     ``passes`` maps the passes' names to their results, in their order; ``log`` says in words what they found.
@@ -150,8 +154,20 @@ class Reduced:
     def __str__(self) -> str:
         return str(self.system)
 
-    def _repr_html_(self) -> str:
-        return self.system._repr_html_()
+    def _summary(self) -> Iterator[str]:
+        title, small, full = words(self.full.title), self.system, self.full
+        if not self.passes:
+            yield f"Reduced '{title}' through no pass: the limit itself"
+            return
+        yield f"Reduced '{title}' by {names(self.names)}"
+        yield f"  equations: {len(small.equations)} of {len(full.equations)}"
+        indexed = [axis.name for axis in small.populations if any(axis.name in f.axes for f in small.fields)]
+        yield f"  populations that are left: {names(indexed) or 'none'} (of {len(full.populations)})"
+        for entry in self.log[:4]:
+            yield f"  {entry}"
+        if len(self.log) > 4:
+            yield f"  and {len(self.log) - 4} more lines of its log"
+        yield "  print(...) writes the reduced equations"
 
     # ------------------------------------------------------------------ the ways
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, SupportsIndex, TypeVar, overload
@@ -11,6 +11,7 @@ from ..errors import MfError
 from .data_law import DataLaw
 from .laws import Variable, VariableKind
 from .memo import once
+from .showing import Shown, names, short, words
 from .terms import Affine, Axis, AxisKind, Equation, Field, Index, Role, Slot, SlotMap, Term
 
 System = TypeVar("System", bound="ForwardSystem")
@@ -21,9 +22,6 @@ class Printer(Protocol):
 
     def text(self, system: ForwardSystem) -> str:
         """The system as readable plain text."""
-
-    def html(self, system: ForwardSystem) -> str:
-        """The system as an HTML fragment."""
 
     def tree(self, system: ForwardSystem, part: str, name: str) -> Any:
         """The display tree of one equation of a part (forward, backward, evolution)."""
@@ -72,6 +70,12 @@ class Equations(tuple[Equation, ...]):
             return _printer().tree(self._system, self._part, key)
         return super().__getitem__(key)
 
+    def __repr__(self) -> str:
+        what = f"{len(self)} {self._part} equation{'s' * (len(self) != 1)}"
+        return short(
+            [f"Equations: {what}", f"  {names(equation.field for equation in self)}"][: 1 + bool(self)]
+        )
+
 
 # The roles of the fields whose equations make each part of a system.
 PARTS = {
@@ -81,8 +85,8 @@ PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class ForwardSystem:
+@dataclass(frozen=True, repr=False)
+class ForwardSystem(Shown):
     """The forward equations of a network, in an order in which they can be evaluated.
 
     ``fields`` has x and y (role INPUT), every variable and every computed field; ``equations`` is one list
@@ -99,8 +103,15 @@ class ForwardSystem:
     def __str__(self) -> str:
         return _printer().text(self)
 
-    def _repr_html_(self) -> str:
-        return _printer().html(self)
+    def _summary(self) -> Iterator[str]:
+        parts = [(part, len(self.part(part))) for part in PARTS]
+        counts = ", ".join(f"{count} {part}" for part, count in parts if count)
+        yield f"{type(self).__name__} '{words(self.title)}': {counts} equations"
+        populations = names(axis.name for axis in self.populations)
+        finite = names(f"{axis.name} {axis.size}" for axis in self.axes if axis.kind is AxisKind.FINITE)
+        yield f"  populations: {populations or 'none'}; finite axes: {finite or 'none'}"
+        yield f"  parameters: {names(parameter.name for parameter in self.parameters) or 'none'}"
+        yield "  print(...) writes the equations; system.forward['h1'] is one of them as a tree"
 
     # ------------------------------------------------------------------ views
 
@@ -234,7 +245,7 @@ def renaming(table: dict[Index, Index]) -> SlotMap:
     return change
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LimitSystem(ForwardSystem):
     """The mean-field limit: forward H, backward D, evolution G.
 

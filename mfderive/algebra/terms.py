@@ -7,11 +7,13 @@ noise) are reduced by Mean, finite axes by Sum. Mean and Sum never stand inside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sympy as sp
+
+from .showing import Shown, names
 
 
 class AxisKind(StrEnum):
@@ -115,8 +117,8 @@ class Access:
         return Access(self.field, map_each(self.slots, change))
 
 
-@dataclass(frozen=True)
-class Term:
+@dataclass(frozen=True, repr=False)
+class Term(Shown):
     """``F(target) += Reduce_reduced [ expression ]``.
 
     ``accesses`` maps every free symbol of ``expression`` to an access. A target with an affine slot
@@ -167,8 +169,8 @@ class Term:
         return Term(self.target, self.reduced, expression, self.accesses)
 
 
-@dataclass(frozen=True)
-class Equation:
+@dataclass(frozen=True, repr=False)
+class Equation(Shown):
     """``field(target) = sum of terms``; no term means 0.
 
     ``selector`` (0: an ordinary equation) is a number of trailing target indices: instead of the sum the
@@ -184,6 +186,12 @@ class Equation:
     def reads(self) -> frozenset[str]:
         """The fields that the equation reads."""
         return frozenset(access.field for term in self.terms for _, access in term.accesses)
+
+    def _summary(self) -> Iterator[str]:
+        target = ", ".join(index.name for index in self.target)
+        yield f"Equation {self.field}({target}), {len(self.terms)} term{'s' * (len(self.terms) != 1)}"
+        if self.terms:
+            yield f"  reads {names(sorted(self.reads)) or 'nothing'}"
 
     def map_terms(self, change: Callable[[Term], Term]) -> Equation:
         """The equation with every term as ``change`` makes it; the target stays."""

@@ -7,13 +7,15 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..algebra.arguments import file_path, flag
 from ..errors import MfError
+from ..runs.atomic import make_folder, remove_empty, write_together
 from .digest import GENERATOR
+from .solver_module import as_solver
 
 SOLVER = "solver.py"
 EQUATIONS = "equations.tex"
@@ -31,15 +33,22 @@ def write_files(files: dict[str, str], name: str, directory: Path | None, overwr
     written = {file: _digest(text.encode()) for file, text in files.items()}
     manifest = {"digest": name, "generator": GENERATOR, "files": written}
     folder = cache_directory() / name[:32] if directory is None else directory
+    contents = {**files, MANIFEST: json.dumps(manifest, indent=2, sort_keys=True) + "\n"}
+    made = make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if directory is not None and not overwrite:
             _check_unedited(folder, written)
-        for file, text in files.items():
-            _write(folder / file, text)
-        _write(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        changed = [(folder / file, text.encode()) for file, text in contents.items()]
+        changed = [each for each in changed if not _is_right(*each)]
+        # The manifest is last: of files that differ from it, none is taken for an edited one.
+        write_together(
+            [(path, partial(_write, content)) for path, content in changed],
+            sum(len(content) for _, content in changed),
+        )
     except OSError as problem:
         raise MfError(f"{folder}: the solver cannot be written there: {problem.strerror}") from problem
+    finally:
+        remove_empty(made)
     return folder
 
 
@@ -93,7 +102,7 @@ def load_solver(directory: Path | str, compiled: bool = True) -> Any:
     except BaseException:
         del sys.modules[name]
         raise
-    return module
+    return as_solver(module)
 
 
 def cache_directory() -> Path:
@@ -110,16 +119,9 @@ def cache_directory() -> Path:
     return base / "mfderive"
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file at once (a reader sees the old or the new one), unless it is already right."""
-    content = text.encode()
-    if path.is_file() and path.read_bytes() == content:
-        return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _is_right(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)

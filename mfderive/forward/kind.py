@@ -8,13 +8,14 @@ equations. :func:`register_kind` enters a kind, also from outside the package.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 
 from ..algebra.arguments import instance
+from ..algebra.showing import Shown, names
 from ..algebra.terms import Access, AxisKind, Index, Slot, canonical_indices
 from ..errors import MfError, SpecError
 from ..network.network import Connection
@@ -24,8 +25,8 @@ from ..network.values import EXPRESSION, NAME, TEXT, WHOLE, Key, Table, list_of,
 from .builder import STEPS, Builder, Shape
 
 
-@dataclass(frozen=True)
-class Reading:
+@dataclass(frozen=True, repr=False)
+class Reading(Shown):
     """The forward equation of one connection: ``target += Reduce_reduced [ factor * operation ]``.
 
     ``source``: slots of the source's values u and h; ``source_neuron``: the index of its neurons, at which
@@ -164,8 +165,8 @@ def as_written(values: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
     return values
 
 
-@dataclass(frozen=True)
-class ConnectionKind:
+@dataclass(frozen=True, repr=False)
+class ConnectionKind(Shown):
     """One kind of connection.
 
     ``name`` is what ``kind = "..."`` says; ``read`` its forward equation: from a :class:`Site` to a
@@ -192,6 +193,23 @@ class ConnectionKind:
     positions: Callable[[Site], Positions] = no_positions
     groups: Callable[[Site], Positions] = no_positions
     prepare: Callable[[Mapping[str, Any], Place], Mapping[str, Any]] = as_written
+
+    def _summary(self) -> Iterator[str]:
+        reads = getattr(self.read, "__name__", type(self.read).__name__)
+        yield f"ConnectionKind '{self.name}': {self.operation}, read by {reads}"
+        facts = {
+            "has no weight": not self.has_weight,
+            "both ends have the same neurons": self.shares_neurons,
+            "may feed the output": self.into_output,
+            f"reads {self.delay} step before": bool(self.delay),
+        }
+        said = [fact for fact, holds in facts.items() if holds]
+        if said:
+            yield f"  {', '.join(said)}"
+        if self.keys:
+            yield f"  keys: {names(self.keys)}"
+        if self.averages:
+            yield f"  may be averaged over: {names(self.averages)}"
 
 
 COMMON: Table = table(

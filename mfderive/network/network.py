@@ -8,7 +8,7 @@ All objects are frozen. Expressions are sympy trees of the closed function table
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.parser import AxisReduction
+from ..algebra.showing import Shown, brief, names, words
 from ..errors import ArgumentError
 
 __all__ = [
@@ -64,8 +65,8 @@ class WeightSpec:
     transpose: bool = False
 
 
-@dataclass(frozen=True)
-class Connection:
+@dataclass(frozen=True, repr=False)
+class Connection(Shown):
     """A connection into a layer (or the output). ``source`` is a layer's name or ``x``.
 
     ``operation`` is sigma*: an expression in w, u, h, source.X, target.X. ``options`` are the keys of its
@@ -92,8 +93,8 @@ class Connection:
         return frozenset((*own, *self.reads))
 
 
-@dataclass(frozen=True)
-class Layer:
+@dataclass(frozen=True, repr=False)
+class Layer(Shown):
     """A layer. ``neurons`` names the layer whose population it shares; ``size`` makes it finite.
 
     ``steps`` (0: none) is the number T of steps of a layer that is evaluated at each of them.
@@ -116,8 +117,8 @@ class Layer:
     written: str = ""
 
 
-@dataclass(frozen=True)
-class Output:
+@dataclass(frozen=True, repr=False)
+class Output(Shown):
     """The output. ``outputs`` None: as many as the data has. A connection without weight is averaged."""
 
     connections: tuple[Connection, ...]
@@ -149,8 +150,8 @@ class InnerLoss:
     table: str = ""  # where it stands in the file, for errors
 
 
-@dataclass(frozen=True)
-class DataSpec:
+@dataclass(frozen=True, repr=False)
+class DataSpec(Shown):
     """``[data]`` as written (checked). ``options`` keeps every key but kind, in file order."""
 
     kind: str
@@ -162,8 +163,8 @@ class DataSpec:
         return dict(self.options)
 
 
-@dataclass(frozen=True)
-class Training:
+@dataclass(frozen=True, repr=False)
+class Training(Shown):
     """Step k = 1, 2, ... uses alpha_k = learning_rate * schedule(k); ``schedule`` is an expression in k."""
 
     learning_rate: float
@@ -190,8 +191,8 @@ def register_graph_writer(writer: Callable[[Network], Any]) -> None:
     _GRAPH_WRITERS.append(writer)
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, repr=False)
+class Network(Shown):
     """A parsed network; ``input_shape``, ``outputs`` and ``source`` are known once it is resolved.
 
     ``document`` is the whole spec as plain data (what a TOML file holds), kept so that a round trip
@@ -214,6 +215,25 @@ class Network:
     source: Any = field(default=None, compare=False, hash=False, repr=False)
     # The arrays (x, y) as a caller gave them, where they take the place of what [data] names.
     given: Any = field(default=None, compare=False, hash=False, repr=False)
+
+    def _summary(self) -> Iterator[str]:
+        yield f"Network '{words(self.title, 80)}'"
+        shape = " x ".join(map(str, self.input_shape or ()))
+        outputs = self.outputs or "?"
+        yield f"  inputs {shape or '?'}, outputs {outputs}, loss {self.loss.kind}"
+        source = "" if self.source is None else f": {brief(self.source)}"
+        yield f"  data: {words(self.data.kind)}{source}"
+        chain = [f"{part.name} <- {names((c.source for c in part.connections), 3)}" for part in self.layers]
+        chain.append(f"output <- {names((c.source for c in self.output.connections), 3)}")
+        shown = [*chain[:5], "...", chain[-1]] if len(chain) > 7 else chain
+        yield f"  {len(self.layers)} layers: {'; '.join(shown)}"
+        training = self.training
+        yield (
+            f"  training: {training.steps} steps, learning rate {training.learning_rate:g}"
+            f"{'' if training.schedule == 1 else ' by a schedule'}, batch size {training.batch_size}"
+        )
+        if self.file is not None:
+            yield f"  file: {self.file}"
 
     @cached_property
     def layer(self) -> dict[str, Layer]:

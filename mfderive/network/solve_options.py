@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from ..algebra import arguments
+from ..algebra.showing import Shown
 from ..errors import ArgumentError, nearest_word, quoted
 from .values import COUNT, FLAG, POSITIVE, WHOLE, ValueType, by_name, one_of
 
@@ -105,8 +106,8 @@ def _says(allowed: Allowed, help: str, **more: Any) -> Mapping[str, Any]:
     return {"allowed": allowed, "help": help, **more}
 
 
-@dataclass(frozen=True)
-class SolveOptions:
+@dataclass(frozen=True, repr=False)
+class SolveOptions(Shown):
     """All options of one solution of a limit; ``mfderive.solve(network, SolveOptions(nodes=64))``.
 
     The same names are keyword arguments of :func:`mfderive.solve`, keys of ``[solver]`` in a spec and, with

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..algebra.showing import register_html
 from ..algebra.system import ForwardSystem, register_printer
 from .display import display
 from .document import html, text
@@ -16,13 +17,10 @@ class NotationPrinter:
         """The equations as readable plain text."""
         return text(system)
 
-    def html(self, system: ForwardSystem) -> str:
-        """The equations as HTML with MathML."""
-        return html(system)
-
     def tree(self, system: ForwardSystem, part: str, name: str) -> Any:
         """The display tree of one equation; ``part`` is forward, backward or evolution."""
         return getattr(display(system), part)[name]
 
 
 register_printer(NotationPrinter())
+register_html(ForwardSystem, html)

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from ..algebra.memory import check_memory
+from ..algebra.showing import Shown
 from ..errors import quoted, shown
 from .data_place import DataPlace, RowNames, few
 
 Array = Any
 
 
-@dataclass(frozen=True, eq=False)
-class Column:
+@dataclass(frozen=True, eq=False, repr=False)
+class Column(Shown):
     """One column: ``values`` [row] are float64 (nan: missing), bool, or text (object; None: missing).
 
     ``number`` counts from 0 (below 0: it is of y, which was given apart from x, and has a name); ``name`` is
@@ -67,8 +68,8 @@ class Column:
         return Column(self.number, self.name, self.values[chosen])
 
 
-@dataclass(frozen=True)
-class OneHot:
+@dataclass(frozen=True, repr=False)
+class OneHot(Shown):
     """A column that became one column of 0 and 1 for each of its values, in this order."""
 
     column: str
@@ -87,8 +88,8 @@ class OneHot:
         return written
 
 
-@dataclass(frozen=True)
-class Inputs:
+@dataclass(frozen=True, repr=False)
+class Inputs(Shown):
     """The columns of x one after the other: each as it is, or written out as one-hot columns."""
 
     labels: tuple[str, ...]
@@ -114,8 +115,8 @@ class Inputs:
         return np.concatenate(parts, axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Chosen:
+@dataclass(frozen=True, eq=False, repr=False)
+class Chosen(Shown):
     """The columns of a data set that are used: ``y`` None where the target is the input.
 
     ``rows`` are the names of the rows in messages, ``where`` what they are rows of.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.findings import Finding
+from ..algebra.showing import Shown
 from ..errors import StateError
 from .columns import Column, Inputs, plain_labels
 from .delimited import TableFormat
@@ -21,8 +22,8 @@ from .scaling import Scaling
 Array = Any
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, repr=False)
+class Split(Shown):
     """Numbers of training and test rows; ``stratified``: every class has its share of both."""
 
     training: int
@@ -30,8 +31,8 @@ class Split:
     stratified: bool = False
 
 
-@dataclass(frozen=True)
-class Classes:
+@dataclass(frozen=True, repr=False)
+class Classes(Shown):
     """The classes that labels stand for, in the order of the outputs.
 
     ``labels`` are as in the data: whole numbers, words, False and True. ``outputs`` is the number of columns
@@ -47,8 +48,8 @@ class Classes:
         return any(isinstance(label, bool) or label != k for k, label in enumerate(self.labels))
 
 
-@dataclass(frozen=True)
-class DataFacts:
+@dataclass(frozen=True, repr=False)
+class DataFacts(Shown):
     """What was found in the data and done to it.
 
     ``is_read``: the data were read or given, not drawn from a law. ``pixels``: the natural range of images.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.showing import Shown
 from ..errors import DataError, quoted
 from ..errors.quoting import LONGEST
 
@@ -24,8 +25,8 @@ def few(text: str) -> str:
     return flat if len(flat) <= LONGEST else f"{flat[:LONGEST]}…"
 
 
-@dataclass(frozen=True, eq=False)
-class RowNames:
+@dataclass(frozen=True, eq=False, repr=False)
+class RowNames(Shown):
     """How messages call rows: by lines of a file (int [row], counted from 1), else by numbers from 0."""
 
     lines: Array | None = None

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from ..algebra.showing import Shown
 from ..errors import quoted
 from .columns import Column
 from .data_place import DataPlace, few
@@ -42,8 +43,8 @@ class Skipped:
     why: str
 
 
-@dataclass(frozen=True)
-class TableFormat:
+@dataclass(frozen=True, repr=False)
+class TableFormat(Shown):
     """How a text table was read: its delimiter (a key of DELIMITERS), its line of headings, lines left out.
 
     ``sniffed``: the delimiter was found, not given.
@@ -55,8 +56,8 @@ class TableFormat:
     skipped: tuple[Skipped, ...] = ()
 
 
-@dataclass(frozen=True)
-class TextTable:
+@dataclass(frozen=True, repr=False)
+class TextTable(Shown):
     """A text table: its headings (empty: none), its lines of cells, and how it was read."""
 
     path: Path

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.losses import Targets
+from ..algebra.showing import Shown
 from ..network.network import Loss
 from .data_facts import Classes, Split
 from .data_findings import uneven_columns
@@ -24,8 +25,8 @@ Array = Any
 _SUM_TOLERANCE = 1e-6  # of probabilities given as targets: they may have gone through float32 and text
 
 
-@dataclass(frozen=True)
-class Preparation:
+@dataclass(frozen=True, repr=False)
+class Preparation(Shown):
     """How x and y become what the network takes; one object for all rows, so that splits agree.
 
     ``natural`` is the natural range of x and ``range`` what it becomes (None: x stays); ``scale`` and

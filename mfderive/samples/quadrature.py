@@ -16,6 +16,7 @@ import numpy as np
 from ..algebra.law_kinds import LAWS, Standard
 from ..algebra.laws import Law, LawKind
 from ..algebra.memory import check_memory
+from ..algebra.showing import Shown
 from ..errors import MfError, nearest
 from ..network.solve_options import DATA_RULES
 from .points import standard_points, tensor_points, transform
@@ -33,8 +34,8 @@ SOBOL_NODES = 4096
 SAMPLE_NODES = 2000
 
 
-@dataclass(frozen=True)
-class DataNodes:
+@dataclass(frozen=True, repr=False)
+class DataNodes(Shown):
     """x [node, *input_shape] and y [node, outputs] with weights [node] that sum to 1."""
 
     x: Array

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.showing import Shown
 from .columns import Chosen, Column, inputs_of, some_values
 from .data_facts import DataFacts
 from .data_place import DROP, DataPlace, RowNames
@@ -15,8 +16,8 @@ from .data_place import DROP, DataPlace, RowNames
 Array = Any
 
 
-@dataclass(frozen=True)
-class Rows:
+@dataclass(frozen=True, repr=False)
+class Rows(Shown):
     """What was read: x [n, ...] and y [n] or [n, outputs] (None where the target is the input).
 
     y is float64, or labels [n]: bool, or text (object). ``scale`` is the natural range of x for the key

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.showing import Shown
+
 Array = Any
 Asked = str | tuple[float, float]
 
@@ -15,8 +17,8 @@ STANDARDIZE, UNIT = "standardize", "unit"
 _ROUNDING = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class Scaling:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling(Shown):
     """Column j becomes (value - offset[j]) / unit[j]; ``offset`` and ``unit`` float64 [column].
 
     ``asked`` is what the spec says: "standardize" (mean 0, deviation 1), "unit" (0 to 1) or (low, high).

@@ -8,7 +8,7 @@ ever, or a fixed sample, whose empirical law is then the law of the data.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..algebra.arguments import choice, whole_number
 from ..algebra.memory import check_memory
+from ..algebra.showing import Shown, brief
 from ..errors import DataError
 from .data_facts import DataFacts
 
@@ -85,8 +86,8 @@ def _check_batch(k: int, size: int | str, input_shape: tuple[int, ...]) -> None:
     check_memory(3 * 8 * size * math.prod(input_shape), f"A batch of {size}", "Take a smaller batch_size")
 
 
-@dataclass(frozen=True, eq=False)
-class LawSource:
+@dataclass(frozen=True, eq=False, repr=False)
+class LawSource(Shown):
     """Fresh samples from a law: ``draw(generator, size)`` gives x [size, *input_shape], y [size, outputs].
 
     The evaluation samples are fresh too, so training and test evaluation are the same thing. ``law`` is the
@@ -100,6 +101,10 @@ class LawSource:
     rows: int | None = None
     law: StandardLaw | None = None
     facts: DataFacts = field(default_factory=lambda: DataFacts(is_read=False))
+
+    def _summary(self) -> Iterator[str]:
+        shape = " x ".join(map(str, self.input_shape))
+        yield f"LawSource of fresh samples, inputs {shape}, outputs {self.outputs}, seed {self.seed}"
 
     def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
         """Batch k: ``size`` independent samples. Raises DataError for "all": a law has no end."""
@@ -121,8 +126,8 @@ class LawSource:
         return self.draw(generator(self.seed, EVALUATION), samples)
 
 
-@dataclass(frozen=True, eq=False)
-class SampleSource:
+@dataclass(frozen=True, eq=False, repr=False)
+class SampleSource(Shown):
     """A fixed sample: the law of the data is its empirical law. ``test`` rows are never trained on.
 
     A batch draws rows independently with replacement, so that it is a sample of the empirical law for every
@@ -145,6 +150,15 @@ class SampleSource:
             array.setflags(write=False)
         object.__setattr__(self, "outputs", int(self.y.shape[1]))
         object.__setattr__(self, "input_shape", tuple(int(n) for n in self.x.shape[1:]))
+
+    def _summary(self) -> Iterator[str]:
+        shape, tests = " x ".join(map(str, self.input_shape)), 0 if self.test is None else len(self.test[0])
+        rows = f"{self.rows} rows{f' and {tests} test rows' if tests else ''}"
+        yield f"SampleSource of {rows}, inputs {shape}, outputs {self.outputs}, seed {self.seed}"
+        if self.facts.classes is not None:
+            yield f"  classes: {brief(self.facts.classes.labels)}"
+        if self.facts.inputs is not None:
+            yield f"  columns: {brief(self.facts.inputs.labels)}"
 
     @property
     def rows(self) -> int:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..algebra.showing import Shown
+
 Array = Any
 
 
-@dataclass(frozen=True)
-class StandardLaw:
+@dataclass(frozen=True, repr=False)
+class StandardLaw(Shown):
     """A law of data: component j has probability ``odds[j]`` and is a transform of standard variables.
 
     ``kinds`` are their laws: NORMAL (standard normal), UNIFORM on (0, 1), RADEMACHER (uniform, cut at 1/2);

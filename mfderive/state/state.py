@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..algebra.reduced import Reduced, names_of
+from ..algebra.showing import Shown, brief, names, words
 from ..algebra.system import ForwardSystem
 from ..errors import StateError
 from .draw import check_state
@@ -15,9 +18,10 @@ Arrays = dict[str, Any]
 
 # What a state lives on: a reduced limit (which may be the whole one), or the equations of a finite network.
 StateLayout = Reduced | ForwardSystem
+_LISTED = 6  # parameters that a repr names
 
 
-class State(Mapping[str, Any]):
+class State(Shown, Mapping[str, Any]):
     """Values of all parameters, the weights of the nodes, and the system that they belong to.
 
     Reads like a dictionary: ``state["h1.weight"]`` is an array in the layout of the parameter,
@@ -50,9 +54,15 @@ class State(Mapping[str, Any]):
         """The number of parameters, and 1 for "p"."""
         return len(self.arrays)
 
-    def __repr__(self) -> str:
-        nodes = ", ".join(f"{name}: {len(weights)}" for name, weights in self.arrays.get("p", {}).items())
-        return f"State({len(self.arrays) - ('p' in self.arrays)} parameters; nodes {nodes or 'none'})"
+    def _summary(self) -> Iterator[str]:
+        weights = self.arrays.get("p", {})
+        nodes = names(f"{name}: {len(own)}" for name, own in weights.items())
+        values = {name: array for name, array in self.arrays.items() if name != "p"}
+        yield f"State of {len(values)} parameters; nodes {nodes or 'none'}"
+        for name, array in list(values.items())[:_LISTED]:
+            yield f"  {words(name)}: {brief(np.asarray(array))}"
+        if len(values) > _LISTED:
+            yield f"  and {len(values) - _LISTED} more"
 
 
 def system_of_layout(layout: StateLayout) -> ForwardSystem:

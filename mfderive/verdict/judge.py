@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.showing import Shown
 from .estimates import Deviation, Slope, contrast_coefficients, deviation, fit_slope, intercept_coefficients
 from .measurements import Measurements
 from .observables import ERROR, LOSS, OUTPUTS, OUTPUTS_START
@@ -32,8 +33,8 @@ FARTHEST = 0.5
 PAIRS, LABELS, DIRECT = "own labels", "labels", "direct"
 
 
-@dataclass(frozen=True)
-class Test:
+@dataclass(frozen=True, repr=False)
+class Test(Shown):
     """One test: the estimated distance at infinite width, and what bounds it.
 
     ``deviation`` is statistical; ``systematic`` bounds what extrapolation and rounding add; ``credible``
@@ -56,8 +57,8 @@ class Test:
         return self.deviation.upper + self.systematic
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, repr=False)
+class Row(Shown):
     """One observable: its size, the networks' distances by width, and its tests.
 
     ``distances`` are root mean squares over seeds and numbers; ``scale`` is the size they are compared
@@ -83,8 +84,8 @@ class Row:
         return without_noise(found.size, found.noise)
 
 
-@dataclass(frozen=True)
-class Errors:
+@dataclass(frozen=True, repr=False)
+class Errors(Shown):
     """Where the distance of the widest networks' outputs from the gradient flow comes from, varied alone.
 
     Root mean squares over the evaluation sample. ``width``: networks of the widest width against the limit

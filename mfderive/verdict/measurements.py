@@ -5,7 +5,7 @@ Everything sees the same batches, and is observed on the same evaluation sample 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from ..algebra.laws import Variable
 from ..algebra.reduced import Reduced, reduced_of
+from ..algebra.showing import Shown, names, words
 from ..algebra.system import ForwardSystem, LimitSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..codegen.generate import generate
@@ -62,8 +63,8 @@ _RANDOM_PART = 2
 _SEEDS_A_RUN = 16
 
 
-@dataclass(frozen=True, eq=False)
-class Measurements:
+@dataclass(frozen=True, eq=False, repr=False)
+class Measurements(Shown):
     """What was measured; every array is float64 [run, number], one for each observable.
 
     ``networks[name][width]`` has one row per seed; ``matched[name][width]`` is the limit solved on the
@@ -94,6 +95,11 @@ class Measurements:
     paths: tuple[tuple[Trajectory, ...], ...] = field(repr=False)
     slope: float = -0.5
     target_size: float = 0.0
+
+    def _summary(self) -> Iterator[str]:
+        yield f"Measurements of '{words(self.network.title)}', {self.steps} SGD steps"
+        yield f"  networks of widths {names(map(str, self.settings.widths))}, {self.settings.seeds} seeds each"
+        yield f"  observables: {names(observable.name for observable in self.observables)}"
 
 
 def measure(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.laws import Variable
+from ..algebra.showing import Shown
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import PREACTIVATION, AxisKind, Field, Role
 from ..network.network import Network
@@ -30,8 +31,8 @@ OUTPUTS, OUTPUTS_START, LOSS, ERROR = "outputs", "outputs at t = 0", "loss", "er
 MOMENTS = {"mean": 1, "square": 2}
 
 
-@dataclass(frozen=True)
-class Observable:
+@dataclass(frozen=True, repr=False)
+class Observable(Shown):
     """One observable: its name, what its numbers are, and whether it takes part in the verdict.
 
     ``sized_by`` names the observable of second moments whose square root is the size of this one ("": its

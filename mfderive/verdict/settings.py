@@ -16,6 +16,7 @@ from ..algebra.arguments import (
     positive_number,
     whole_number,
 )
+from ..algebra.showing import Shown
 from ..errors import ArgumentError
 from ..network.network import Network
 from ..network.solve_options import PRECISIONS
@@ -25,8 +26,8 @@ DEFAULT_SEEDS = 8
 DEFAULT_EVALUATION = 256
 
 
-@dataclass(frozen=True)
-class Effort:
+@dataclass(frozen=True, repr=False)
+class Effort(Shown):
     """What an effort asks for.
 
     ``seeds_factor``, ``least_seeds``: networks per width, from the spec's number; ``ensembles``: independent
@@ -58,8 +59,8 @@ EFFORTS = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, repr=False)
+class Settings(Shown):
     """One check, completely: ``widths`` ascending, ``seeds`` a width counted from ``first_seed``.
 
     ``nodes`` is the number of nodes of every ensemble of the limit (None: chosen by its structure);
