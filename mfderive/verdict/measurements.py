@@ -97,9 +97,7 @@ class Measurements(Shown):
     target_size: float = 0.0
 
     def _summary(self) -> Iterator[str]:
-        yield f"Measurements of '{words(self.network.title)}', {self.steps} SGD steps"
-        yield f"  networks of widths {names(map(str, self.settings.widths))}, {self.settings.seeds} seeds each"
-        yield f"  observables: {names(observable.name for observable in self.observables)}"
+        yield f"Measurements of '{words(self.network.title)}', widths {names(map(str, self.settings.widths))}"
 
 
 def measure(
