@@ -19,7 +19,8 @@ from ..network.tables import GROUP, LAYER
 Raw = Mapping[str, Any]
 # A name in a spec -> the layer that it means.
 Meaning = Callable[[str], str]
-MOST_LAYERS = 10_000
+# With every step of every layer: so many are read and checked in about a second.
+MOST_LAYERS = 2_000
 
 
 @dataclass(frozen=True)

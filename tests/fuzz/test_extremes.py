@@ -64,3 +64,11 @@ def test_extreme_specs_go_the_whole_way(first: int, count: int, plain: Any) -> N
     print(f"{count} extreme specs from {first}: {dict(seen)}")
     assert seen["done"] > count // 5
     assert seen["load SpecError"] < count // 2
+
+
+@pytest.mark.parametrize("seed", [1126, 1190])
+def test_rates_that_overflow_diverge(seed: int, plain: Any) -> None:
+    """Found by the study: 0.5 + t**2 at t = 1e300 was an OverflowError of Python's own numbers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert outcome(seed, plain) == ("solve", "DivergenceError")
