@@ -16,6 +16,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .algebra.showing import register_later
+
 if TYPE_CHECKING:
     from .algebra.findings import Finding as Finding
     from .algebra.reduced import Reduced as Reduced
@@ -91,6 +93,10 @@ _ENTRIES = {
     "derive": ("notation.registry",),
     "Trajectory": ("solution.solve", "finite.simulate"),
 }
+
+# Rooms that draw objects in notebooks, imported when the first object is shown.
+register_later("mfderive.notation.registry")
+register_later("mfderive.report.notebook")
 
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

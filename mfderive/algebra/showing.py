@@ -107,7 +107,7 @@ def brief(value: Any) -> str:
 
 def first_line(value: Shown) -> str:
     """What an object is, in one line."""
-    return next(iter(value._summary())).rstrip(":")
+    return next(iter(value._summary())).rstrip(":, ")
 
 
 def names(given: Iterable[str], most: int = 8) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from ..algebra.terms import Role
 from ..errors import StateError
 from ..forward.equations import forward_system
 from ..network.network import Network
-from ..runs.trajectory import Ground, Trajectory, register_ground
 from .finite_network import FiniteNetwork
 from .namespace import NUMPY
 
@@ -84,15 +82,3 @@ def fields_of(finite: FiniteNetwork, state: Mapping[str, Any], x: Array) -> dict
     values = finite.evaluate({**parameters, "x": inputs}, sizes, NUMPY, until="yhat")
     computed = (Role.FORWARD, Role.FROZEN)
     return {name: value for name, value in values.items() if finite.system.field[name].role in computed}
-
-
-def network_ground(finite: FiniteNetwork) -> Ground:
-    """What the trajectories of a finite network live on: its forward equations."""
-    return Ground(finite.system, partial(fields_of, finite))
-
-
-def _loaded_ground(path: Trajectory) -> Ground:
-    return network_ground(FiniteNetwork(system_of(path.network)))
-
-
-register_ground("network", _loaded_ground)

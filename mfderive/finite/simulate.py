@@ -19,7 +19,6 @@ from ..algebra.arguments import (
     positive_number,
     whole_number,
 )
-from ..algebra.laws import TIME, Variable
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
@@ -27,18 +26,19 @@ from ..errors import ArgumentError, DivergenceError, MfError, StateError
 from ..network.network import Network
 from ..network.overrides import takes_training
 from ..network.solve_options import PRECISIONS, SolveOptions
+from ..runs.between import legs_of
 from ..runs.divergence import divergence, noted, warn_of
 from ..runs.evaluation import evaluate_loss_error
-from ..runs.schedule import alphas, observation_steps, times
+from ..runs.schedule import observation_steps, times
 from ..runs.trajectory import Checkpoint, Trajectory
 from ..state.draw import initial_state, parameter_shapes, population_sizes
 from ..state.state import State, arrays_on
 from .finite_network import LARGEST_GRID, FiniteNetwork
 from .namespace import precision
-from .network_fields import fields_of, network_ground, system_of
-from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
+from .network_fields import fields_of, system_of
 from .patches import patch_entries
-from .velocity import require_equal_weights, width_factor
+from .sgd import BATCH_BYTES, Sgd, network_ground
+from .velocity import require_equal_weights
 
 Array = Any
 Arrays = dict[str, Any]
@@ -49,9 +49,6 @@ EVALUATION: int = SolveOptions.evaluation
 CHECKPOINTS = 3
 # Networks and the limit draw from the same streams: seed 0 is the limit's, so that their draws differ.
 FIRST_SEED = 1
-# Steps of one call of the compiled program, and the bytes that their batches may take.
-_STEPS_A_CALL = 64
-_BATCH_BYTES = 2**26
 _PIECE = 500
 _SEED_BYTES = 40  # of one entry of a list of seeds
 
@@ -203,7 +200,7 @@ def _check_run_memory(
     entries = seeds * (parameters * (3 + checkpoints) + 2 * one_sample * max(samples, _PIECE))
     entries += 2 * seeds * min(LARGEST_GRID, max(samples, _PIECE) * parameters)
     check_memory(
-        entries * np.dtype(dtype).itemsize + _BATCH_BYTES,
+        entries * np.dtype(dtype).itemsize + BATCH_BYTES,
         f"Training {seeds} networks of width {max(widths.values(), default=1)} on batches of {samples}",
         "Take a smaller width, fewer seeds, smaller batches or precision float32",
     )
@@ -222,10 +219,9 @@ class _Run:
         dtype: str,
     ) -> None:
         self.network, self.finite, self.states, self.seeds = network, finite, states, seeds
-        self.count, self.dtype, self.ground = count, dtype, network_ground(finite)
-        self.trained = tuple(p.name for p in finite.system.parameters if not p.is_frozen)
-        self.times = times(network.training, count)
-        self.factors = self.step_factors()
+        self.count, self.dtype, self.ground = count, dtype, network_ground(network, finite)
+        self.sgd = Sgd(network, finite, states[0], count, dtype)
+        self.times = self.sgd.times
         self.rows: list[tuple[int, list[tuple[float, float]]]] = []
         self.points: list[list[Checkpoint]] = [[] for _ in seeds]
 
@@ -237,17 +233,6 @@ class _Run:
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
         self.x, self.y = self.network.source.evaluation(evaluation)
 
-    def step_factors(self) -> Array:
-        """alpha_k * xi(t_{k-1}) * (product of widths), float64 [step, trained parameter]."""
-        rates = alphas(self.network.training, self.count)
-        columns = []
-        for name in self.trained:
-            parameter: Variable = self.finite.system.parameter[name]
-            rate = evaluate_expression(parameter.rate, {TIME: self.times[:-1]}, NUMPY_FUNCTIONS)
-            factor = width_factor(self.finite.system, parameter, self.states[0][name].shape)
-            columns.append(rates * rate * factor)
-        return np.stack(columns, axis=1) if columns else np.zeros((self.count, 0))
-
     def trajectories(self, progress: bool) -> list[Trajectory]:
         """Train, then hand out what was observed."""
         import jax
@@ -255,46 +240,19 @@ class _Run:
         from .training import Trainer
 
         with precision(jax, self.dtype):
-            trainer = Trainer(self.finite, self.trained, self.dtype)
-            stacked = {
-                parameter.name: np.stack([state[parameter.name] for state in self.states])
-                for parameter in self.finite.system.parameters
-            }
-            moving = trainer.place({name: stacked[name] for name in self.trained})
-            fixed = trainer.place({n: a for n, a in stacked.items() if n not in moving})
-            del stacked
+            trainer = Trainer(self.finite, self.sgd.trained, self.dtype)
+            moving, fixed = self.sgd.place(trainer, self.states)
             self.observe(trainer, 0, moving, fixed)
             bar = tqdm(total=self.count, desc=self.description(), disable=not progress, delay=2, leave=False)
             with bar:
                 done = 0
                 for target in self.observed[1:].tolist():
                     while done < target:
-                        moving, steps = self.advance(trainer, moving, fixed, done, target)
+                        moving, steps = self.sgd.advance(trainer, moving, fixed, done, target)
                         done += steps
                         bar.update(steps)
                     self.observe(trainer, done, moving, fixed)
         return [self.trajectory(place) for place in range(len(self.seeds))]
-
-    def advance(
-        self, trainer: Any, moving: dict[str, Array], fixed: dict[str, Array], done: int, target: int
-    ) -> tuple[dict[str, Array], int]:
-        """At most one call's worth of steps from step ``done`` towards ``target``."""
-        size = self.network.training.batch_size
-        first = self.network.source.batch(done + 1, size)
-        bytes_a_batch = sum(array.size for array in first) * np.dtype(self.dtype).itemsize
-        longest = max(1, min(_STEPS_A_CALL, self.count, _BATCH_BYTES // max(1, bytes_a_batch)))
-        steps = min(longest, target - done)
-        batches = [first]
-        if size != "all":
-            batches += [self.network.source.batch(k, size) for k in range(done + 2, done + steps + 1)]
-        length = 1 if size == "all" else longest
-        xs, ys = (self.filled(np.stack(part), length) for part in zip(*batches, strict=True))
-        factors = self.filled(self.factors[done : done + steps], longest)
-        return trainer.advance(moving, fixed, xs, ys, factors, steps), steps
-
-    def filled(self, array: Array, length: int) -> Array:
-        """An array with its leading axis filled up with zeros to ``length``: one shape, one compilation."""
-        return np.pad(array, [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1))
 
     def observe(self, trainer: Any, step: int, moving: dict[str, Array], fixed: dict[str, Array]) -> None:
         """Loss and error of every seed on the evaluation sample; a checkpoint where one is due."""
@@ -365,6 +323,7 @@ class _Run:
         }
         loss = [curves[place][0] for _, curves in self.rows]
         notes |= noted(divergence(self.network, self.times[steps], np.array(loss), self.y, self.dtype))
+        notes |= legs_of(0.0, {"steps": self.count, "precision": self.dtype})
         return Trajectory(
             kind="network",
             network=self.network,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -14,31 +14,38 @@ import numpy as np
 from ..algebra.arguments import file_path, flag, found, number, real_array, whole_number
 from ..algebra.findings import Finding
 from ..algebra.reduced import Reduced, names_of
+from ..algebra.showing import Shown, first_line, names, words, wrapped
 from ..errors import ArgumentError, StateError, nearest
 from ..network.network import Network
 from ..state.draw import WEIGHTS
 from ..state.sample import sample_network
 from ..state.state import State, StateLayout
 from .archive import flattened, locate, plain, write_run
-from .divergence import NOTE, finding_of
+from .between import NOTE, Between, Steps, is_same
+from .divergence import NOTE as FINDINGS
+from .divergence import finding_of, run_sentences
 from .network_record import check_pair, network_of_record, network_record
 from .stored import CURVES, read_stored
 
 Array = Any
 
 KINDS = ("limit", "network")
+# The key of the notes for what the advice about a limit says of its solution.
+WARNINGS = "warnings"
 
 
-@dataclass(frozen=True)
-class Ground:
+@dataclass(frozen=True, repr=False)
+class Ground(Shown):
     """What the states of a trajectory live on, and what evaluates their fields.
 
     ``fields(state, x)`` returns a dict of arrays [sample, neuron, positions...] with "yhat" [sample, outputs]
-    among them.
+    among them; ``steps(record)`` makes steps of the run again (:mod:`mfderive.runs.between`), None
+    where it is not known how.
     """
 
     layout: StateLayout
     fields: Callable[[Mapping[str, Any], Array], Mapping[str, Array]] = field(repr=False)
+    steps: Callable[[Mapping[str, Any]], Steps] | None = field(default=None, repr=False)
 
 
 # What makes the ground of a trajectory that was read from a file, by its kind. The rooms that can do it
@@ -53,17 +60,21 @@ def register_ground(kind: str, make: Callable[[Trajectory], Ground]) -> None:
     _GROUNDS[kind] = make
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+@dataclass(frozen=True, repr=False)
+class Checkpoint(Shown):
     """The state after ``step`` steps, at time ``time`` (the sum of the learning rates until then)."""
 
     time: float
     step: int
     state: State = field(repr=False)
 
+    def _summary(self) -> Iterator[str]:
+        yield f"Checkpoint after {self.step} SGD steps, at t = {self.time:.6g}"
+        yield f"  state: {first_line(self.state)}"
 
-@dataclass(frozen=True, eq=False)
-class Trajectory:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory(Shown):
     """The path of one run: of the limit (``kind`` "limit") or of one finite network ("network").
 
     ``times`` float64 [T] (sums of learning rates) and ``steps`` int64 [T] say when ``loss`` and ``error``,
@@ -140,46 +151,64 @@ class Trajectory:
         return layout
 
     def checkpoint(self, t: float | None = None) -> Checkpoint:
-        """The stored checkpoint whose time is nearest to ``t`` (the earlier one of two); None: the last.
+        """The state at time ``t``, with its time and step; None: the last one that is stored.
 
-        Exact where a checkpoint was stored at ``t``, otherwise ``.time`` says how far away it is. Raises
-        StateError for a time outside the stored range.
+        Between two stored times the steps of the run are made again, from the stored state before ``t``: at
+        the times of the run's own grid the state is the one that the run had (of a network to rounding, where
+        it was trained beside others), in between it is that of one shorter step of the same method on the
+        same samples (:mod:`mfderive.runs.between`). A few such states are kept. Raises StateError for a time
+        outside of the stored range, and where it is not known how the run was made.
         """
         if not self.checkpoints:
             raise StateError("this trajectory holds no checkpoints; run it again with checkpoints")
         if t is None:
             return self.checkpoints[-1]
         t = number("t", t)
-        first, last = self.checkpoints[0].time, self.checkpoints[-1].time
-        # Times are sums of learning rates: a time that a person types may miss the end by rounding.
-        slack = 1e-9 * max(abs(first), abs(last))
-        if not first - slack <= t <= last + slack:
+        times = [point.time for point in self.checkpoints]
+        # Times are sums of learning rates: a time that a person types may miss a stored one by rounding.
+        stored = [point for point in self.checkpoints if is_same(point.time, t)]
+        if stored:
+            return stored[0]
+        if not times[0] < t < times[-1]:
             raise StateError(
-                f"t = {t} is outside of this trajectory, which has checkpoints from {first} to {last}"
+                f"t = {t} is outside of this trajectory, which has checkpoints from {times[0]} to {times[-1]}"
             )
-        distances = [abs(point.time - t) for point in self.checkpoints]
-        return self.checkpoints[distances.index(min(distances))]
+        before = next(point for point in reversed(self.checkpoints) if point.time < t)
+        try:
+            time, step, state = self._between.state(before.time, before.state.arrays, t)
+        except StateError as error:
+            stored_times = names(map(str, times), 20)
+            raise StateError(
+                f"t = {t} is between the stored times, and {error}. There are states at {stored_times}"
+            ) from error
+        return Checkpoint(time, step, State(state, lambda: self._found_ground.layout))
+
+    @cached_property
+    def _between(self) -> Between:
+        """What makes states between the stored ones."""
+        make = self._found_ground.steps
+        return Between((), _no_steps) if make is None else Between(self.notes.get(NOTE, ()), make)
 
     def at(self, t: float | None = None) -> State:
-        """The stored state nearest to time ``t`` (see :meth:`checkpoint`); None: the last one."""
+        """The state at time ``t`` (see :meth:`checkpoint`); None: the last one that is stored."""
         return self.checkpoint(t).state
 
     def fields(self, x: Array, t: float | None = None) -> Mapping[str, Array]:
-        """Every field at inputs ``x`` [sample, *input_shape], from the stored state nearest to ``t``."""
+        """Every field at inputs ``x`` [sample, *input_shape], at time ``t`` (see :meth:`checkpoint`)."""
         ground, inputs = self._found_ground, _inputs(self.network, x)
         if isinstance(ground.layout, Reduced):
             inputs, _ = ground.layout.encode(inputs)
         return ground.fields(self.at(t).arrays, inputs)
 
     def observe(self, field: str, x: Array, t: float | None = None) -> Array:
-        """One field, for example "h2" [sample, neuron], at ``x``, from the stored state nearest to ``t``."""
+        """One field, for example "h2" [sample, neuron], at ``x`` and time ``t`` (see :meth:`checkpoint`)."""
         fields = self.fields(x, t)
         if not isinstance(field, str) or field not in fields:
             raise StateError(f"there is no field {found(field)}. {nearest(str(field), fields)}")
         return fields[field]
 
     def predict(self, x: Array, t: float | None = None) -> Array:
-        """The outputs yhat [sample, outputs] at inputs ``x``, from the stored state nearest to ``t``.
+        """The outputs yhat [sample, outputs] at inputs ``x`` and time ``t`` (see :meth:`checkpoint`).
 
         Where the spec has ``scale``, ``scale_y`` or ``one_hot``, ``x`` and the answer are in the units of
         the data: ``x`` [sample, column of the data], a frame too. Classes are in the order of
@@ -189,7 +218,7 @@ class Trajectory:
         return np.asarray(facts.decode(self.observe("yhat", facts.encode(x), t)))
 
     def sample(self, n: int | Mapping[str, int], t: float | None = None, seed: int = 0) -> State:
-        """A network of width ``n`` drawn from this solution, at the stored time nearest to ``t``.
+        """A network of width ``n`` drawn from this solution at time ``t`` (see :meth:`checkpoint`).
 
         ``n``: neurons (times the populations' relative widths), or a number for each population; ``t`` None:
         the last stored time. Neurons are independent and follow the limit's law at that time; the same
@@ -218,7 +247,28 @@ class Trajectory:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is to be known of this run: that its loss diverged (:mod:`mfderive.runs.divergence`)."""
-        return tuple(finding_of(entry) for entry in self.notes.get(NOTE, ()))
+        return tuple(finding_of(entry) for entry in self.notes.get(FINDINGS, ()))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known of this run, in sentences: its findings, and that nothing is learned.
+
+        The latter stand in ``notes["warnings"]``, each with the ``kind`` of its finding and its ``text``.
+        """
+        noted = tuple(str(entry["text"]) for entry in self.notes.get(WARNINGS, ()))
+        return (*run_sentences(self.findings), *noted)
+
+    def _summary(self) -> Iterator[str]:
+        what = "the limit" if self.kind == "limit" else f"a network of width {self.width}, seed {self.seed},"
+        yield f"Trajectory of {what} of '{words(self.network.title)}'"
+        for warning in self.warnings[:1]:
+            yield from list(wrapped(f"  WARNING: {warning}"))[:3]
+        if len(self.times):
+            yield f"  .times: {len(self.times)} from {self.times[0]:.6g} to {self.times[-1]:.6g}"
+            yield f"  .loss: from {self.loss[0]:.6g} to {self.loss[-1]:.6g}"
+        stored = names((f"{point.time:.4g}" for point in self.checkpoints), 9)
+        yield f"  .checkpoints: states stored at t = {stored}" if stored else "  .checkpoints: none"
+        yield "  .at(t), .predict(x, t), .observe(field, x, t): any t; between states, steps are made again"
 
     @property
     def name(self) -> str:
@@ -264,6 +314,10 @@ class Trajectory:
         stored = read_stored(locate(file_path("path", path)), edited)
         network = network_of_record(stored.record, data, str(stored.file))
         return Trajectory(network=network, **stored.parts)
+
+
+def _no_steps(record: Mapping[str, Any]) -> Steps:
+    raise StateError("nothing makes the steps of this run again")
 
 
 def is_finite(state: Mapping[str, Any]) -> bool:

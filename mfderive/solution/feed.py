@@ -16,12 +16,14 @@ class Feed:
     """Samples and their weights (None: equal) for step k = 1, 2, ...
 
     ``nodes`` None: batch k of the network's data source, ``offset`` batches later; else these nodes at every
-    step.
+    step. ``rule`` and ``asked`` are the rule and the number of nodes that were asked for.
     """
 
     network: Network
     nodes: DataNodes | None = field(default=None, repr=False)
     offset: int = 0
+    rule: str = "batches"
+    asked: int | None = None
 
     @property
     def samples(self) -> int:
@@ -42,4 +44,4 @@ def make_feed(network: Network, rule: str, nodes: int | None = None, scramble: i
     """The feed of a rule of :func:`mfderive.samples.quadrature.data_nodes`, or of "batches"."""
     if rule == "batches":
         return Feed(network)
-    return Feed(network, data_nodes(network, rule, nodes, scramble))
+    return Feed(network, data_nodes(network, rule, nodes, scramble), rule=rule, asked=nodes)

@@ -60,6 +60,26 @@ def make_clock(network: Network, options: SolveOptions) -> Clock:
             f"{options.method} would make {count:.3g} steps of {step:.3g} to t = {horizon:.6g}; choose a "
             "larger step or a smaller horizon"
         )
+    return _equal_steps(sgd, horizon, count)
+
+
+def grid_clock(network: Network, method: str, steps: int, end: float) -> Clock:
+    """The grid of a method by its number of steps and its end, as :func:`make_clock` made it."""
+    if method == "euler":
+        return Clock(np.asarray(times(network.training, steps)), np.arange(steps + 1))
+    return _equal_steps(_sgd_times(network, SolveOptions(horizon=end)), end, steps)
+
+
+def cut(clock: Clock, parts: int) -> Clock:
+    """A clock whose steps are cut into equal parts."""
+    if parts == 1:
+        return clock
+    grid, count = np.arange(clock.steps * parts + 1) / parts, np.arange(clock.steps + 1)
+    steps = np.round(np.interp(grid, count, clock.sgd_steps)).astype(np.int64)
+    return Clock(np.interp(grid, count, clock.times), steps)
+
+
+def _equal_steps(sgd: np.ndarray, horizon: float, count: int) -> Clock:
     grid = np.linspace(0.0, horizon, count + 1)
     return Clock(grid, np.round(np.interp(grid, sgd, np.arange(len(sgd)))).astype(np.int64))
 

@@ -21,10 +21,12 @@ from ..runs.divergence import warn_of
 from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.state import State, arrays_on
 from .feed import make_feed
+from .flat import with_warnings
 from .grid import make_clock
-from .march import Problem, Run, check_run_memory
+from .march import Run, ground_of
 from .options import chosen_options, resolve_options, takes_options
 from .start import start_state
+from .stepping import Problem, check_run_memory
 from .tolerance import refine
 
 __all__ = ["limit_to_solve", "solve"]
@@ -64,7 +66,8 @@ def solve(
     Raises SpecError or ArgumentError for options that do not exist, StateError for arrays that do not fit,
     ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers (its
     ``path`` is what was solved until then). Warns (DivergenceWarning) where the loss grew beyond reason,
-    which the trajectory's ``findings`` say too (docs/runs.md).
+    which the trajectory's ``findings`` say too (docs/runs.md). Where the loss does not move, ``warnings`` of
+    the trajectory say what holds it (:mod:`mfderive.solution.flat`).
     """
     settled = resolve_options(network, options, **changes)
     _check_start(initial, resume, settled, chosen_options(options, changes))
@@ -74,12 +77,13 @@ def solve(
     clock = make_clock(network, settled)
     problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
     if settled.tolerance is not None:
-        return _told(refine(problem, settled.tolerance, progress))
+        path = refine(problem, settled.tolerance, progress)
+        return _told(path if system is not None else with_warnings(path))
     start, state = start_state(reduced, settled, initial, resume, clock)
     feed = make_feed(network, settled.data, settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
-    run = Run(problem, clock, feed, settled.checkpoints)
-    return _told(run.trajectory(state, start, resume, progress))
+    path = Run(problem, clock, feed, settled.checkpoints).trajectory(state, start, resume, progress)
+    return _told(path if system is not None or initial is not None else with_warnings(path, resume))
 
 
 def _told(path: Trajectory) -> Trajectory:
@@ -182,7 +186,7 @@ def _ground(path: Trajectory) -> Ground:
             f"this solution does not live on its network's limit (it was solved with a system of its own, or "
             f"its arrays were edited), and nothing can evaluate it: {error}"
         ) from error
-    return Ground(reduced, generate(reduced).forward)
+    return ground_of(path.network, reduced, generate(reduced))
 
 
 register_ground("limit", _ground)

@@ -33,9 +33,10 @@ from ..errors import MfError, ResourceError
 from ..runs.trajectory import Trajectory
 from ..state.ensembles import Ensemble, plan_ensembles
 from .feed import Feed, make_feed
-from .grid import Clock, make_clock
-from .march import Problem, Run, check_run_memory
+from .grid import cut, make_clock
+from .march import Run
 from .start import full_state, reduced_state
+from .stepping import Problem, check_run_memory
 
 SAFETY = 2.0
 REPLICATES = 6
@@ -151,7 +152,7 @@ class Refinement:
         parts = 2 ** levels.of("time")
         feed = replace(self.feed(levels.of("data"), scramble), offset=offset)
         check_run_memory(self.problem, state, feed.samples)
-        run = Run(self.problem, _cut(self.clock, parts), feed, checkpoints, parts)
+        run = Run(self.problem, cut(self.clock, parts), feed, checkpoints, parts)
         return run.trajectory(state, 0, None, self.progress)
 
     def loss(self, levels: Levels, replicate: int = 0) -> np.ndarray:
@@ -289,15 +290,6 @@ def _doubled(plan: Ensemble, doublings: int) -> Ensemble:
         size if exact else size * 2**doublings for size, exact in zip(plan.tensor, plan.exact, strict=True)
     )
     return replace(plan, nodes=int(np.prod(tensor)), tensor=tensor)
-
-
-def _cut(clock: Clock, parts: int) -> Clock:
-    """A clock whose steps are cut into equal parts."""
-    if parts == 1:
-        return clock
-    grid, count = np.arange(clock.steps * parts + 1) / parts, np.arange(clock.steps + 1)
-    steps = np.round(np.interp(grid, count, clock.sgd_steps)).astype(np.int64)
-    return Clock(np.interp(grid, count, clock.times), steps)
 
 
 def _data_dimension(network: Any) -> int:

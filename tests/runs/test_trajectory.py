@@ -64,12 +64,13 @@ def forward(monkeypatch):
     return made
 
 
-def test_at_gives_the_stored_state_exactly_and_the_nearest_otherwise():
+def test_at_gives_the_stored_state_exactly_and_refuses_where_steps_are_not_known(forward):
     run = path()
     assert run.at(0.5) is run.checkpoints[1].state
-    assert run.checkpoint(0.7) == Checkpoint(0.5, 5, run.checkpoints[1].state)
-    assert run.checkpoint(0.8).step == 10
-    assert run.checkpoint(0.75).step == 5  # of two equally near, the earlier
+    assert run.checkpoint(0.5) == Checkpoint(0.5, 5, run.checkpoints[1].state)
+    for known in (run, path(ground=Ground(run.reduced, lambda state, x: {}))):
+        with pytest.raises(StateError, match=r"t = 0\.7 is between the stored times.*0\.0, 0\.5, 1\.0"):
+            known.at(0.7)
     assert run.at() is run.checkpoints[-1].state
     for t in (-0.1, 1.1):
         with pytest.raises(StateError, match=r"outside.*from 0\.0 to 1\.0"):

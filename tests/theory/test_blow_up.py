@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.solution.march import runge_kutta
+from mfderive.solution.stepping import runge_kutta
 from mfderive.tensor.interpreter import interpret
 
 from .common import EPSILON, Array, State, distance, flat, rounding_bound, taken

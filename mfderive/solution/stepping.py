@@ -1,0 +1,160 @@
+"""The steps of a solution, and the same steps made again for a time between two stored states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..algebra.memory import check_memory
+from ..algebra.reduced import Reduced
+from ..algebra.system import LimitSystem, draw_noise
+from ..network.network import Network
+from ..network.solve_options import SolveOptions
+from .feed import Feed, make_feed
+from .grid import TABLEAUS, Clock, cut, grid_clock
+from .threads import fitting_threads, largest_product
+
+Array = Any
+Arrays = dict[str, Any]
+# No evaluation goes through the solver in pieces of more samples than this.
+LARGEST_PIECE = 500
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A limit to be solved: the reduced limit, its solver, and how it is stepped."""
+
+    network: Network
+    reduced: Reduced
+    module: Any
+    options: SolveOptions
+
+    @property
+    def system(self) -> LimitSystem:
+        """The system that the solver steps."""
+        return self.reduced.system
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """The steps of a problem on a grid of times, each on the samples that its number gives it.
+
+    ``parts``: into how many the steps of the problem's own grid were cut.
+    """
+
+    problem: Problem
+    clock: Clock
+    feed: Feed
+    parts: int = 1
+
+    def advance(self, state: Arrays, first: int, last: int) -> Arrays:
+        """The steps from time t_first to t_last, on batches first + 1, ..., last."""
+        moves = (self.move(number) for number in range(first, last))
+        return self.made(state, moves)
+
+    def made(self, state: Arrays, moves: Any) -> Arrays:
+        """The state after some moves (x, y, time, width and weights of the samples)."""
+        method = self.problem.options.method
+        if method == "euler":
+            stepped: Arrays = self.problem.module.march(state, moves)
+            return stepped
+        for x, y, t, width, weights in moves:
+            state = runge_kutta(self.problem.module, state, (x, y, weights), t, width, method)
+        return state
+
+    def move(self, number: int) -> tuple[Any, Any, float, float, Any]:
+        """x, y, time, width and weights of the samples of the step that begins at t_number."""
+        given_x, given_y, weights = self.feed(number + 1)
+        x, y = self.problem.reduced.encode(given_x, given_y)
+        t = self.clock.times[number]  # a number of numpy's: a rate that overflows is inf, not an exception
+        return x, y, t, float(self.clock.times[number + 1] - t), weights
+
+    def threads(self, state: Mapping[str, Any]) -> Any:
+        """The context in which these steps run on as many threads as pay."""
+        nodes = {name: len(weights) for name, weights in state["p"].items()}
+        return fitting_threads(largest_product(draw_noise(self.problem.system), nodes, self.feed.samples))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Plain data from which :class:`StepsAgain` makes these steps again."""
+        return {
+            "method": self.problem.options.method,
+            "steps": self.clock.steps // self.parts,
+            "end": float(self.clock.times[-1]),
+            "parts": self.parts,
+            "data": self.feed.rule,
+            "data_nodes": self.feed.asked,
+        }
+
+
+class StepsAgain:
+    """The steps of a solution by its record (:class:`mfderive.runs.between.Steps`)."""
+
+    def __init__(self, network: Network, reduced: Reduced, module: Any, record: Mapping[str, Any]) -> None:
+        options = SolveOptions(method=record["method"])
+        clock = cut(grid_clock(network, record["method"], record["steps"], record["end"]), record["parts"])
+        feed = make_feed(network, record["data"], record["data_nodes"])
+        self.stepper = Stepper(Problem(network, reduced, module, options), clock, feed, record["parts"])
+        self.times, self.sgd_steps = clock.times, clock.sgd_steps
+
+    def advance(self, state: Arrays, first: int, last: int) -> Arrays:
+        """The steps from t_first to t_last as the solution made them."""
+        self._check(state)
+        with self.stepper.threads(state):
+            return self.stepper.advance(state, first, last)
+
+    def part(self, state: Arrays, first: int, t: float) -> Arrays:
+        """A step of the same method from t_first to ``t``, on the samples of the step that begins there."""
+        self._check(state)
+        x, y, begins, _, weights = self.stepper.move(first)
+        with self.stepper.threads(state):
+            return self.stepper.made(state, iter([(x, y, begins, t - begins, weights)]))
+
+    def _check(self, state: Arrays) -> None:
+        check_run_memory(self.stepper.problem, state, self.stepper.feed.samples)
+
+
+def check_run_memory(problem: Problem, state: Arrays, samples: int) -> None:
+    """Refuse a solution that needs more memory than there is, before its arrays are allocated."""
+    nodes = {name: len(weights) for name, weights in state["p"].items()}
+    check_memory(
+        run_memory(problem, state, samples),
+        f"Solving with {max(nodes.values(), default=1)} nodes a population and {samples} samples a step",
+        "Take fewer nodes, fewer samples a step or precision float32",
+    )
+
+
+def run_memory(problem: Problem, state: Arrays, samples: int) -> int:
+    """Bytes that the steps of a solution hold at once (checkpoints and the data come on top)."""
+    nodes = {name: len(weights) for name, weights in state["p"].items()}
+    method = problem.options.method
+    # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
+    copies = 0 if method == "euler" else len(TABLEAUS[method][1]) + 1
+    arrays = [value for name, value in state.items() if name != "p"]
+    held = copies * sum(value.nbytes for value in arrays)
+    dtype = arrays[0].dtype if arrays else problem.options.dtype
+    return int(held + problem.module.memory(nodes, max(samples, LARGEST_PIECE), dtype))
+
+
+def runge_kutta(
+    module: Any, state: Arrays, samples: tuple[Any, Any, Any], t: float, width: float, method: str
+) -> Arrays:
+    """One explicit Runge-Kutta step of the flow on samples (x, y, weights); a row of TABLEAUS."""
+    (x, y, own), (couplings, weights) = samples, TABLEAUS[method]
+    slopes: list[Arrays] = []
+    for row in couplings:
+        slopes.append(module.velocity(_moved(state, slopes, row, width), x, y, t + sum(row) * width, own))
+    return _moved(state, slopes, weights, width)
+
+
+def _moved(state: Arrays, slopes: list[Arrays], factors: tuple[float, ...], width: float) -> Arrays:
+    moved: Arrays = {"p": state["p"]}
+    for name, value in state.items():
+        if name != "p":
+            total = value.copy()
+            for slope, factor in zip(slopes, factors, strict=True):
+                if factor:
+                    total += value.dtype.type(factor * width) * slope[name]
+            moved[name] = total
+    return moved
