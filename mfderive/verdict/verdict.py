@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..algebra.showing import Shown, names, words, wrapped
 from .estimates import Slope
 from .instability import without_instability
 from .judge import Errors, Row, fit_rates, judge_rows, separate_errors
@@ -21,8 +22,8 @@ from .settings import summary
 EXIT_CODES = {"agrees": 0, "disagrees": 1, "undecided": 3}
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict:
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Shown):
     """Whether finite networks approach the limit, as a test with known error rates (docs/verdict.md).
 
     ``status`` is "agrees", "disagrees" or "undecided"; ``reasons`` say why, or what is needed. ``rows`` hold
@@ -104,6 +105,17 @@ class Verdict:
 
     def __str__(self) -> str:
         return self.text
+
+    def _summary(self) -> Iterator[str]:
+        settings = self.measured.settings
+        yield f"Verdict on '{words(self.title)}': {self.status}"
+        widths = names(map(str, settings.widths))
+        yield f"  networks of widths {widths} ({settings.seeds} seeds each), {len(self.rows)} observables"
+        for reason in self.reasons[:2]:
+            yield from list(wrapped(f"  {reason}"))[:2]
+        if len(self.reasons) > 2:
+            yield f"  and {len(self.reasons) - 2} more reasons"
+        yield "  print(...) writes the table, rates and errors"
 
     def to_json(self) -> str:
         """The verdict as JSON text."""
