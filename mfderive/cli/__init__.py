@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import MfError
+from ..errors.disk import FULL, disk_full, free_bytes
 from .command_tools import Outcome
 from .flags import parse
 
@@ -52,8 +54,9 @@ def main(words: Sequence[str] | None = None) -> int:
         warnings.showwarning = show
         try:
             return _run(list(sys.argv[1:] if words is None else words))
-        except KeyboardInterrupt:
-            print("\nmfderive: interrupted; nothing was written", file=sys.stderr)
+        except KeyboardInterrupt as problem:
+            left = ". ".join(getattr(problem, "__notes__", [])) or "Nothing was written"
+            print(f"\nmfderive: interrupted. {left}", file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:
             # The reader of our output has gone (a pager, head): nothing is wrong, and nobody listens.
@@ -79,10 +82,22 @@ def _run(words: list[str]) -> int:
     return outcome.code
 
 
+def _fullest(problem: OSError) -> Path:
+    """Where a disk is full: the file, if it is known, else the fullest of the places that are written to."""
+    if problem.filename is not None:
+        return Path(str(problem.filename))
+    from ..codegen.solver_files import cache_directory
+
+    places = (Path.cwd(), cache_directory(), Path(tempfile.gettempdir()))
+    return min(places, key=free_bytes)
+
+
 def _said(problem: Exception) -> tuple[str, int]:
     """What is said about an error, and the exit code."""
+    if isinstance(problem, OSError) and problem.errno in FULL:
+        problem = disk_full(_fullest(problem), problem)
     if isinstance(problem, MfError):
-        return str(problem), problem.exit_code
+        return ". ".join([str(problem), *getattr(problem, "__notes__", [])]), problem.exit_code
     if isinstance(problem, OSError) and problem.filename is not None:
         return (
             f"{str(problem.filename)[:200]}: {problem.strerror}. Look whether it is there and may be read or "

@@ -37,6 +37,11 @@ class Outcome:
     code: int = 0
 
 
+def say(text: str) -> None:
+    """One line on stderr, as errors are said."""
+    print(f"mfderive: {text}", file=sys.stderr, flush=True)
+
+
 @dataclass
 class Stages:
     """Names of the stages on stderr while they run, and their times in seconds."""

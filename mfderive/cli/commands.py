@@ -6,17 +6,16 @@ Every function takes the parsed flags and returns an :class:`Outcome`; errors ar
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..errors import MfError
+from ..errors import DivergenceError, MfError
 from ..network.solve_options import ENDS
-from .checking import verdict_of
-from .command_tools import Outcome, Stages, given_flags, given_options, load_network, spec_text, stem
-from .console import curve, curve_text, final_text, run_text, tolerance_text
-from .folders import output_folder
+from .command_tools import Outcome, given_options, load_network, say, stem
+from .console import curve, curve_text, final_text, run_text, told, tolerance_text
+from .folders import output_folder, write_file
 
 RUN_SEEDS = 2  # networks per width that `run` trains
 
@@ -63,7 +62,7 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     log = list(map(str, reduced.log)) if arguments.reduced else []
     if arguments.reduced:
         data["log"] = log
-    equations = _printed(reduced if arguments.reduced else limit, arguments.format, arguments.notation)
+    equations = printed(reduced if arguments.reduced else limit, arguments.format, arguments.notation)
     data["equations"] = equations
     if arguments.format == "mathml":
         equations = _graph(network, limit, reduced) + equations
@@ -72,7 +71,7 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     if arguments.output is None:
         return Outcome(data, equations)
     try:
-        arguments.output.write_text(equations.rstrip("\n") + "\n", encoding="utf-8")
+        write_file(arguments.output, equations.rstrip("\n") + "\n")
     except OSError as problem:
         raise MfError(
             f"{arguments.output} cannot be written: {problem.strerror}. Name with --output a file in a "
@@ -95,7 +94,7 @@ def _listed(title: str, lines: list[str]) -> str:
     return "\n".join(["", title, *wrapped, ""]) if lines else ""
 
 
-def _printed(limit: Any, form: str, notation: str) -> str:
+def printed(limit: Any, form: str, notation: str) -> str:
     """The equations of a limit in one of the forms and notations of `derive`."""
     from ..notation import html, latex_document, text
 
@@ -126,7 +125,7 @@ def schema(arguments: argparse.Namespace) -> Outcome:
     return Outcome(document, json.dumps(document, indent=2, ensure_ascii=False))
 
 
-# --- solve, simulate, run, report ------------------------------------------------------------------------
+# --- solve, simulate, report ----------------------------------------------------------------------------
 
 
 def solve(arguments: argparse.Namespace) -> Outcome:
@@ -135,15 +134,24 @@ def solve(arguments: argparse.Namespace) -> Outcome:
 
     network = load_network(arguments)
     folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-limit")
-    path = mfderive.solve(network, progress=not arguments.quiet, **given_options(arguments))
+    try:
+        path = mfderive.solve(network, progress=not arguments.quiet, **given_options(arguments))
+    except DivergenceError as error:
+        if error.path is None:
+            raise
+        path = error.path
+        say(f"{error}. What was solved until then is in {folder}")
     saved = path.save(folder)
-    data = {"trajectory": str(saved), "curve": curve(path)}
-    text = f"{curve_text(path)}\n\n"
+    data = {"trajectory": str(saved), "curve": curve(path), "findings": told(path)}
+    # What diverged was said when it was found; that nothing is learned is said beside the flat curve.
+    warnings = list(path.notes.get("warnings", ()))
+    data["warnings"] = warnings
+    text = f"{curve_text(path)}\n\n" + "".join(f"Warning: {entry['text']}\n\n" for entry in warnings)
     reached = path.notes.get("tolerance")
     if reached is not None:
         data["tolerance"] = reached
         text += f"{tolerance_text(reached)}\n\n"
-    code = 0 if reached is None or reached["met"] else 3
+    code = 0 if (reached is None or reached["met"]) and not path.findings else 3
     return Outcome(data, f"{text}The trajectory is in {saved}", code)
 
 
@@ -153,65 +161,15 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
 
     network = load_network(arguments)
     folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-networks")
-    paths = _trained(network, arguments, arguments.seed)
-    saved = [str(path.save(folder)) for path in paths]
+    paths: list[Any] = []
+    saved: list[str] = []
+    for group in trained(network, arguments, arguments.seed):
+        paths += group
+        saved += [str(path.save(folder)) for path in group]
     rows = final_table([curve_of(path) for path in paths])
-    return Outcome(
-        {"trajectories": saved, "final": rows}, f"{final_text(rows)}\n\nThe trajectories are in {folder}"
-    )
-
-
-def run(arguments: argparse.Namespace) -> Outcome:
-    """Go the whole way and leave one folder."""
-    import mfderive
-
-    from ..advice.advise import advise
-    from ..advice.sentences import sentences
-    from ..report.folder import RunResult, check_replaceable, write_run
-    from ..solution.options import resolve_options
-    from ..solution.solve import limit_to_solve
-
-    folder = output_folder(arguments, Path("runs") / stem(arguments))
-    check_replaceable(folder)
-    network = load_network(arguments)
-    # Read now: the person may edit the file while this run goes on.
-    spec = spec_text(arguments)
-    options = given_options(arguments)
-    stages = Stages(arguments.quiet, total=5 if arguments.effort == "none" else 6)
-    with stages("derive and reduce the limit"):
-        limit = mfderive.derive(network)
-        reduced = mfderive.reduce(limit)
-        warnings = sentences(advise(network, limit, reduced))
-        solved = limit_to_solve(network, resolve_options(network, **options))
-    with stages("generate the solver"):
-        # From the cache of solvers, so that a second run finds it compiled.
-        solver = mfderive.generate(solved)
-    with stages("solve the limit"):
-        path = mfderive.solve(network, system=solved, solver=solver, progress=not arguments.quiet, **options)
-    with stages("train finite networks"):
-        # The limit has the seed that was given; networks that drew the same numbers would be its copies.
-        networks = _trained(network, arguments, None if arguments.seed is None else arguments.seed + 1)
-    verdict = None
-    if arguments.effort != "none":
-        with stages("check the limit against networks"):
-            verdict = verdict_of(network, arguments, arguments.effort)
-    with stages("write figures and page"):
-        result = RunResult(
-            network=network,
-            limit=limit,
-            equations=_equations(limit, solved),
-            reduction=solved.log,
-            warnings=warnings,
-            solver=Path(str(getattr(solver, "__file__", ""))),
-            trajectories=(path, *networks),
-            spec=spec,
-            settings=_settings(arguments, path, networks),
-            timings=stages.timings,
-            verdict=verdict,
-            reduced=reduced.system,
-        )
-        record = write_run(folder, result)
-    return Outcome(record, run_text(record))
+    found = [finding for path in paths for finding in told(path)]
+    data = {"trajectories": saved, "final": rows, "findings": found}
+    return Outcome(data, f"{final_text(rows)}\n\nThe trajectories are in {folder}", 3 if found else 0)
 
 
 def report(arguments: argparse.Namespace) -> Outcome:
@@ -222,37 +180,14 @@ def report(arguments: argparse.Namespace) -> Outcome:
     return Outcome(record, run_text(record))
 
 
-def _trained(network: Any, arguments: argparse.Namespace, first_seed: int | None) -> list[Any]:
-    """Trajectories of all widths, narrow ones first, some seeds each, up to the same end as the limit."""
+def trained(network: Any, arguments: argparse.Namespace, first_seed: int | None) -> Iterator[list[Any]]:
+    """Trajectories of one width after the other, narrow ones first, up to the same end as the limit."""
     import mfderive
 
     seed = dict(network.check).get("seed") if first_seed is None else first_seed
     options = {"precision": arguments.precision, "first_seed": seed}
     given = _end(network) | {name: value for name, value in options.items() if value is not None}
-    paths: list[Any] = []
     for width in sorted(set(_widths(network))):
-        paths += mfderive.simulate(
+        yield mfderive.simulate(
             network, width, arguments.seeds or RUN_SEEDS, progress=not arguments.quiet, **given
         )
-    return paths
-
-
-def _equations(limit: Any, solved: Any) -> dict[str, str]:
-    """The equations as the files of a run hold them; "reduced" only where the reduced system was solved."""
-    forms = {"text": "text", "latex": "latex", "html": "mathml"}
-    printed = {name: _printed(limit, form, "both") for name, form in forms.items()}
-    if solved.system is limit:
-        return printed
-    return {**printed, "reduced": _printed(solved, "mathml", "embedding")}
-
-
-def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:
-    """What a reader needs to make the same run again, beside the spec."""
-    return {
-        "spec file": str(arguments.spec),
-        "flags": given_flags(arguments),
-        "limit": dict(path.notes),
-        "limit seed": path.seed,
-        "network widths": sorted({network.width for network in networks}),
-        "network seeds": sorted({network.seed for network in networks}),
-    }

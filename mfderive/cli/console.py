@@ -24,6 +24,16 @@ def curve(path: Any) -> list[dict[str, float | None]]:
     ]
 
 
+def told(path: Any) -> list[dict[str, Any]]:
+    """What is to be known of a run as plain data: kind, facts, and the sentence that says it."""
+    from ..runs.divergence import run_sentences
+
+    return [
+        {"kind": str(finding.kind), "facts": dict(finding.facts), "text": text}
+        for finding, text in zip(path.findings, run_sentences(path.findings), strict=True)
+    ]
+
+
 def tolerance_text(reached: Mapping[str, Any]) -> str:
     """What a tolerance led to: the estimate of the error, and the resolutions that give it."""
     from ..report.summary import text_table

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
 from ..network.values import COUNT, POSITIVE, ValueType
-from . import checking, commands, starting
+from . import checking, commands, running, starting
 from .command_tools import Outcome
 from .version import print_version
 
@@ -245,7 +245,7 @@ def _add_runs(shelf: Shelf) -> None:
     )
     run = shelf.spec_command(
         "run",
-        commands.run,
+        running.run,
         "Go the whole way: derive, generate, solve, train networks, write a page.",
         "folder to write (default runs/NAME)",
     )
@@ -263,6 +263,13 @@ def _add_runs(shelf: Shelf) -> None:
         choices=("none", *EFFORTS),
         default="quick",
         help="effort of the check that goes on the page; default: quick",
+    )
+    existing = run.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier run there, once this one is finished"
+    )
+    existing.add_argument(
+        "--numbered", action="store_true", help="where the folder is taken, take NAME-2, NAME-3, ..."
     )
     for added in (solve, simulate, run, check):
         _training_flags(added)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ..errors import MfError
+from ..runs.atomic import write_text
 from .command_tools import Outcome
 
 # Files of these names cannot be made on every system.
@@ -22,7 +23,7 @@ def new(arguments: argparse.Namespace) -> Outcome:
         raise MfError(f"{path} exists already and is left alone. Give another name")
     starter = files("mfderive.cli").joinpath("starter.toml").read_text(encoding="utf-8")
     try:
-        path.write_text(starter.replace("NAME", path.stem), encoding="utf-8")
+        write_text(path, starter.replace("NAME", path.stem))
     except OSError as problem:
         raise MfError(f"{path} cannot be written: {problem.strerror}") from problem
     return Outcome({"spec": str(path)}, f"{path} is written. Next: mfderive run {path}")

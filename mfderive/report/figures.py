@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..runs.atomic import write_bytes
 from .curves import Curve, thinned, widths_of
 
 # The ink is a colour that occurs nowhere else, so that a page may replace it by its own text colour.
@@ -45,6 +46,8 @@ _LABEL = {
     "loss": "population loss",
     "error": "classification error",
 }
+# What figures are written as.
+FORMS = ("svg", "png")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -226,16 +229,15 @@ def figure_bytes(figure: Any, form: str) -> bytes:
     return stream.getvalue()
 
 
-def write_figures(curves: Sequence[Curve], folder: Path) -> list[str]:
+def write_figures(curves: Sequence[Curve], folder: Path, forms: Sequence[str] = FORMS) -> list[str]:
     """Draw every recipe that applies into ``folder`` as SVG and PNG; the names of the figures drawn."""
-    folder.mkdir(parents=True, exist_ok=True)
     drawn: list[str] = []
     for recipe in RECIPES:
         figure = recipe.build(curves)
         if figure is None:
             continue
-        for form in ("svg", "png"):
-            (folder / f"{recipe.name}.{form}").write_bytes(figure_bytes(figure, form))
+        for form in forms:
+            write_bytes(folder / f"{recipe.name}.{form}", figure_bytes(figure, form))
         drawn.append(recipe.name)
     return drawn
 

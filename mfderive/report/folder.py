@@ -1,8 +1,9 @@
-"""The folder of a run: everything that one run made, written at once or not at all.
+"""The folder of a run: everything that one run made, stage by stage, each file whole or not there.
 
-A folder holds ``index.html`` (the page), ``run.json`` (settings, seeds, versions, timings, final losses),
-``spec.toml``, ``equations.txt``, ``equations.tex``, ``equations.html``, ``solver.py``, ``trajectories/``
-(npz + json) and ``figures/`` (svg, png). Figures and page can be drawn again from the folder alone.
+A folder holds ``index.html`` (the page), ``run.json`` (settings, seeds, versions, timings, final losses, how
+far the run is), ``spec.toml``, ``equations.txt``, ``equations.tex``, ``equations.html``, ``solver.py``,
+``trajectories/`` (npz + json) and ``figures/`` (svg, png). Figures and page can be drawn again from the
+folder alone.
 """
 
 from __future__ import annotations
@@ -10,57 +11,55 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..algebra.reduced import LogEntry
 from ..algebra.system import LimitSystem
-from ..errors import MfError
+from ..errors import MfError, ResourceError
 from ..network.network import Network
+from ..runs.atomic import is_temporary, write_text
+from ..runs.divergence import run_sentences
+from ..runs.folder_lock import LOCK
+from ..runs.stored import CURVES, read_curves
 from ..runs.trajectory import Trajectory
 from ..verdict.verdict import Verdict
 from .curves import Curve, curve_of, final_table, widths_of
-from .figures import write_figures
+from .figures import FORMS, write_figures
 from .graph import graph_data
 from .graph_svg import graph_svg
 from .page import PageParts, render_page
+from .run_folder import RECORD, open_folder
 from .summary import summarise
 from .verdict_section import write_verdict_figures
 
 FORMAT = 2
-RECORD = "run.json"
 _REDUCED = "equations_reduced.html"
+_FORMS = {"txt": "text", "tex": "latex", "html": "html"}
 _LIBRARIES = ("mfderive", "numpy", "scipy", "numba", "sympy", "jax", "matplotlib")
-_CURVE_ARRAYS = ("times", "steps", "loss", "error")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one run made, ready to be written.
+    """What one run has made until now, ready to be written.
 
     ``solver`` is the file that :func:`mfderive.generate` wrote; ``equations`` maps text, latex and html to
     the printed equations, and "reduced" to the HTML of the reduced ones where these were solved;
     ``reduction`` is the log of the reduction, ``warnings`` what is to be known of the limit; ``spec`` is
     the text of the spec file; ``settings`` what the person chose (flags and defaults), ``timings`` seconds
     by stage; ``verdict`` that of a check, if there was one; ``reduced`` the reduced limit, for the drawing of
-    the graph (it says which layers are one type).
+    the graph (it says which layers are one type). ``missing`` names what is not made yet, and ``stopped``
+    says why it never will be.
     """
 
     network: Network
     limit: LimitSystem
     equations: Mapping[str, str]
-    solver: Path
+    solver: Path | None
     trajectories: Sequence[Trajectory]
     spec: str
     reduction: Sequence[LogEntry] = ()
@@ -69,6 +68,8 @@ class RunResult:
     timings: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
     reduced: LimitSystem | None = None
+    missing: Sequence[str] = ()
+    stopped: str | None = None
 
 
 def write_run(folder: Path, result: RunResult) -> dict[str, Any]:
@@ -77,21 +78,46 @@ def write_run(folder: Path, result: RunResult) -> dict[str, Any]:
     The folder appears complete or not at all. One that is there already is replaced if a run wrote it (or
     if it is empty), else MfError.
     """
+    opened = open_folder(folder, overwrite=True)
+    try:
+        record = write_stage(opened.work, result)
+    except BaseException:
+        opened.discard()
+        raise
+    opened.finish()
+    return located(record, folder)
+
+
+def write_stage(folder: Path, result: RunResult, page: bool = True) -> dict[str, Any]:
+    """Write what a run has made until now and is not there yet, then record and page; the record.
+
+    Without ``page`` the files and the record alone. Pictures for other programs (png) wait for the last
+    stage.
+    """
+    for trajectory in result.trajectories:
+        if not (folder / "trajectories" / f"{trajectory.name}.npz").is_file():
+            trajectory.save(folder / "trajectories")
+    texts = {f"equations.{ending}": result.equations[form] for ending, form in _FORMS.items()}
+    if "reduced" in result.equations:
+        texts[_REDUCED] = result.equations["reduced"]
+    texts["spec.toml"] = result.spec
+    if result.solver is not None:
+        texts["solver.py"] = result.solver.read_text(encoding="utf-8")
+    for name, text in texts.items():
+        if not (folder / name).is_file():
+            write_text(folder / name, text)
+    if result.verdict is not None:
+        result.verdict.save(folder)
     curves = [curve_of(trajectory) for trajectory in result.trajectories]
-    with _fresh_folder(folder) as staging:
-        for trajectory in result.trajectories:
-            trajectory.save(staging / "trajectories")
-        for ending, form in (("txt", "text"), ("tex", "latex"), ("html", "html")):
-            (staging / f"equations.{ending}").write_text(result.equations[form], encoding="utf-8")
-        if "reduced" in result.equations:
-            (staging / _REDUCED).write_text(result.equations["reduced"], encoding="utf-8")
-        shutil.copyfile(result.solver, staging / "solver.py")
-        (staging / "spec.toml").write_text(result.spec, encoding="utf-8")
-        record = _record(result, curves)
-        if result.verdict is not None:
-            result.verdict.save(staging)
-        _write_json(staging / RECORD, record)
-        _draw(staging, record, curves)
+    record = _record(result, curves)
+    _write_json(folder / RECORD, record)
+    if page:
+        _draw(folder, record, curves, ("svg",) if result.missing else FORMS)
+    return record
+
+
+def located(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A record with where it is."""
     return {**record, "folder": str(folder), "page": str(folder / "index.html")}
 
 
@@ -105,11 +131,13 @@ def rebuild(folder: Path) -> dict[str, Any]:
         curves = [_read_curve(folder, entry) for entry in record["curves"]]
         record["final"] = final_table(curves)
         _draw(folder, record, curves)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
+    except ResourceError:
+        raise
+    except (OSError, KeyError, ValueError, MfError) as problem:
         raise MfError(
             f"{folder}: a file of this run is missing or damaged ({problem}). Run the spec again"
         ) from problem
-    return {**record, "folder": str(folder), "page": str(folder / "index.html")}
+    return located(record, folder)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -147,6 +175,10 @@ def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
         "graph": graph_data(result.network, result.limit, result.reduced),
         "reduction": [{"pass": entry.pass_name, "text": entry.text} for entry in result.reduction],
         "warnings": list(result.warnings),
+        "alarms": _alarms(result.trajectories),
+        "status": "stopped" if result.stopped else "running" if result.missing else "finished",
+        "missing": list(result.missing),
+        "stopped": result.stopped,
         "settings": dict(result.settings),
         "versions": versions(),
         "machine": {"processors": os.cpu_count(), "system": platform.system()},
@@ -160,19 +192,32 @@ def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
     }
 
 
+def _alarms(trajectories: Sequence[Trajectory]) -> list[str]:
+    """What findings say of the runs themselves: of the limit, and of the first network that has any."""
+    told: list[str] = []
+    networks = [each for each in trajectories if each.kind == "network" and each.findings]
+    limits = [each for each in trajectories if each.kind == "limit" and each.findings]
+    for each in (*limits, *networks[:1]):
+        others = f" and {len(networks) - 1} more" if each.kind == "network" and len(networks) > 1 else ""
+        network = f"The network of width {each.width}, seed {each.seed}"
+        which = "The limit" if each.kind == "limit" else network
+        told += [f"{which}{others}: {sentence}" for sentence in run_sentences(each.findings)]
+    return told
+
+
 def _read_curve(folder: Path, entry: Mapping[str, Any]) -> Curve:
-    path = folder / "trajectories" / f"{entry['name']}.npz"
-    with np.load(path, allow_pickle=False) as arrays:
-        values = [np.asarray(arrays[name], dtype=np.float64) for name in _CURVE_ARRAYS]
-    return Curve(entry["width"], entry["seed"], *values)
+    values = read_curves(folder / "trajectories" / f"{entry['name']}.npz")
+    return Curve(entry["width"], entry["seed"], *(values[name] for name in CURVES))
 
 
-def _draw(folder: Path, record: Mapping[str, Any], curves: Sequence[Curve]) -> None:
+def _draw(
+    folder: Path, record: Mapping[str, Any], curves: Sequence[Curve], forms: Sequence[str] = FORMS
+) -> None:
     """Figures and page of a folder that holds everything else."""
-    drawn = write_figures(curves, folder / "figures")
+    drawn = write_figures(curves, folder / "figures", forms) if curves else []
     if record.get("graph"):
         drawing = graph_svg(record["graph"], record["network"]["title"])
-        (folder / "figures" / "graph.svg").write_text(drawing, encoding="utf-8")
+        write_text(folder / "figures" / "graph.svg", drawing)
     if record.get("verdict"):
         drawn += write_verdict_figures(record["verdict"], folder / "figures")
     reduced = folder / _REDUCED
@@ -188,47 +233,14 @@ def _draw(folder: Path, record: Mapping[str, Any], curves: Sequence[Curve]) -> N
             files=_listing(folder),
         )
     )
-    partial = folder / "index.html.partial"
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(folder / "index.html")
+    write_text(folder / "index.html", page)
 
 
 def _listing(folder: Path) -> list[str]:
-    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in paths if not path.startswith("index.html"))
+    paths = [path for path in folder.rglob("*") if path.is_file() and not is_temporary(path)]
+    names = (path.relative_to(folder).as_posix() for path in paths if path.name != LOCK)
+    return sorted(name for name in names if name != "index.html")
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _fresh_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside ``folder`` that takes its place when the block ends well, and vanishes otherwise."""
-    check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield staging
-        staging.chmod(0o755)
-        if folder.exists():
-            # A folder cannot be replaced in one move: the old one steps aside first.
-            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            folder.replace(aside / "run")
-            staging.replace(folder)
-            shutil.rmtree(aside)
-        else:
-            staging.replace(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def check_replaceable(folder: Path) -> None:
-    """Raise MfError unless a run may write ``folder``: it is new, empty, or the folder of an earlier run."""
-    if folder.is_dir() and ((folder / RECORD).is_file() or not any(folder.iterdir())):
-        return
-    if folder.exists():
-        raise MfError(
-            f"{folder} exists and is not the folder of an earlier run, so it is left alone. "
-            "Give another folder with --output"
-        )
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from .figures import RECIPES, inline_svg
 from .graph_svg import graph_svg
-from .html import Section, code, document, html_table, items
+from .html import Section, code, document, html_table, items, words
 from .summary import bytes_text
 from .verdict_section import verdict_section
 
@@ -41,7 +41,7 @@ def render_page(parts: PageParts) -> str:
     return document(
         str(parts.record["network"]["title"]),
         "Mean-field limit of a neural network",
-        _introduction(parts.record),
+        _introduction(parts.record) + _state(parts.record),
         _sections(parts),
         str(parts.record["versions"].get("mfderive", "")),
     )
@@ -77,6 +77,24 @@ def _introduction(record: Mapping[str, Any]) -> str:
         "trained by stochastic gradient descent: the equations of that limit, and their solution."
         f"{beside}</p>"
     )
+
+
+def _state(record: Mapping[str, Any]) -> str:
+    """What a reader must know first: a run that is not finished, and losses that are no training curves."""
+    alarms = "".join(f'<p class="alarm">{words(alarm)}</p>' for alarm in record.get("alarms", []))
+    missing = [str(each) for each in record.get("missing", [])]
+    if not missing:
+        return alarms
+    listed = ", ".join(missing)
+    if record.get("stopped"):
+        told = f"This run stopped before its end: {record['stopped']} Missing: {listed}."
+    else:
+        told = (
+            f"This run is not finished. When this page was written ({record['made']}) these were still "
+            f"missing: {listed}. If nothing is at work in this folder any more, the run was ended from "
+            "outside, and this is what it left."
+        )
+    return f'{alarms}<p class="alarm">{words(told)}</p>'
 
 
 def _network(record: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..runs.atomic import write_bytes, write_text
 from ..verdict.wording import NOT_TOLD, distance, estimate, grounds, is_told
 from .figures import INK, figure_bytes, inline_svg, new_figure, style, width_colours
 from .html import Section, code, document, html_table, items, program_version, signed
@@ -102,14 +103,13 @@ FIGURES = (
 
 def write_verdict_figures(data: Data, folder: Path) -> list[str]:
     """Draw the figures of a verdict into ``folder`` as SVG and PNG; the names of those drawn."""
-    folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for one in FIGURES:
         figure = one.build(data)
         if figure is None:
             continue
         for form in ("svg", "png"):
-            (folder / f"{one.name}.{form}").write_bytes(figure_bytes(figure, form))
+            write_bytes(folder / f"{one.name}.{form}", figure_bytes(figure, form))
         drawn.append(one.name)
     return drawn
 
@@ -229,5 +229,5 @@ def write_verdict_page(data: Data, folder: Path) -> Path:
         for name in write_verdict_figures(data, folder)
     }
     page = folder / "index.html"
-    page.write_text(render_verdict(data, figures), encoding="utf-8")
+    write_text(page, render_verdict(data, figures))
     return page

@@ -1,0 +1,178 @@
+"""Where a run writes: who may use a folder, what becomes of an earlier run, and what killed runs left.
+
+A run fills its folder stage by stage. One that replaces an earlier run works in ``NAME.unfinished`` beside it
+and takes its place when it is finished, so that the earlier run is whole until then. The exchange is two
+renames; where a process is killed between them, the next command in that place ends it (:func:`tidy`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import MfError
+from ..runs.atomic import is_temporary, make_folder, remove_empty
+from ..runs.folder_lock import LOCK, FolderLock, owner_of, take_lock
+
+RECORD = "run.json"
+_UNFINISHED = ".unfinished"
+_REPLACED = ".mfderive-replaced"
+
+
+@dataclass
+class RunFolder:
+    """A folder that one run fills: its files are in ``work`` until :meth:`finish` puts them at ``target``."""
+
+    target: Path
+    work: Path
+    lock: FolderLock = field(repr=False)
+    made: list[Path] = field(default_factory=list, repr=False)
+
+    def finish(self) -> None:
+        """Put the run where it belongs, and let others work there."""
+        if self.work != self.target:
+            if os.name == "nt":  # there a folder with an open file cannot be renamed
+                self.lock.let_go()
+            aside = _aside(self.target)
+            shutil.rmtree(aside, ignore_errors=True)
+            # A folder cannot be replaced in one move: the old one steps aside first.
+            if self.target.exists():
+                self.target.rename(aside)
+            self.work.rename(self.target)
+            self.lock.folder = self.work = self.target
+            shutil.rmtree(aside, ignore_errors=True)
+        self.lock.release()
+
+    def discard(self) -> None:
+        """Take everything away again."""
+        _clear(self.work)
+        self.stop()
+
+    def stop(self) -> None:
+        """End before the run is finished: what was solved stays, with a page; anything less is removed."""
+        if not has_results(self.work):
+            _clear(self.work)
+        self.lock.release()
+        remove_empty([self.work, *self.made])
+
+
+def target_of(folder: Path, overwrite: bool = False, numbered: bool = False) -> Path:
+    """The folder that a run may fill: ``folder``, or with ``numbered`` the first free one of NAME-2, ...
+
+    Raises MfError where another run is at work there, where an earlier run's results are and ``overwrite`` is
+    not given, and where the folder is not one of a run.
+    """
+    tidy(folder.parent)
+    if numbered and not _is_free(folder):
+        return next_free(folder)
+    for each in (folder, _unfinished(folder)):
+        _check_own(each)
+        owner = owner_of(each)
+        if owner is not None:
+            raise MfError(
+                f"{folder}: another run is at work there ({owner}). Wait until it is done, or give another "
+                f"folder: --numbered takes {next_free(folder)}"
+            )
+    if has_results(folder) and not overwrite:
+        raise MfError(
+            f"{folder} holds the results of an earlier run, which are left alone. --overwrite replaces them "
+            f"when the new run is finished, --numbered keeps them and takes {next_free(folder)}"
+        )
+    return folder
+
+
+def open_folder(folder: Path, overwrite: bool = False, numbered: bool = False) -> RunFolder:
+    """Take a folder for a run (:func:`target_of`, which says what is raised), empty and locked."""
+    target = target_of(folder, overwrite, numbered)
+    work = _unfinished(target) if has_results(target) else target
+    made = make_folder(work)
+    lock = take_lock(work)
+    if lock is None:
+        raise MfError(f"{folder}: another run is at work there ({owner_of(work)}). Give another folder")
+    _clear(work)
+    return RunFolder(target, work, lock, [each for each in made if each != work])
+
+
+def next_free(folder: Path) -> Path:
+    """The first of NAME-2, NAME-3, ... that a run may fill."""
+    number = 2
+    while not _is_free(folder.with_name(f"{folder.name}-{number}")):
+        number += 1
+    return folder.with_name(f"{folder.name}-{number}")
+
+
+def has_results(folder: Path) -> bool:
+    """Whether a run left something there that took time: a trajectory, or a whole run."""
+    return (folder / RECORD).is_file() and any((folder / "trajectories").glob("*.npz"))
+
+
+def tidy(parent: Path) -> None:
+    """End what runs that were killed left half done in a folder of runs.
+
+    An exchange that was begun is ended: the new run is in its place and the old one gone. Folders of killed
+    runs in which nothing was solved are removed.
+    """
+    for aside in _entries(parent, f".*{_REPLACED}"):
+        target = parent / aside.name[1 : -len(_REPLACED)]
+        work = _unfinished(target)
+        if owner_of(target) is not None or owner_of(work) is not None:
+            continue
+        with suppress(OSError):
+            if not target.exists():
+                (work if (work / RECORD).is_file() else aside).rename(target)
+            (target / LOCK).unlink(missing_ok=True)
+            shutil.rmtree(aside, ignore_errors=True)
+    for work in _entries(parent, f"*{_UNFINISHED}"):
+        if _is_own(work) and not has_results(work) and owner_of(work) is None:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _entries(parent: Path, pattern: str) -> list[Path]:
+    with suppress(OSError):
+        return [each for each in sorted(parent.glob(pattern)) if each.is_dir()]
+    return []
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}{_REPLACED}")
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(f"{target.name}{_UNFINISHED}")
+
+
+def _is_free(folder: Path) -> bool:
+    return not folder.exists() and not _unfinished(folder).exists()
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether a folder holds a run, or what one left that was killed as it began; or nothing."""
+    if (folder / RECORD).is_file():
+        return True
+    return all(each.name == LOCK or is_temporary(each) for each in folder.iterdir())
+
+
+def _check_own(folder: Path) -> None:
+    """Raise MfError where a folder is none of a run's: it is left alone."""
+    if folder.exists() and not (folder.is_dir() and _is_own(folder)):
+        raise MfError(
+            f"{folder} exists and is not the folder of an earlier run, so it is left alone. "
+            "Give another folder with --output"
+        )
+
+
+def _clear(folder: Path) -> None:
+    """Remove what is in a folder of a run, but for the lock."""
+    for each in _but_lock(folder.iterdir()):
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
+
+
+def _but_lock(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if path.name != LOCK]
