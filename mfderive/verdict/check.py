@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from ..algebra.arguments import LIMIT, flag, instance
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
+from ..errors import DivergenceWarning
 from ..network.network import Network
 from ..network.overrides import takes_training
 from .measurements import measure
+from .resolution import confirmed
 from .settings import resolve_settings
 from .verdict import Verdict, judge
 
@@ -59,4 +62,7 @@ def check(
         precision=precision,
         tolerance=tolerance,
     )
-    return judge(measure(network, settings, system, progress))
+    with warnings.catch_warnings():
+        # What a loss that exploded means for the verdict is said there, once.
+        warnings.simplefilter("ignore", DivergenceWarning)
+        return confirmed(judge(measure(network, settings, system, progress)))

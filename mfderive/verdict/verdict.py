@@ -7,12 +7,14 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ..algebra.showing import Shown, names, words, wrapped
+from ..runs.atomic import write_together
 from .estimates import Slope
 from .instability import without_instability
 from .judge import Errors, Row, fit_rates, judge_rows, separate_errors
@@ -143,12 +145,14 @@ class Verdict(Shown):
     def save(self, folder: str | Path) -> Path:
         """Write verdict.json and verdict.csv into a folder (made if needed); the path of the JSON file."""
         target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        for name, text in (("verdict.csv", self.to_csv()), ("verdict.json", self.to_json())):
-            partial = target / f"{name}.partial"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(target / name)
+        texts = {"verdict.csv": self.to_csv().encode(), "verdict.json": self.to_json().encode()}
+        files = [(target / name, partial(_write, text)) for name, text in texts.items()]
+        write_together(files, sum(map(len, texts.values())))
         return target / "verdict.json"
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
 
 
 def judge(measured: Measurements) -> Verdict:
