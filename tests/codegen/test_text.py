@@ -1,13 +1,16 @@
 """The bytes of generated files, their folder, and functions shared by equal equations."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 import mfderive as mf
+from mfderive.algebra.system import draw_noise
 from mfderive.codegen.digest import digest
 from mfderive.codegen.generate import cache_directory, generate, load_solver
 from mfderive.codegen.numba.module import solver_source
@@ -144,3 +147,29 @@ def test_comments_show_no_bound_of_padding():
     assert len(words) > 100
     assert not [line for line in words if re.search(r"0{12}|e\+?30", line)]
     assert sum("inside" in line and line.endswith("= 1") for line in words) >= 2
+
+
+TITLES = (
+    'x"; import os; os.remove("all") #',
+    'x"\nimport os\n#',
+    '"""\nimport os\n"""',
+    '"',
+    '""x""',
+    "\\",
+    'x\\"',
+    "{title} %s",
+    "a\x00b\x1b[31m\u2028c\ud800",
+    "",
+)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_no_title_can_run_code(title):
+    """A title is a user's words: a solver holds it as one string and in a docstring, and nowhere else."""
+    system = draw_noise(limit("three_layer"))
+    plain = ast.parse(solver_source(system, "0"))
+    tree = ast.parse(solver_source(replace(system, title=title), "0"))
+    told = [ast.unparse(node) for node in plain.body[1:]], [ast.unparse(node) for node in tree.body[1:]]
+    differing = [new for old, new in zip(*told, strict=True) if old != new]
+    assert len(differing) == 1 and differing[0].startswith("TITLE = ")
+    assert ast.literal_eval(differing[0].removeprefix("TITLE = ")).strip()

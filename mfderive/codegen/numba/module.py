@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from ...algebra.system import LimitSystem
@@ -113,8 +114,9 @@ def _initial_values(system: LimitSystem) -> str:
 
 
 def _plain(title: str) -> str:
-    """A title that can stand in a docstring."""
-    return title.replace("\\", "/").replace('"""', "'''").strip().rstrip('"') or "A network"
+    """A title that can stand in a docstring: on one line, with nothing that ends it."""
+    line = "".join(sign if sign.isprintable() else " " for sign in title)
+    return " ".join(line.replace("\\", "/").replace('"""', "'''").split()).rstrip('"') or "A network"
 
 
 def _function(signature: str, doc: str, lines: list[str]) -> str:
@@ -146,7 +148,8 @@ def _constants(system: LimitSystem, name: str, temporaries: Temporaries, scratch
     measures = [a for a in system.axes if a.is_measure and a.kind is not AxisKind.DATA]
     frozen = tuple(p.name for p in system.parameters if p.is_frozen)
     tables = [
-        f"TITLE = {_quoted(_plain(system.title))}",
+        # A title is a user's words: whatever stands in it, this line is one string.
+        f"TITLE = {json.dumps(_plain(system.title), ensure_ascii=False)}",
         f"DIGEST = {_quoted(name)}",
         "# Axes of every parameter's array.",
         _table("PARAMETERS", ((p.name, p.axes) for p in system.parameters)),
