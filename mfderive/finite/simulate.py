@@ -19,6 +19,7 @@ from ..algebra.arguments import (
     positive_number,
     whole_number,
 )
+from ..algebra.departure import departure_remedy, departure_words
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
@@ -29,15 +30,17 @@ from ..network.solve_options import PRECISIONS, SolveOptions
 from ..runs.between import legs_of
 from ..runs.divergence import divergence, noted, warn_of
 from ..runs.evaluation import evaluate_loss_error
+from ..runs.last_finite import last_finite
 from ..runs.schedule import observation_steps, times
-from ..runs.trajectory import Checkpoint, Trajectory
+from ..runs.trajectory import Checkpoint, Trajectory, is_finite
 from ..state.draw import initial_state, parameter_shapes, population_sizes
 from ..state.state import State, arrays_on
 from .finite_network import LARGEST_GRID, FiniteNetwork
 from .namespace import precision
+from .network_cause import network_cause
 from .network_fields import fields_of, system_of
 from .patches import patch_entries
-from .sgd import BATCH_BYTES, Sgd, network_ground
+from .sgd import BATCH_BYTES, Sgd, StepsAgain, network_ground
 from .velocity import require_equal_weights
 
 Array = Any
@@ -289,21 +292,41 @@ class _Run:
 
     def divergence(self, step: int, place: int, state: Arrays) -> str:
         """Where the numbers left the finite ones, and what to do."""
+        number, x, finite = step, self.x[:_PIECE], state
+        if not is_finite(state):
+            again = self.last_finite(step, place)
+            if again is not None:
+                number, finite = again[0] + 1, again[1]
+                x = self.network.source.batch(number, self.network.training.batch_size)[0][:_PIECE]
+        found = network_cause(self.finite, finite, x)
+        where = self.broken(state) if found is None else departure_words(*found)
+        advice = "" if found is None else departure_remedy(found[1])
+        last = ""
+        if self.rows:
+            before, curves = self.rows[-1]
+            last = f"; the last finite loss was {curves[place][0]:.4g} at t = {self.times[before]:.4g}"
+        usual = "Take a smaller learning rate, initial values of smaller size, or a larger width"
+        return (
+            f"the {self.description()} of '{self.network.title}', seed {self.seeds[place]}, diverged by "
+            f"t = {self.times[number]:.4g} (step {number}): {where}{last}. {advice or usual}"
+        )
+
+    def last_finite(self, step: int, place: int) -> tuple[int, Arrays] | None:
+        """The last step of a seed after which its parameters are finite, and its state then."""
+        if not self.points[place]:
+            return None
+        point = self.points[place][-1]
+        steps = StepsAgain(self.network, self.finite, {"steps": self.count, "precision": self.dtype})
+        return last_finite(steps.advance, point.state.arrays, point.step, step)
+
+    def broken(self, state: Arrays) -> str:
+        """The first parameter or field that is not finite."""
         broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
         if not broken:
             with np.errstate(all="ignore"):
                 fields = fields_of(self.finite, state, self.x[:_PIECE])
             broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
-        where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
-        last = ""
-        if self.rows:
-            before, curves = self.rows[-1]
-            last = f"; the last finite loss was {curves[place][0]:.4g} at t = {self.times[before]:.4g}"
-        return (
-            f"the {self.description()} of '{self.network.title}', seed {self.seeds[place]}, diverged by "
-            f"t = {self.times[step]:.4g} (step {step}): {where}{last}. "
-            "Take a smaller learning rate, initial values of smaller size, or a larger width"
-        )
+        return f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
 
     def description(self) -> str:
         """How progress bars and messages call this run."""

@@ -19,6 +19,8 @@ from ..runs.network_record import network_record
 from ..runs.schedule import observation_steps
 from ..runs.trajectory import Checkpoint, Ground, Trajectory, is_finite
 from ..state.state import State
+from ..tensor.first_departure import FirstDeparture
+from .cause import cause_at, cause_between, remedy, words
 from .feed import Feed
 from .grid import Clock
 from .stepping import LARGEST_PIECE, Problem, Stepper, StepsAgain, run_memory
@@ -110,22 +112,46 @@ class Run:
 
     def divergence(self, number: int, state: Arrays) -> str:
         """Where the numbers left the finite ones, and what to do."""
+        limit = f"the limit of '{self.network.title}'"
+        if not self.rows:
+            found = self.cause(state)
+            where = words(found) if found else self.broken(state)
+            advice = remedy(found) if found else ""
+            return (
+                f"{limit} is not finite where it starts (t = {self.clock.times[number]:.4g}): {where}. "
+                f"{advice or 'Look at the initial laws, and at what activations and loss are at such values'}"
+            )
+        found, number, where = self.traced(number, state)
+        advice = remedy(found) if found else ""
+        return (
+            f"{limit} diverged by t = {self.clock.times[number]:.4g} (step {number}): {where}; the last "
+            f"finite loss was {self.rows[-1][2]:.4g} at t = {self.rows[-1][0]:.4g}. "
+            f"{advice or 'Take a smaller learning rate (or time step), or initial values of smaller size'}"
+        )
+
+    def traced(self, number: int, state: Arrays) -> tuple[FirstDeparture | None, int, str]:
+        """The departure from the finite numbers, if it is found, the step that shows it, and where it is."""
+        if self.points and not is_finite(state):
+            # Steps move a state in place, so the last one that is kept is where the search begins.
+            first = max(kept for kept in self.kept if kept < number)
+            again = cause_between(self.stepper, self.points[-1].state.arrays, first, number)
+            if again is not None:
+                found = again.departure
+                return found, again.number, words(found) if found else self.broken(state)
+        found = self.cause(state) if is_finite(state) else None
+        return found, number, words(found) if found else self.broken(state)
+
+    def cause(self, state: Arrays) -> FirstDeparture | None:
+        """The operation that is not finite on the evaluation sample."""
+        return cause_at(self.problem.system, self.module, state, self.x, self.y)
+
+    def broken(self, state: Arrays) -> str:
+        """The first parameter or field that is not finite."""
         broken = [name for name, value in state.items() if name != "p" and not np.isfinite(value).all()]
         if not broken:
             fields = self.module.forward(state, self.x[:LARGEST_PIECE])
             broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
-        where = f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
-        if not self.rows:
-            return (
-                f"the limit of '{self.network.title}' is not finite where it starts: {where}. "
-                "Look at the initial laws, and at what activations and loss are at such values"
-            )
-        return (
-            f"the limit of '{self.network.title}' diverged by t = {self.clock.times[number]:.4g} "
-            f"(step {number}): {where}; the last finite loss was {self.rows[-1][2]:.4g} "
-            f"at t = {self.rows[-1][0]:.4g}. "
-            "Take a smaller learning rate (or time step), or initial values of smaller size"
-        )
+        return f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
 
     def finished(
         self, state: Arrays, resume: Trajectory | None, findings: tuple[Finding, ...] = ()

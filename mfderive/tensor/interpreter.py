@@ -37,13 +37,15 @@ def interpret(
     values, and the same equations with every factor replaced by its absolute value.
     """
     system = draw_noise(system)
-    run = _Run(system, state, np.asarray(x, float), np.asarray(y, float), weights)
+    run = Interpretation(system, state, np.asarray(x, float), np.asarray(y, float), weights)
     for equation in system.equations:
         run.equation(equation)
     return run.values, run.magnitudes
 
 
-class _Run:
+class Interpretation:
+    """The values of the fields of a system on a batch, equation by equation."""
+
     def __init__(
         self, system: LimitSystem, state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
     ) -> None:
@@ -57,6 +59,7 @@ class _Run:
             self.weights[axis.name] = np.asarray(state["p"][axis.name], float)
 
     def size(self, axis: str) -> int:
+        """How many positions an axis has."""
         known = self.system.axis[axis]
         if known.kind is AxisKind.FINITE:
             if known.size is None:
@@ -65,6 +68,7 @@ class _Run:
         return len(self.weights[axis])
 
     def equation(self, equation: Equation) -> None:
+        """Compute the field of an equation; what it reads is known."""
         shape = [self.size(index.axis) for index in equation.target]
         total, magnitude = np.zeros(shape), np.zeros(shape)
         for term in equation.terms:
@@ -93,6 +97,7 @@ class _Run:
         self.add(magnitude, term, grid, np.broadcast_to(scale * factor, shape))
 
     def read(self, table: Values, access: Access, grid: dict[Index, Array]) -> Array:
+        """The values of an access over a grid of positions, 0 where it reaches outside."""
         array = table[access.field]
         if not access.slots:
             return array
@@ -106,6 +111,7 @@ class _Run:
         return np.where(inside, array[tuple(np.broadcast_arrays(*clipped))], 0.0)
 
     def add(self, total: Array, term: Term, grid: dict[Index, Array], value: Array) -> None:
+        """Add the values of a term to the field that it belongs to, reduced, in place."""
         if not term.target:
             total += value.sum()
             return
