@@ -110,6 +110,12 @@ def _spec_path(text: str) -> Path:
         return path
     if path.is_dir():
         raise SpecError("this is a folder, not a spec file", file=text, remedy="Name a .toml file")
+    if path.exists():
+        raise SpecError(
+            "this is a pipe or a device, not a file",
+            file=text,
+            remedy="A spec from a pipe is read with - as SPEC: cat my_network.toml | mfderive show -",
+        )
     shipped = {spec.stem: spec for folder in _spec_folders() for spec in sorted(folder.glob("*.toml"))}
     if path.stem in shipped:
         remedy = f"The shipped spec of that name is {shipped[path.stem]}"

@@ -96,7 +96,8 @@ def _content(path: Path, file: str) -> bytes:
         if not path.exists():
             raise place.error("there is no such file", remedy="Give the path of a spec (.toml)")
         if not path.is_file():
-            raise place.error("this is not a file", remedy="Give the path of a spec (.toml)")
+            what = "a folder" if path.is_dir() else "a pipe or a device"
+            raise place.error(f"this is {what}, not a file", remedy="Give the path of a spec (.toml)")
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:

@@ -156,6 +156,8 @@ def locate(path: Path) -> Path:
             raise MfError(f"{path}: a folder must hold exactly one trajectory, found {listed}. Name the file")
         return found[0]
     file = path.with_suffix(".npz") if path.suffix == ".json" else path
+    if file.exists() and not file.is_file():
+        raise MfError(f"{file}: this is a pipe or a device, not a file. A trajectory is a file, <name>.npz")
     if not file.is_file():
         raise MfError(
             f"{file}: there is no such file. A trajectory is what Trajectory.save wrote, <name>.npz"

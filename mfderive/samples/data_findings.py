@@ -78,8 +78,7 @@ def large_inputs(network: Network) -> tuple[Finding, ...]:
     from ..forward.equations import forward_system
 
     source = network.source
-    options = dict(network.data.options)
-    if source.rows is None or not (source.facts.is_read) or "scale" in options or "range" in options:
+    if source.rows is None or not source.facts.is_read:
         return ()
     try:
         system = forward_system(network)

@@ -19,6 +19,8 @@ from .data_place import DataPlace, RowNames, few
 Array = Any
 
 _LISTED = 12
+# Whole numbers left out between labels are a gap up to so many for each label that is there.
+_MOST_HOLES = 3
 
 
 def asked_targets(loss: Loss) -> Targets:
@@ -132,8 +134,8 @@ def _gaps(found: Sequence[Any], classes: Classes, outputs: int | None) -> tuple[
     if not all(isinstance(label, int) and not isinstance(label, bool) for label in found):
         return ()
     holes = found[-1] - found[0] + 1 - len(found)
-    # Far apart, or -1 and 1: names rather than numbers that were counted up.
-    if not 0 < holes < len(found) or list(found) == [-1, 1]:
+    # Very far apart, or -1 and 1: names rather than numbers that were counted up.
+    if not 0 < holes <= _MOST_HOLES * len(found) or list(found) == [-1, 1]:
         return ()
     left_out = tuple(sorted(set(range(found[0], found[-1] + 1)) - set(found)))
     return (Finding.of(FindingKind.LABEL_GAP, labels=tuple(found), left_out=left_out),)

@@ -113,6 +113,7 @@ def test_probabilities_are_no_labels():
 @pytest.mark.parametrize(
     ("labels", "outputs", "expected", "words"),
     [
+        ([0, 2, 5], None, [GAP], "never occur"),
         ([1, 2, 4], None, [GAP], "run from 1 to 4, but 3 never occurs: the network has 3 outputs"),
         ([0, 2], None, [GAP], "1 never occurs"),
         ([10, 20, 30], None, [], ""),  # names, not numbers that were counted up
