@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .errors import ArgumentError as ArgumentError
     from .errors import DataError as DataError
     from .errors import DivergenceError as DivergenceError
+    from .errors import DivergenceWarning as DivergenceWarning
     from .errors import MfError as MfError
     from .errors import ResourceError as ResourceError
     from .errors import SpecError as SpecError
@@ -56,6 +57,7 @@ _HOME = {
     "ConnectionKind": "forward.kinds",
     "DataError": "errors",
     "DivergenceError": "errors",
+    "DivergenceWarning": "errors",
     "Finding": "algebra.findings",
     "ForwardSystem": "algebra.system",
     "LimitSystem": "algebra.system",

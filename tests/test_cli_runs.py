@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.cli import INTERRUPTED, main, running
+from mfderive.cli import INTERRUPTED, commands, main, running
 from mfderive.report.run_folder import open_folder, tidy
 from mfderive.runs.folder_lock import LOCK, owner_of, take_lock
 
@@ -347,3 +347,16 @@ def test_temporary_files_of_killed_processes_are_removed(tmp_path):
     write_text(tmp_path / "verdict.json", "whole")
     assert f".verdict.json.{process.pid}-1.tmp" not in names(tmp_path)
     assert f".verdict.json.{os.getpid()}-1.tmp" in names(tmp_path)
+
+
+def test_networks_that_were_trained_before_one_failed_are_kept(capsys, spec, tmp_path, monkeypatch):
+    trained = commands.trained
+
+    def first_only(*arguments):
+        yield next(iter(trained(*arguments)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "trained", first_only)
+    assert main(["simulate", spec, "--quiet"]) == INTERRUPTED
+    assert "interrupted. What was trained until then is in runs/tiny-networks" in capsys.readouterr().err
+    assert names(tmp_path / "runs/tiny-networks")[0] == "network-4-1.json"

@@ -163,9 +163,14 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
     folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-networks")
     paths: list[Any] = []
     saved: list[str] = []
-    for group in trained(network, arguments, arguments.seed):
-        paths += group
-        saved += [str(path.save(folder)) for path in group]
+    try:
+        for group in trained(network, arguments, arguments.seed):
+            paths += group
+            saved += [str(path.save(folder)) for path in group]
+    except BaseException as error:
+        if saved:
+            error.add_note(f"What was trained until then is in {folder}")
+        raise
     rows = final_table([curve_of(path) for path in paths])
     found = [finding for path in paths for finding in told(path)]
     data = {"trajectories": saved, "final": rows, "findings": found}
