@@ -153,12 +153,18 @@ def _layout(
     if isinstance(system, Reduced):
         return system
     if resume is not None and system is None:
-        return resume.reduced
+        return resume.reduced if resume.network is network else _own(network, resume.reduced)
     if isinstance(initial, State) and isinstance(initial.layout, Reduced) and system is None:
-        return initial.layout
+        return _own(network, initial.layout)
     if initial is None and resume is None:
         return limit_to_solve(network, options, system)
     return Reduced.identity(system or derive(network))
+
+
+def _own(network: Network, layout: Reduced) -> Reduced:
+    """The network's own limit through the passes of a layout: a state may come from another network."""
+    full = derive(network)
+    return layout if layout.full is full else reduced_by(full, layout.names)
 
 
 def limit_to_solve(network: Network, options: SolveOptions, system: LimitSystem | None = None) -> Reduced:

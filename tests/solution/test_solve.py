@@ -102,3 +102,11 @@ def test_infinite_weights_behind_a_finite_loss_are_seen(kind):
     net = mf.load(document)
     with pytest.raises(DivergenceError, match=r"'h1.weight' is not finite"):
         mf.solve(net, nodes=8) if kind == "limit" else mf.simulate(net, 8, precision="float64")
+
+
+def test_a_state_of_another_network_is_solved_by_this_ones_limit():
+    """A state says through which passes it came, not which equations move it: here the activation differs."""
+    net = mf.load(Path(__file__).resolve().parents[2] / "specs" / "three_layer.toml")
+    other = net.replace(layers={"h2": {"activation": "tanh"}})
+    start = mf.solve(net, steps=1).at(0.0)
+    assert np.array_equal(mf.solve(other, steps=3, initial=start).loss, mf.solve(other, steps=3).loss)
