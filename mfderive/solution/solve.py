@@ -189,7 +189,7 @@ def _ground(path: Trajectory) -> Ground:
             arrays_on(point.state.arrays, reduced)
     except StateError as error:
         raise StateError(
-            f"this solution does not live on its network's limit (it was solved with a system of its own, or "
+            "this solution does not live on its network's limit (it was solved with a system of its own, or "
             f"its arrays were edited), and nothing can evaluate it: {error}"
         ) from error
     return ground_of(path.network, reduced, generate(reduced))

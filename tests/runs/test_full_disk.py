@@ -142,31 +142,24 @@ def test_sizes_read_well():
 
 
 COMMANDS = [
-    ["solve", "tiny.toml"],
-    ["simulate", "tiny.toml", "--widths", "4"],
-    ["generate", "tiny.toml"],
-    ["run", "tiny.toml", "--effort", "none"],
-    ["derive", "tiny.toml", "--output", "equations.txt"],
-    ["new", "another"],
+    *((after, ["solve", "tiny.toml"]) for after in (0, 1)),
+    *((after, ["simulate", "tiny.toml", "--widths", "4"]) for after in (0, 1, 3)),
+    *((after, ["generate", "tiny.toml"]) for after in (0, 1)),
+    *((after, ["run", "tiny.toml", "--effort", "none"]) for after in (0, 1, 5)),
+    (0, ["derive", "tiny.toml", "--output", "equations.txt"]),
+    (0, ["new", "another"]),
 ]
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
-@pytest.mark.parametrize("after", [0, 1, 5])
+@pytest.mark.parametrize(("after", "words"), COMMANDS, ids=str)
 def test_commands_on_a_full_disk(capsys, spec, tmp_path, monkeypatch, words, after):
     """Exit code 2 or 3, one line, no empty folder; whatever there was is as it was."""
     (tmp_path / "equations.txt").write_text("earlier")
-    for command in ("derive", "new"):
-        if words[0] == command and after:
-            pytest.skip("this command writes one file")
     refuse(monkeypatch, after)
     code = main([*words, "--quiet"])
     message = capsys.readouterr().err
     monkeypatch.undo()
     os.chdir(tmp_path)
-    if code == 0:
-        assert after > 0  # it wrote no more files than the disk took
-        return
     assert code in (2, 3) and "the disk is full" in message and "Traceback" not in message, message
     assert message.count("\n") == 1
     assert (tmp_path / "equations.txt").read_text() == "earlier"
