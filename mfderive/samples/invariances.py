@@ -30,7 +30,7 @@ def data_law(network: Network) -> DataLaw | None:
     source, shape = network.source, network.input_shape
     if source is None or shape is None:
         return None
-    kind = "given" if getattr(source, "given", None) is not None else network.data.kind
+    kind = "given" if source.given is not None else network.data.kind
     known = _LAWS.get(kind)
     rows = source.rows
     if rows is not None or known is None:

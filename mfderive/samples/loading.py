@@ -82,8 +82,7 @@ def change(network: Network, changes: Mapping[str, Any]) -> Network:
         check_batch(changed)
         forward_system(changed)
         return changed
-    # Laws are never given: only a fixed sample says whether its arrays came from a caller.
-    if getattr(network.source, "given", None) is not None and network.given is None:
+    if network.source.given is not None and network.given is None:
         raise ArgumentError(
             "the data of this network was given as arrays, which a stored run does not keep, so that they "
             "cannot be read in another way. Load the spec with data=(x, y), and change that network"

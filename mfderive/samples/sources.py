@@ -61,6 +61,10 @@ class DataSource(Protocol):
         """The data seed."""
 
     @property
+    def given(self) -> str | None:
+        """The digest of the arrays that a caller gave; None where the data is drawn or read."""
+
+    @property
     def facts(self) -> DataFacts:
         """What was found in the data and done to it."""
 
@@ -101,6 +105,11 @@ class LawSource(Shown):
     rows: int | None = None
     law: StandardLaw | None = None
     facts: DataFacts = field(default_factory=lambda: DataFacts(is_read=False))
+
+    @property
+    def given(self) -> str | None:
+        """None: a law is drawn, not given."""
+        return None
 
     def _summary(self) -> Iterator[str]:
         shape = " x ".join(map(str, self.input_shape))

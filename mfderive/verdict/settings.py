@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..algebra.arguments import (
@@ -140,11 +140,6 @@ def _seeds(seeds: Any) -> int:
     if count < 2:
         raise ArgumentError(f"seeds is {count}; a check needs at least 2 networks per width")
     return count
-
-
-def other_seeds(settings: Settings, factor: int) -> Settings:
-    """The same settings with ``factor`` times the seeds: what an undecided check asks for."""
-    return replace(settings, seeds=settings.seeds * factor)
 
 
 def summary(settings: Settings) -> dict[str, Any]:
