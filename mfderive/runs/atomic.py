@@ -73,7 +73,9 @@ def make_folder(folder: Path) -> list[Path]:
         remove_empty(missing)
         if problem.errno in FULL:
             raise disk_full(folder, problem) from problem
-        raise MfError(f"{folder}: this folder cannot be made: {problem.strerror}") from problem
+        file = next((each for each in (folder, *folder.parents) if each.exists() and not each.is_dir()), None)
+        reason = problem.strerror if file is None else f"{file} is a file"
+        raise MfError(f"the folder {folder} cannot be made: {reason}. Name another folder") from problem
     return missing
 
 

@@ -41,7 +41,8 @@ def test_a_reduced_limit_reads_like_its_system():
     assert reduced.names == system.passes == ("closure", "exchangeability")
     for part in ("forward", "backward", "evolution", "scalings"):
         assert getattr(reduced, part) == getattr(system, part)
-    assert str(reduced) == str(system) and reduced._repr_html_() == system._repr_html_()
+    assert str(reduced) == str(system)
+    assert system._repr_html_() in reduced._repr_html_() and "closure" in reduced._repr_html_()
     assert str(reduced.forward["h2"]) == str(system.forward["h2"])
     assert mf.generate(reduced) is mf.generate(system)
 
