@@ -13,6 +13,7 @@ from .laws import Variable, VariableKind
 from .memo import once
 from .showing import Shown, names, short, words
 from .terms import Affine, Axis, AxisKind, Equation, Field, Index, Role, Slot, SlotMap, Term
+from .update_rules import Learning
 
 System = TypeVar("System", bound="ForwardSystem")
 
@@ -82,6 +83,8 @@ PARTS = {
     "forward": frozenset({Role.FORWARD, Role.FROZEN}),
     "backward": frozenset({Role.ADJOINT}),
     "evolution": frozenset({Role.VELOCITY}),
+    "motion": frozenset({Role.MOTION, Role.NEXT}),
+    "flow": frozenset({Role.FLOW}),
 }
 
 
@@ -91,7 +94,8 @@ class ForwardSystem(Shown):
 
     ``fields`` has x and y (role INPUT), every variable and every computed field; ``equations`` is one list
     in the order of evaluation, and the role of an equation is that of its field. The last forward equation
-    computes ``loss`` (per sample). Everything else of the program follows from this object.
+    computes ``loss`` (per sample). ``learning`` is how the parameters learn; the memories of its rule are
+    variables. Everything else of the program follows from this object.
     """
 
     title: str
@@ -99,6 +103,7 @@ class ForwardSystem(Shown):
     fields: tuple[Field, ...]
     variables: tuple[Variable, ...]
     equations: tuple[Equation, ...]
+    learning: Learning = Learning()
 
     def __str__(self) -> str:
         return _printer().text(self)
@@ -135,6 +140,19 @@ class ForwardSystem(Shown):
     def evolution(self) -> Equations:
         """The evolution G, one equation per trained parameter (none of a system that was not derived)."""
         return self.part("evolution")
+
+    @cached_property
+    def motion(self) -> Equations:
+        """What a step makes of G: the variables after it.
+
+        None where a step of SGD is all: parameter + alpha * rate * G for every trained parameter.
+        """
+        return self.part("motion")
+
+    @cached_property
+    def flow(self) -> Equations:
+        """The derivatives of the variables in time, where they are not rate * G (and 0 of memories)."""
+        return self.part("flow")
 
     @cached_property
     def equation_of(self) -> dict[str, Equation]:
@@ -177,6 +195,24 @@ class ForwardSystem(Shown):
     def velocity_of(self) -> dict[str, str]:
         """The name of the velocity G of each trained parameter: minus its functional gradient."""
         return {field.of: field.name for field in self.fields if field.role is Role.VELOCITY}
+
+    @cached_property
+    def next_of(self) -> dict[str, str]:
+        """The name of the next value of each variable that a learning rule moves by an equation of its own."""
+        return {field.of: field.name for field in self.fields if field.role is Role.NEXT}
+
+    @cached_property
+    def flow_of(self) -> dict[str, str]:
+        """The name of the derivative in time of each variable that has an equation for it."""
+        return {field.of: field.name for field in self.fields if field.role is Role.FLOW}
+
+    @cached_property
+    def memories_of(self) -> dict[str, tuple[Variable, ...]]:
+        """The memories of each parameter."""
+        return {
+            parameter.name: tuple(v for v in self.variables if v.of == parameter.name)
+            for parameter in self.parameters
+        }
 
     @cached_property
     def populations(self) -> tuple[Axis, ...]:

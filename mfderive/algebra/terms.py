@@ -212,10 +212,23 @@ class Role(StrEnum):
     FROZEN = "frozen"  # a forward field that the reverse pass does not differentiate
     ADJOINT = "adjoint"  # D: derivative of the sample's loss
     VELOCITY = "velocity"  # G: minus the functional gradient
+    MEMORY = "memory"  # what a learning rule remembers of a parameter, part of the state
+    CLOCK = "clock"  # given at every step: its size alpha, its number k, the time t, the rate of a parameter
+    DRAW = "draw"  # standard normal numbers, drawn at every step for each entry of a parameter
+    MOTION = "motion"  # what a learning rule computes of all gradients: the factor of clipping
+    NEXT = "next"  # a parameter or a memory after a step
+    FLOW = "flow"  # the derivative of a parameter or a memory in time
 
 
 # How the names of derived fields begin; everything else asks ``Field.of`` and ``Field.role``.
-_DERIVED_NAMES = {Role.ADJOINT: "adj", Role.VELOCITY: "d"}
+_DERIVED_NAMES = {
+    Role.ADJOINT: "adj",
+    Role.VELOCITY: "d",
+    Role.NEXT: "next",
+    Role.FLOW: "flow",
+    Role.DRAW: "draw",
+    Role.CLOCK: "rate",
+}
 
 # Parts of a layer that the program itself names (a person names the others).
 PREACTIVATION = "h"  # what connections add to unless `into` names another pre-activation
@@ -228,7 +241,8 @@ BIAS_PART = "bias"
 class Field:
     """A function on axes. The order of ``axes`` is the layout of its array.
 
-    ``of`` names the field that this one is the adjoint, the velocity or the memory of ("" for any other).
+    ``of`` names the field that this one is the adjoint, the velocity, the memory, the next value, ... of (""
+    for any other).
     ``owner`` is the layer that it belongs to ("x", "output" and "loss" are owners too), ``part`` what it is
     there: a pre-activation ("h" or a name of its own), "out", a helper such as "mean1", "weight", "bias" or
     the name of a parameter. ``given`` is the name that a spec gave a weight. ``step`` counts the recurrent
@@ -247,6 +261,6 @@ class Field:
     step: int = 0
 
     def derived(self, role: Role) -> Field:
-        """The adjoint or velocity field of this field: the same axes, owner, part and step."""
+        """The adjoint, velocity, next value, ... of this field: the same axes, owner, part and step."""
         name = f"{_DERIVED_NAMES[role]} {self.name}"
         return replace(self, name=name, role=role, hidden=False, of=self.name)

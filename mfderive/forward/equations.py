@@ -30,6 +30,7 @@ from .builder import GROUPS, POSITIONS, STEPS, Shape
 from .declarations import field_name
 from .kind import Positions, Reading, Site
 from .layer_shapes import Shapes
+from .learning import with_learning
 from .local_names import make_term
 from .objective import loss_equations
 from .readings import made_axes, read_source
@@ -56,7 +57,7 @@ def _stated(network: Network) -> ForwardSystem:
             builder.need(layer.name, step)
     builder.output()
     loss_equations(builder, network)
-    return builder.system()
+    return with_learning(builder.system(), network)
 
 
 class ForwardBuilder(Shapes):
@@ -134,8 +135,8 @@ class ForwardBuilder(Shapes):
             return
         target = canonical_indices(self.shapes[layer.name].axes)
         statistics = self.statistics_of(layer, step)
-        expression = statistics.replaced(layer.activation)
-        term = make_term(target, (), expression, statistics.known, statistics.unknown)
+        expression = statistics(layer.activation)
+        term = make_term(target, (), expression, statistics.reads, statistics.unknown)
         self.equation(
             f"{field_name(layer.name, step)}.{OUTPUT_PART}",
             target,

@@ -165,12 +165,25 @@ class DataSpec(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Training(Shown):
-    """Step k = 1, 2, ... uses alpha_k = learning_rate * schedule(k); ``schedule`` is an expression in k."""
+    """Step k = 1, 2, ... uses alpha_k = learning_rate * schedule(k); ``schedule`` is an expression in k.
+
+    ``optimizer`` names a row of the table of learning rules, ``constants`` are all of its constants.
+    ``weight_decay`` and ``noise`` are (name, value) pairs: the name of a parameter ("h2.weight"), or "" for
+    all parameters that have no pair of their own. ``decoupled`` None: as the rule has it. ``clip`` is the
+    largest norm of the gradient in L2(P); ``dropout`` are (layer, probability that a neuron is left out).
+    """
 
     learning_rate: float
     steps: int
     batch_size: int | str = 100  # or "all"
     schedule: sp.Expr = sp.Integer(1)
+    optimizer: str = "sgd"
+    constants: tuple[tuple[str, float], ...] = ()
+    weight_decay: tuple[tuple[str, float], ...] = ()
+    decoupled: bool | None = None
+    noise: tuple[tuple[str, float], ...] = ()
+    clip: float | None = None
+    dropout: tuple[tuple[str, float], ...] = ()
 
 
 # What reads a changed document and finds its data again: :mod:`mfderive.samples.loading` enters itself here.
