@@ -13,7 +13,7 @@ from .laws import Variable, VariableKind
 from .memo import once
 from .showing import Shown, names, short, words
 from .terms import Affine, Axis, AxisKind, Equation, Field, Index, Role, Slot, SlotMap, Term
-from .update_rules import Learning
+from .update_rules import SGD, Learning
 
 System = TypeVar("System", bound="ForwardSystem")
 
@@ -103,7 +103,7 @@ class ForwardSystem(Shown):
     fields: tuple[Field, ...]
     variables: tuple[Variable, ...]
     equations: tuple[Equation, ...]
-    learning: Learning = Learning()
+    learning: Learning = SGD
 
     def __str__(self) -> str:
         return _printer().text(self)
@@ -198,7 +198,7 @@ class ForwardSystem(Shown):
 
     @cached_property
     def next_of(self) -> dict[str, str]:
-        """The name of the next value of each variable that a learning rule moves by an equation of its own."""
+        """The name of the next value of each variable whose step is an equation of its own."""
         return {field.of: field.name for field in self.fields if field.role is Role.NEXT}
 
     @cached_property

@@ -175,6 +175,10 @@ class Learning:
         return self.program == plain and not self.decay and not self.noise and self.clip is None
 
 
+# Plain stochastic gradient descent: how parameters learn unless a network says otherwise.
+SGD = Learning()
+
+
 def _beta(name: str, meaning: str, default: float) -> RuleConstant:
     return RuleConstant(name, meaning, default, 0.0, 1.0, "both")
 
