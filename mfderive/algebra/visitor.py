@@ -1,8 +1,9 @@
-"""The one visitor of expressions: a memoised fold over sympy trees of the closed table.
+"""The one visitor of expressions, and the memoised fold over sympy trees of the closed table.
 
-A fold says what a number, a symbol, a sum, a product, a power and a function of the closed table are worth,
-given what their arguments are worth. Common subexpressions are visited once, and a node that the table does
-not know raises: nothing falls back silently.
+A visitor says what a number, a symbol, a sum, a product, a power and a function of the closed table are
+worth. A fold says it given what their arguments are worth; a visitor that is no fold chooses which arguments
+it visits, and in which order. Common subexpressions are visited once, and a node that the table does not
+know raises: nothing falls back silently.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class UnknownNodeError(MfError, TypeError):
     """An expression holds a node that the closed table does not know: a fault of whoever built it."""
 
 
-class Fold(ABC, Generic[T]):
-    """A function of expressions that is stated node by node; call it on an expression.
+class Visitor(ABC, Generic[T]):
+    """A function of expressions that is stated by the kind of their outermost node; call it on an expression.
 
     ``known`` gives values of nodes (symbols mostly) before anything is visited.
     """
@@ -39,20 +40,29 @@ class Fold(ABC, Generic[T]):
         return self.known[expression]
 
     def _visit(self, node: sp.Expr) -> T:
+        if self.is_number(node):
+            return self.number(node)
         if isinstance(node, sp.Symbol):
             return self.symbol(node)
-        if isinstance(node, (sp.Number, sp.NumberSymbol)):
-            return self.number(node)
         name = type(node).__name__
-        is_function = isinstance(node, ClosedFunction) and name in FUNCTIONS
-        if not is_function and not isinstance(node, (sp.Add, sp.Mul, sp.Pow)):
-            raise UnknownNodeError(f"'{node}' ({name}) is not in the closed table of functions")
-        parts = [self(argument) for argument in node.args]
-        if is_function:
-            return self.function(node, name, parts)
+        if isinstance(node, ClosedFunction) and name in FUNCTIONS:
+            return self.visit_function(node, name)
         if isinstance(node, sp.Pow):
-            return self.power(node, *parts)
-        return self.add(node, parts) if isinstance(node, sp.Add) else self.mul(node, parts)
+            return self.visit_power(node)
+        if isinstance(node, sp.Add):
+            return self.visit_add(node)
+        return self.visit_mul(node) if isinstance(node, sp.Mul) else self.other(node)
+
+    def is_number(self, node: sp.Expr) -> bool:
+        """Whether a node is taken for one number."""
+        return isinstance(node, (sp.Number, sp.NumberSymbol))
+
+    def other(self, node: sp.Expr) -> T:
+        """A node that is not in the closed table. Raises UnknownNodeError."""
+        raise UnknownNodeError(
+            f"'{node}' ({type(node).__name__}) is not in the closed table of functions; known are sums, "
+            f"products, powers, numbers, symbols and {', '.join(FUNCTIONS)}"
+        )
 
     @abstractmethod
     def number(self, node: sp.Expr) -> T:
@@ -61,6 +71,45 @@ class Fold(ABC, Generic[T]):
     def symbol(self, node: sp.Symbol) -> T:
         """A symbol that ``known`` did not give."""
         raise KeyError(node.name)
+
+    @abstractmethod
+    def visit_add(self, node: sp.Expr) -> T:
+        """A sum, whose summands are still to be visited."""
+
+    @abstractmethod
+    def visit_mul(self, node: sp.Expr) -> T:
+        """A product, whose factors are still to be visited."""
+
+    @abstractmethod
+    def visit_power(self, node: sp.Expr) -> T:
+        """A power, whose base and exponent are still to be visited."""
+
+    @abstractmethod
+    def visit_function(self, node: sp.Expr, name: str) -> T:
+        """A function of the closed table, by its name there; its arguments are still to be visited."""
+
+
+class Fold(Visitor[T]):
+    """A visitor that visits all arguments of a node first, in their order."""
+
+    def visit_add(self, node: sp.Expr) -> T:
+        """A sum of visited parts."""
+        return self.add(node, self._parts(node))
+
+    def visit_mul(self, node: sp.Expr) -> T:
+        """A product of visited parts."""
+        return self.mul(node, self._parts(node))
+
+    def visit_power(self, node: sp.Expr) -> T:
+        """A power of visited parts."""
+        return self.power(node, *self._parts(node))
+
+    def visit_function(self, node: sp.Expr, name: str) -> T:
+        """A function of visited parts."""
+        return self.function(node, name, self._parts(node))
+
+    def _parts(self, node: sp.Expr) -> list[T]:
+        return [self(argument) for argument in node.args]
 
     @abstractmethod
     def add(self, node: sp.Expr, parts: list[T]) -> T:
@@ -77,3 +126,31 @@ class Fold(ABC, Generic[T]):
     @abstractmethod
     def function(self, node: sp.Expr, name: str, parts: list[T]) -> T:
         """A function of the closed table, by its name there."""
+
+
+class Rewriting(Fold[sp.Expr]):
+    """The fold that builds an expression again out of its visited parts; override where something changes."""
+
+    def number(self, node: sp.Expr) -> sp.Expr:
+        """The number itself."""
+        return node
+
+    def symbol(self, node: sp.Symbol) -> sp.Expr:
+        """The symbol itself."""
+        return node
+
+    def add(self, node: sp.Expr, parts: list[sp.Expr]) -> sp.Expr:
+        """The sum of the parts."""
+        return node.func(*parts)
+
+    def mul(self, node: sp.Expr, parts: list[sp.Expr]) -> sp.Expr:
+        """The product of the parts."""
+        return node.func(*parts)
+
+    def power(self, node: sp.Expr, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+        """The power of the parts."""
+        return node.func(base, exponent)
+
+    def function(self, node: sp.Expr, name: str, parts: list[sp.Expr]) -> sp.Expr:
+        """The function of the parts."""
+        return node.func(*parts)

@@ -10,6 +10,7 @@ import sympy as sp
 from ..algebra.functions import call
 from ..algebra.parser import NEURONS
 from ..algebra.terms import Access, Affine, AxisKind, Index, Slot, Term
+from ..algebra.visitor import Rewriting
 from ..errors import SpecError
 from ..network.network import AxisReduction, Layer
 from .builder import STEPS, Builder
@@ -23,10 +24,10 @@ class StatisticsBuilder(Builder, Protocol):
         """What replaces the statistics in a layer's activation at a step."""
 
 
-class Statistics:
-    """Replaces the statistics in the activation of one layer (at one step) by symbols.
+class Statistics(Rewriting):
+    """Replaces the statistics in the activation of one layer (at one step) by symbols: call it on that.
 
-    ``known`` maps names to what they read: the pre-activations and parameters, then the statistics too.
+    ``reads`` maps names to what they read: the pre-activations and parameters, then the statistics too.
     """
 
     def __init__(
@@ -37,24 +38,23 @@ class Statistics:
         target: tuple[Index, ...],
         local: dict[str, Access],
     ) -> None:
+        super().__init__()
         self.builder, self.layer, self.step, self.target = builder, layer, step, target
-        self.known = dict(local)
+        self.reads = dict(local)
         self.replacements: dict[sp.Expr, sp.Expr] = {}
 
-    def replaced(self, expression: sp.Expr) -> sp.Expr:
-        """The expression with statistics replaced; innermost first, so that an outer one reads an inner."""
-        if not expression.args:
-            return expression
-        if isinstance(expression, AxisReduction):
-            operation, inner, axis = expression.args
-            if str(axis) == STEPS:
-                return self.over_steps(str(operation), inner)
-            key = AxisReduction(operation, self.replaced(inner), axis)
-            if key not in self.replacements:
-                over = self.over(str(operation), str(axis))
-                self.replacements[key] = self.statistic(str(operation), key.args[1], over, self.target)
-            return self.replacements[key]
-        return expression.func(*(self.replaced(argument) for argument in expression.args))
+    def other(self, node: sp.Expr) -> sp.Expr:
+        """A statistic, as the symbol that reads it; innermost first, so that an outer one reads an inner."""
+        if not isinstance(node, AxisReduction):
+            return super().other(node)
+        operation, inner, axis = node.args
+        if str(axis) == STEPS:
+            return self.over_steps(str(operation), inner)
+        key = AxisReduction(operation, self(inner), axis)
+        if key not in self.replacements:
+            over = self.over(str(operation), str(axis))
+            self.replacements[key] = self.statistic(str(operation), key.args[1], over, self.target)
+        return self.replacements[key]
 
     def statistic(
         self, operation: str, inner: sp.Expr, over: tuple[Index, ...], full: tuple[Index, ...]
@@ -102,15 +102,15 @@ class Statistics:
         key = AxisReduction(sp.Symbol(operation), inner, sp.Symbol(STEPS))
         stack, index = first.stacked(inner)
         if key not in first.replacements:
-            first.known[stack.field] = stack
+            first.reads[stack.field] = stack
             full = (*self.target, index)
             first.replacements[key] = first.statistic(operation, sp.Symbol(stack.field), (index,), full)
         result = first.replacements[key]
         # softmax is read at this step, the others have no step any more.
         here = sp.Symbol(f"{stack.field} at {self.step}")
-        self.known[here.name] = Access(stack.field, (*self.target, Affine((), self.step - 1)))
+        self.reads[here.name] = Access(stack.field, (*self.target, Affine((), self.step - 1)))
         for symbol in result.free_symbols:
-            self.known.setdefault(symbol.name, first.known[symbol.name])
+            self.reads.setdefault(symbol.name, first.reads[symbol.name])
         return result.xreplace({sp.Symbol(stack.field): here})
 
     def stacked(self, inner: sp.Expr) -> tuple[Access, Index]:
@@ -123,7 +123,7 @@ class Statistics:
             for step in self.builder.steps(self.layer):
                 own = self.builder.statistics_of(self.layer, step)
                 slots: tuple[Slot, ...] = (*self.target, Affine((), step - 1))
-                terms.append(make_term(slots, (), own.replaced(inner), own.known, own.unknown))
+                terms.append(make_term(slots, (), own(inner), own.reads, own.unknown))
             number = sum(str(known.args[0]) == "stack" for known in self.replacements) + 1
             part = f"stack{number}"
             name = f"{self.layer.name}.{part}"
@@ -151,17 +151,17 @@ class Statistics:
             target,
             reduced,
             expression,
-            self.known,
+            self.reads,
             frozen=frozen,
             selector=selector,
             unknown=self.unknown,
         )
-        self.known[access.field] = access
+        self.reads[access.field] = access
         return sp.Symbol(access.field)
 
     def unknown(self, name: str) -> SpecError:
         """An expression names what the layer does not have."""
-        return self.builder.unknown(self.layer.table, name, self.known)
+        return self.builder.unknown(self.layer.table, name, self.reads)
 
     def error(self, problem: str, remedy: str) -> SpecError:
         """An error in the activation."""

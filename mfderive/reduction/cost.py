@@ -9,6 +9,7 @@ import sympy as sp
 
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Term
+from ..algebra.visitor import Fold
 from ..state.ensembles import Ensemble
 
 # The number of nodes of every population at which systems are compared.
@@ -17,13 +18,13 @@ NODES = 1000
 
 @dataclass(frozen=True)
 class Cost:
-    """``values``: numbers in the state; ``work``: floating-point operations a sample of a step."""
+    """``values``: numbers in the state; ``work``: floating-point operations per sample of a step."""
 
     values: int
     work: int
 
     def __str__(self) -> str:
-        return f"{count_words(self.values)} state values and {count_words(self.work)} operations a sample"
+        return f"{count_words(self.values)} state values and {count_words(self.work)} operations per sample"
 
 
 def cost(system: LimitSystem, sizes: Mapping[str, int]) -> Cost:
@@ -35,11 +36,11 @@ def cost(system: LimitSystem, sizes: Mapping[str, int]) -> Cost:
     nodes.
     """
     values = sum(_product(system, parameter.axes, sizes) for parameter in system.parameters)
-    work = 0
+    work, count = 0, _Operations()
     for equation in system.equations:
         for term in equation.terms:
             axes = tuple(index.axis for index in term.indices)
-            work += (_operations(term.expression) + _additions(term)) * _product(system, axes, sizes)
+            work += (count(term.expression) + _additions(term)) * _product(system, axes, sizes)
     return Cost(values, work)
 
 
@@ -69,16 +70,37 @@ def _additions(term: Term) -> int:
     return 0 if term.is_pointwise else 1
 
 
-def _operations(expression: sp.Expr) -> int:
-    """Operations of an expression: one a binary operation or function, none for numbers in front."""
-    if expression.is_Atom:
+class _Operations(Fold[int]):
+    """See :func:`operations`."""
+
+    def number(self, node: sp.Expr) -> int:
+        """A number is there."""
         return 0
-    inner = sum(_operations(argument) for argument in expression.args)
-    if expression.is_Mul:
-        return inner + sum(1 for argument in expression.args if not argument.is_Number) - 1
-    if expression.is_Add:
-        return inner + len(expression.args) - 1
-    return inner + 1
+
+    def symbol(self, node: sp.Symbol) -> int:
+        """A value is there."""
+        return 0
+
+    def add(self, node: sp.Expr, parts: list[int]) -> int:
+        """One addition between every two summands."""
+        return sum(parts) + len(parts) - 1
+
+    def mul(self, node: sp.Expr, parts: list[int]) -> int:
+        """One multiplication between every two factors; a number in front is free."""
+        return sum(parts) + sum(1 for factor in node.args if not factor.is_Number) - 1
+
+    def power(self, node: sp.Expr, base: int, exponent: int) -> int:
+        """One operation."""
+        return base + exponent + 1
+
+    def function(self, node: sp.Expr, name: str, parts: list[int]) -> int:
+        """One operation."""
+        return sum(parts) + 1
+
+
+def operations(expression: sp.Expr) -> int:
+    """Operations of one expression: one per binary operation or function, none for numbers in front."""
+    return _Operations()(expression)
 
 
 def count_words(number: int) -> str:

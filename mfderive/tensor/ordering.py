@@ -43,9 +43,9 @@ class SortKeys(Fold[str]):
     def __init__(self, ranks: Ranks) -> None:
         super().__init__({symbol: f"1{rank}" for symbol, rank in ranks.items()})
 
-    def _visit(self, node: sp.Expr) -> str:
-        # An expression of numbers alone (pi / 4) is one number.
-        return self.number(node) if is_number(node) else super()._visit(node)
+    def is_number(self, node: sp.Expr) -> bool:
+        """An expression of numbers alone (pi / 4) is one number."""
+        return is_number(node)
 
     def number(self, node: sp.Expr) -> str:
         """A number, by its value."""

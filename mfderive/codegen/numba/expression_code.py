@@ -10,21 +10,13 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from ...algebra.functions import FUNCTIONS, ClosedFunction, split_inside
-from ...algebra.visitor import UnknownNodeError
+from ...algebra.functions import split_inside
+from ...algebra.visitor import Visitor
 from ...tensor.ordering import Ranks, SortKeys, is_negative, is_number, number_value, ordered
 from .function_code import CODE
 
 Names = Mapping[sp.Symbol, str]
 Written = tuple[str, int]  # text, and how tightly it binds: 0 a sum, 1 a product, 2 a power, 3 an atom
-
-
-def unknown_node(expression: sp.Expr) -> UnknownNodeError:
-    """The error for a node that no printer knows."""
-    return UnknownNodeError(
-        f"code generation does not know the node '{type(expression).__name__}' in '{expression}'; "
-        f"known: sums, products, powers, numbers, symbols and {', '.join(FUNCTIONS)}"
-    )
 
 
 def number_text(expression: sp.Expr) -> str:
@@ -34,50 +26,57 @@ def number_text(expression: sp.Expr) -> str:
     return repr(number_value(expression))
 
 
-class _Infix:
+class _Infix(Visitor[Written]):
     """Infix text of expressions as a person would type it.
 
     The arguments are visited in our order and with their signs taken out, which no fold from below can do.
     """
 
     def __init__(self, names: Names, ranks: Ranks) -> None:
+        super().__init__()
         self.names, self.keys = names, SortKeys(ranks)
 
-    def number(self, expression: sp.Expr) -> str:
-        return number_text(expression)
-
-    def call(self, expression: sp.Expr) -> Written:
-        return f"{type(expression).__name__}({', '.join(self.arguments(expression))})", 3
-
     def arguments(self, expression: sp.Expr) -> list[str]:
+        """The arguments of a function."""
         return [self.text(argument) for argument in expression.args]
 
     def text(self, expression: sp.Expr, level: int = 0) -> str:
-        written, own = self.parts(expression)
+        """The text of an expression, in brackets where it binds less than ``level``."""
+        written, own = self(expression)
         return f"({written})" if own < level else written
 
-    def parts(self, expression: sp.Expr) -> Written:
-        if is_number(expression):
-            written = self.number(expression)
-            return written, 3 if expression.is_nonnegative and "/" not in written else 0
-        if expression.is_Symbol:
-            return self.names[expression], 3
-        if expression.is_Add:
-            return self.sum(expression), 0
-        if expression.is_Mul:
-            return self.product(expression)
-        if expression.is_Pow:
-            base, exponent = expression.args
-            if exponent == -1:
-                return f"1/{self.text(base, 2)}", 1
-            return f"{self.text(base, 3)}**{self.text(exponent, 3)}", 2
-        if isinstance(expression, ClosedFunction):
-            return self.call(expression)
-        raise unknown_node(expression)
+    def is_number(self, node: sp.Expr) -> bool:
+        """An expression of numbers alone (pi / 4) is one number."""
+        return is_number(node)
 
-    def sum(self, expression: sp.Expr) -> str:
+    def digits(self, node: sp.Expr) -> str:
+        """A number as text."""
+        return number_text(node)
+
+    def number(self, node: sp.Expr) -> Written:
+        """A number; a sign or a quotient binds as a sum does."""
+        written = self.digits(node)
+        return written, 3 if node.is_nonnegative and "/" not in written else 0
+
+    def symbol(self, node: sp.Symbol) -> Written:
+        """A symbol by its name."""
+        return self.names[node], 3
+
+    def visit_power(self, node: sp.Expr) -> Written:
+        """A power; -1 is a quotient."""
+        base, exponent = node.args
+        if exponent == -1:
+            return f"1/{self.text(base, 2)}", 1
+        return f"{self.text(base, 3)}**{self.text(exponent, 3)}", 2
+
+    def visit_function(self, node: sp.Expr, name: str) -> Written:
+        """A call."""
+        return f"{name}({', '.join(self.arguments(node))})", 3
+
+    def visit_add(self, node: sp.Expr) -> Written:
+        """A sum, what is subtracted last."""
         result = ""
-        arguments = ordered(expression, self.keys)
+        arguments = ordered(node, self.keys)
         arguments.sort(key=is_negative)
         for argument in arguments:
             negative = is_negative(argument)
@@ -86,10 +85,11 @@ class _Infix:
                 result = f"-{written}" if negative else written
             else:
                 result += f" - {written}" if negative else f" + {written}"
-        return result
+        return result, 0
 
-    def product(self, expression: sp.Expr) -> Written:
-        coefficient, rest = expression.as_coeff_Mul()
+    def visit_mul(self, node: sp.Expr) -> Written:
+        """A product, its number in front."""
+        coefficient, rest = node.as_coeff_Mul()
         if coefficient == -1:
             return f"-{self.text(rest, 1)}", 0
         factors = ordered(rest, self.keys) if rest.is_Mul else [rest]
@@ -100,20 +100,20 @@ class _Infix:
 
 
 class _Formula(_Infix):
-    def call(self, expression: sp.Expr) -> Written:
-        masked = split_inside(expression)  # a maximum that padding never wins
+    def visit_function(self, node: sp.Expr, name: str) -> Written:
+        masked = split_inside(node)  # a maximum that padding never wins
         if masked is None:
-            return super().call(expression)
+            return super().visit_function(node, name)
         value, inside = masked
         return f"{self.text(value, 1)} where {self.text(inside, 1)} = 1", 0
 
 
 class _Numpy(_Infix):
-    def call(self, expression: sp.Expr) -> Written:
-        return CODE[type(expression).__name__].array.format(*self.arguments(expression)), 3
+    def visit_function(self, node: sp.Expr, name: str) -> Written:
+        return CODE[name].array.format(*self.arguments(node)), 3
 
-    def number(self, expression: sp.Expr) -> str:
-        return repr(number_value(expression))
+    def digits(self, node: sp.Expr) -> str:
+        return repr(number_value(node))
 
 
 def formula(expression: sp.Expr, names: Names, ranks: Ranks | None = None) -> str:

@@ -12,15 +12,17 @@ import sympy as sp
 
 from ...algebra.functions import ClosedFunction
 from ...algebra.terms import Access, Affine, Index, Slot, slot_indices
+from ...algebra.visitor import Visitor
 from ...tensor.instructions import Loop
 from ...tensor.loop_order import accumulates, loop_order, outer_loops
 from ...tensor.ordering import SortKeys, is_negative, is_number, number_value, ordered
-from .expression_code import formula, unknown_node
+from .expression_code import formula
 from .function_code import CODE
 
 _INDICES = "ijklmnqrstuvw"
 _ARRAYS = "abcdefgh"
 _POWERS = 4  # integer powers up to this one are multiplied out
+Value = tuple[str, int]  # code (an atom or in parentheses), and the level at which it is known
 
 
 @dataclass
@@ -57,10 +59,14 @@ def _letter(letters: str, number: int) -> str:
     return letters[number] if number < len(letters) else f"{letters[-1]}{number}"
 
 
-class _Nest:
-    """Writes one loop nest; every value is computed at the outermost level at which it is known."""
+class _Nest(Visitor[Value]):
+    """Writes one loop nest; every value is computed at the outermost level at which it is known.
+
+    The values of the term's expression are visited in our order, those that are known early first.
+    """
 
     def __init__(self, loop: Loop) -> None:
+        super().__init__()
         self.loop, self.term = loop, loop.term
         term = loop.term
         self.order = loop_order(term)
@@ -77,7 +83,6 @@ class _Nest:
         }
         self.keys = SortKeys(self.ranks)
         self.lines: list[list[str]] = [[] for _ in range(len(self.order) + 1)]
-        self.known: dict[sp.Expr, tuple[str, int]] = {}
         self.positions: dict[str, str] = {}
         self.functions: set[str] = set()
         self.extents: list[Index] = []
@@ -129,7 +134,7 @@ class _Nest:
 
     # ------------------------------------------------------------------ values
 
-    def local(self, text: str, level: int, name: str = "") -> tuple[str, int]:
+    def local(self, text: str, level: int, name: str = "") -> Value:
         """Assign a value to a variable at a level."""
         if not name:
             self.count += 1
@@ -159,7 +164,8 @@ class _Nest:
             self.positions[text], _ = self.local(text, level, f"position{len(self.positions) + 1}")
         return self.positions[text]
 
-    def load(self, access: Access) -> tuple[str, int]:
+    def load(self, access: Access) -> Value:
+        """The value of an access."""
         letter = self.array_letter[access.field]
         subscript, conditions, level = self.position(letter, access.slots)
         text = f"{letter}[{subscript}]"
@@ -168,31 +174,29 @@ class _Nest:
         plain = "".join(self.letter[s] for s in access.slots if isinstance(s, Index))
         return self.local(text, level, f"{letter}_{plain}" if plain else f"{letter}_0")
 
-    def value(self, expression: sp.Expr) -> tuple[str, int]:
-        """Code for an expression (an atom or in parentheses) and the level at which it is known."""
-        if is_number(expression):
-            return f"real({number_value(expression)!r})", 0
-        if expression not in self.known:
-            self.known[expression] = self.compute(expression)
-        return self.known[expression]
+    def is_number(self, node: sp.Expr) -> bool:
+        """An expression of numbers alone (pi / 4) is one number."""
+        return is_number(node)
 
-    def compute(self, expression: sp.Expr) -> tuple[str, int]:
-        if expression.is_Symbol:
-            return self.load(self.access[expression])
-        if expression.is_Add or expression.is_Mul:
-            return self.chain(expression)
-        if expression.is_Pow:
-            return self.power(*expression.args)
-        if isinstance(expression, ClosedFunction):
-            name = type(expression).__name__
-            self.functions.add(name)
-            arguments = [self.value(argument) for argument in expression.args]
-            level = max(level for _, level in arguments)
-            return self.local(CODE[name].scalar.format(*(strip(text) for text, _ in arguments)), level)
-        raise unknown_node(expression)
+    def number(self, node: sp.Expr) -> Value:
+        """A number, in the precision of the nest."""
+        return f"real({number_value(node)!r})", 0
 
-    def power(self, base: sp.Expr, exponent: sp.Expr) -> tuple[str, int]:
-        text, level = self.value(base)
+    def symbol(self, node: sp.Symbol) -> Value:
+        """The value of what the symbol reads."""
+        return self.load(self.access[node])
+
+    def visit_function(self, node: sp.Expr, name: str) -> Value:
+        """A call of the function's code."""
+        self.functions.add(name)
+        arguments = [self(argument) for argument in node.args]
+        level = max(level for _, level in arguments)
+        return self.local(CODE[name].scalar.format(*(strip(text) for text, _ in arguments)), level)
+
+    def visit_power(self, node: sp.Expr) -> Value:
+        """A power, multiplied out where it is small and whole."""
+        base, exponent = node.args
+        text, level = self(base)
         if exponent.is_Integer and abs(int(exponent)) <= _POWERS:
             if text.startswith("("):
                 text, level = self.local(strip(text), level)
@@ -202,10 +206,18 @@ class _Nest:
             return self.local(product, level)
         if exponent == sp.Rational(1, 2):
             return self.local(f"np.sqrt({strip(text)})", level)
-        other, other_level = self.value(exponent)
+        other, other_level = self(exponent)
         return self.local(f"{text} ** {other}", max(level, other_level))
 
-    def chain(self, expression: sp.Expr) -> tuple[str, int]:
+    def visit_add(self, node: sp.Expr) -> Value:
+        """A sum."""
+        return self.chain(node)
+
+    def visit_mul(self, node: sp.Expr) -> Value:
+        """A product."""
+        return self.chain(node)
+
+    def chain(self, expression: sp.Expr) -> Value:
         """A sum or product, the parts that are known earlier combined first."""
         arguments = ordered(expression, self.keys)
         operator, numbers = (" + ", []) if expression.is_Add else (" * ", [])
@@ -215,7 +227,7 @@ class _Nest:
                 numbers.append(argument)
                 continue
             negative = expression.is_Add and is_negative(argument)
-            text, level = self.value(-argument if negative else argument)
+            text, level = self(-argument if negative else argument)
             groups.setdefault(level, []).append(f"-{text}" if negative else text)
         levels = sorted(groups)
         for number in numbers:
@@ -248,7 +260,7 @@ class _Nest:
     def source(self) -> str:
         """The function, called KERNEL."""
         inner = outer_loops(self.term)
-        text, _ = self.value(self.term.expression)
+        text, _ = self(self.term.expression)
         text = strip(text)
         subscript, conditions, _ = self.position("out", self.term.target)
         store = f"out[{subscript}]"
