@@ -10,6 +10,7 @@ from ..algebra.system import ForwardSystem, LimitSystem
 from ..forward.equations import forward_system
 from ..network.network import Network
 from ..samples.invariances import data_law
+from .apply_rule import apply_rule
 from .reverse import reverse_pass
 
 
@@ -31,16 +32,18 @@ def _derive(network: Network) -> LimitSystem:
 
 @once
 def derive_system(system: ForwardSystem) -> LimitSystem:
-    """The mean-field limit of forward equations: H, then D, then G, as one list of equations.
+    """The mean-field limit of forward equations: H, then D, then G, then what the learning rule makes of G.
 
     ``scalings`` of the result are the populations that index each parameter (theory A.5).
     """
     backward, evolution = reverse_pass(system)
-    return LimitSystem(
+    limit = LimitSystem(
         system.title,
         system.axes,
         (*system.fields, *backward.fields, *evolution.fields),
         system.variables,
         (*system.equations, *backward.equations, *evolution.equations),
+        system.learning,
         indexed=tuple((p.name, system.population_slots(p.name)) for p in system.parameters),
     )
+    return apply_rule(limit)
