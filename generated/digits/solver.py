@@ -1,6 +1,6 @@
 """Four-layer network on handwritten digits
 
-Mean-field limit of the network above, written by mfderive (generator 4). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -622,33 +622,44 @@ def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if dtype == np.float32 else np.float64)
 
 
-def given_fields(
-    state: Mapping[str, Any], x: Array, y: Array | None = None, weights: Array | None = None
-) -> tuple[Fields, Nodes]:
-    """The fields that are given (parameters, x, y), in one precision, and the nodes."""
+def given_fields(state: Mapping[str, Any], x: Array, weights: Array | None = None) -> tuple[Fields, Nodes]:
+    """The fields that are given (parameters and x), in one precision, and the nodes."""
+    check_names(state)
     dtype = precision(state)
     fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
     check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
-    give_samples(fields, dtype, x, y)
+    give_samples(fields, dtype, x)
     samples = len(fields["x"])
-    data = np.full(samples, 1 / samples) if weights is None else weights
-    if len(data) != samples:
-        raise ValueError(f"{len(data)} weights for {samples} samples")
+    data = np.full(samples, 1 / samples) if weights is None else np.asarray(weights)
+    if data.shape != (samples,):
+        raise ValueError(f"weights of shape {data.shape} for {samples} samples")
     return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
 
 
-def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array, y: Array | None = None) -> None:
-    """Put x and y into the fields, in one precision."""
+def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array) -> None:
+    """Put x into the fields, in one precision."""
     fields["x"] = x = np.asarray(x, dtype, order="C")
-    samples = len(x)
     expected = tuple(SIZES[axis] for axis in FIELDS["x"][1:])
-    if x.shape[1:] != expected or not samples:
+    if not x.shape or x.shape[1:] != expected or not len(x):
         raise ValueError(f"x has shape {x.shape}; expected (samples, {', '.join(map(str, expected))})")
-    if y is not None:
-        y = np.asarray(y, dtype, order="C")
-        if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
-            raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-        fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def give_targets(fields: Fields, dtype: np.dtype[Any], y: Array) -> None:
+    """Put y into the fields, in one precision; x is there."""
+    samples, y = len(fields["x"]), np.asarray(y, dtype, order="C")
+    if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
+        raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
+    fields["y"] = y.reshape(samples, SIZES["outputs"])
+
+
+def check_names(state: Mapping[str, Any]) -> None:
+    """Raise ValueError where a parameter or the weights of some nodes are missing."""
+    missing = [name for name in PARAMETERS if name not in state]
+    if missing:
+        raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
+    weights = state.get("p")
+    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+        raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
 def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
@@ -665,20 +676,25 @@ def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> Non
 def check_target(out: Mapping[str, Array], fields: Fields, nodes: Nodes) -> None:
     """Raise ValueError for arrays that cannot be changed in place."""
     for name in PARAMETERS:
-        own = out[name]
-        if own.dtype != nodes.dtype or not own.flags.c_contiguous or own.shape != fields[name].shape:
+        own = out.get(name)
+        if (
+            not isinstance(own, np.ndarray)
+            or own.dtype != nodes.dtype
+            or not own.flags.c_contiguous
+            or own.shape != fields[name].shape
+        ):
             raise ValueError(f"out['{name}'] must be a contiguous array of {nodes.dtype}")
 
 
 def check(state: Mapping[str, Any]) -> None:
     """Raise ValueError where names, shapes, precision or weights of a state do not fit."""
-    weights = state.get("p")
-    if weights is None or set(weights) != set(MEASURES):
+    check_names(state)
+    weights = state["p"]
+    if set(weights) != set(MEASURES):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
     unknown = [name for name in state if name != "p" and name not in PARAMETERS]
-    missing = [name for name in PARAMETERS if name not in state]
-    if unknown or missing:
-        raise ValueError(f"state: unknown {unknown}, missing {missing}; expected {list(PARAMETERS)}")
+    if unknown:
+        raise ValueError(f"state: unknown {unknown}; expected {list(PARAMETERS)}")
     dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
     if len(dtypes) > 1:
         raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
@@ -727,6 +743,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
 
     ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
     """
+    x = np.atleast_1d(x)
     size = min(piece or len(x), len(x))
     fields, nodes = given_fields(state, x[:size])
     make = WORKSPACE.maker(nodes)
@@ -741,7 +758,8 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
 
 def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
-    fields, nodes = given_fields(state, x, y)
+    fields, nodes = given_fields(state, x)
+    give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
     compute_forward(fields, nodes, make)
     compute_loss(fields, nodes, make)
@@ -752,7 +770,8 @@ def _sweep(
     state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
 ) -> tuple[Fields, Nodes, Maker]:
     """All fields that the evolution reads: forward, then backward."""
-    fields, nodes = given_fields(state, x, y, weights)
+    fields, nodes = given_fields(state, x, weights)
+    give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
     compute_forward(fields, nodes, make)
     compute_backward(fields, nodes, make)
@@ -814,11 +833,12 @@ def march(
     known: Array | None = None
     for x, y, t, alpha, weights in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, y, weights)
+            fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
             make, known = WORKSPACE.maker(nodes), weights
         else:
-            give_samples(fields, nodes.dtype, x, y)
+            give_samples(fields, nodes.dtype, x)
+        give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
         evolve(fields, nodes, make, state, _scales(t, alpha), True)

@@ -11,7 +11,7 @@ from ..algebra.terms import Equation, Index, Slot
 from ..tensor.ordering import sort_key
 
 # Counted up whenever the generator writes other code for the same system.
-GENERATOR = "4"
+GENERATOR = "5"
 
 
 def _slot(slot: Slot) -> str:

@@ -162,6 +162,44 @@ def test_wrong_arrays_raise(case):
             call()
 
 
+def test_missing_arrays_raise(case):
+    """A parameter, the weights, those of one population, y or an array to write into: always a ValueError."""
+    _, solver = case
+    state, x, y, _ = weighted_case(solver)
+    name = next(iter(solver.layout.parameters))
+    population = next(iter(solver.layout.measures))
+    left = {key: value for key, value in state["p"].items() if key != population}
+    for lacking in (
+        {key: value for key, value in state.items() if key != name},
+        {key: value for key, value in state.items() if key != "p"},
+        {},
+        state | {"p": left},
+        state | {"p": state["p"] | {population: 1.0}},
+        state | {"p": [1.0]},
+    ):
+        for call in (
+            lambda lacking=lacking: solver.forward(lacking, x),
+            lambda lacking=lacking: solver.velocity(lacking, x, y),
+            lambda lacking=lacking: solver.step(lacking, x, y, 0.0, 0.1),
+            lambda lacking=lacking: solver.march(lacking, [(x, y, 0.0, 0.1, None)]),
+            lambda lacking=lacking: solver.predict(lacking, x),
+        ):
+            with pytest.raises(ValueError, match="state"):
+                call()
+    for call, says in (
+        (lambda: solver.velocity(state, x, None), "y has shape"),
+        (lambda: solver.step(state, x, None, 0.0, 0.1), "y has shape"),
+        (lambda: solver.march(state, [(x, y, 0.0, 0.1, None), (x, None, 0.1, 0.1, None)]), "y has shape"),
+        (lambda: solver.predict(state, 3.0), "x has shape"),
+        (lambda: solver.velocity(state, 3.0, y), "x has shape"),
+        (lambda: solver.velocity(state, x, y, weights=0.5), "weights"),
+        (lambda: solver.step(state, x, y, 0.0, 0.1, out={"p": state["p"]}), "out"),
+        (lambda: solver.step(state, x, y, 0.0, 0.1, out=state | {name: state[name].tolist()}), "out"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            call()
+
+
 def test_the_registry_names_its_rows():
     """A backend is found by its name; another name is refused with the names that exist."""
     assert "numba" in backend_names()

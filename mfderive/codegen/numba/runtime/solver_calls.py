@@ -28,7 +28,7 @@ from .example import (
 )
 from .node_counts import check_physical_memory, node_counts
 from .node_weights import Nodes
-from .state_checks import check_target, give_samples, given_fields
+from .state_checks import check_target, give_samples, give_targets, given_fields
 from .workspace import WORKSPACE, fresh
 
 layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
@@ -66,6 +66,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
 
     ``piece``: the number of samples at a time, which bounds the memory (default: all at once).
     """
+    x = np.atleast_1d(x)
     size = min(piece or len(x), len(x))
     fields, nodes = given_fields(state, x[:size])
     make = WORKSPACE.maker(nodes)
@@ -80,7 +81,8 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
 
 def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
-    fields, nodes = given_fields(state, x, y)
+    fields, nodes = given_fields(state, x)
+    give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
     compute_forward(fields, nodes, make)
     compute_loss(fields, nodes, make)
@@ -91,7 +93,8 @@ def _sweep(
     state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
 ) -> tuple[Fields, Nodes, Maker]:
     """All fields that the evolution reads: forward, then backward."""
-    fields, nodes = given_fields(state, x, y, weights)
+    fields, nodes = given_fields(state, x, weights)
+    give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
     compute_forward(fields, nodes, make)
     compute_backward(fields, nodes, make)
@@ -153,11 +156,12 @@ def march(
     known: Array | None = None
     for x, y, t, alpha, weights in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, y, weights)
+            fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
             make, known = WORKSPACE.maker(nodes), weights
         else:
-            give_samples(fields, nodes.dtype, x, y)
+            give_samples(fields, nodes.dtype, x)
+        give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
         evolve(fields, nodes, make, state, _scales(t, alpha), True)
