@@ -1,7 +1,9 @@
 """States: drawing initial values from the laws of a network, and checking states that were given.
 
-A state is a dict: parameter name -> array in the layout of ``Variable.axes`` (noise axes left out: the noise
-of a pair is drawn once), and ``state["p"]``: population -> weights of its nodes, which sum to 1.
+A state is a dict: variable name -> array in the layout of ``Variable.axes`` (noise axes left out: the noise
+of a pair is drawn once), and ``state["p"]``: population -> weights of its nodes, which sum to 1. Variables
+are the parameters, and what a learning rule remembers of them; a state that is given may lack these memories,
+which then have the values that they start with.
 
 Every parameter is drawn separately, from ``default_rng([seed, crc32(name)])`` in float64, and then cast. So
 a parameter's draws do not depend on which others exist, and a generated solver draws the same to the bit.
@@ -61,9 +63,12 @@ def population_sizes(system: ForwardSystem, widths: int | Mapping[str, int]) -> 
 
 
 def parameter_shapes(system: ForwardSystem, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """The array shape of every parameter for node axes of the given sizes; drawn noise is left out."""
+    """The array shape of every parameter, and of every memory of one, for node axes of the given sizes.
+
+    Drawn noise is left out.
+    """
     drawn = draw_noise(system)
-    if WEIGHTS in drawn.parameter:
+    if WEIGHTS in drawn.variable:
         raise SpecError(
             f"a weight is called '{WEIGHTS}', the name of the nodes' weights in a state",
             remedy="Give it another name",
@@ -72,13 +77,13 @@ def parameter_shapes(system: ForwardSystem, sizes: Mapping[str, int]) -> dict[st
     for axis in drawn.axes:
         if axis.kind is AxisKind.FINITE and axis.size is not None:
             lengths[axis.name] = axis.size
-    return {parameter.name: tuple(lengths[a] for a in parameter.axes) for parameter in drawn.parameters}
+    return {variable.name: tuple(lengths[a] for a in variable.axes) for variable in drawn.variables}
 
 
 def check_draw_memory(
     shapes: Mapping[str, tuple[int, ...]], itemsize: int, what: str = "The initial state"
 ) -> None:
-    """Raise ResourceError if parameters of these shapes are more than the memory that is free now."""
+    """Raise ResourceError if arrays of these shapes are more than the memory that is free now."""
     counts = {name: _product(shape) for name, shape in shapes.items()}
     needed = itemsize * sum(counts.values()) + _TEMPORARIES * _DOUBLE * max(counts.values(), default=0)
     if counts:
@@ -98,12 +103,12 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def draw_order(system: ForwardSystem) -> tuple[Variable, ...]:
-    """The parameters in an order in which each comes after those that its law refers to.
+    """The variables in an order in which each comes after those that its law refers to.
 
     Raises SpecError for a reference to an unknown parameter and for laws that refer to one another in a
     circle.
     """
-    table = draw_noise(system).parameter
+    table = draw_noise(system).variable
     order: dict[str, Variable] = {}
     path: list[str] = []
 
@@ -214,7 +219,7 @@ def initial_state(
     edges: Literal["draw", "mean"] = "draw",
     dtype: Any = np.float64,
 ) -> Arrays:
-    """Initial values of every parameter, and uniform weights p = 1/n of the nodes of each population.
+    """Initial values of every variable, and uniform weights p = 1/n of the nodes of each population.
 
     ``widths`` is multiplied by the populations' relative widths, or gives each population's number of
     nodes. ``edges="mean"``: a weight between two populations gets its conditional mean given its ends,
@@ -242,7 +247,7 @@ def initial_state(
         if parameter.name in referenced:
             exact[parameter.name] = drawn
         values[parameter.name] = drawn.astype(precision, copy=False)
-    state: Arrays = {parameter.name: values[parameter.name] for parameter in system.parameters}
+    state: Arrays = {variable.name: values[variable.name] for variable in system.variables}
     state[WEIGHTS] = {name: np.full(size, 1 / size, dtype=precision) for name, size in sizes.items()}
     return state
 
@@ -257,12 +262,13 @@ def _precision(dtype: Any) -> Any:
 def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> Arrays:
     """The state with contiguous arrays of one precision, or StateError that says what does not fit.
 
-    The precision is float32 if every parameter is float32, else float64. The sizes of the populations
+    The precision is float32 if every array is float32, else float64. The sizes of the populations
     (and of edge noise with nodes of its own) are those of their weights in ``state["p"]``, which must be
-    nonnegative and sum to 1 (up to rounding). Weights of 0 are legal: such a node is a tracer.
+    nonnegative and sum to 1 (up to rounding). Weights of 0 are legal: such a node is a tracer. Memories of a
+    learning rule may be missing: they then have the values that they start with.
     """
     instance(state, Mapping, "a state (a dictionary of arrays)")
-    names = [parameter.name for parameter in system.parameters]
+    names = [variable.name for variable in system.variables]
     if WEIGHTS not in state or not isinstance(state[WEIGHTS], Mapping):
         populations = [axis.name for axis in system.node_axes]
         raise StateError(
@@ -271,26 +277,35 @@ def check_state(system: ForwardSystem, state: Mapping[str, Any]) -> Arrays:
     for name in state:
         if name != WEIGHTS and name not in names:
             raise StateError(f"state: there is no parameter '{name}'. {nearest(name, names)}")
-    missing = [name for name in names if name not in state]
+    expected = [parameter.name for parameter in system.parameters]
+    missing = [name for name in expected if name not in state]
     if missing:
-        raise StateError(f"state: the parameter '{missing[0]}' is missing. Expected: {', '.join(names)}")
-    arrays = {name: _numeric(state[name], f"state['{name}']") for name in names}
+        raise StateError(f"state: the parameter '{missing[0]}' is missing. Expected: {', '.join(expected)}")
+    arrays = {name: _numeric(state[name], f"state['{name}']") for name in names if name in state}
     single = bool(arrays) and all(array.dtype == np.float32 for array in arrays.values())
     precision = np.dtype(np.float32 if single else np.float64)
     weights = _check_weights(system, state[WEIGHTS], precision)
     shapes = parameter_shapes(system, {name: len(array) for name, array in weights.items()})
-    axes = draw_noise(system).parameter
+    axes = draw_noise(system).variable
     for name, array in arrays.items():
         if array.shape != shapes[name]:
             raise StateError(
                 f"state['{name}'] has shape {array.shape}, "
                 f"expected {shapes[name]} for the axes {list(axes[name].axes)}"
             )
-    checked: Arrays = {name: np.ascontiguousarray(arrays[name], dtype=precision) for name in names}
-    for name in names:
-        checked[name] = checked[name].reshape(shapes[name])  # ascontiguousarray gives a scalar an axis
+    checked: Arrays = {}
+    for variable in system.variables:
+        name = variable.name
+        given = arrays[name] if name in arrays else _first_memory(variable, shapes[name])
+        # ascontiguousarray gives a scalar an axis
+        checked[name] = np.ascontiguousarray(given, dtype=precision).reshape(shapes[name])
     checked[WEIGHTS] = weights
     return checked
+
+
+def _first_memory(memory: Variable, shape: tuple[int, ...]) -> Array:
+    """The values with which a memory of a learning rule starts: one number everywhere."""
+    return np.full(shape, float(memory.law.arguments[0]))
 
 
 def _numeric(values: Any, what: str) -> Array:

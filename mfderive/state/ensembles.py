@@ -196,7 +196,7 @@ def ensemble_state(
 
     ``seed`` draws what is the same for every neuron, and the sampled nodes too unless ``scramble`` does:
     another scramble gives other points for the same limit. Arrays are in the layout of the reduced
-    parameters; ``state["p"]`` has the weights of the nodes of every population and of every noise axis that
+    variables; ``state["p"]`` has the weights of the nodes of every population and of every noise axis that
     is left.
     """
     for plan in plans.values():
@@ -247,16 +247,16 @@ def _state(
     for axis in system.axes:
         if axis.kind is AxisKind.FINITE and axis.size is not None:
             sizes[axis.name] = axis.size
-    needed = _DOUBLE * sum(prod(sizes[axis] for axis in p.axes) for p in system.parameters)
+    needed = _DOUBLE * sum(prod(sizes[axis] for axis in v.axes) for v in system.variables)
     check_memory(needed, f"The initial state (sizes {sizes})", "Take fewer nodes or smaller layers")
     values = dict(known)
     for drawn in draw_order(system):
         if drawn.name not in values:
-            parameter = system.parameter[drawn.name]
-            values[parameter.name] = _values(system, parameter, plans, nodes, sizes, values, seed)
+            variable = system.variable[drawn.name]
+            values[variable.name] = _values(system, variable, plans, nodes, sizes, values, seed)
     precision = np.dtype(dtype)
     # Solvers move a state in place, which needs its arrays to lie in memory as their axes say.
-    state: Arrays = {p.name: values[p.name].astype(precision, order="C") for p in system.parameters}
+    state: Arrays = {v.name: values[v.name].astype(precision, order="C") for v in system.variables}
     state[WEIGHTS] = {name: weights.astype(precision) for name, (_, weights) in nodes.items()}
     return state
 

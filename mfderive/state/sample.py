@@ -42,10 +42,11 @@ def sample_network(
     """A network of width ``n`` drawn from a state of a reduced limit, in the layout of the whole network.
 
     Every neuron draws a node of its population by the nodes' weights, once: the same nodes pick the incoming
-    and outgoing weights of all layers that share the population. Where edge noise has nodes of its own
-    (theory C.5) every pair draws one, the same for all weights on that pair. Then the passes lift what was
-    drawn, the last one first: what collapsed is the same for all neurons, and weights that stand for their
-    conditional means get back the noise that their entries started with (theory C.1).
+    and outgoing weights of all layers that share the population, and what a learning rule remembers of them.
+    Where edge noise has nodes of its own (theory C.5) every pair draws one, the same for all weights on that
+    pair. Then the passes lift what was drawn, the last one first: what collapsed is the same for all neurons,
+    and weights that stand for their conditional means get back the noise that their entries started with
+    (theory C.1).
 
     ``labels``: the state at t = 0 of which the parameters of ``reduced.initial_values`` are read (empty
     where there are none). ``n``: neurons times the populations' relative widths, or one number for each
@@ -63,7 +64,7 @@ def sample_network(
     # Values and their noise in double precision, and for every pair the node of its noise.
     check_draw_memory(shapes, np.dtype(np.float64).itemsize, "A sampled network")
     draw = _Draw(draw_noise(reduced.system), sizes, seed)
-    names = [parameter.name for parameter in full.parameters]
+    names = [variable.name for variable in full.variables]
     network = DrawnNetwork(
         {name: draw.values(name, state) for name in names},
         {name: draw.values(name, labels) for name in reduced.initial_values},
@@ -98,12 +99,12 @@ class _Draw:
         return self.chosen[name]
 
     def values(self, name: str, state: Mapping[str, Any]) -> Array:
-        """One parameter of the network in the layout of the system, from its values on nodes.
+        """One variable of the network in the layout of the system, from its values on nodes.
 
         A weight with noise nodes has a value for every pair instead: [target, source, ...], whatever the
         reduction dropped.
         """
-        parameter = self.system.parameter[name]
+        parameter = self.system.variable[name]
         if parameter.noise in parameter.axes:
             return self._pair_values(parameter, state)
         rank = len(parameter.axes)

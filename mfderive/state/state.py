@@ -18,14 +18,15 @@ Arrays = dict[str, Any]
 
 # What a state lives on: a reduced limit (which may be the whole one), or the equations of a finite network.
 StateLayout = Reduced | ForwardSystem
-_LISTED = 6  # parameters that a repr names
+_LISTED = 6  # arrays that a repr names
 
 
 class State(Shown, Mapping[str, Any]):
     """Values of all parameters, the weights of the nodes, and the system that they belong to.
 
-    Reads like a dictionary: ``state["h1.weight"]`` is an array in the layout of the parameter,
-    ``state["p"]["h1"]`` the weights of the nodes of a population, which sum to 1. ``arrays`` is the plain
+    Reads like a dictionary: ``state["h1.weight"]`` is an array in the layout of the parameter, and
+    ``state["m h1.weight"]`` one of what a learning rule remembers of it under the name m.
+    ``state["p"]["h1"]`` are the weights of the nodes of a population, which sum to 1. ``arrays`` is the plain
     dictionary behind it, which solvers take and move in place. ``layout`` is the reduced limit on which the
     state lives, or the forward equations of a finite network; given as a function it is made when first asked
     for.
@@ -43,22 +44,22 @@ class State(Shown, Mapping[str, Any]):
         return self._layout
 
     def __getitem__(self, name: str) -> Any:
-        """The array of a parameter, or under "p" the weights of the nodes by population."""
+        """The array of a parameter or of a memory, or under "p" the weights of the nodes by population."""
         return self.arrays[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The names of the parameters, and "p"."""
+        """The names of the arrays, and "p"."""
         return iter(self.arrays)
 
     def __len__(self) -> int:
-        """The number of parameters, and 1 for "p"."""
+        """The number of arrays, and 1 for "p"."""
         return len(self.arrays)
 
     def _summary(self) -> Iterator[str]:
         weights = self.arrays.get("p", {})
         nodes = names(f"{name}: {len(own)}" for name, own in weights.items())
         values = {name: array for name, array in self.arrays.items() if name != "p"}
-        yield f"State of {len(values)} parameters; nodes {nodes or 'none'}"
+        yield f"State of {len(values)} arrays; nodes {nodes or 'none'}"
         for name, array in list(values.items())[:_LISTED]:
             yield f"  {words(name)}: {brief(np.asarray(array))}"
         if len(values) > _LISTED:
@@ -66,7 +67,7 @@ class State(Shown, Mapping[str, Any]):
 
 
 def system_of_layout(layout: StateLayout) -> ForwardSystem:
-    """The system whose parameters a state of this layout has."""
+    """The system whose variables a state of this layout has."""
     return layout.system if isinstance(layout, Reduced) else layout
 
 
@@ -80,7 +81,8 @@ def arrays_on(given: Mapping[str, Any], layout: StateLayout) -> Arrays:
     """The arrays of a state that is to live on ``layout``, checked (:func:`mfderive.state.draw.check_state`).
 
     ``given``: a State, whose own layout must have gone through the same passes, or a dictionary, which is
-    taken for a state of ``layout``. Raises StateError that says what was expected.
+    taken for a state of ``layout``; the memories of a learning rule may be missing, and then have the values
+    that they start with. Raises StateError that says what was expected.
     """
     if isinstance(given, State) and tuple(names_of(given.layout)) != tuple(names_of(layout)):
         raise StateError(
