@@ -207,6 +207,27 @@ class ForwardSystem(Shown):
         return {field.of: field.name for field in self.fields if field.role is Role.FLOW}
 
     @cached_property
+    def movers_of(self) -> dict[str, tuple[str, ...]]:
+        """The fields on the layout of each variable that move it: G, fresh noise, next value, derivative."""
+        roles = (Role.VELOCITY, Role.DRAW, Role.NEXT, Role.FLOW)
+        return {
+            variable.name: tuple(f.name for f in self.fields if f.role in roles and f.of == variable.name)
+            for variable in self.variables
+        }
+
+    @cached_property
+    def parameter_of(self) -> dict[str, str]:
+        """The parameter that each variable, and each field that belongs to one, belongs to in the end."""
+        found: dict[str, str] = {}
+        for field in self.fields:
+            owner = field
+            while owner.of in self.field:
+                owner = self.field[owner.of]
+            if owner.name in self.parameter:
+                found[field.name] = owner.name
+        return found
+
+    @cached_property
     def memories_of(self) -> dict[str, tuple[Variable, ...]]:
         """The memories of each parameter."""
         return {

@@ -13,7 +13,7 @@ from itertools import combinations, combinations_with_replacement, product
 import sympy as sp
 
 from ..algebra.system import LimitSystem
-from ..algebra.terms import Access, AxisKind, Equation, Index, Slot, Term
+from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Slot, Term
 from ..algebra.visitor import Fold
 
 Pair = tuple[sp.Symbol, sp.Symbol]
@@ -24,17 +24,14 @@ class Obstacle:
     """Two reads of noise on one pair of neurons in a term of ``equation`` not jointly affine in them.
 
     ``one`` and ``other`` may be the same access: then the term is not affine in that weight alone.
+    ``weights`` are the names of the weights that they belong to, each once.
     """
 
     equation: str
     term: Term
     one: Access
     other: Access
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """The names of the weights, each once."""
-        return tuple(dict.fromkeys((self.one.field, self.other.field)))
+    weights: tuple[str, ...]
 
 
 def noise_obstacles(system: LimitSystem) -> tuple[Obstacle, ...]:
@@ -44,16 +41,38 @@ def noise_obstacles(system: LimitSystem) -> tuple[Obstacle, ...]:
     their noises grow together. On different pairs noises are independent, and products average to products.
     """
     found: dict[tuple[str, str, str], Obstacle] = {}
+    carriers = noise_carriers(system)
     for equation in system.equations:
         for term in equation.terms:
             table = term.access_of
-            noisy = {symbol for symbol, access in table.items() if noise_slot(system, access)}
+            noisy = {symbol for symbol, access in table.items() if access.field in carriers}
             for one, other in _sorted_pairs(_remaining(equation, term, noisy)):
                 if pair_of(system, table[one]) == pair_of(system, table[other]):
-                    obstacle = Obstacle(equation.field, term, table[one], table[other])
+                    owners = tuple(system.parameter_of[table[each].field] for each in (one, other))
+                    obstacle = Obstacle(
+                        equation.field, term, table[one], table[other], tuple(dict.fromkeys(owners))
+                    )
                     key = (equation.field, obstacle.weights[0], obstacle.weights[-1])
                     found.setdefault(key, obstacle)
     return tuple(found.values())
+
+
+def noise_carriers(system: LimitSystem) -> frozenset[str]:
+    """The fields that vary with the noise of a pair: weights, fresh noise on them, and what reads either.
+
+    A velocity has a value for each node of the noise, and most often the same one: it is an average of values
+    that know nothing of the pair's noise.
+    """
+    noise = {axis.name for axis in system.axes if axis.kind is AxisKind.NOISE}
+    on_pairs = {field.name for field in system.fields if noise.intersection(field.axes)}
+    found = {p.name for p in system.parameters if p.name in on_pairs}
+    found |= {field.name for field in system.fields if field.role is Role.DRAW and field.name in on_pairs}
+    before = -1
+    while before != len(found):
+        before = len(found)
+        found |= {e.field for e in system.equations if e.field in on_pairs and e.reads & found}
+        found |= {v.name for v in system.variables if found.intersection(system.movers_of[v.name])}
+    return frozenset(found)
 
 
 def noise_groups(system: LimitSystem, obstacles: Iterable[Obstacle]) -> list[list[str]]:

@@ -19,30 +19,47 @@ from ..algebra.visitor import Fold
 
 
 def initial_constants(system: LimitSystem) -> dict[str, float]:
-    """The parameters that start at one number, everywhere: its value by their names."""
+    """The variables that start at one number, everywhere: its value by their names."""
     return {
-        p.name: float(p.law.mean)
-        for p in system.parameters
-        if p.law.is_deterministic and p.law.mean.is_number
+        v.name: float(v.law.mean) for v in system.variables if v.law.is_deterministic and v.law.mean.is_number
     }
 
 
 def surely_still(
     system: LimitSystem, candidates: Collection[str], constants: Mapping[str, float], zero: Collection[str]
 ) -> frozenset[str]:
-    """The largest set of candidates whose velocities are identically 0 as long as all of the set stand still.
+    """The largest set of candidates that surely do not move as long as all of the set stand still.
 
-    ``constants`` are values of parameters that are the same everywhere while they do not move; ``zero``
-    names fields that are known to be 0. Nothing is assumed of anything else.
+    ``constants`` are values of variables that are the same everywhere while they do not move; ``zero``
+    names fields that are known to be 0. What a learning rule remembers of candidates stands still with them
+    or moves them. Nothing is assumed of anything else.
     """
-    still = frozenset(candidates)
+    memories = frozenset(m.name for name in candidates for m in system.memories_of[name])
+    steps = {name: _change(system, name) for name in (*candidates, *memories) if name in system.next_of}
+    still = frozenset(candidates) | memories
     while True:
-        known = {n: v for n, v in constants.items() if n in still or system.parameter[n].is_frozen}
+        known = {n: v for n, v in constants.items() if n in still or system.variable[n].is_frozen}
         values = constant_fields(system, {**known, **dict.fromkeys(zero, 0.0)})
-        left = frozenset(name for name in still if values.get(system.velocity_of[name]) == 0)
+        left = frozenset(
+            name
+            for name in still
+            if (
+                _term(system, steps[name], values)
+                if name in steps
+                else values.get(system.velocity_of.get(name, ""), 0.0 if name in memories else None)
+            )
+            == 0
+        )
         if left == still:
-            return still
+            return still - memories
         still = left
+
+
+def _change(system: LimitSystem, name: str) -> Term:
+    """What a step adds to a variable that has an equation for its next value, as one term."""
+    (term,) = system.equation_of[system.next_of[name]].terms
+    own = [symbol for symbol, access in term.accesses if access.field == name]
+    return term.with_expression(sp.expand(term.expression - own[0]) if own else term.expression)
 
 
 def constant_fields(system: LimitSystem, known: Mapping[str, float]) -> dict[str, float]:

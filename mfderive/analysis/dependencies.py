@@ -2,8 +2,9 @@
 
 A value depends, through one of its population slots, on the labels of what it reads at that same neuron;
 what is averaged over is forgotten. A parameter starts with its own label (if its law is random) and with
-the labels that its law names, and takes over what its evolution depends on. Nothing here knows what a
-layer is.
+the labels that its law names, and takes over what its evolution depends on; a parameter and what a learning
+rule remembers of it depend on the same labels. Fresh noise of every step is a label of its own. Nothing here
+knows what a layer is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Key = tuple[str, int]
 class Dependencies:
     """For every population slot of every field the labels that the value depends on through it.
 
-    A label is the name of a parameter whose initial values differ from neuron to neuron. ``origin`` says
+    A label is the name of a parameter whose initial values differ from neuron to neuron, or of a field of
+    fresh noise. ``origin`` says
     from which slot a label came (None: it is the label itself): followed back it is the reason, and a
     shortest one.
     """
@@ -90,6 +92,11 @@ def _initial(system: LimitSystem) -> dict[tuple[Key, str], Key | None]:
 
     for parameter in system.parameters:
         visit(parameter)
+    for field in system.fields:
+        if field.role is Role.DRAW:
+            positions = _population_positions(system, field.name)
+            if len(positions) == 1:
+                origin[(field.name, positions[0]), field.name] = None
     return origin
 
 
@@ -110,12 +117,14 @@ def _readers(system: LimitSystem) -> dict[Key, list[Key]]:
                     for read, other in enumerate(access.slots):
                         if other == slot:
                             readers.setdefault((access.field, read), {})[equation.field, own] = None
-    for parameter in system.parameters:
-        if not parameter.is_frozen:
-            for position in _population_positions(system, parameter.name):
-                readers.setdefault((system.velocity_of[parameter.name], position), {})[
-                    parameter.name, position
-                ] = None
+    for variable in system.variables:
+        for position in _population_positions(system, variable.name):
+            for mover in system.movers_of[variable.name]:
+                readers.setdefault((mover, position), {})[variable.name, position] = None
+        for memory in system.memories_of.get(variable.name, ()):
+            for position in _population_positions(system, memory.name):
+                readers.setdefault((variable.name, position), {})[memory.name, position] = None
+                readers.setdefault((memory.name, position), {})[variable.name, position] = None
     return {key: list(found) for key, found in readers.items()}
 
 
@@ -129,7 +138,7 @@ def reason(system: LimitSystem, chain: tuple[str, ...]) -> str:
     before = visible[0]
     trained = False
     for number, name in enumerate(visible[1:]):
-        if system.field[name].role is Role.VELOCITY:
+        if system.field[name].role in _MOVERS:
             trained = True
             continue
         if trained:
@@ -141,6 +150,10 @@ def reason(system: LimitSystem, chain: tuple[str, ...]) -> str:
         words += f"{' ' if not number else ', which '}{verb} {field_words(system, name)}"
         before, trained = name, False
     return words
+
+
+# What moves a parameter, or is remembered of it: a chain passes through these without a word.
+_MOVERS = frozenset({Role.VELOCITY, Role.MEMORY, Role.NEXT, Role.FLOW, Role.MOTION})
 
 
 def _is_hidden(system: LimitSystem, name: str) -> bool:
@@ -156,4 +169,6 @@ def field_words(system: LimitSystem, name: str) -> str:
         return f"D of {field.of}"
     if field.role is Role.VELOCITY:
         return f"the evolution of {field.of}"
+    if field.role is Role.DRAW:
+        return f"the noise on {field.of}"
     return name

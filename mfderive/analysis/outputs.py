@@ -55,23 +55,22 @@ class _Symmetry:
     def broken(self) -> set[Key]:
         """The least fixed point from what is broken at the start."""
         found = set(self._initial())
-        trained = [p.name for p in self.system.parameters if not p.is_frozen]
         before = -1
         while before != len(found):
             before = len(found)
             for equation in self.system.equations:
                 for term in equation.terms:
                     found |= set(self._passed(equation, term, found))
-            for name in trained:
-                found |= {
-                    (name, position) for field, position in found if field == self.system.velocity_of[name]
-                }
+            for name, movers in self.system.movers_of.items():
+                found |= {(name, position) for field, position in found if field in movers}
         return found
 
     def _initial(self) -> Iterable[Key]:
         for field in self.system.fields:
             if field.role is Role.INPUT:
                 yield from ((field.name, position) for position in self._finite(field.name))
+            elif field.role is Role.DRAW:
+                yield from ((field.name, position) for position in range(len(field.axes)))
         for parameter in self.system.parameters:
             alone = not self.system.population_slots(parameter.name)
             single = any(reference.component for _, reference in parameter.law.references)

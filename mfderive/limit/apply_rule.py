@@ -20,6 +20,7 @@ from ..algebra.update_rules import ALPHA, GRADIENT, NOW, STEP, THETA, XI, Progra
 
 # Names of what belongs to no parameter; a person's names have no spaces.
 ALPHA_FIELD, NUMBER_FIELD, TIME_FIELD = "clock alpha", "clock k", "clock t"
+_CLOCK = {ALPHA_FIELD: "alpha", NUMBER_FIELD: "k", TIME_FIELD: "t"}
 NORM_FIELD, CLIP_FIELD = "gradient norm2", "clip factor"
 
 
@@ -59,7 +60,7 @@ class _Writer:
 
     def given(self, name: str, of: str = "") -> sp.Symbol:
         """A scalar that every step is given."""
-        self.fields.setdefault(name, Field(name, (), Role.CLOCK, of=of))
+        self.fields.setdefault(name, Field(name, (), Role.CLOCK, of=of, part=_CLOCK.get(name, "")))
         return sp.Symbol(name)
 
     def rate(self, parameter: Variable) -> sp.Expr:
@@ -74,9 +75,7 @@ class _Writer:
         terms = []
         for parameter in self.trained:
             name, target = self.velocity(parameter)
-            terms.append(
-                Term((), target, sp.Symbol(name) ** 2, ((sp.Symbol(name), Access(name, target)),))
-            )
+            terms.append(Term((), target, sp.Symbol(name) ** 2, ((sp.Symbol(name), Access(name, target)),)))
         self.write(Field(NORM_FIELD, (), Role.MOTION), (), tuple(terms))
         norm2 = sp.Symbol(NORM_FIELD)
         factor = call("min", sp.Integer(1), sp.Rational(repr(largest)) / call("sqrt", norm2))
@@ -179,7 +178,7 @@ class _Writer:
 
     def known(self, name: str) -> Field:
         """A field of the limit or of the rule; the scalars of a step enter when they are first read."""
-        if name in (ALPHA_FIELD, NUMBER_FIELD, TIME_FIELD):
+        if name in _CLOCK:
             self.given(name)
         return self.limit.field.get(name) or self.fields[name]
 

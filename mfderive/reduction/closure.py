@@ -20,10 +20,18 @@ from ..algebra.laws import Law, LawKind, Variable
 from ..algebra.reduced import DrawnNetwork, PassResult, StateMapping
 from ..algebra.system import LimitSystem, draw_noise, renaming
 from ..algebra.terms import Access, Axis, AxisKind, Equation, Index, Term
-from ..analysis.affinity import Obstacle, ends_of, noise_groups, noise_obstacles, noise_slot
+from ..analysis.affinity import (
+    Obstacle,
+    ends_of,
+    noise_carriers,
+    noise_groups,
+    noise_obstacles,
+    noise_slot,
+)
 from ..errors import MfError
 from ..state.draw import parameter_shapes
 from ..state.sample import frozen_noise
+from .noise_motion import Deviations, with_noise_motion
 
 
 def close_noise(system: LimitSystem) -> PassResult:
@@ -32,7 +40,8 @@ def close_noise(system: LimitSystem) -> PassResult:
     A state of the whole network restricts to one of the closed system as it is: its weights are taken for
     the means themselves, and noise that stays has one node. That is exact for the given network (the closed
     system with one noise node makes the whole system's steps), although it is not the limit of wider ones.
-    A network lifts by noise drawn again from the laws at t = 0, which training does not change (theory C.1).
+    A network lifts by noise drawn again from the laws at t = 0, which SGD does not change (theory C.1); what
+    another learning rule does to it is followed (:mod:`mfderive.reduction.noise_motion`).
 
     Raises MfError where the noise of one pair cannot be written as one axis: a weight multiplied on a pair
     with itself read in the opposite direction.
@@ -41,14 +50,20 @@ def close_noise(system: LimitSystem) -> PassResult:
     groups = noise_groups(system, obstacles)
     kept = {weight for group in groups for weight in group}
     closed = [p for p in system.parameters if p.noise is not None and p.name not in kept]
-    left = close_weights(_united(system, groups, obstacles), [p.name for p in closed])
+    still = close_weights(_united(system, groups, obstacles), [p.name for p in closed])
+    left, deviations = with_noise_motion(still, [_own(still, p) for p in closed], noise_carriers(system))
     return PassResult(
         left,
         (*_closed_findings(closed), *_kept_findings(obstacles, kept)),
         restrict=partial(_restricted, left),
-        lift=partial(_lifted, system, _random(closed)),
+        lift=partial(_lifted, system, _random(closed), deviations),
         initial_values=_referenced(closed),
     )
+
+
+def _own(left: LimitSystem, parameter: Variable) -> Variable:
+    """A weight as a system has it whose noise axes are gone, with the law that it starts from."""
+    return replace(left.variable[parameter.name], law=parameter.law)
 
 
 def hold_means(system: LimitSystem) -> PassResult:
@@ -58,8 +73,13 @@ def hold_means(system: LimitSystem) -> PassResult:
     alone is no limit; close_noise keeps their noise.
     """
     noisy = [p for p in system.parameters if p.noise is not None]
+    drawn = draw_noise(system)
+    left, deviations = with_noise_motion(drawn, [_own(drawn, p) for p in noisy], noise_carriers(system))
     return PassResult(
-        system, lift=partial(_lifted, system, _random(noisy)), initial_values=_referenced(noisy)
+        left if deviations else system,
+        restrict=partial(_restricted, left if deviations else system),
+        lift=partial(_lifted, system, _random(noisy), deviations),
+        initial_values=_referenced(noisy),
     )
 
 
@@ -74,7 +94,9 @@ def close_weights(system: LimitSystem, names: Iterable[str]) -> LimitSystem:
     return replace(
         left,
         axes=tuple(map(_resolved, left.axes)),
-        variables=tuple(_closed_parameter(v) if v.name in chosen else v for v in left.variables),
+        variables=tuple(
+            _closed_parameter(v) if v.name in chosen or v.of in chosen else v for v in left.variables
+        ),
     )
 
 
@@ -151,7 +173,7 @@ def _on_one_noise(
     def moved(index: Index) -> Index:
         return Index(index.name, mapping.get(index.axis, index.axis))
 
-    weight_of = {field.name: field.of or field.name for field in system.fields}
+    weight_of = system.parameter_of
 
     def united(term: Term) -> Term:
         reads = [Access(equation.field, term.target), *(access for _, access in term.accesses)]
@@ -162,7 +184,7 @@ def _on_one_noise(
             if noise is not None:
                 ends = ends_of(system, access.slots)
                 # A pair is written as the group's first weight reads it: target, source.
-                pair = ends[::-1] if weight_of[access.field] in crosswise else ends
+                pair = ends[::-1] if weight_of.get(access.field) in crosswise else ends
                 key = (mapping.get(noise.axis, noise.axis), pair)
                 table[noise] = first.setdefault(key, moved(noise))
         return term.map_slots(renaming(table))
@@ -233,26 +255,60 @@ def _referenced(parameters: Iterable[Variable]) -> tuple[str, ...]:
 
 
 def _restricted(left: LimitSystem, state: StateMapping) -> StateMapping:
-    """The closed system's state that a state of the whole network is, on one noise node."""
+    """The closed system's state that a state of the whole network is, on one noise node.
+
+    What is followed of the noise of weights begins at its start.
+    """
     found: dict[str, Any] = dict(state)
     found["p"] = dict(state["p"])
-    for parameter in left.parameters:
-        if parameter.noise is not None:
-            values = np.asarray(state[parameter.name])
-            found[parameter.name] = np.expand_dims(values, parameter.axes.index(parameter.noise))
-            found["p"][parameter.noise] = np.ones(1, values.dtype)
+    sizes = {axis.name: axis.size for axis in left.axes if axis.size is not None}
+    sizes |= {name: len(weights) for name, weights in state["p"].items()}
+    for variable in left.variables:
+        if variable.name not in state:
+            shape = tuple(sizes[axis] for axis in variable.axes)
+            found[variable.name] = np.full(shape, float(variable.law.mean))
+        elif variable.noise in variable.axes and not left.axis[variable.noise].drawn:
+            values = np.asarray(state[variable.name])
+            found[variable.name] = np.expand_dims(values, variable.axes.index(variable.noise))
+            found["p"][variable.noise] = np.ones(1, values.dtype)
     return found
 
 
-def _lifted(system: LimitSystem, closed: list[Variable], network: DrawnNetwork) -> DrawnNetwork:
-    """The network whose closed weights are their means and the noise of their entries."""
+def _lifted(
+    system: LimitSystem, closed: list[Variable], deviations: Iterable[Deviations], network: DrawnNetwork
+) -> DrawnNetwork:
+    """The network whose closed weights are their means and what is left of the noise of their entries."""
     whole = draw_noise(system)
     shapes = parameter_shapes(whole, network.sizes)
+    moved = {each.weight: each for each in deviations}
     state = dict(network.state)
     for parameter in closed:
         name = parameter.name
         noise = frozen_noise(
             whole, whole.parameter[name], shapes[name], network.labels, network.generator(name)
         )
-        state[name] = (state[name] + noise).astype(state[name].dtype)
+        factors = moved[name].factors if name in moved else {}
+        for variable in factors or (name,):
+            factor = network.state[factors[variable]] if factors else 1
+            state[variable] = (state[variable] + factor * noise).astype(np.asarray(state[variable]).dtype)
+    for each in moved.values():
+        if each.covariances:
+            _add_fresh_noise(each, shapes[each.weight], network, state)
     return replace(network, state=state)
+
+
+def _add_fresh_noise(
+    found: Deviations, shape: tuple[int, ...], network: DrawnNetwork, state: dict[str, Any]
+) -> None:
+    """Add normal numbers with the covariance that the noise of all steps has added up to, in place."""
+    names = found.variables
+    matrix = np.zeros((*shape, len(names), len(names)))
+    for (one, other), variable in found.covariances.items():
+        i, j = names.index(one), names.index(other)
+        matrix[..., i, j] = matrix[..., j, i] = np.broadcast_to(network.state[variable], shape)
+    # A covariance may be singular (before the first step it is 0), so its root is that of eigenvalues.
+    values, vectors = np.linalg.eigh(matrix)
+    normal = network.generator(f"fresh noise {found.weight}").standard_normal((*shape, len(names)))
+    added = np.einsum("...ij,...j->...i", vectors * np.sqrt(np.maximum(values, 0))[..., None, :], normal)
+    for place, name in enumerate(names):
+        state[name] = (state[name] + added[..., place]).astype(np.asarray(state[name]).dtype)

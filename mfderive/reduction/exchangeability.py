@@ -33,11 +33,11 @@ def collapse(system: LimitSystem) -> PassResult:
     """
     found = dependencies(system)
     idle = {key for key, labels in found.labels.items() if not labels}
-    # A parameter moves where it is: its evolution keeps the parameter's layout, whatever it depends on.
-    for parameter in system.parameters:
-        for position in range(len(parameter.axes)):
-            if (parameter.name, position) not in idle:
-                idle.discard((system.velocity_of.get(parameter.name, ""), position))
+    # A variable moves where it is: what moves it keeps the variable's layout, whatever it depends on.
+    for variable in system.variables:
+        for position in range(len(variable.axes)):
+            if (variable.name, position) not in idle:
+                idle.difference_update((mover, position) for mover in system.movers_of[variable.name])
     fields = tuple(replace(field, axes=_kept(field.name, field.axes, idle)) for field in system.fields)
     used = {axis for field in fields for axis in field.axes}
     left = replace(
@@ -94,7 +94,7 @@ def _restricted(system: LimitSystem, left: LimitSystem, gone: Positions, state: 
     """A state whose values are the same along the axes that go, without these axes."""
     nodes = {axis.name for axis in left.node_axes}
     found: dict[str, Any] = {}
-    for parameter in system.parameters:
+    for parameter in system.variables:
         values = np.asarray(state[parameter.name])
         for place in sorted(gone[parameter.name], reverse=True):
             first = values.take([0], axis=place)
@@ -114,7 +114,7 @@ def _lifted(system: LimitSystem, gone: Positions, network: DrawnNetwork) -> Draw
     """The network that has the common values at every neuron."""
 
     def spread(name: str, values: Any) -> Any:
-        parameter = system.parameter[name]
+        parameter = system.variable[name]
         if parameter.noise in parameter.axes and parameter.noise in drawn:
             return values  # drawn for every pair: it has both of its ends
         for place in gone[name]:

@@ -18,6 +18,7 @@ from ..algebra.system import LimitSystem, draw_noise
 from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Slot, Term
 from ..algebra.visitor import Fold
 from ..errors import MfError
+from .clock import LEARNING, Moment, clock_values, rate_at
 
 Array = Any
 Values = dict[str, Array]
@@ -29,18 +30,45 @@ def interpret(
     x: Array,
     y: Array,
     weights: Array | None = None,
+    clock: Mapping[str, Any] | None = None,
 ) -> tuple[Values, Values]:
-    """Evaluate all equations of a system on a batch.
+    """Evaluate the equations of a system on a batch.
 
     ``x`` is [sample, inputs...], ``y`` [sample, outputs], ``weights`` those of the data nodes (default
     uniform). Returns two dictionaries over all fields (forward, adjoint, velocity without the rate): the
-    values, and the same equations with every factor replaced by its absolute value.
+    values, and the same equations with every factor replaced by its absolute value. With ``clock`` (the
+    values of what a step is given, see :func:`mfderive.tensor.clock.clock_values`) these are followed by
+    what the learning rule makes of G: next values, and derivatives in time.
     """
     system = draw_noise(system)
     run = Interpretation(system, state, np.asarray(x, float), np.asarray(y, float), weights)
+    for name, value in (clock or {}).items():
+        run.values[name] = np.asarray(value, float)
+        run.magnitudes[name] = np.abs(run.values[name])
     for equation in system.equations:
-        run.equation(equation)
+        if clock is not None or system.field[equation.field].role not in LEARNING:
+            run.equation(equation)
     return run.values, run.magnitudes
+
+
+def interpret_step(
+    system: LimitSystem, state: Mapping[str, Any], x: Array, y: Array, moment: Moment
+) -> tuple[Values, Values]:
+    """Every variable after a step at a moment on a batch, and the magnitudes of what was added up."""
+    values, sizes = interpret(system, state, x, y, clock=clock_values(system, moment, state))
+    moved: Values = {}
+    scale: Values = {}
+    for variable in system.variables:
+        name = variable.name
+        if name in system.next_of:
+            moved[name], scale[name] = values[system.next_of[name]], sizes[system.next_of[name]]
+        elif name in system.velocity_of:
+            factor, speed = moment.alpha * rate_at(variable, moment.t), system.velocity_of[name]
+            moved[name] = values[name] + factor * values[speed]
+            scale[name] = sizes[name] + factor * sizes[speed]
+        else:
+            moved[name], scale[name] = values[name], sizes[name]
+    return moved, scale
 
 
 class Interpretation:
@@ -51,8 +79,8 @@ class Interpretation:
     ) -> None:
         self.system = system
         self.values: Values = {"x": x, "y": y.reshape(len(x), -1)}
-        for parameter in system.parameters:
-            self.values[parameter.name] = np.asarray(state[parameter.name], float)
+        for variable in system.variables:
+            self.values[variable.name] = np.asarray(state[variable.name], float)
         self.magnitudes: Values = {name: np.abs(value) for name, value in self.values.items()}
         self.weights: dict[str, Array] = {"data": np.full(len(x), 1 / len(x)) if weights is None else weights}
         for axis in system.node_axes:
