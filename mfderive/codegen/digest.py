@@ -6,6 +6,7 @@ import hashlib
 
 import sympy as sp
 
+from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Equation, Index, Slot
 from ..tensor.ordering import sort_key
@@ -59,4 +60,17 @@ def canonical_text(system: LimitSystem) -> str:
 
 def digest(system: LimitSystem) -> str:
     """64 hexadecimal digits that name a system: equal systems have equal digests."""
-    return hashlib.sha256(canonical_text(system).encode()).hexdigest()
+    return _hash(canonical_text(system))
+
+
+def layout_digest(reduced: Reduced) -> str:
+    """64 hexadecimal digits that name what states live on: the system, and the whole limit behind it.
+
+    A reduction leaves out what its system does not feel, such as the deviations of weights; states that are
+    lifted feel them.
+    """
+    return _hash(f"{digest(reduced.full)} {' '.join(reduced.names)} {digest(reduced.system)}")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

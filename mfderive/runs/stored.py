@@ -42,6 +42,7 @@ def read_stored(file: Path, edited: bool) -> Stored:
         notes = dict(archive.document["notes"])
         curves = {curve: archive.arrays[curve] for curve in CURVES}
         passes = tuple(archive.document["reduction"])
+        digest = str(archive.document.get("system", ""))  # a file may be older than this entry
         record = {name: archive.document[name] for name in ("spec", "file", "folder", "data")}
     except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         raise damaged(file, error) from error
@@ -57,7 +58,7 @@ def read_stored(file: Path, edited: bool) -> Stored:
     points = tuple((time, step, nested(leaves.items())) for time, step, leaves in states)
     if differing:
         notes["edited"] = differing
-    parts = {**facts, **curves, "notes": notes, "checkpoints": points, "passes": passes}
+    parts = {**facts, **curves, "notes": notes, "checkpoints": points, "passes": passes, "digest": digest}
     return Stored(file, parts, record)
 
 

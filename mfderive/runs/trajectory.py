@@ -40,12 +40,13 @@ class Ground(Shown):
 
     ``fields(state, x)`` returns a dict of arrays [sample, neuron, positions...] with "yhat" [sample, outputs]
     among them; ``steps(record)`` makes steps of the run again (:mod:`mfderive.runs.between`), None
-    where it is not known how.
+    where it is not known how. ``digest`` names the equations behind the layout ("": nobody named them).
     """
 
     layout: StateLayout
     fields: Callable[[Mapping[str, Any], Array], Mapping[str, Array]] = field(repr=False)
     steps: Callable[[Mapping[str, Any]], Steps] | None = field(default=None, repr=False)
+    digest: str = field(default="", repr=False)
 
 
 # What makes the ground of a trajectory that was read from a file, by its kind. The rooms that can do it
@@ -83,7 +84,8 @@ class Trajectory(Shown):
     ``width`` is the width of a finite network (the number of nodes, where a limit has one such number).
     ``notes`` is plain data: method, precision, numbers of nodes, ... ``ground`` is what the states live on,
     attached by whoever made the trajectory; one that was read from a file knows the names of the ``passes``
-    of its reduction, and makes the ground again when it is first asked for.
+    of its reduction and the ``digest`` of its equations, and makes the ground again when it is first asked
+    for.
     """
 
     kind: str
@@ -97,6 +99,7 @@ class Trajectory(Shown):
     checkpoints: tuple[Checkpoint, ...] = field(repr=False)  # (time, step, state) is accepted too
     notes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     passes: tuple[str, ...] = field(default=(), repr=False)
+    digest: str = field(default="", repr=False)
     ground: Ground | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -118,6 +121,7 @@ class Trajectory(Shown):
                 )
         if self.ground is not None:
             object.__setattr__(self, "passes", tuple(names_of(self.ground.layout)))
+            object.__setattr__(self, "digest", self.ground.digest)
         points = tuple(map(self._on_ground, self.checkpoints))
         if any(a.time > b.time for a, b in pairwise(points)):
             raise StateError("the checkpoints of a trajectory must be in increasing order of time")
@@ -296,6 +300,7 @@ class Trajectory(Shown):
             "seed": int(self.seed),
             **network_record(self.network),
             "reduction": list(self.passes),
+            "system": self.digest,
             "notes": plain(self.notes),
             "checkpoints": checkpoints,
         }

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from ..algebra.findings import Finding
 from ..algebra.reduced import Reduced
+from ..codegen.digest import layout_digest
 from ..errors import DivergenceError
 from ..network.network import Network
 from ..runs.between import NOTE, copy_state, legs_of
@@ -183,7 +184,7 @@ class Run:
             kind="limit",
             network=self.network,
             width=sizes.pop() if len(sizes) == 1 else None,
-            seed=self.options.seed,
+            seed=self.options.seed if resume is None else resume.seed,
             times=times,
             steps=steps,
             loss=loss,
@@ -202,4 +203,5 @@ class Run:
 
 def ground_of(network: Network, reduced: Reduced, module: Any) -> Ground:
     """What a solution lives on: its reduced limit, its solver, and how its steps are made again."""
-    return Ground(reduced, module.forward, partial(StepsAgain, network, reduced, module))
+    steps = partial(StepsAgain, network, reduced, module)
+    return Ground(reduced, module.forward, steps, layout_digest(reduced))

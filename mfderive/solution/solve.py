@@ -8,8 +8,10 @@ from typing import Any
 from ..algebra.arguments import LIMIT, exclusive, flag, instance
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
+from ..algebra.terms import AxisKind
+from ..codegen.digest import digest, layout_digest
 from ..codegen.generate import generate
-from ..codegen.protocol import missing_parts
+from ..codegen.protocol import layout_of, missing_parts
 from ..errors import ArgumentError, StateError
 from ..limit.derive import derive
 from ..network.network import Network
@@ -59,18 +61,22 @@ def solve(
 
     ``initial`` starts from given arrays (any weights ``p``) instead of a draw: a state of another trajectory
     (``path.at(t)``) on the system that it lives on, a dictionary on ``system`` or, without one, on the whole
-    network. ``resume`` continues a trajectory from its last checkpoint, on the nodes that it has. ``system``
-    (what :func:`reduce` or :func:`derive` returned) and ``solver`` replace what is made otherwise;
-    ``progress`` shows a progress bar.
+    network. ``resume`` continues a trajectory from its last checkpoint, on the nodes that it has. Beside
+    either, what says how a solution starts (nodes, widths, rule, seed, reduce, edges, tolerance) is refused.
+    ``system`` (what :func:`reduce` or :func:`derive` returned) and ``solver`` (one generated from the limit
+    that is solved) replace what is made otherwise; ``progress`` shows a progress bar.
 
-    Raises SpecError or ArgumentError for options that do not exist, StateError for arrays that do not fit,
-    ResourceError if the memory does not suffice, DivergenceError when values leave the finite numbers (its
-    ``path`` is what was solved until then). Warns (DivergenceWarning) where the loss grew beyond reason,
-    which the trajectory's ``findings`` say too (docs/runs.md). Where the loss does not move, ``warnings`` of
-    the trajectory say what holds it (:mod:`mfderive.solution.flat`).
+    Raises SpecError or ArgumentError for options that do not exist or would have no effect, and for a system
+    or a solver that does not fit, StateError for arrays that do not fit, ResourceError if the memory does not
+    suffice, DivergenceError when values leave the finite numbers (its ``path`` is what was solved until
+    then). Warns (DivergenceWarning) where the loss grew beyond reason, which the trajectory's ``findings``
+    say too (docs/runs.md). Where the loss does not move, ``warnings`` of the trajectory say what holds it
+    (:mod:`mfderive.solution.flat`).
     """
+    _check_start(initial, resume, chosen_options(options, changes))
     settled = resolve_options(network, options, **changes)
-    _check_start(initial, resume, settled, chosen_options(options, changes))
+    if settled.tolerance is not None and not (initial is None and resume is None):
+        raise ArgumentError(_beside("tolerance", "initial" if resume is None else "resume"))
     _check_parts(system, solver, progress)
     reduced = _layout(network, settled, initial, resume, system)
     _check_fit(network, reduced.system, solver)
@@ -92,8 +98,27 @@ def _told(path: Trajectory) -> Trajectory:
     return path
 
 
-def _check_start(initial: Any, resume: Any, options: SolveOptions, chosen: Mapping[str, Any]) -> None:
-    """Raise ArgumentError for a start that is none, and for nodes that are chosen beside a given state."""
+# What an option says of the start of a solution, and what a given state has in its place.
+_NODES = "chooses the nodes of the start", "it has its nodes"
+_STARTS = {
+    "nodes": _NODES,
+    "widths": _NODES,
+    "rule": _NODES,
+    "tolerance": _NODES,
+    "seed": ("draws the start", "nothing is drawn"),
+    "reduce": ("says whether the limit is reduced", "it is solved on the system on which it lives"),
+    "edges": ("says how the weights between populations start", "it has its weights"),
+}
+
+
+def _beside(option: str, given: str) -> str:
+    """Why an option cannot stand beside a given state."""
+    does, has = _STARTS[option]
+    return f"{option} {does}, but a state was given ({given}), and {has}. Leave one of them out"
+
+
+def _check_start(initial: Any, resume: Any, chosen: Mapping[str, Any]) -> None:
+    """Raise ArgumentError for a start that is none, and for what is chosen of it beside a given state."""
     exclusive(initial=initial, resume=resume)
     if initial is not None:
         instance(initial, Mapping, "initial: a state (or a dictionary of arrays)")
@@ -101,17 +126,10 @@ def _check_start(initial: Any, resume: Any, options: SolveOptions, chosen: Mappi
         instance(resume, Trajectory, "resume: a trajectory", "Read one with Trajectory.load(path)")
         if resume.kind != "limit":
             raise ArgumentError("resume is the trajectory of a network; only a solution of the limit goes on")
-    for name in ("nodes", "widths", "rule"):
-        if name in chosen and initial is not None:
-            raise ArgumentError(
-                f"{name} chooses the nodes of the start, but a state was given (initial), and it has its "
-                "nodes. Leave one of them out"
-            )
-    if options.tolerance is not None and not (initial is None and resume is None):
-        raise ArgumentError(
-            "tolerance chooses the nodes of the start, but a state was given (initial or resume), and it has "
-            "its nodes. Leave one of them out"
-        )
+    for given, value in (("initial", initial), ("resume", resume)):
+        for name in _STARTS:
+            if value is not None and name in chosen:
+                raise ArgumentError(_beside(name, given))
 
 
 def _check_parts(system: Any, solver: Any, progress: Any) -> None:
@@ -134,12 +152,22 @@ def _check_fit(network: Network, limit: LimitSystem, solver: Any) -> None:
             f"system is the limit of another network: its x has shape {shape}, and this one's "
             f"{network.input_shape}"
         )
-    names = {parameter.name for parameter in limit.parameters}
-    if solver is not None and set(solver.layout.parameters) != names:
+    differs = None if solver is None else _difference(limit, solver)
+    if differs is not None:
         raise ArgumentError(
-            "solver was generated from another limit: its parameters differ. Make one from the limit that is "
+            f"solver was generated from another limit: its {differs} differ. Make one from the limit that is "
             "solved: generate(reduce(derive(network))), or generate(derive(network)) with reduce=False"
         )
+
+
+def _difference(limit: LimitSystem, solver: Any) -> str | None:
+    """What of a solver is not the limit's: parts of its layout, or the equations where it names its limit."""
+    expected = layout_of(limit)
+    for part in ("parameters", "measures", "sizes", "frozen"):
+        if getattr(solver.layout, part) != getattr(expected, part):
+            return "axes" if part == "measures" else f"{part} parameters" if part == "frozen" else part
+    known = getattr(solver, "DIGEST", None)
+    return "equations or laws" if known is not None and known != digest(limit) else None
 
 
 def _layout(
@@ -153,12 +181,22 @@ def _layout(
     if isinstance(system, Reduced):
         return system
     if resume is not None and system is None:
-        return resume.reduced if resume.network is network else _own(network, resume.reduced)
+        return resume.reduced if resume.network is network else _continued(network, resume)
     if isinstance(initial, State) and isinstance(initial.layout, Reduced) and system is None:
         return _own(network, initial.layout)
     if initial is None and resume is None:
         return limit_to_solve(network, options, system)
     return Reduced.identity(system or derive(network))
+
+
+def _continued(network: Network, resume: Trajectory) -> Reduced:
+    """The limit of a network on which the trajectory of another one goes on."""
+    if layout_digest(resume.reduced) != layout_digest(reduced_by(derive(resume.network), resume.passes)):
+        raise ArgumentError(
+            "resume was solved with a system of its own, and the network is another one. Say what is solved "
+            "now: system="
+        )
+    return _own(network, resume.reduced)
 
 
 def _own(network: Network, layout: Reduced) -> Reduced:
@@ -170,10 +208,20 @@ def _own(network: Network, layout: Reduced) -> Reduced:
 def limit_to_solve(network: Network, options: SolveOptions, system: LimitSystem | None = None) -> Reduced:
     """The limit that options ask for: reduced, or whole with weights that are drawn or held at their means.
 
-    ``system``: a limit in place of the network's own, which is not reduced.
+    ``system``: a limit in place of the network's own, which is not reduced. Raises ArgumentError where it
+    has noise that only a draw of all pairs can carry, and nothing is to be drawn.
     """
+    if options.reduce and system is not None:
+        drawn = [axis.name for axis in system.axes if axis.kind is AxisKind.NOISE and axis.drawn]
+        if drawn:
+            raise ArgumentError(
+                f"system is a whole limit, in which every pair of neurons draws its own '{drawn[0]}': nodes "
+                "with weights do not carry it. Give its reduction, system=reduce(system), or draw its nodes, "
+                "reduce=False"
+            )
+        return Reduced.identity(system)
     if options.reduce:
-        return Reduced.identity(system) if system is not None else reduce_system(derive(network))
+        return reduce_system(derive(network))
     full = system or derive(network)
     return held_at_means(full) if options.edges == "mean" else Reduced.identity(full)
 
@@ -181,18 +229,25 @@ def limit_to_solve(network: Network, options: SolveOptions, system: LimitSystem 
 def _ground(path: Trajectory) -> Ground:
     """What a solution that was read from a file lives on: derived, reduced and generated once more.
 
-    Raises StateError where its states are of another system: one that was given to solve.
+    Raises StateError where it is a solution of another system: of one that was given to solve, for example.
     """
     reduced = reduced_by(derive(path.network), path.passes)
+    if path.digest and path.digest != layout_digest(reduced):
+        raise StateError(_another_system("its equations or laws differ from those of the network's limit"))
     try:
         for point in path.checkpoints:
             arrays_on(point.state.arrays, reduced)
     except StateError as error:
-        raise StateError(
-            "this solution does not live on its network's limit (it was solved with a system of its own, or "
-            f"its arrays were edited), and nothing can evaluate it: {error}"
-        ) from error
+        raise StateError(_another_system(str(error))) from error
     return ground_of(path.network, reduced, generate(reduced))
+
+
+def _another_system(why: str) -> str:
+    return (
+        "this solution does not live on its network's limit (it was solved with a system of its own or by "
+        "another version of mfderive, or its file was edited), and nothing can evaluate it: "
+        f"{why}. Its arrays are there, path.at(t).arrays, and go on with initial= and system="
+    )
 
 
 register_ground("limit", _ground)

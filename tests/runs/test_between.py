@@ -107,8 +107,8 @@ def test_between_two_steps_the_path_has_no_jump():
 
 def test_a_resumed_run_remembers_how_each_part_was_made():
     """Its first part was solved on another grid; a part of another network cannot be made again."""
-    net, common = network(), {"nodes": 8, "evaluation": 10, "checkpoints": 2}
-    first = mf.solve(net, horizon=1.0, method="rk4", step=0.2, **common)
+    net, common = network(), {"evaluation": 10, "checkpoints": 2}
+    first = mf.solve(net, horizon=1.0, method="rk4", step=0.2, nodes=8, **common)
     both = mf.solve(net, horizon=2.0, method="rk4", step=0.1, resume=first, **common)
     assert same(both.at(0.4), first.at(0.4)) and both.checkpoint(1.5).time == 1.5
     assert len(both.notes["legs"]) == 2

@@ -54,7 +54,7 @@ def test_a_stationary_start_is_told_with_its_solution(tmp_path, capsys):
     assert entry["kind"] == "stationary" and path.warnings == (entry["text"],) and not path.findings
     assert "nothing is learned" in " ".join(repr(path).split()) and "nothing is learned" in path._repr_html_()
     assert Trajectory.load(path.save(tmp_path)).warnings == path.warnings
-    onward = mf.solve(mf.load(file), evaluation=50, nodes=16, steps=20, resume=path)
+    onward = mf.solve(mf.load(file), evaluation=50, steps=20, resume=path)
     assert onward.warnings == path.warnings
     place = str(tmp_path / "run")
     assert main(["solve", str(file), "--evaluation", "50", "--nodes", "16", "--output", place]) == 0

@@ -174,8 +174,35 @@ def test_systems_and_solvers_of_other_networks(net):
     deeper = mf.generate(mf.derive(network(bias="0")))
     with pytest.raises(ArgumentError, match="limit of another network"):
         mf.solve(net, system=other)
-    with pytest.raises(ArgumentError, match="generated from another limit"):
+    with pytest.raises(ArgumentError, match="generated from another limit: its parameters differ"):
         mf.solve(net, solver=deeper)
+
+
+def test_a_solver_of_another_limit_with_the_same_parameters(net):
+    """The activation, a law or a rate differs: the same arrays, other equations; the right one is taken."""
+    for change in (
+        {"layers": {"h2": {"activation": "sin"}}},
+        {"layers": {"h2": {"weight": "normal(1, 1)"}}},
+        {"output": {"weight": {"law": "normal(0, 1)", "rate": "exp(-t)"}}},
+    ):
+        with pytest.raises(ArgumentError, match="another limit: its equations or laws differ"):
+            mf.solve(net, nodes=8, solver=mf.generate(mf.reduce(mf.derive(net.replace(**change)))))
+    frozen = net.replace(output={"weight": {"law": "normal(0, 1)", "rate": 0}})
+    with pytest.raises(ArgumentError, match="another limit: its frozen parameters differ"):
+        mf.solve(net, nodes=8, solver=mf.generate(mf.reduce(mf.derive(frozen))))
+    own = mf.generate(mf.reduce(mf.derive(net)))
+    assert np.array_equal(mf.solve(net, nodes=8, solver=own).loss, mf.solve(net, nodes=8).loss)
+
+
+def test_a_whole_limit_that_weighted_nodes_do_not_carry(net, limit):
+    """Its reduction is solved, or its nodes are drawn; without noise nodes carry it."""
+    with pytest.raises(ArgumentError, match=r"'noise h2\.weight'.*system=reduce\(system\).*reduce=False"):
+        mf.solve(net, system=limit, nodes=8)
+    drawn = mf.solve(net, system=limit, reduce=False, widths=8)
+    assert np.array_equal(drawn.loss, mf.solve(net, reduce=False, widths=8).loss)
+    given = mf.solve(net, system=limit, initial=drawn.at(0.0))
+    assert np.array_equal(given.loss, drawn.loss)
+    assert mf.solve(net, system=mf.reduce(limit).system, nodes=8).loss[-1] == mf.solve(net, nodes=8).loss[-1]
 
 
 def test_a_network_whose_data_is_not_read_yet(net):
@@ -194,7 +221,19 @@ def test_options_that_nothing_would_read(net, path, tmp_path):
         ({"widths": 8, "nodes": 8, "reduce": False}, "nodes and widths cannot both"),
         ({"horizon": 0.1, "steps": 2}, "horizon and steps cannot both"),
         ({"step": 0.1}, "rk4"),
-        ({"initial": state, "nodes": 8}, "Leave one of them out"),
+        ({"initial": state, "nodes": 8}, "nodes chooses .* Leave one of them out"),
+        ({"resume": path, "nodes": 8}, r"nodes chooses .*\(resume\), and it has its nodes"),
+        ({"resume": path, "widths": 8}, "widths chooses .*it has its nodes"),
+        ({"resume": path, "rule": "sobol"}, "rule chooses .*it has its nodes"),
+        ({"resume": path, "seed": 3}, "seed draws the start.*nothing is drawn"),
+        ({"resume": path, "options": mf.SolveOptions(seed=3)}, "seed draws the start"),
+        ({"resume": path, "reduce": False}, "reduce says .*the system on which it lives"),
+        ({"resume": path, "reduce": False, "edges": "mean"}, "reduce says"),
+        ({"resume": path, "edges": "mean"}, "edges says .*it has its weights"),
+        ({"resume": path, "tolerance": 0.1}, "tolerance chooses"),
+        ({"initial": state, "seed": 3}, r"seed draws .*\(initial\), and nothing is drawn"),
+        ({"initial": state, "reduce": False}, "reduce says .*the system on which it lives"),
+        ({"initial": dict(state), "edges": "mean"}, "edges says"),
         ({"initial": state, "resume": path}, "initial and resume cannot both"),
         ({"data_nodes": 8}, "sobol"),
     ]:
@@ -330,7 +369,7 @@ def test_questions_to_a_trajectory_that_have_no_answer(path, tmp_path):
         path.at(1e9)
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
-        with pytest.raises(MfError, match="folder cannot be made"):
+        with pytest.raises(MfError, match=r"the folder .* cannot be made"):
             path.save(folder)
 
 

@@ -112,3 +112,31 @@ def test_a_run_on_a_system_of_its_own_is_not_taken_for_the_networks(net, path, t
     assert np.array_equal(loaded.loss, own.loss)
     with pytest.raises(StateError, match="a system of its own"):
         loaded.predict(net.source.evaluation(3)[0])
+
+
+def test_a_system_of_its_own_with_equal_shapes_is_seen_by_its_equations(net, path, tmp_path):
+    """Another activation predicts otherwise, another deviation samples otherwise; both are refused."""
+    x = net.source.evaluation(3)[0]
+    for number, layer in enumerate(({"activation": "sin"}, {"weight": "normal(1, 3)"})):
+        other = net.replace(layers={"h2": layer})
+        own = mf.solve(net, system=mf.reduce(mf.derive(other)), nodes=8, steps=1, evaluation=5)
+        assert all(own.at()[name].shape == path.at()[name].shape for name in path.at() if name != "p")
+        loaded = mf.Trajectory.load(own.save(tmp_path / str(number)))
+        assert np.array_equal(loaded.at()["h1.weight"], own.at()["h1.weight"])
+        for question in (lambda: loaded.predict(x), lambda: loaded.sample(5), lambda: loaded.reduced):  # noqa: B023
+            with pytest.raises(StateError, match=r"a system of its own.*equations or laws differ.*initial="):
+                question()
+        # Its arrays go on where the system is said.
+        onward = mf.solve(net, system=own.reduced, initial=loaded.at().arrays, steps=1, evaluation=5)
+        assert np.array_equal(onward.predict(x, 0.0), own.predict(x))
+
+
+def test_a_solution_of_a_system_of_its_own_goes_on_for_another_network_only_where_it_is_said(net):
+    other = mf.reduce(mf.derive(net.replace(layers={"h2": {"activation": "sin"}})))
+    own = mf.solve(net, system=other, nodes=8, steps=1, evaluation=5, seed=4)
+    slower = net.replace(training={"steps": 9})
+    with pytest.raises(mf.ArgumentError, match=r"a system of its own.*system="):
+        mf.solve(slower, resume=own, steps=2)
+    onward = mf.solve(slower, resume=own, steps=2, system=other)
+    assert onward.at(own.times[-1]) is own.at() and onward.seed == 4
+    assert mf.solve(net, resume=own, steps=2).reduced is other
