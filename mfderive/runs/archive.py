@@ -1,4 +1,4 @@
-"""Files of runs: one npz that holds a document and arrays, with a json beside it for people.
+"""Files of runs: one npz that holds a document and arrays, for trajectories with a json beside it for people.
 
 Both are written to temporary files and renamed, so that a run which is killed leaves either the old ones or
 the new ones (:mod:`mfderive.runs.atomic`). Checksums of the zip find truncation and damage; digests of every
@@ -37,7 +37,9 @@ __all__ = [
     "locate",
     "nested",
     "plain",
+    "read_archive",
     "read_run",
+    "write_archive",
     "write_atomically",
     "write_run",
 ]
@@ -97,11 +99,7 @@ def write_run(
 
     The json has the document (plain data) and, under "curves", the ``shown`` arrays as lists.
     """
-    digests = {key: _digest(array) for key, array in arrays.items()}
-    whole = {"format": FORMAT, **document, _DIGESTS: digests}
-    text = np.frombuffer(json.dumps(whole, ensure_ascii=False).encode(), dtype=np.uint8)
-    own = np.frombuffer(bytes.fromhex(_digest(text)), dtype=np.uint8)
-    stored = {**arrays, _DOCUMENT: text, _DIGEST: own}
+    whole, stored = _whole(FORMAT, document, arrays)
     target = folder / f"{name}.npz"
     curves = {curve: arrays[curve].tolist() for curve in shown}
     shown_part = {key: value for key, value in whole.items() if key != _DIGESTS}
@@ -111,9 +109,29 @@ def write_run(
             (target, lambda file: np.savez(file, **stored)),
             (target.with_suffix(".json"), lambda file: _write(file, readable)),
         ],
-        needed=sum(np.asarray(array).nbytes + _HEADER for array in stored.values()) + len(readable.encode()),
+        needed=_size(stored) + len(readable.encode()),
     )
     return target
+
+
+def write_archive(file: Path, form: str, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write an npz alone that holds a document (plain data) and arrays; ``form``: its format's name."""
+    _, stored = _whole(form, document, arrays)
+    write_atomically(file, lambda opened: np.savez(opened, **stored), needed=_size(stored))
+
+
+def _whole(form: str, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[Tree, Tree]:
+    """The document with format and digests, and all that goes into the npz."""
+    digests = {key: _digest(array) for key, array in arrays.items()}
+    whole = {"format": form, **document, _DIGESTS: digests}
+    text = np.frombuffer(json.dumps(whole, ensure_ascii=False).encode(), dtype=np.uint8)
+    own = np.frombuffer(bytes.fromhex(_digest(text)), dtype=np.uint8)
+    return whole, {**arrays, _DOCUMENT: text, _DIGEST: own}
+
+
+def _size(stored: Mapping[str, Array]) -> int:
+    """The bytes of an npz of these arrays."""
+    return sum(np.asarray(array).nbytes + _HEADER for array in stored.values())
 
 
 def _digest(array: Array) -> str:
@@ -167,27 +185,37 @@ def locate(path: Path) -> Path:
 
 def read_run(file: Path) -> Archive:
     """What an npz that :func:`write_run` wrote holds, or MfError."""
+    archive = read_archive(file)
+    if archive.document.get("format") != FORMAT:
+        raise MfError(
+            f"{file}: this is not a trajectory of format '{FORMAT}', which says on what reduction it lives "
+            f"(found {archive.document.get('format')!r}). Run the spec again"
+        )
+    return archive
+
+
+def read_archive(file: Path, what: str = "a trajectory") -> Archive:
+    """What an npz of this file's functions holds, whatever its format; MfError where it holds nothing whole.
+
+    ``what`` it should be, for the message.
+    """
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         text, own = arrays.pop(_DOCUMENT), arrays.pop(_DIGEST, None)
         document = json.loads(bytes(text).decode())
     except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
-        raise damaged(file, error) from error
+        raise damaged(file, error, what) from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise damaged(file, error) from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        found = document.get("format") if isinstance(document, dict) else None
-        raise MfError(
-            f"{file}: this is not a trajectory of format '{FORMAT}', which says on what reduction it lives "
-            f"(found {found!r}). Run the spec again"
-        )
+        raise damaged(file, error, what) from error
+    if not isinstance(document, dict):
+        document = {}
     return Archive(document, arrays, tuple(_edited(document, arrays, text, own)))
 
 
-def damaged(file: Path, error: Exception) -> MfError:
+def damaged(file: Path, error: Exception, what: str = "a trajectory") -> MfError:
     """The error that says that a file is not what was written."""
     return MfError(
-        f"{file}: this is not a trajectory, or it is truncated or damaged ({type(error).__name__}: {error}). "
+        f"{file}: this is not {what}, or it is truncated or damaged ({type(error).__name__}: {error}). "
         "Run the spec again, or take the file from a backup"
     )

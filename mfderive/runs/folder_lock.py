@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..errors.disk import room_on_disk
+
 # The file of the lock, in the folder. The system holds the lock on it as long as the process lives, so a
 # file that was left behind locks nothing.
 LOCK = ".running"
@@ -56,15 +58,21 @@ def take_lock(folder: Path) -> FolderLock | None:
                 break
         # Whoever had it removed the file before it was locked here: there is another file now.
         os.close(handle)
-    os.ftruncate(handle, 0)
     owner = {
         "process": os.getpid(),
         "machine": socket.gethostname(),
         "user": _user(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    os.write(handle, json.dumps(owner).encode())
-    return FolderLock(folder, handle)
+    lock = FolderLock(folder, handle)
+    try:
+        os.ftruncate(handle, 0)
+        with room_on_disk(path):
+            os.write(handle, json.dumps(owner).encode())
+    except BaseException:
+        lock.release()
+        raise
+    return lock
 
 
 def owner_of(folder: Path) -> str | None:
