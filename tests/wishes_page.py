@@ -13,12 +13,16 @@ BEGIN, END = "<!-- wishes -->\n", "<!-- end of wishes -->"
 
 def page():
     """The text of the page as it should be."""
-    from mfderive.errors.wishes import WISHES
+    from mfderive.errors.wishes import FUNCTION_WISHES, WISHES
 
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    rows = [f"| {' '.join(f'`{word}`' for word in each.words)} | {each.sentence} |" for each in WISHES]
+    rows = [
+        f"| {' '.join(f'`{word}`' for word in each.words)}{where} | {each.sentence} |"
+        for table, where in ((WISHES, ""), (FUNCTION_WISHES, " as a function"))
+        for each in table
+    ]
     return before + BEGIN + "\n".join(["| word | answer |", "|---|---|", *rows, ""]) + END + after
 
 

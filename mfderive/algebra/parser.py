@@ -225,10 +225,11 @@ class _Reader:
                 return SpecError(f"{quoted(name)} in {self.text} is not allowed: {reason}")
         if name in PUBLIC_FUNCTIONS or name in self.heads or name in REDUCTIONS:
             return SpecError(f"'{name}' in {self.text} is a function", remedy=f"Write {name}(...)")
-        # A dotted name may be that of a module (nn.ReLU), which a sentence answers.
-        hint = nearest if name == base else nearest_word
+        # A dotted name may be a module's (nn.ReLU), a bare one that of another program's law (he_normal).
+        hint = nearest_word if name != base else nearest_function if self.heads else nearest
         return UnknownNameError(
-            f"unknown name {quoted(name)} in {self.text}", remedy=hint(name, [*self.names.written, "pi"])
+            f"unknown name {quoted(name)} in {self.text}",
+            remedy=hint(name, [*self.names.written, *self.heads, "pi"]),
         )
 
     def dotted(self, node: ast.Attribute) -> str:

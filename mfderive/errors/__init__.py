@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .quoting import bounded, listed, quoted, shown
-from .wishes import plain_word, wish
+from .wishes import is_function_elsewhere, plain_word, wish
 
 __all__ = [
     "ArgumentError",
@@ -27,9 +27,16 @@ __all__ = [
     "nearest",
     "nearest_function",
     "nearest_word",
+    "place_text",
     "quoted",
     "shown",
 ]
+
+
+def place_text(file: str | None, table: str | None, key: str | None) -> str:
+    """How a message begins that is about a place in a spec: ``"net.toml, data, key 'x': "``, or empty."""
+    parts = [part for part in (file, table, f"key {quoted(key)}" if key else None) if part]
+    return f"{', '.join(parts)}: " if parts else ""
 
 
 class MfError(Exception):
@@ -74,11 +81,7 @@ class SpecError(MfError):
         )
 
     def __str__(self) -> str:
-        place = [part for part in (self.file, self.table) if part]
-        if self.key:
-            place.append(f"key {quoted(self.key)}")
-        head = ", ".join(place)
-        text = f"{head}: {self.problem}" if head else self.problem
+        text = f"{place_text(self.file, self.table, self.key)}{self.problem}"
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
@@ -141,14 +144,19 @@ def nearest_word(name: str, allowed: Iterable[str]) -> str:
 
 
 def nearest_function(name: str, allowed: Iterable[str]) -> str:
-    """As :func:`nearest_word`, for functions: one whose name is near computes something else."""
-    known, names = wish(name), sorted(allowed)
+    """As :func:`nearest_word`, for functions.
+
+    Of a name that is a function of other programs it is said that the near one computes something else.
+    """
+    known, names = wish(name, of_functions=True), sorted(allowed)
     if any(plain_word(each) == plain_word(name) for each in names):
         return nearest(name, names)
     if known:
         return f"{known} {_all_of(names)}"
-    own = f"It is a function of its own, not another name for {quoted(name)}. "
-    return _question(name, names, f"Did you mean '{{}}'? {own}") + _all_of(names)
+    if is_function_elsewhere(name):
+        other = f"{quoted(name)} does not exist here; '{{}}' has a similar name and is another function. "
+        return _question(name, names, other) + _all_of(names)
+    return nearest(name, names)
 
 
 def _question(name: str, names: list[str], question: str) -> str:

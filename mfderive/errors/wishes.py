@@ -274,7 +274,70 @@ WISHES: tuple[Wish, ...] = (
         FUNCTIONS,
     ),
     _wish("erfc", "Write 1 - erf(h).", FUNCTIONS),
+    _wish("log1p", "Write log(1 + h).", FUNCTIONS),
+    _wish("expm1", "Write exp(h) - 1.", FUNCTIONS),
+    _wish("relu2 squared_relu", "Write relu(h)**2.", FUNCTIONS),
+    _wish("tanhshrink", "Write h - tanh(h).", FUNCTIONS),
+    # --- laws ---
+    _wish("gaussian gauss randn", "This law is normal(mean, standard deviation).", DENSE),
+    _wish(
+        "he_normal he_uniform he kaiming kaiming_normal kaiming_uniform",
+        "For a fixed number of inputs this is normal(0, sqrt(2/fan_in)); a layer that grows infinitely wide "
+        "is averaged over, so that weights from it stay of size 1, as in normal(0, 1).",
+        DENSE,
+    ),
+    _wish(
+        "glorot_normal glorot_uniform glorot xavier xavier_normal xavier_uniform lecun_normal lecun_uniform",
+        "For a fixed number of inputs write normal(0, sqrt(1/fan_in)); a layer that grows infinitely wide "
+        "is averaged over, so that weights from it stay of size 1, as in normal(0, 1).",
+        DENSE,
+    ),
+    _wish(
+        "truncated_normal trunc_normal clipped_normal",
+        "A normal law that is cut off does not exist here; uniform(low, high) is bounded.",
+        DENSE,
+    ),
+    _wish("zeros constant const ones", 'A constant is written as its number: weight = "0".', DENSE),
+    _wish("bernoulli", "Signs +a and -a with equal odds are rademacher(a).", DENSE),
 )
+
+# What a word means where a function is asked for, if that is not what it means elsewhere.
+FUNCTION_WISHES: tuple[Wish, ...] = (
+    _wish(
+        "linear none null no_activation pass noop",
+        'A layer without an activation leaves the key out, or says activation = "identity".',
+        FUNCTIONS,
+    ),
+    _wish(
+        "step binary_step unit_step hard_limit threshold",
+        "heaviside(h) is 1 where h > 0 and else 0; its slope is 0, so that nothing in front of it is trained "
+        "(sigmoid(10 * h) is a smooth one).",
+        FUNCTIONS,
+    ),
+    _wish("logistic", "sigmoid is this function, 1 / (1 + exp(-x)).", FUNCTIONS),
+    _wish("sgn signum", "This is sign(h).", FUNCTIONS),
+)
+
+# Functions and laws that other programs have and this one has not: a name here that is near is another thing.
+FUNCTIONS_ELSEWHERE = frozenset(
+    "rrelu crelu threshold_relu thresholded_relu hardshrink softshrink softmin logsumexp tanhexp lisht sinc "
+    "arcsin arccos arctan asin acos atan arcsinh arccosh arctanh asinh acosh atanh sec csc cot sech csch "
+    "coth erfinv exp2 cbrt rsqrt floor ceil round gumbel hypot lgamma digamma "
+    "log_normal lognormal half_normal exponential laplace cauchy poisson gamma beta "
+    "variance_scaling orthogonal".replace("_", "").split()
+)
+
+# What to write where a text stands at a key that takes none, or none like it.
+_TEXTS = {
+    "learning_rate": "Write a number; a rate that changes from step to step is learning_rate * schedule, "
+    'where schedule is an expression in the step k: schedule = "1 / (1 + k / 100)"',
+    "activation": 'A layer without an activation leaves the key out, or says activation = "identity"',
+}
+
+
+def about_text(key: str) -> str | None:
+    """What to write instead of a text at a key that does not take it; None where nothing is known."""
+    return _TEXTS.get(key)
 
 
 def plain_word(word: str) -> str:
@@ -283,12 +346,20 @@ def plain_word(word: str) -> str:
 
 
 _BY_WORD = {plain_word(word): each for each in WISHES for word in each.words}
+_OF_FUNCTIONS = {plain_word(word): each for each in FUNCTION_WISHES for word in each.words}
 
 
-def wish(word: str) -> str | None:
+def wish(word: str, of_functions: bool = False) -> str | None:
     """The sentence about a word with its page in brackets; None where the word names no known wish.
 
-    Of a dotted word (``nn.ReLU``) the part before the dot is looked up.
+    Of a dotted word (``nn.ReLU``) the part before the dot is looked up. ``of_functions``: the word stands
+    where a function does.
     """
-    found = _BY_WORD.get(plain_word(word)) or _BY_WORD.get(plain_word(word.partition(".")[0]))
+    found = _OF_FUNCTIONS.get(plain_word(word)) if of_functions else None
+    found = found or _BY_WORD.get(plain_word(word)) or _BY_WORD.get(plain_word(word.partition(".")[0]))
     return f"{found.sentence[:-1]} ({found.page})." if found else None
+
+
+def is_function_elsewhere(word: str) -> bool:
+    """Whether other programs have a function or a law of this name, which this one has not."""
+    return plain_word(word) in FUNCTIONS_ELSEWHERE

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import nearest, nearest_word, quoted, shown
 from ..forward.kinds import COMMON, DEFAULT_KIND, KINDS, STEPS, ConnectionKind, connection_keys
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT, WEIGHT, is_reserved
+from ..network.network import Training
 from ..network.place import Place
 from ..network.tables import LAYER, WEIGHT_KEYS
 from ..network.tables import OUTPUT as OUTPUT_KEYS
@@ -81,6 +82,7 @@ class Outline:
 
     layers: Mapping[str, LayerOutline]
     output: LayerOutline
+    training: Training | None = None  # known before expressions are read: rates follow its time
 
     @property
     def parts(self) -> tuple[LayerOutline, ...]:
@@ -246,10 +248,20 @@ def _kind(values: Raw, place: Place) -> ConnectionKind:
     return KINDS[name]
 
 
-def _foreign(kind: ConnectionKind, keys: Table) -> dict[str, str]:
-    """The keys of other kinds, with the reason why they are refused."""
-    others = {key for other in KINDS.values() for key in other.keys} | {*COMMON, "average"}
-    return dict.fromkeys(others - set(keys), f"a connection of kind {kind.name} has none")
+def _foreign(kind: ConnectionKind, keys: Table) -> dict[str, tuple[str, str]]:
+    """The keys of other kinds, with the reason why they are refused, and the kinds that have them."""
+    having: dict[str, list[str]] = {}
+    for other in KINDS.values():
+        for key in connection_keys(other).keys() - keys.keys():
+            having.setdefault(key, []).append(f'"{other.name}"')
+    reason = f"a connection of kind {kind.name} has none"
+    remedy = "Remove it, or take a kind that has it: "
+    return {key: (reason, remedy + _or(kinds)) for key, kinds in having.items()}
+
+
+def _or(parts: list[str]) -> str:
+    """Alternatives as a sentence lists them."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
 
 
 def _connection(values: Raw, place: Place) -> ConnectionOutline:

@@ -255,9 +255,9 @@ class Network(Shown):
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """The labels of the data in the order of the outputs, where y has labels of classes (else none)."""
+        """What the data calls its classes, by name or label, in the order of the outputs (else none)."""
         facts = getattr(self.source, "facts", None)
-        return facts.classes.labels if facts is not None and facts.classes is not None else ()
+        return facts.classes.called if facts is not None and facts.classes is not None else ()
 
     def replace(self, **changes: Any) -> Network:
         """A changed network without a file: ``net.replace(training={"steps": 10}, layers={"h2": {...}})``.

@@ -10,8 +10,8 @@ import sympy as sp
 
 from ..algebra.parser import Names, parse_expression
 from ..errors import SpecError, nearest_word, quoted, shown
-from ..errors.wishes import wish
-from .values import Table
+from ..errors.wishes import about_text, wish
+from .values import Key, Table
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Place:
         values: Mapping[str, Any],
         keys: Table,
         later: Mapping[str, str] | None = None,
-        refused: Mapping[str, str] | None = None,
+        refused: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         """Refuse unknown keys, missing keys and values of the wrong type.
 
-        ``later`` names keys of the format that this version does not have, ``refused`` keys that make no
-        sense here; both give the reason.
+        ``later`` names keys of the format that this version does not have, with the reason, ``refused`` keys
+        that make no sense here, with the reason and what to do.
         """
         for name, value in values.items():
             if later and name in later:
@@ -60,23 +60,51 @@ class Place:
                     remedy=f"Remove the key. {wish(name) or ''}".strip(),
                 )
             if refused and name in refused:
-                raise self.error(f"{quoted(name)} is not allowed here: {refused[name]}", key=name)
+                reason, remedy = refused[name]
+                raise self.error(f"{quoted(name)} is not allowed here: {reason}", key=name, remedy=remedy)
             if name not in keys:
                 raise self.error(f"unknown key {quoted(name)}", key=name, remedy=nearest_word(name, keys))
             if not keys[name].type.accepts(value):
                 raise self.error(
                     f"found {shown(value)}, but '{name}' must be {keys[name].type.words}",
                     key=name,
-                    remedy=_remedy(value, keys[name].type.accepts),
+                    remedy=_remedy(value, keys[name]),
                 )
         for name, key in keys.items():
             if key.required and name not in values:
-                raise self.error(f"the key '{name}' is missing", key=name, remedy=f"It is {key.meaning}")
+                raise self.error(f"the key '{name}' is missing", key=name, remedy=f"Meaning: {key.meaning}")
 
 
-def _remedy(value: Any, accepts: Any) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and accepts(str(value)):
-        return f'Write it in quotes: "{value}"'
+def _remedy(value: Any, key: Key) -> str:
+    """What to do about a value of the wrong type: written otherwise it is right, or what the key is."""
+    accepts = key.type.accepts
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if accepts(str(value)):
+            return f'Write it in quotes: "{value}"'
+        if isinstance(value, float) and value.is_integer() and accepts(int(value)):
+            return f"Write it without a decimal point: {int(value)}"
     if accepts([value]):
         return f"Write a list: [{shown(value)}]"
+    if isinstance(value, str):
+        plain = _unquoted(value)
+        if plain is not None and accepts(plain):
+            return f"Write it without quotes: {value.strip()}"
+        about = about_text(key.name)
+        if about is not None:
+            return about
+        if not value.strip() and not key.required:
+            return f"Leave the key out where nothing is meant. Meaning: {key.meaning}"
+    return f"Meaning: {key.meaning}"
+
+
+def _unquoted(text: str) -> int | float | bool | None:
+    """The number or truth value that a text spells as TOML does; None where it spells none."""
+    word = text.strip()
+    if word in ("true", "false"):
+        return word == "true"
+    for number in (int, float):
+        try:
+            return number(word)
+        except ValueError:
+            continue
     return None

@@ -187,15 +187,26 @@ DATA_KINDS: dict[str, Table] = {
     "digits": table(),
 }
 
-# Keys of DATA_COMMON that a kind refuses, with the reason.
-DATA_REFUSED: dict[str, dict[str, str]] = {
-    kind: {
-        "range": "its inputs have no natural range to rescale",
-        "scale": "the law itself states the size of its inputs",
-        "scale_y": "the law itself states the size of its targets",
-    }
-    for kind in ("isotropic-gaussians", "gaussian-mixture", "teacher")
+# The laws among the kinds of data, each with the keys that state the size of its inputs and targets.
+DATA_SIZES: dict[str, tuple[str, ...]] = {
+    "isotropic-gaussians": (),
+    "gaussian-mixture": ("means", "deviations", "labels"),
+    "teacher": ("inputs", "target"),
 }
+
+
+def _no_scale(kind: str) -> dict[str, tuple[str, str]]:
+    """The keys of DATA_COMMON that a law refuses, each with the reason and what to do."""
+    own = DATA_SIZES[kind]
+    remedy = f"Remove it; the size is stated by {', '.join(own)}" if own else "Remove it"
+    return {
+        "range": ("a law has no natural range to rescale", remedy),
+        "scale": ("the law itself states the size of its inputs", remedy),
+        "scale_y": ("the law itself states the size of its targets", remedy),
+    }
+
+
+DATA_REFUSED: dict[str, dict[str, tuple[str, str]]] = {kind: _no_scale(kind) for kind in DATA_SIZES}
 
 
 def data_keys(kind: str) -> dict[str, Key]:

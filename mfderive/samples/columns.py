@@ -7,12 +7,11 @@ Messages count lines, rows and columns from 1, as editors do, and name the headi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..algebra.memory import check_memory
 from ..algebra.showing import Shown
 from ..errors import quoted, shown
 from .data_place import DataPlace, RowNames, few
@@ -25,12 +24,13 @@ class Column(Shown):
     """One column: ``values`` [row] are float64 (nan: missing), bool, or text (object; None: missing).
 
     ``number`` counts from 0 (below 0: it is of y, which was given apart from x, and has a name); ``name`` is
-    its heading (None: it has none).
+    its heading (None: it has none), ``shared`` whether another column has it too.
     """
 
     number: int
     name: str | None
     values: Array
+    shared: bool = False
 
     @property
     def is_words(self) -> bool:
@@ -51,21 +51,26 @@ class Column(Shown):
 
     @property
     def label(self) -> str:
-        """Its name where several are listed."""
-        return self.name if self.name is not None else f"column {self.number + 1}"
+        """Its name where several are listed, unlike that of every other column."""
+        own = f"column {self.number + 1}" if self.number >= 0 else f"column {-self.number} of y"
+        if not self.name:
+            return own
+        return f"{self.name} ({own})" if self.shared else self.name
 
     @property
     def key(self) -> str:
         """What a spec writes to name it."""
-        return str(self.number) if self.name is None else f'"{few(self.name)}"'
+        return f'"{few(self.name)}"' if self.name and not self.shared else str(self.number)
 
     def is_called(self, name: Any) -> bool:
         """Whether a key of the spec means this column: by its heading, or by its number from 0."""
-        return bool(name == self.name) or (isinstance(name, int) and name == self.number)
+        if isinstance(name, int):
+            return name == self.number
+        return bool(name == self.name) and not self.shared
 
     def rows(self, chosen: Array) -> Column:
         """The column with some of its rows."""
-        return Column(self.number, self.name, self.values[chosen])
+        return replace(self, values=self.values[chosen])
 
 
 @dataclass(frozen=True, repr=False)
@@ -199,7 +204,8 @@ def _one_hot(column: Column, chosen: Chosen, place: DataPlace) -> OneHot:
         )
     found = tuple(sorted(set(plain_labels(values))))
     needed = 3 * 8 * len(values) * len(found)
-    check_memory(needed, f"One column for each of {len(found)} values of {column}", "Leave the column out")
+    what = f"one column for each of {len(found)} values of {column}"
+    place.check_memory(needed, what, "one_hot", "Leave the column out")
     return OneHot(column.label, found)
 
 

@@ -7,7 +7,8 @@ the data to those of the network and back, which ``predict`` takes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,16 +37,30 @@ class Classes(Shown):
     """The classes that labels stand for, in the order of the outputs.
 
     ``labels`` are as in the data: whole numbers, words, False and True. ``outputs`` is the number of columns
-    of y: one per class (more where the spec asks for more), or 1 where two classes are -1 and +1.
+    of y: one per class (more where the spec asks for more), or 1 where two classes are -1 and +1. ``names``:
+    what the file calls the classes whose labels are numbers (none: it does not say).
     """
 
     labels: tuple[Any, ...]
     outputs: int
+    names: tuple[str, ...] = ()
 
     @property
     def renamed(self) -> bool:
         """Whether the labels are anything but 0, 1, 2, ..."""
         return any(isinstance(label, bool) or label != k for k, label in enumerate(self.labels))
+
+    @property
+    def called(self) -> tuple[Any, ...]:
+        """What people call the classes: their names, else their labels."""
+        return self.names or self.labels
+
+    def named(self, names: Sequence[str]) -> Classes:
+        """The same with names, where ``names[k]`` is that of label k and every label is such a number."""
+        plain = all(isinstance(label, int) and not isinstance(label, bool) for label in self.labels)
+        if not plain or not all(0 <= label < len(names) for label in self.labels):
+            return self
+        return replace(self, names=tuple(names[label] for label in self.labels))
 
 
 @dataclass(frozen=True, repr=False)

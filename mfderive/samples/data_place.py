@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.memory import check_memory
 from ..algebra.showing import Shown
-from ..errors import DataError, quoted
+from ..errors import DataError, ResourceError, place_text, quoted
 from ..errors.quoting import LONGEST
 
 Array = Any
@@ -54,6 +55,17 @@ class DataPlace:
     def error(self, problem: str, key: str | None = None, remedy: str | None = None) -> DataError:
         """A DataError at this table."""
         return DataError(problem, file=self.spec, table="data", key=key, remedy=remedy)
+
+    def outputs_error(self, problem: str, remedy: str | None = None) -> DataError:
+        """A DataError about ``outputs`` in ``[output]``, which the data contradict."""
+        return DataError(problem, file=self.spec, table="output", key="outputs", remedy=remedy)
+
+    def check_memory(self, needed: int, what: str, key: str | None, remedy: str, table: str = "data") -> None:
+        """Raise ResourceError, with the key that decides it, if ``needed`` bytes are more than are free."""
+        try:
+            check_memory(needed, what, remedy)
+        except ResourceError as error:
+            raise ResourceError(f"{place_text(self.spec, table, key)}{error}") from None
 
     def path(self, text: str, key: str) -> Path:
         """The file that a key names, relative to the spec file. Raises DataError if there is none."""

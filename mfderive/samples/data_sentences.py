@@ -35,7 +35,7 @@ def fact_lines(facts: DataFacts) -> list[str]:
         lines.append(f"targets: {_names([few(target) for target in facts.targets])}")
     if facts.dropped:
         lines.append(f"{facts.dropped} row{'s' * (facts.dropped > 1)} with missing values left out")
-    if facts.classes is not None and facts.classes.renamed:
+    if facts.classes is not None and (facts.classes.renamed or facts.classes.names):
         lines.append(_classes(facts.classes))
     for scale, what in ((facts.scale, "inputs"), (facts.target_scale, "targets")):
         if scale is not None and not (what == "targets" and scale is facts.scale):
@@ -74,12 +74,13 @@ def _one_hot(hot: OneHot) -> str:
 
 
 def _classes(classes: Classes) -> str:
+    called = [few(str(label)) for label in classes.labels[:_LISTED]]
+    if classes.names:
+        called = [f"{label} ({few(name)})" for label, name in zip(called, classes.names, strict=False)]
     if classes.outputs == 1:
-        pairs = [
-            f"{few(str(label))} → {sign}" for label, sign in zip(classes.labels, ("-1", "+1"), strict=False)
-        ]
+        pairs = [f"{label} → {sign}" for label, sign in zip(called, ("-1", "+1"), strict=False)]
         return f"labels: {', '.join(pairs)}"
-    some = [f"{few(str(label))} → {k}" for k, label in enumerate(classes.labels[:_LISTED])]
+    some = [f"{label} → {k}" for k, label in enumerate(called)]
     more = [f"… ({len(classes.labels)} classes)"] if len(classes.labels) > _LISTED else []
     return f"labels → outputs (counted from 0): {', '.join([*some, *more])}"
 

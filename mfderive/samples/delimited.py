@@ -36,24 +36,30 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Skipped:
-    """A line that is no data: its number from 1, its text, and why it was left out."""
+    """A line that is no data: its number from 1, its text, and why it was left out.
+
+    ``classes``: the names of classes that a line of sizes gives after the numbers of rows and columns.
+    """
 
     line: int
     text: str
     why: str
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
 class TableFormat(Shown):
     """How a text table was read: its delimiter (a key of DELIMITERS), its line of headings, lines left out.
 
-    ``sniffed``: the delimiter was found, not given.
+    ``sniffed``: the delimiter was found, not given. ``classes``: what the file calls the classes 0, 1, 2, ...
+    of its last column (none where that is not y).
     """
 
     delimiter: str
     sniffed: bool
     headings: int | None
     skipped: tuple[Skipped, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,7 +112,13 @@ def read_table(path: Path, options: Mapping[str, Any], place: DataPlace) -> Text
     if not lines:
         raise place.error(f"'{path}' has headings but no rows", "file")
     _check_lengths(path, headings, lines, delimiter, place)
-    form = TableFormat(delimiter, "delimiter" not in options, headings[0] if headings else None, skipped)
+    form = TableFormat(
+        delimiter,
+        "delimiter" not in options,
+        headings[0] if headings else None,
+        skipped,
+        next((line.classes for line in skipped if line.classes), ()),
+    )
     names = tuple(cell.strip() for cell in headings[1]) if headings else ()
     return TextTable(path, names, lines, form)
 
@@ -167,8 +179,10 @@ def _without_extras(
             skipped.pop()
     lines = lines[comments:]
     if lines and _gives_sizes(lines):
-        number = lines[0][0]
-        skipped.append(Skipped(number, few(text.get(number, "")), "sizes"))
+        number, cells = lines[0]
+        names = tuple(cell.strip() for cell in cells[2:])
+        named = names if names and not any(is_number(name) or is_missing(name) for name in names) else ()
+        skipped.append(Skipped(number, few(text.get(number, "")), "sizes", named))
         lines = lines[1:]
     return lines, headings, tuple(skipped)
 
@@ -249,7 +263,7 @@ def column_of(table: TextTable, number: int, key: str, place: DataPlace) -> Colu
         values = np.array([float(cell) for cell in cells])
     except ValueError:
         values = _mixed(cells)
-    column = Column(number, name, values)
+    column = Column(number, name, values, table.headings.count(name or "") > 1)
     if not column.is_words and np.isinf(values).any():
         row = int(np.argmax(np.isinf(values)))
         raise place.error(f"{_cell(table, column, row)}, not a finite number", key, "Correct the cell")

@@ -12,12 +12,12 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from ..algebra.memory import check_memory
 from ..errors import ResourceError, quoted, shown
 from .columns import Chosen
 from .data_facts import DataFacts
@@ -121,7 +121,8 @@ def _read_npz(
                 key,
                 f"It holds: {', '.join(map(few, sorted(entries))) or 'nothing'}",
             )
-    check_memory(2 * sum(entries[n].file_size for n in wanted.values()), f"Reading '{path}'", _SMALLER)
+    needed = 2 * sum(entries[name].file_size for name in wanted.values())
+    place.check_memory(needed, f"reading '{path}'", "file", _SMALLER)
     arrays = {}
     for key, name in wanted.items():
         what = f"{quoted(name)} of '{path}'"
@@ -154,7 +155,8 @@ def _check_header(file: Any, size: int, what: str, key: str, place: DataPlace) -
         )
     bytes_declared = math.prod(shape) * kind.itemsize
     # The array itself, and its copy in float64.
-    check_memory(bytes_declared + 8 * math.prod(shape), f"Reading {what} (shape {shape})", _SMALLER)
+    needed = bytes_declared + 8 * math.prod(shape)
+    place.check_memory(needed, f"reading {what} (shape {shape})", key, _SMALLER)
     held = size - file.tell()
     if held < bytes_declared:
         raise ValueError(f"its shape {shape} needs {bytes_declared} bytes, but it holds {held}")
@@ -169,7 +171,7 @@ def _checked(values: Array, what: str, key: str, place: DataPlace, missing: str 
 
 def read_columns(path: Path, options: Mapping[str, Any], place: DataPlace) -> Rows:
     """Columns of a text table; x left out: all columns but those of y."""
-    check_memory(8 * path.stat().st_size, f"Reading '{path}'", _SMALLER)
+    place.check_memory(8 * path.stat().st_size, f"reading '{path}'", "file", _SMALLER)
     table = read_table(path, options, place)
     y = None if options.get("y") == "x" else _numbers_of(options.get("y", "y"), table, "y", place)
     unnamed: tuple[str, ...] = ()
@@ -196,7 +198,9 @@ def read_columns(path: Path, options: Mapping[str, Any], place: DataPlace) -> Ro
         RowNames(lines),
         f"'{path}'",
     )
-    return rows_of_columns(chosen, options, place, DataFacts(table=table.format, unnamed=unnamed))
+    # Files that begin with their sizes name the classes there, and have them in their last column.
+    form = table.format if y == [table.count - 1] else replace(table.format, classes=())
+    return rows_of_columns(chosen, options, place, DataFacts(table=form, unnamed=unnamed))
 
 
 def _says_nothing(table: TextTable, number: int) -> bool:
@@ -219,18 +223,26 @@ def _number_of(name: Any, table: TextTable, key: str, place: DataPlace) -> int:
         return name
     if isinstance(name, str) and headings.count(name) == 1:
         return headings.index(name)
-    many = "more than one" if headings.count(name) > 1 else "no"
+    same = [number for number, heading in enumerate(headings) if heading == name]
+    if same:
+        columns = ", ".join(str(number + 1) for number in same[:_LISTED])
+        numbers = " or ".join(f"{key} = {number}" for number in same[:2])
+        raise place.error(
+            f"{len(same)} columns have the heading {shown(name)} (columns {columns} of '{table.path}')",
+            key,
+            f"Name one by its number, counted from 0 ({numbers}), or give each its own heading in the file",
+        )
     if headings:
         listed = f"Headings: {', '.join(map(few, headings[:_LISTED]))}{', …' * (count > _LISTED)}"
         near = difflib.get_close_matches(str(name)[:_LONGEST], headings, n=1)
-        listed = f"Did you mean '{near[0]}'? {listed}" if near and many == "no" else listed
+        listed = f"Did you mean '{near[0]}'? {listed}" if near else listed
     else:
         listed = "The table has no headings"
     if count == 1:
         listed += f"; if cells are not separated by {DELIMITERS[table.format.delimiter]}s, set 'delimiter'"
     example = f"{key} = {count - 1}" if not headings else f'{key} = "{few(headings[-1])}"'
     raise place.error(
-        f"there is {many} column {shown(name)}",
+        f"there is no column {shown(name)}",
         key,
         f"{listed}; numbers run from 0 to {count - 1}. Name a column, for example {example}",
     )
@@ -267,7 +279,8 @@ def _parse_idx(file: IO[bytes], path: Path, key: str, place: DataPlace) -> Array
     shape = tuple(int(n) for n in np.frombuffer(sizes, dtype=">u4"))
     kind = np.dtype(_IDX_TYPES[head[2]])
     expected = math.prod(shape) * kind.itemsize
-    check_memory(expected + 2 * 8 * math.prod(shape), f"Reading '{path}' (shape {shape})", _SMALLER)
+    needed = expected + 2 * 8 * math.prod(shape)
+    place.check_memory(needed, f"reading '{path}' (shape {shape})", key, _SMALLER)
     # One byte more than expected: it must not be there, and reading past the end checks gzip's checksum.
     values = file.read(expected + 1)
     if len(values) != expected:

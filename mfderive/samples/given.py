@@ -54,7 +54,12 @@ def given_rows(data: Any, options: Mapping[str, Any], place: DataPlace) -> Rows:
     if table.dtype.kind not in "iufbOUS":
         place.numbers(table, "x", None)  # refuses complex numbers, dates and the like
     columns = tuple(
-        Column(c, names[c] if names else None, column_values(table[:, c], _called(names, c), None, place))
+        Column(
+            c,
+            names[c] if names else None,
+            column_values(table[:, c], _called(names, c), None, place),
+            names is not None and names.count(names[c]) > 1,
+        )
         for c in range(table.shape[1])
     )
     chosen = Chosen(columns, _targets(data[1], targets, place, missing), RowNames(), "x")
@@ -64,14 +69,12 @@ def given_rows(data: Any, options: Mapping[str, Any], place: DataPlace) -> Rows:
 def _targets(given: Any, y: Array | None, place: DataPlace, missing: str | None) -> tuple[Column, ...] | None:
     if y is None:
         return None
-    names = _target_names(given, y)
     if y.ndim > 2:
         raise place.error(f"y has shape {y.shape}", "y", "Expected [sample] or [sample, outputs]")
     table = y[:, None] if y.ndim == 1 else y
+    names = _target_names(given, y) or tuple(f"y {c + 1}" for c in range(table.shape[1]))
     return tuple(
-        Column(
-            -1 - c, names[c] if c < len(names) else f"y {c + 1}", column_values(table[:, c], "y", None, place)
-        )
+        Column(-1 - c, names[c], column_values(table[:, c], "y", None, place), names.count(names[c]) > 1)
         for c in range(table.shape[1])
     )
 

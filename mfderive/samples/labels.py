@@ -9,7 +9,6 @@ import numpy as np
 
 from ..algebra.findings import Finding, FindingKind
 from ..algebra.losses import LOSSES, Targets
-from ..algebra.memory import check_memory
 from ..errors import quoted
 from ..network.network import Loss
 from .columns import plain_labels, some_values
@@ -21,6 +20,7 @@ Array = Any
 _LISTED = 12
 # Whole numbers left out between labels are a gap up to so many for each label that is there.
 _MOST_HOLES = 3
+_LABEL_BYTES = 64  # that Python takes for a whole number and its place in a list
 
 
 def asked_targets(loss: Loss) -> Targets:
@@ -74,22 +74,33 @@ def find_classes(
     found = sorted(set(plain_labels(values)))
     if asked is Targets.SIGNS and not given and len(found) <= 2 and outputs in (None, 1):
         return Classes(tuple(found), 1), _single(found)
+    check_classes(outputs, len(found), len(values), place)
     if values.dtype.kind == "f" and outputs is not None and found[0] >= 0 and found[-1] < outputs:
         classes = Classes(tuple(range(outputs)), outputs)
     else:
         if outputs is not None and len(found) > outputs:
-            raise place.error(
+            raise place.outputs_error(
                 f"outputs = {outputs}, but the labels of y are of {len(found)} classes ({listed(found)})",
-                None,
                 f"Leave 'outputs' out, or write outputs = {len(found)}",
             )
         classes = Classes(tuple(found), outputs if outputs is not None else max(len(found), 2))
-    check_memory(
-        2 * 8 * len(values) * classes.outputs,
-        f"One column for each of {classes.outputs} classes",
-        "If the labels are numbers to be learned as they are, take a loss like squared",
-    )
     return classes, (*_single(found), *_gaps(found, classes, outputs))
+
+
+def check_classes(outputs: int | None, classes: int, rows: int, place: DataPlace) -> None:
+    """Raise ResourceError where names of so many classes, and a column for each, are beyond memory.
+
+    ``outputs``: how many the spec asks for, if it does; ``classes``: how many were found.
+    """
+    count = max(outputs or 0, classes)
+    table, key = ("data", "y") if outputs is None else ("output", "outputs")
+    place.check_memory(
+        _LABEL_BYTES * count + 2 * 8 * rows * count,
+        f"one column for each of {count} classes",
+        key,
+        "If the labels are numbers to be learned as they are, take a loss like squared",
+        table=table,
+    )
 
 
 def _check_whole(values: Array, outputs: int | None, place: DataPlace, rows: RowNames) -> None:
@@ -103,13 +114,11 @@ def _check_whole(values: Array, outputs: int | None, place: DataPlace, rows: Row
         )
     bad = np.flatnonzero(values >= outputs) if outputs is not None and values.min() == 0 else bad
     if len(bad):
-        raise place.error(
-            f"the label of {rows(bad[0])} is {values[bad[0]]:g}{rows.note}",
-            None,
-            f"With outputs = {outputs}, labels that begin at 0 are whole numbers from 0 to {outputs - 1}. "
-            f"Leave 'outputs' out to number the {len(np.unique(values))} classes in their order"
-            if outputs is not None
-            else None,
+        assert outputs is not None
+        raise place.outputs_error(
+            f"outputs = {outputs}, but the label of {rows(bad[0])} is {values[bad[0]]:g}{rows.note}",
+            f"Labels that begin at 0 run to outputs - 1 = {outputs - 1}. Leave 'outputs' out to number the "
+            f"{len(np.unique(values))} classes in their order",
         )
 
 
@@ -150,11 +159,11 @@ def written_out(y: Array, classes: Classes, loss: Loss, place: DataPlace) -> Arr
     labels = plain_labels(y.reshape(-1))
     unknown = next((row for row, label in enumerate(labels) if label not in index), None)
     if unknown is not None:
-        raise place.error(
-            f"the label of row {unknown} is {few(str(labels[unknown]))}, which is none of the "
-            f"{len(classes.labels)} classes ({listed(classes.labels)})",
-            None,
-            "Change the labels, or outputs in [output]",
+        raise place.outputs_error(
+            f"the label {few(str(labels[unknown]))} was drawn, which is none of the {len(classes.labels)} "
+            f"classes ({listed(classes.labels)})",
+            "Outputs stand for the labels 0, 1, 2, ...: raise 'outputs', change the labels in [data], or "
+            "take a loss for such labels (logistic: -1 and +1)",
         )
     numbers = np.array([index[label] for label in labels], dtype=np.int64)
     if classes.outputs == 1:

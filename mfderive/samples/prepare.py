@@ -230,7 +230,10 @@ def _classes(
     if copy or not are_labels(rows.y, loss, outputs, rows.classes):
         return None, ()
     every = rows.y if rows.test is None else np.concatenate([rows.y, rows.test[1]])
-    return find_classes(every, loss, outputs, rows.classes, rows.facts.targets, place, rows.names)
+    classes, findings = find_classes(
+        every, loss, outputs, rows.classes, rows.facts.targets, place, rows.names
+    )
+    return classes.named(rows.facts.table.classes if rows.facts.table else ()), findings
 
 
 def _strata(rows: Rows, classes: Classes | None, loss: Loss) -> Array | None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..algebra.laws import Law
 from ..algebra.losses import Targets
-from ..algebra.memory import check_memory
 from ..errors import DataError, SpecError, nearest
 from ..format.data_table import frozen, teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Loss, Network
@@ -19,7 +18,7 @@ from .data_facts import Classes, DataFacts
 from .data_place import DataPlace, RowNames
 from .files import read_arrays, read_digits, read_idx_set
 from .given import data_digest, given_rows
-from .labels import are_labels, asked_targets, find_classes
+from .labels import are_labels, asked_targets, check_classes, find_classes
 from .prepare import fixed_sample, law_preparation
 from .quadrature import isotropic_gaussians_law
 from .rows import Rows
@@ -127,7 +126,8 @@ def _source(
     if kind in _LAWS:
         dimension = int(options.get("dimension", 1))
         needed = 3 * 8 * _PROBE_SAMPLES * dimension
-        check_memory(needed, f"Drawing inputs of dimension {dimension}", "Take a smaller dimension")
+        what = f"drawing inputs of dimension {dimension}"
+        place.check_memory(needed, what, "dimension", "Take a smaller dimension")
         return _law_source(network, options, seed, place)
     raise place.error(f"'{kind}' is no kind of data", "kind", nearest(kind, [*_READERS, *_LAWS]))
 
@@ -144,7 +144,8 @@ def _law_source(network: Network, options: Options, seed: int, place: DataPlace)
         # A fraction is one of all rows, training and held-out ones together, as it is for files.
         held = max(1, round(test * training / (1 - test))) if isinstance(test, float) else test
         needed = 3 * 8 * (training + held) * dimension
-        check_memory(needed, f"A fixed sample of {training + held} rows", "Take fewer samples")
+        what = f"a fixed sample of {training + held} rows"
+        place.check_memory(needed, what, "samples", "Take fewer samples")
         facts = DataFacts(is_read=False)
         rows = Rows(*draw(generator(seed, FIXED_SAMPLE), training + held), facts=facts)
         fixed = {**options, "test": held} if held else options
@@ -184,9 +185,11 @@ def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPla
         classes, findings = find_classes(values, loss, outputs, False, (), place, RowNames())
         return DataFacts(is_read=False, classes=classes, findings=findings)
     if outputs is None:
-        raise place.error(
-            "the number of classes is unknown", None, "Set outputs in [output] to the number of classes"
+        raise place.outputs_error(
+            "the number of classes is not known before the data is drawn",
+            "Set outputs = the number of classes",
         )
+    check_classes(outputs, 0, _PROBE_SAMPLES, place)
     return DataFacts(is_read=False, classes=Classes(tuple(range(outputs)), outputs))
 
 

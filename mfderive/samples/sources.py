@@ -165,7 +165,7 @@ class SampleSource(Shown):
         rows = f"{self.rows} rows{f' and {tests} test rows' if tests else ''}"
         yield f"SampleSource of {rows}, inputs {shape}, outputs {self.outputs}, seed {self.seed}"
         if self.facts.classes is not None:
-            yield f"  classes: {brief(self.facts.classes.labels)}"
+            yield f"  classes: {brief(self.facts.classes.called)}"
         if self.facts.inputs is not None:
             yield f"  columns: {brief(self.facts.inputs.labels)}"
 

@@ -44,8 +44,11 @@ def test_second_derivative_is_that_of_the_exponential_on_the_left() -> None:
     np.testing.assert_allclose(found, np.where(h > 0, 0.0, 1.7580993408473768 * np.exp(h)), rtol=1e-14)
 
 
-def test_a_spec_may_use_it_and_a_near_name_is_called_another_function() -> None:
+def test_a_spec_may_use_it_and_another_program_s_function_is_not_taken_for_it() -> None:
+    """A slip of the keyboard is answered with the name; a function of other programs is another function."""
     network = parse_document(changed("layers.1.activation", "selu"))
     assert network.layer["h2"].activation == call("selu", H)
-    with pytest.raises(SpecError, match=r"Did you mean 'selu'\? It is a function of its own"):
+    with pytest.raises(SpecError, match=r"Did you mean 'selu'\? Allowed:"):
         parse_document(changed("layers.1.activation", "sselu"))
+    with pytest.raises(SpecError, match=r"'rrelu' does not exist here; 'relu' .* is another function"):
+        parse_document(changed("layers.1.activation", "rrelu"))

@@ -65,7 +65,18 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         changed("training.learning_rate", ...),
         ("training", "'learning_rate' is missing"),
     ),
-    "wrong type": (changed("training.steps", "10"), ("training", "found '10'", "whole number")),
+    "wrong type": (
+        changed("training.steps", "10"),
+        ("training", "found '10'", "whole number", "without quotes: 10"),
+    ),
+    "rate in quotes": (changed("training.learning_rate", "0.1"), ("greater than 0", "without quotes: 0.1")),
+    "rate as an expression": (
+        changed("training.learning_rate", "1 / k"),
+        ("learning_rate * schedule", 'schedule = "1 / (1 + k / 100)"'),
+    ),
+    "truth value in quotes": (changed("solver", {"reduce": "false"}), ("without quotes: false",)),
+    "point in a whole number": (changed("training.steps", 10.0), ("without a decimal point: 10",)),
+    "no word for a title": (changed("title", " "), ("Leave the key out", "what the page and the figures")),
     "fraction of a step": (changed("training.steps", 1.5), ("found 1.5", "whole number")),
     "true is no number": (changed("training.steps", True), ("found True", "whole number")),
     "list for a number": (changed("layers.1.width", [1]), ("found [1]", "number greater than 0")),
@@ -75,11 +86,33 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         ("key 'kernel'", "Write a list: [3]"),
     ),
     "another format": (changed("format", 2), ("key 'format'", "found 2")),
+    "empty activation": (
+        changed("layers.1.activation", ""),
+        ("found ''", "leaves the key out", 'activation = "identity"'),
+    ),
+    "linear activation": (
+        changed("layers.1.activation", "linear"),
+        ("unknown activation 'linear'", 'activation = "identity"'),
+    ),
+    "no activation in a word": (changed("layers.1.activation", "none"), ('activation = "identity"',)),
+    "step function": (changed("layers.1.activation", "step"), ("heaviside(h) is 1 where h > 0",)),
+    "groups of a dense layer": (
+        changed("layers.1.groups", 2),
+        ("kind dense has none", 'Remove it, or take a kind that has it: "convolution" or "transposed-conv'),
+    ),
+    "padding of a dense layer": (
+        changed("layers.1.padding", "same"),
+        ("layers[1] 'h2', key 'padding'", '"max-pool" or "average-pool"'),
+    ),
+    "scale of a law": (
+        changed("data", {"kind": "teacher", "dimension": 2, "target": "x1", "scale": "unit"}),
+        ("the law itself states the size of its inputs", "Remove it; the size is stated by inputs, target"),
+    ),
     "no layers": (changed("layers", []), ("no layers", "[[layers]]")),
     "layers as a table": (changed("layers", {"name": "h1"}), ("list of tables",)),
     "misspelt activation": (
         changed("layers.1.activation", "rellu"),
-        ("layers[1] 'h2', key 'activation'", "unknown activation 'rellu'", "Did you mean 'relu'"),
+        ("layers[1] 'h2', key 'activation'", "unknown activation 'rellu'", "Did you mean 'relu'? Allowed"),
     ),
     "misspelt function": (
         changed("layers.1.activation", "tahn(h)"),
@@ -120,7 +153,19 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "uniform upside down": (changed("layers.1.weight", "uniform(1, -1)"), ("low end above its high end",)),
     "negative radius": (changed("layers.0.weight", "sphere(-1)"), ("radius", "negative")),
     "sphere between populations": (changed("layers.1.weight", "sphere(1)"), ("finite vector",)),
-    "misspelt law": (changed("layers.1.weight", "norml(0, 1)"), ("Did you mean 'normal'",)),
+    "misspelt law": (changed("layers.1.weight", "nromal(0, 1)"), ("Did you mean 'normal'? Allowed",)),
+    "law of another program": (
+        changed("layers.1.weight", "lognormal(0, 1)"),
+        ("'lognormal' does not exist here; 'normal' has a similar name and is another function",),
+    ),
+    "function of another program": (
+        changed("layers.1.activation", "crelu"),
+        ("'crelu' does not exist here; 'relu' has a similar name and is another function",),
+    ),
+    "initializer of another program": (
+        changed("layers.1.weight", "he_normal"),
+        ("unknown name 'he_normal'", "normal(0, sqrt(2/fan_in))"),
+    ),
     "law of one argument": (changed("layers.1.weight", "normal(0)"), ("normal takes 2 arguments",)),
     "law in a product": (changed("layers.1.weight", "2 * normal(0, 1)"), ("a law stands alone",)),
     "fan_in of a population": (

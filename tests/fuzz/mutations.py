@@ -273,7 +273,8 @@ def _value(old: Any, document: dict[str, Any], rng: random.Random, canary: str) 
         piece = rng.choice(("", "(", ")", "*", "**", "-", "[0]", ".b", " ", "1e9", "h", rng.choice(WORDS)))
         return old[:place] + piece + old[place + rng.randrange(2) :]
     if way <= 4 and isinstance(old, int | float) and not isinstance(old, bool):
-        return rng.choice((*NUMBERS, 2 * old, old + 1, old / 2, -old, 10 * old))
+        half = old // 2 if abs(old) > 1e300 and isinstance(old, int) else old / 2  # no larger ones divide
+        return rng.choice((*NUMBERS, 2 * old, old + 1, half, -old, 10 * old))
     if way <= 6:
         return rng.choice(WORDS)
     if way == 7:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import struct
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mfderive.errors import DataError, ResourceError
+from mfderive.errors import DataError, DataWarning, ResourceError
+from mfderive.samples.loading import load
 from mfderive.samples.resolve import resolve
 
 from .networks import network
@@ -45,6 +47,25 @@ def test_idx(mnist, ending):
     x, y = net.source.batch(1, "all")
     assert np.allclose(x, np.arange(72).reshape(12, 6) / 255, rtol=1e-15)
     assert y.argmax(axis=1).tolist() == [0, 1, 2] * 4
+
+
+def test_idx_without_range_keeps_its_pixels_and_is_warned_of(mnist):
+    """Bytes stay 0 to 255 where nothing is said; the warning names range, whatever the largest entry is."""
+    spec = {
+        "format": 1,
+        "data": {"kind": "idx", "images": str(mnist / "images"), "labels": str(mnist / "labels")},
+        "loss": {"kind": "cross-entropy"},
+        "layers": [{"name": "h1", "from": "x", "weight": "normal(0, sqrt(2/fan_in))", "activation": "relu"}],
+        "output": {"from": "h1", "weight": "normal(0, 1)"},
+        "training": {"learning_rate": 0.1, "steps": 4},
+    }
+    with pytest.warns(DataWarning, match=r"run from 0 to 71, as pixels do.*range = \[-1, 1\] in \[data\]"):
+        net = load(spec)
+    assert np.array_equal(net.source.x, np.arange(72.0).reshape(12, 6))
+    spec["data"]["range"] = [-1, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.allclose(load(spec).source.x, np.arange(72.0).reshape(12, 6) / 127.5 - 1, rtol=1e-15)
 
 
 def test_idx_reads_big_endian_floats(mnist):
@@ -170,7 +191,7 @@ def test_pickles_are_never_loaded(tmp_path):
         ("a.csv", b"x,y\n1,2\n3,many\n", {}, r"line 3, column 2 \('y'\) .* 'many'"),
         ("a.csv", b"x,y\n1,2\n3,inf\n", {}, "not a finite number"),
         ("a.csv", b"x,y\n1,2\n", {"x": "z"}, "no column 'z'.*Headings: x, y"),
-        ("a.csv", b"x,x,y\n1,2,3\n", {}, "more than one column 'x'"),
+        ("a.csv", b"x,x,y\n1,2,3\n", {}, "2 columns have the heading 'x'"),
         ("a.csv", b"1,2\n", {"x": 5, "y": 1}, "no column 5.*0 to 1"),
         ("a.csv", b"x,y\n\xff\xfe,2\n", {}, "cannot be read"),
     ],

@@ -144,9 +144,13 @@ def test_whole_numbers_below_outputs_keep_their_place():
 @pytest.mark.parametrize(
     ("labels", "outputs", "words"),
     [
-        ([1, 2, 3], 2, r"outputs = 2, but the labels of y are of 3 classes \(1, 2, 3\).*outputs = 3"),
+        (
+            [1, 2, 3],
+            2,
+            r"output, key .outputs.: .*labels of y are of 3 classes \(1, 2, 3\).*outputs = 3",
+        ),
         (["a", "b", "c"], 2, r"3 classes \(a, b, c\)"),
-        ([0, 1, 2], 2, "label of row 2 is 2.*outputs = 2"),
+        ([0, 1, 2], 2, "output, key .outputs.: outputs = 2, but the label of row 2 is 2.*outputs - 1 = 1"),
         ([0, 0.5], None, "label of row 1 is 0.5 .rows counted from 0.*whole numbers or words"),
         (np.array(["a", 3, None], dtype=object), None, "the word 'a' beside 3"),
         (["a", ""], None, "1 of 2 entries of y are missing, first entry 1"),

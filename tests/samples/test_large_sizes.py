@@ -46,6 +46,12 @@ def test_what_is_learned_from_a_probe_is_what_draws_would_say() -> None:
         mf.load(changed("data", TEACHER | {"target": "log(x900000)"}))
 
 
+def classes(count):
+    """A law that draws labels for so many outputs."""
+    data = {"kind": "teacher", "dimension": 2, "target": "heaviside(x1)"}
+    return changed("output.outputs", count) | {"data": data, "loss": {"kind": "cross-entropy"}}
+
+
 HOPELESS = {
     "dimension": changed("data.dimension", 10**12),
     "samples": changed("data.samples", 10**15),
@@ -55,6 +61,7 @@ HOPELESS = {
         {"name": "h2", "steps": 10**6, "from": "h1", "weight": "0"},
     ),
     "name": changed("layers.1.name", "h" * 101),
+    "outputs": classes(10**9),
 }
 
 
@@ -64,3 +71,9 @@ def test_what_no_machine_holds_is_refused_at_once(name) -> None:
     with pytest.raises(MfError) as caught:
         mf.load(HOPELESS[name])
     assert time.process_time() - begin < 0.5 and len(str(caught.value)) < 600
+    key = {
+        "dimension": "data, key 'dimension'",
+        "samples": "data, key 'samples'",
+        "outputs": "output, key 'out",
+    }
+    assert str(caught.value).startswith(key.get(name, "layers[1]"))

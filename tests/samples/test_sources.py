@@ -190,7 +190,11 @@ def test_given_arrays_take_the_place_of_files():
         (network("arrays"), (np.array([[1.0], [np.nan]]), np.ones(2)), r"x is nan at \[1, 0\]"),
         (network("arrays"), (np.array([["a"]]), np.ones(1)), "real numbers"),
         (network("arrays"), ([[1.0, 2.0], [3.0]], np.ones(2)), "rows of unequal length"),
-        (network("arrays", "cross-entropy", 3), (np.ones((3, 2)), [0, 1, 3]), "label of row 2 is 3.*0 to 2"),
+        (
+            network("arrays", "cross-entropy", 3),
+            (np.ones((3, 2)), [0, 1, 3]),
+            "label of row 2 is 3.*outputs - 1 = 2",
+        ),
         (network("arrays", "cross-entropy"), (np.ones((3, 2)), [0, 1, 0.5]), "whole numbers"),
         (network("arrays", "cross-entropy"), (np.ones((1, 2)), [[0.5, 0.6]]), "sum to 1"),
         (network("arrays", "logistic"), (np.ones((3, 2)), [0, 1, 1]), r"\+1 or -1"),
@@ -200,7 +204,11 @@ def test_given_arrays_take_the_place_of_files():
         (network("arrays"), None, "no data"),
         (network("digits", test=1797), None, "no training rows"),
         (network("isotropic-gaussians", test=0.1, **GAUSSIANS), None, "fixed sample"),
-        (network("isotropic-gaussians", "cross-entropy", 2, **GAUSSIANS), None, "label of row"),
+        (
+            network("isotropic-gaussians", "cross-entropy", 2, **GAUSSIANS),
+            None,
+            "output, key .outputs.: the label -1 was drawn",
+        ),
         (network("gaussian-mixture", labels=[1.0], **MIXTURE), None, "1 entries for 2 components"),
         (network("teacher", dimension=2, target="log(x1)"), None, "target 0 is nan"),
     ],
@@ -208,7 +216,7 @@ def test_given_arrays_take_the_place_of_files():
 def test_bad_data_is_one_clear_error(net, data, message):
     with pytest.raises(DataError, match=message) as caught:
         resolve(net, data=data)
-    assert str(caught.value).startswith("data")
+    assert str(caught.value).startswith(("data", "output, key 'outputs'"))
 
 
 def test_outputs_must_agree():

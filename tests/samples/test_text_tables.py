@@ -89,6 +89,36 @@ def test_files_that_packages_ship(tmp_path, name, y, rows, inputs, line):
     assert np.array_equal(net.source.x, x)
     assert np.array_equal(net.source.y.argmax(axis=1), labels)
     assert line in said(net)
+    names = line.split(",", 2)[2].split("')")[0].split(",")
+    assert net.classes == tuple(names)
+    assert f"0 ({names[0]}) → 0, 1 ({names[1]}) → 1" in said(net)
+
+
+def test_names_of_classes_are_those_of_the_last_column_with_such_labels(tmp_path):
+    """A name for each label, and y where such files have it; else labels go by themselves."""
+    text = "4,2,no,yes\n0,1,0\n1,5,1\n0,3,1\n1,2,0\n"
+    assert read(tmp_path, text, "cross-entropy", y=2).classes == ("no", "yes")
+    assert read(tmp_path, text, "cross-entropy", y=0).classes == (0, 1)
+    assert read(tmp_path, text.replace(",1\n", ",2\n"), "cross-entropy", y=2).classes == (0, 2)
+    only = text.replace("4,2,no,yes", "4,2,a,b,c,d").replace(",1\n", ",3\n")
+    assert read(tmp_path, only, "cross-entropy", y=2).classes == ("a", "d")
+    assert read(tmp_path, text.replace("no,yes", "1,2"), "cross-entropy", y=2).classes == (0, 1)
+    assert read(tmp_path, text, "squared", y=2).classes == ()
+
+
+def test_columns_of_one_heading_are_told_apart_by_number(tmp_path):
+    text = "a,b,a,y\n1,2,3,0\n4,5,6,1\n7,8,1,2\n"
+    words = r"2 columns have the heading 'a' \(columns 1, 3 of .*\(x = 0 or x = 2\)"
+    with pytest.raises(DataError, match=words):
+        read(tmp_path, text, x="a")
+    with pytest.raises(DataError, match=r"key 'y': 2 columns .*y = 0 or y = 2"):
+        read(tmp_path, text, x=1, y="a")
+    assert read(tmp_path, text, x=[0, 2]).source.x.tolist() == [[1, 3], [4, 6], [7, 1]]
+    facts = read(tmp_path, text).source.facts
+    assert facts.inputs.labels == ("a (column 1)", "b", "a (column 3)")
+    with pytest.raises(DataError, match=r"no column 'a' .*Used: a \(column 1\), b, a \(column 3\), y"):
+        read(tmp_path, text, one_hot=["a"])
+    assert read(tmp_path, text, one_hot=[2]).source.x.shape == (3, 5)
 
 
 def test_the_line_of_sizes_is_kept_where_the_spec_says_so(tmp_path):
