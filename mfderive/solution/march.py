@@ -16,6 +16,7 @@ from ..network.network import Network
 from ..runs.between import NOTE, copy_state, legs_of
 from ..runs.divergence import divergence, not_finite, noted
 from ..runs.evaluation import evaluate_loss_error
+from ..runs.keeping import UNKEPT, Keeping
 from ..runs.network_record import network_record
 from ..runs.schedule import observation_steps
 from ..runs.trajectory import Checkpoint, Ground, Trajectory, is_finite
@@ -24,13 +25,13 @@ from ..tensor.first_departure import FirstDeparture
 from .cause import cause_at, cause_between, remedy, words
 from .feed import Feed
 from .grid import Clock
+from .kept_run import content_of, facts_of, taken_up
 from .stepping import LARGEST_PIECE, Problem, Stepper, StepsAgain, run_memory
 
 Arrays = dict[str, Any]
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST_PIECE.
 _SMALLEST_PIECE = 64
-_STRETCH = 100  # steps between two looks at the progress bar
 
 
 class Run:
@@ -57,21 +58,28 @@ class Run:
         self.rows: list[tuple[float, int, float, float]] = []
         self.points: list[Checkpoint] = []
 
-    def trajectory(self, state: Arrays, start: int, resume: Trajectory | None, progress: bool) -> Trajectory:
-        """Step from number ``start`` to the end; ``resume``: what went before."""
+    def trajectory(
+        self, state: Arrays, start: int, resume: Trajectory | None, progress: bool, keep: Keeping = UNKEPT
+    ) -> Trajectory:
+        """Step from number ``start`` to the end; ``resume``: what went before.
+
+        ``keep``: where a state on the way is kept, from which the same run goes on.
+        """
+        self.start = start
+        kept = keep.begin(self.network, partial(facts_of, self, state), start, self.clock.steps)
+        if kept is not None:
+            start, state = kept.number, taken_up(self, kept)
         bar = tqdm(
             total=self.clock.steps, initial=start, desc="limit", disable=not progress, delay=2, leave=False
         )
-        self.start = start
         # Values that overflow are found at the next observation, with a message; no warning is owed here.
-        with bar, self.stepper.threads(state), np.errstate(all="ignore"):
+        with bar, keep, self.stepper.threads(state), np.errstate(all="ignore"):
             try:
-                if resume is None:
+                if resume is None and kept is None:
                     self.observe(0, state)
                 for target in self.observed[self.observed > start].tolist():
                     while start < target:
-                        # Long stretches are cut, so that progress shows.
-                        goal = min(target, start + _STRETCH)
+                        goal = keep.next(start, target, partial(content_of, self, state))
                         state = self.stepper.advance(state, start, goal)
                         bar.update(goal - start)
                         start = goal
@@ -79,6 +87,7 @@ class Run:
             except DivergenceError as error:
                 error.path = self.until_then(str(error), start, state, resume)
                 raise
+            keep.done(partial(content_of, self, state, done=True))
         return self.finished(state, resume)
 
     def until_then(

@@ -20,11 +20,12 @@ from ..network.solve_options import SolveOptions
 from ..reduction.reduce import held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.divergence import warn_of
+from ..runs.keeping import Keep, Keeping, kept_in
 from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.state import State, arrays_on
 from .feed import make_feed
 from .flat import with_warnings
-from .grid import make_clock
+from .grid import Clock, make_clock
 from .march import Run, ground_of
 from .options import chosen_options, resolve_options, takes_options
 from .start import start_state
@@ -45,6 +46,7 @@ def solve(
     system: LimitSystem | Reduced | None = None,
     solver: Any = None,
     progress: bool = False,
+    keep: Keep = None,
     **changes: Any,
 ) -> Trajectory:
     """Solve the mean-field limit of a network (theory A.2-A.4) on weighted nodes.
@@ -64,7 +66,8 @@ def solve(
     network. ``resume`` continues a trajectory from its last checkpoint, on the nodes that it has. Beside
     either, what says how a solution starts (nodes, widths, rule, seed, reduce, edges, tolerance) is refused.
     ``system`` (what :func:`reduce` or :func:`derive` returned) and ``solver`` (one generated from the limit
-    that is solved) replace what is made otherwise; ``progress`` shows a progress bar.
+    that is solved) replace what is made otherwise; ``progress`` shows a progress bar; ``keep`` is a folder
+    (or a Keeper) in which the run keeps its state, from which the same call goes on (docs/runs.md).
 
     Raises SpecError or ArgumentError for options that do not exist or would have no effect, and for a system
     or a solver that does not fit, StateError for arrays that do not fit, ResourceError if the memory does not
@@ -82,14 +85,23 @@ def solve(
     _check_fit(network, reduced.system, solver)
     clock = make_clock(network, settled)
     problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
+    with kept_in(keep, "limit") as part:
+        path = _path(problem, clock, initial, resume, progress, part)
+    return _told(path if system is not None or initial is not None else with_warnings(path, resume))
+
+
+def _path(
+    problem: Problem, clock: Clock, initial: Any, resume: Trajectory | None, progress: bool, keep: Keeping
+) -> Trajectory:
+    """The solution of a problem from its own start, a given state or the end of another solution."""
+    network, settled = problem.network, problem.options
     if settled.tolerance is not None:
-        path = refine(problem, settled.tolerance, progress)
-        return _told(path if system is not None else with_warnings(path))
-    start, state = start_state(reduced, settled, initial, resume, clock)
+        return refine(problem, settled.tolerance, progress, keep)
+    start, state = start_state(problem.reduced, settled, initial, resume, clock)
     feed = make_feed(network, settled.data, settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
-    path = Run(problem, clock, feed, settled.checkpoints).trajectory(state, start, resume, progress)
-    return _told(path if system is not None or initial is not None else with_warnings(path, resume))
+    run = Run(problem, clock, feed, settled.checkpoints)
+    return run.trajectory(state, start, resume, progress, keep)
 
 
 def _told(path: Trajectory) -> Trajectory:

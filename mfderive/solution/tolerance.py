@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MfError, ResourceError
+from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..state.ensembles import Ensemble, plan_ensembles
 from .feed import Feed, make_feed
@@ -81,8 +82,8 @@ class Resolution:
 class Refinement:
     """Solutions of one problem at chosen levels of its resolutions."""
 
-    def __init__(self, problem: Problem, progress: bool) -> None:
-        self.problem, self.progress = problem, progress
+    def __init__(self, problem: Problem, progress: bool, keep: Keeping = UNKEPT) -> None:
+        self.problem, self.progress, self.keep, self.made = problem, progress, keep, 0
         self.options, self.network = problem.options, problem.network
         self.plans = _coarse_plans(problem)
         self.clock = make_clock(self.network, self.options)
@@ -153,7 +154,8 @@ class Refinement:
         feed = replace(self.feed(levels.of("data"), scramble), offset=offset)
         check_run_memory(self.problem, state, feed.samples)
         run = Run(self.problem, cut(self.clock, parts), feed, checkpoints, parts)
-        return run.trajectory(state, 0, None, self.progress)
+        self.made += 1  # the order of solutions follows from their numbers, so it is a name for each
+        return run.trajectory(state, 0, None, self.progress, self.keep.part(str(self.made)))
 
     def loss(self, levels: Levels, replicate: int = 0) -> np.ndarray:
         """The loss curve at some levels, remembered."""
@@ -193,7 +195,7 @@ class Refinement:
         return float(np.abs(self.loss(levels) - self.loss(coarser)).max())
 
 
-def refine(problem: Problem, tolerance: float, progress: bool) -> Trajectory:
+def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = UNKEPT) -> Trajectory:
     """Solve a problem with resolutions so fine that the loss curve is within ``tolerance`` of its limit.
 
     The limit is that of ever more nodes (and smaller steps of rk4). What is part of the problem is not
@@ -201,6 +203,7 @@ def refine(problem: Problem, tolerance: float, progress: bool) -> Trajectory:
     ``notes["tolerance"]`` says what was asked and reached, and at which resolution: {"asked", "estimate",
     "met", "resolutions": {name: {"level", "estimate"}}, "batches"}; the last is how far other batches would
     move the curve (None where every step sees the same data). Warns where the tolerance is not met.
+    ``keep``: where the solutions are kept, each in a part of its own.
 
     Raises MfError where a time step is to be refined although every step sees other data.
     """
@@ -210,7 +213,7 @@ def refine(problem: Problem, tolerance: float, progress: bool) -> Trajectory:
             f"a tolerance needs steps of {problem.options.method} that can be halved, but every step takes a "
             "batch of its own. Set data to quadrature, sobol or sample, or take the method euler"
         )
-    work = Refinement(problem, progress)
+    work = Refinement(problem, progress, keep)
     resolutions = work.resolutions()
     found: dict[str, dict[str, Any]] = {}
     levels = Levels()
@@ -230,7 +233,7 @@ def refine(problem: Problem, tolerance: float, progress: bool) -> Trajectory:
         warnings.warn(
             f"the loss curve of '{problem.network.title}' is known to {total:.2g}, not to {tolerance:.2g}: "
             f"{parts}",
-            stacklevel=3,
+            stacklevel=4,
         )
     return replace(path, notes={**path.notes, "tolerance": note})
 
