@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .algebra.reduced import Reduced as Reduced
     from .algebra.system import ForwardSystem as ForwardSystem
     from .algebra.system import LimitSystem as LimitSystem
+    from .algebra.update_rules import RuleConstant as RuleConstant
+    from .algebra.update_rules import UpdateRule as UpdateRule
+    from .algebra.update_rules import register_rule as register_rule
     from .codegen.generate import generate as generate
     from .codegen.generate import load_solver as load_solver
     from .errors import ArgumentError as ArgumentError
@@ -66,11 +69,13 @@ _HOME = {
     "Reading": "forward.kinds",
     "Reduced": "algebra.reduced",
     "ResourceError": "errors",
+    "RuleConstant": "algebra.update_rules",
     "SolveOptions": "network.solve_options",
     "SpecError": "errors",
     "State": "state.state",
     "StateError": "errors",
     "Trajectory": "runs.trajectory",
+    "UpdateRule": "algebra.update_rules",
     "Verdict": "verdict.verdict",
     "check": "verdict.check",
     "derive": "limit.derive",
@@ -82,6 +87,7 @@ _HOME = {
     "load_solver": "codegen.generate",
     "reduce": "reduction.reduce",
     "register_kind": "forward.kinds",
+    "register_rule": "algebra.update_rules",
     "schema": "format.schema",
     "simulate": "finite.simulate",
     "solve": "solution.solve",

@@ -18,8 +18,19 @@ from ..network.solve_options import ENDS, OPTIONS
 # and stored like it. The limit ends where training ends, so --steps are the steps of both.
 FLAG_KEYS = {name: ("solver", name) for name, option in OPTIONS.items() if option.flag} | {
     "steps": ("training", "steps"),
-    "learning_rate": ("training", "learning_rate"),
-    "batch_size": ("training", "batch_size"),
+    **{
+        name: ("training", name)
+        for name in (
+            "learning_rate",
+            "batch_size",
+            "schedule",
+            "optimizer",
+            "weight_decay",
+            "noise",
+            "clip",
+            "dropout",
+        )
+    },
     "widths": ("check", "widths"),
     "seeds": ("check", "seeds"),
 }

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
-from ..network.values import COUNT, POSITIVE, ValueType
+from ..network.values import COUNT, NUMBER, POSITIVE, ValueType
 from . import checking, commands, running, starting
 from .command_tools import Outcome
 from .version import print_version
@@ -48,7 +48,7 @@ def _word(read: Callable[[str], Any], kind: ValueType, names: Sequence[str] = ()
     return value_of
 
 
-_count, _positive = _word(int, COUNT), _word(float, POSITIVE)
+_count, _positive, _number = _word(int, COUNT), _word(float, POSITIVE), _word(float, NUMBER)
 
 
 def _path(text: str) -> Path:
@@ -86,6 +86,18 @@ def _by_name(one: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
+def _rule(text: str) -> str | dict[str, Any]:
+    """A learning rule by its name, with constants as NAME=VALUE behind it."""
+    name, sign, rest = text.partition(",")
+    if not sign:
+        return text
+    if "=" not in rest:
+        raise argparse.ArgumentTypeError(
+            f"must be RULE or RULE,CONSTANT=VALUE (momentum,mu=0.9), not {quoted(text)}"
+        )
+    return {"kind": name.strip(), **_by_name(_number)(rest)}
+
+
 def _option_flag(group: Any, name: str, with_default: bool = True) -> None:
     """The flag of an option of a solution: its name, its values and its help are the option's own."""
     option = OPTIONS[name]
@@ -117,6 +129,24 @@ def _training_flags(parser: argparse.ArgumentParser) -> None:
         _option_flag(end if name in ENDS else group, name, with_default=False)
     group.add_argument("--learning-rate", type=_positive, metavar="A", help="learning rate alpha")
     group.add_argument("--batch-size", type=_batch, metavar="B", help="samples per step, or 'all'")
+    group.add_argument(
+        "--schedule", metavar="S", help="an expression in the step k, or the name of a schedule"
+    )
+    group.add_argument(
+        "--optimizer",
+        type=_rule,
+        metavar="RULE[,C=V...]",
+        help="the learning rule with its constants, for example momentum,mu=0.9",
+    )
+    for name, letter, words in (
+        ("--weight-decay", "L", "weight decay, for all parameters or by name: h2.weight=0.01,default=0.001"),
+        ("--noise", "T", "temperature of the noise of every step, for all parameters or by name"),
+        ("--dropout", "Q", "probability with which a step of a network leaves out a neuron, or by layer"),
+    ):
+        group.add_argument(name, type=_by_name(_number), metavar=letter, help=words)
+    group.add_argument(
+        "--clip", type=_positive, metavar="C", help="largest norm of a batch's gradient in L2(P)"
+    )
 
 
 def _limit_flags(parser: argparse.ArgumentParser) -> None:

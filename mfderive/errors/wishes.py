@@ -7,33 +7,22 @@ the options of a function or on the command line. A word that becomes a word of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-LAYERS = "docs/layers.md"
-DENSE = f"{LAYERS}#dense-layers-parameters-laws"
-SKIPS = f"{LAYERS}#skips-shared-neurons-several-inputs"
-CONVOLUTION = f"{LAYERS}#convolution-and-pooling"
-GROUPS = f"{LAYERS}#groups"
-NORMALISATION = f"{LAYERS}#normalisation"
-RECURRENCE = f"{LAYERS}#recurrence"
-OWN_KIND = f"{LAYERS}#a-kind-of-your-own"
-TRAINING = f"{LAYERS}#training"
-FUNCTIONS = f"{LAYERS}#functions"
-SPEC = "README.md#a-spec-file"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A sentence, and the page that says more; ``words`` are the spellings that it answers."""
-
-    words: tuple[str, ...]
-    sentence: str
-    page: str
-
-
-def _wish(words: str, sentence: str, page: str) -> Wish:
-    return Wish(tuple(words.split()), sentence, page)
-
+from .training_wishes import TRAINING_WISHES
+from .wish_rows import (
+    BESIDE,
+    CONVOLUTION,
+    DENSE,
+    FUNCTIONS,
+    GROUPS,
+    LAYERS,
+    NORMALISATION,
+    OWN_KIND,
+    RECURRENCE,
+    SKIPS,
+    SPEC,
+    Wish,
+)
+from .wish_rows import row as _wish
 
 WISHES: tuple[Wish, ...] = (
     # --- layers ---
@@ -122,10 +111,11 @@ WISHES: tuple[Wish, ...] = (
         OWN_KIND,
     ),
     _wish(
-        "dropout dropout_rate drop",
-        "Dropout, drawn anew at every step, does not exist yet; a gate drawn once and frozen is a parameter: "
-        'parameters.r = { law = "uniform(0, 1)", rate = 0 } and activation = "heaviside(r - 0.5) * relu(h)".',
-        DENSE,
+        "dropout dropout_rate drop dropout1d dropout2d",
+        "Dropout, drawn anew at every step, is a key of [training]: dropout = 0.1 for all hidden layers, or "
+        "dropout = { h1 = 0.1 }. A gate drawn once and frozen is a parameter of rate 0: "
+        'activation = "heaviside(r - 0.5) * relu(h)".',
+        BESIDE,
     ),
     _wish(
         "batch_norm batch_normalization batchnorm1d batchnorm2d bn",
@@ -170,45 +160,7 @@ WISHES: tuple[Wish, ...] = (
     ),
     _wish("type class layer_type", "The type of a connection is its kind.", LAYERS),
     _wish("input inbound", "What a layer reads is called from; the inputs are x.", LAYERS),
-    # --- training ---
-    _wish(
-        "optimizer optim optimiser adam adamw sgd rmsprop adagrad nesterov momentum beta1 beta2",
-        "Training is plain SGD, theta - alpha rate(t) gradient; other optimisers do not exist yet.",
-        TRAINING,
-    ),
-    _wish(
-        "weight_decay decay l2 l1 regularization regularizer kernel_regularizer",
-        "Weight decay does not exist yet: the loss is that of the samples alone.",
-        TRAINING,
-    ),
-    _wish(
-        "gradient_clip gradient_clipping clip clip_norm clipvalue max_norm",
-        "Gradients are not clipped yet; the loss of kind huber bounds its slope by delta.",
-        TRAINING,
-    ),
-    _wish(
-        "epochs epoch n_epochs num_epochs",
-        "Training is counted in SGD steps: steps = epochs * samples / batch_size.",
-        TRAINING,
-    ),
-    _wish("lr alpha step_size eta", "This is learning_rate in [training].", TRAINING),
-    _wish(
-        "scheduler lr_schedule lr_scheduler warmup learning_rate_schedule lr_decay",
-        'The rate of step k is learning_rate * schedule, an expression in k: schedule = "1 / (1 + k / 100)".',
-        TRAINING,
-    ),
-    _wish("batch minibatch", "This is batch_size in [training].", TRAINING),
-    _wish(
-        "early_stopping patience", "Training ends after a number of steps; it is not stopped early.", TRAINING
-    ),
-    _wish(
-        "dtype float32 float64 float16 bfloat16 mixed_precision amp",
-        'The arithmetic is float64; precision = "float32" in [solver] or --precision changes it.',
-        TRAINING,
-    ),
-    _wish(
-        "device gpu cuda cpu mps tpu", "Everything runs on the processor; there is no device to choose.", SPEC
-    ),
+    *TRAINING_WISHES,
     # --- losses and data ---
     _wish(
         "auxiliary aux_loss auxiliary_loss deep_supervision loss_weight loss_weights",

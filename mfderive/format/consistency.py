@@ -15,12 +15,14 @@ from ..network.names import (
     attributes,
     connection_weights,
     is_finite,
+    parameter_rates,
     parts_of,
     population_of,
     split_name,
 )
 from ..network.network import Connection, LawSpec, Layer, Network, Output
 from ..network.tables import BY_AXIS
+from ..network.training_keys import DEFAULT
 from .data_table import known_inputs
 
 
@@ -251,6 +253,26 @@ def check_axes(network: Network) -> None:
                     table="solver",
                     key=f"{key}.{name}",
                     remedy=nearest(name, known),
+                )
+
+
+# --- parameters that [training] names -------------------------------------------------------------------
+
+
+def check_training(network: Network) -> None:
+    """What [training] gives by parameter is given for parameters that exist and are trained."""
+    rates = parameter_rates(network)
+    trained = [name for name, rate in rates.items() if rate != 0]
+    for key in ("weight_decay", "noise"):
+        for name, _ in getattr(network.training, key):
+            if name and name not in trained:
+                frozen = f"the parameter {quoted(name)} is frozen (rate 0), so that nothing acts on it"
+                raise SpecError(
+                    frozen if name in rates else f"there is no parameter {quoted(name)}",
+                    file=network.file,
+                    table="training",
+                    key=f"{key}.{name}",
+                    remedy=nearest(name, [*trained, DEFAULT]),
                 )
 
 

@@ -12,11 +12,13 @@ import sympy as sp
 from ..algebra.law_kinds import LAWS, LawKind, LawRow
 from ..algebra.parser import Names, constant_value, parse_call
 from ..errors import SpecError, quoted, shown
+from ..network.learning_rates import number_at_time
 from ..network.names import BIAS, INPUT, OUTPUT, WEIGHT
 from ..network.network import LawSpec, ParameterSpec, WeightSpec
 from ..network.place import Place
 from ..network.tables import PARAMETER
 from .outline import ConnectionOutline, LayerOutline, Outline
+from .training_table import is_schedule, read_schedule, refuse_word
 
 # Names of laws in a spec, and how many arguments each takes; anything else is an expression: a constant.
 WRITTEN = {name: len(row.arguments) for name, row in LAWS.items() if row.is_written}
@@ -55,9 +57,21 @@ def _check_arguments(row: LawRow, arguments: tuple[sp.Expr, ...], text: str) -> 
         )
 
 
-def read_rate(values: Mapping[str, Any], place: Place, key: str) -> sp.Expr:
-    """The rate, an expression in t; 1 where nothing is written."""
+def read_rate(values: Mapping[str, Any], place: Place, key: str, outline: Outline) -> sp.Expr:
+    """The rate, an expression in t; 1 where nothing is written.
+
+    A schedule of the table follows the time of the training (:func:`number_at_time`).
+    """
     rate = values.get("rate", 1)
+    training = outline.training
+    if is_schedule(rate) and training is not None:
+        try:
+            number = number_at_time(training)
+        except SpecError as error:
+            raise error.located(file=place.file) from None
+        return read_schedule(rate, training.steps, number, place, key)
+    if isinstance(rate, str):
+        refuse_word(rate, place, key, "the time t")
     expression = place.expression(rate if isinstance(rate, str) else repr(rate), key, _TIME)
     value = constant_value(expression.subs(sp.Symbol("t"), 0))
     if value is not None and not math.isfinite(value):
@@ -77,7 +91,7 @@ def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Out
     key = attribute if attribute == BIAS else f"parameters.{attribute}"
     if isinstance(value, Mapping):
         place.inside(key).check(value, PARAMETER)
-        law, rate = value["law"], read_rate(value, place, f"{key}.rate")
+        law, rate = value["law"], read_rate(value, place, f"{key}.rate", outline)
     elif isinstance(value, str) and value.strip():
         law, rate = value, sp.Integer(1)
     else:
@@ -115,7 +129,7 @@ def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Out
     names = _law_names(layer, connection, outline, own)
     law = read_law(table["law"], place, "weight", names)
     _check_sphere(law, connection, layer, outline)
-    return WeightSpec(law, read_rate(table, place, "weight.rate"), name)
+    return WeightSpec(law, read_rate(table, place, "weight.rate", outline), name)
 
 
 def _check_sphere(law: LawSpec, connection: ConnectionOutline, layer: LayerOutline, outline: Outline) -> None:

@@ -6,16 +6,15 @@ import copy
 import math
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import sympy as sp
-
 from ..algebra.losses import EXPRESSION, LOSSES
-from ..algebra.parser import Names, constant_value
-from ..errors import nearest_word, quoted, shown
+from ..algebra.parser import Names
+from ..errors import nearest_word, shown
 from ..network.names import split_name
-from ..network.network import DataSpec, InnerLoss, Loss, Network, Training
+from ..network.network import DataSpec, InnerLoss, Loss, Network
 from ..network.place import Place
 from ..network.tables import (
     CHECK,
@@ -23,15 +22,13 @@ from ..network.tables import (
     INNER_LOSS,
     LOSS_KINDS,
     SOLVER,
-    TRAINING,
-    TRAINING_LATER,
     inner_loss_keys,
 )
-from ..network.values import SCHEDULE_ROUNDING
-from .consistency import check_axes, check_laws, check_losses, check_ties, evaluation_order
+from .consistency import check_axes, check_laws, check_losses, check_ties, check_training, evaluation_order
 from .data_table import frozen, read_data
 from .layers import read_layer, read_output
 from .outline import outline
+from .training_table import read_training
 
 MAX_BYTES = 1_000_000
 _MAX_NESTING = 30
@@ -64,6 +61,8 @@ def parse_document(document: Document, file: str | None = None) -> Network:
     if not document["layers"]:
         raise top.error("there are no layers", key="layers", remedy="Write at least one [[layers]] table")
     known = outline(list(document["layers"]), document["output"], file)
+    training = read_training(document["training"], Place(file, "training"), known)
+    known = replace(known, training=training)
     written = tuple(read_layer(layer, known) for layer in known.layers.values())
     data = read_data(document["data"], Place(file, "data"))
     title = document.get("title", Path(file).stem if file else "network")
@@ -77,7 +76,7 @@ def parse_document(document: Document, file: str | None = None) -> Network:
         ),
         layers=evaluation_order(written, file),
         output=read_output(known.output, known),
-        training=_training(document["training"], Place(file, "training")),
+        training=training,
         solver=_defaults(document.get("solver", {}), Place(file, "solver")),
         check=_defaults(document.get("check", {}), Place(file, "check")),
         document=copy.deepcopy(dict(document)),
@@ -87,6 +86,7 @@ def parse_document(document: Document, file: str | None = None) -> Network:
     check_losses(network)
     check_laws(network)
     check_axes(network)
+    check_training(network)
     return network
 
 
@@ -192,33 +192,6 @@ def _error(kind: str, data: DataSpec) -> str:
     labels = data.get.get("labels", ()) if data.kind == "gaussian-mixture" else ()
     signs = bool(labels) and all(label in (1, -1) for label in labels)
     return "sign" if signs or data.kind == "isotropic-gaussians" else "none"
-
-
-def _training(values: Mapping[str, Any], place: Place) -> Training:
-    place.check(values, TRAINING, later=TRAINING_LATER)
-    schedule = sp.Integer(1)
-    if "schedule" in values:
-        schedule = place.expression(values["schedule"], "schedule", Names(plain=frozenset({"k"})))
-        _check_schedule(schedule, values["schedule"], place)
-    return Training(
-        learning_rate=float(values["learning_rate"]),
-        steps=values["steps"],
-        batch_size=values.get("batch_size", 100),
-        schedule=schedule,
-    )
-
-
-def _check_schedule(schedule: sp.Expr, text: str, place: Place) -> None:
-    if constant_value(schedule) == 0:
-        raise place.error("the schedule is 0, so that nothing is ever trained", key="schedule")
-    for step in (1, 2):
-        value = constant_value(schedule.xreplace({sp.Symbol("k"): sp.Integer(step)}))
-        if value is None or not math.isfinite(value) or value < -SCHEDULE_ROUNDING:
-            raise place.error(
-                f"the schedule {quoted(text)} is {value} at k = {step}",
-                key="schedule",
-                remedy="It must be finite and not negative for every k = 1, 2, ...",
-            )
 
 
 def _defaults(values: Mapping[str, Any], place: Place) -> tuple[tuple[str, Any], ...]:

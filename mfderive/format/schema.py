@@ -26,7 +26,8 @@ from ..network.tables import (
     data_keys,
     inner_loss_keys,
 )
-from ..network.values import Key, Schema, Table
+from ..network.training_keys import plain_names, rule_schemas, schedule_schemas
+from ..network.values import NOT_NEGATIVE, Key, Schema, Table
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -56,12 +57,21 @@ def schema() -> dict[str, Any]:
             "parameter": _object(PARAMETER),
             "weight": _weight(),
             "training": _object(TRAINING),
+            "optimizer": _named_or_table(rule_schemas()),
+            "schedule": _named_or_table(schedule_schemas()),
+            "by parameter": _BY_PARAMETER,
             "solver": _object(SOLVER),
             "check": _object(CHECK),
         },
     }
 
 
+# Names of parameters have dots, which TOML reads as tables in tables where they stand without quotes.
+_BY_PARAMETER: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {"anyOf": [NOT_NEGATIVE.schema, {"$ref": "#/$defs/by parameter"}]},
+}
 _LAYERS: Schema = {
     "type": "array",
     "minItems": 1,
@@ -96,6 +106,11 @@ def _by_kind(kinds: dict[str, Table]) -> Schema:
         variant["required"] = ["kind", *variant["required"]]
         variants.append(variant)
     return {"oneOf": variants}
+
+
+def _named_or_table(kinds: dict[str, Table]) -> Schema:
+    """A kind by its name, where it needs nothing beside it, or a table with its kind."""
+    return {"anyOf": [{"enum": plain_names(kinds)}, _by_kind(kinds)]}
 
 
 def _weight() -> Schema:

@@ -15,6 +15,8 @@ Document = Mapping[str, Any]
 
 LAYERS = "layers"
 _TITLE, _FORMAT, _KIND, _LAW = "title", "format", "kind", "law"
+# Entries that are a kind where they are a string, and a table with a kind else.
+_OF_A_KIND = ("optimizer", "schedule", "rate")
 # Tables in which all keys but these depend on the kind.
 _BY_KIND = ("data", "loss")
 
@@ -23,9 +25,9 @@ def changed_document(document: Document, changes: Mapping[str, Any]) -> dict[str
     """A copy of a document with changes by table: ``{"training": {"steps": 10}, "layers": {"h2": {...}}}``.
 
     Keys that are not named stay; None removes one. Tables in tables are changed alike, and a law that stands
-    as a string becomes ``{"law": ...}`` where its rate or name is given. Another ``kind`` in ``[data]`` or
-    ``[loss]`` replaces the whole table. Layers are named as in the file (a list replaces all of them, and all
-    of the inner losses).
+    as a string becomes ``{"law": ...}`` where its rate or name is given (a learning rule or a schedule
+    ``{"kind": ...}``). Another ``kind`` of these, in ``[data]`` or in ``[loss]`` replaces the whole table.
+    Layers are named as in the file (a list replaces all of them, and all of the inner losses).
     Raises ArgumentError for tables and layers that do not exist; what the new values mean is not looked at.
     """
     result = copy.deepcopy(dict(document))
@@ -95,16 +97,19 @@ def _all_layers(layers: list[Any]) -> Iterator[tuple[dict[str, Any], list[Any]]]
         yield from _all_layers(layer.get(LAYERS, []))
 
 
-def _merged(old: Any, new: Any) -> Any:
+def _merged(old: Any, new: Any, entry: str = "") -> Any:
     """An entry after a change: of two tables one, and else the new value."""
     if not isinstance(new, Mapping):
         return new
-    if isinstance(old, str) and _LAW not in new:
-        old = {_LAW: old}
+    word = _KIND if entry in _OF_A_KIND else _LAW
+    if isinstance(old, str) and word not in new:
+        old = {word: old}
     base = dict(old) if isinstance(old, Mapping) else {}
+    if entry in _OF_A_KIND and new.get(_KIND, base.get(_KIND)) != base.get(_KIND):
+        base = {}
     for key, value in new.items():
         if value is None:
             base.pop(key, None)
         else:
-            base[key] = _merged(base.get(key), value)
+            base[key] = _merged(base.get(key), value, key)
     return base

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import sympy as sp
+
 from ..algebra.functions import FUNCTIONS
 from ..algebra.laws import End
 from .network import Layer, Network, Output
@@ -88,6 +90,21 @@ def connection_weights(part: Layer | Output) -> tuple[str | None, ...]:
             for connection in part.connections
         ],
     )
+
+
+def parameter_rates(network: Network) -> dict[str, sp.Expr]:
+    """The rate of every parameter by its full name: weights at their first mention, biases, parameters."""
+    found: dict[str, sp.Expr] = {}
+    for part in parts_of(network):
+        layer = part.name if isinstance(part, Layer) else OUTPUT
+        own = dict(part.parameters) if isinstance(part, Layer) else {}
+        if part.bias is not None:
+            own[BIAS] = part.bias
+        found |= {f"{layer}.{name}": parameter.rate for name, parameter in own.items()}
+        for name, connection in zip(connection_weights(part), part.connections, strict=True):
+            if name is not None and connection.weight is not None:
+                found.setdefault(name, connection.weight.rate)
+    return found
 
 
 def parts_of(network: Network) -> tuple[Layer | Output, ...]:

@@ -242,7 +242,8 @@ class Network(Shown):
         yield f"  {len(self.layers)} layers: {'; '.join(shown)}"
         training = self.training
         yield (
-            f"  training: {training.steps} steps, learning rate {training.learning_rate:g}"
+            f"  training: {training.steps} steps of {training.optimizer}, "
+            f"learning rate {training.learning_rate:g}"
             f"{'' if training.schedule == 1 else ' by a schedule'}, batch size {training.batch_size}"
         )
         if self.file is not None:

@@ -51,6 +51,6 @@ def takes_training(function: Callable[P, R]) -> Callable[P, R]:
 
 
 _DOC = """
-    Keys of [training] may be given by name as well (learning_rate, batch_size, schedule, steps); they take
-    the place of what the spec says.
+    Keys of [training] may be given by name as well (learning_rate, batch_size, steps, schedule, optimizer,
+    weight_decay, decoupled, noise, clip, dropout); they take the place of what the spec says.
     """

@@ -10,7 +10,7 @@ import sympy as sp
 
 from ..algebra.parser import Names, parse_expression
 from ..errors import SpecError, nearest_word, quoted, shown
-from ..errors.wishes import about_text, wish
+from ..errors.wishes import about_text
 from .values import Key, Table
 
 
@@ -44,21 +44,13 @@ class Place:
         self,
         values: Mapping[str, Any],
         keys: Table,
-        later: Mapping[str, str] | None = None,
         refused: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         """Refuse unknown keys, missing keys and values of the wrong type.
 
-        ``later`` names keys of the format that this version does not have, with the reason, ``refused`` keys
-        that make no sense here, with the reason and what to do.
+        ``refused`` names keys that make no sense here, with the reason and what to do.
         """
         for name, value in values.items():
-            if later and name in later:
-                raise self.error(
-                    f"{later[name]} ('{name}') is not in this version of mfderive",
-                    key=name,
-                    remedy=f"Remove the key. {wish(name) or ''}".strip(),
-                )
             if refused and name in refused:
                 reason, remedy = refused[name]
                 raise self.error(f"{quoted(name)} is not allowed here: {reason}", key=name, remedy=remedy)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..algebra.losses import EXPRESSION as EXPRESSION_LOSS
 from ..algebra.losses import LOSSES
 from .solve_options import OPTIONS
+from .training_keys import BY_PARAMETER, OPTIMIZER, PROBABILITY, RATE, SCHEDULE
 from .values import (
     COUNT,
     EXPRESSION,
@@ -23,6 +24,7 @@ from .values import (
     Key,
     Table,
     ValueType,
+    by_name,
     each_once,
     either,
     is_number,
@@ -61,8 +63,6 @@ WEIGHT = ValueType(
     LAW.accepts,
     {"anyOf": [EXPRESSION.schema, {"$ref": "#/$defs/weight"}]},
 )
-RATE = either(NOT_NEGATIVE, EXPRESSION)
-
 DOCUMENT: Table = table(
     Key("format", _FORMAT, "version of the spec format", required=True),
     Key("title", TEXT, "what the page and the figures are called"),
@@ -255,7 +255,7 @@ def inner_loss_keys(kind: str) -> dict[str, Key]:
 
 PARAMETER: Table = table(
     Key("law", EXPRESSION, "law of the value at t = 0", required=True),
-    Key("rate", RATE, "factor of its learning rate, a number or an expression in t; 0 freezes; default 1"),
+    Key("rate", RATE, "factor of its learning rate: a number, an expression in t, a schedule; 0 freezes"),
 )
 WEIGHT_KEYS: Table = table(
     Key("law", EXPRESSION, "law of one entry at t = 0; only where the weight is mentioned first"),
@@ -337,11 +337,38 @@ TRAINING: Table = table(
     Key("learning_rate", POSITIVE, "alpha; alpha_k = learning_rate * schedule(k)", required=True),
     Key("steps", COUNT, "number of SGD steps", required=True),
     Key("batch_size", either(COUNT, _ALL), "samples per step; 'all': the whole fixed sample; default 100"),
-    Key("schedule", EXPRESSION, "an expression in the step k = 1, 2, ...; default 1"),
+    Key(
+        "schedule",
+        SCHEDULE,
+        "factor of the learning rate at step k = 1, 2, ...: an expression in k, or a schedule by its name; "
+        "default 1",
+    ),
+    Key("optimizer", OPTIMIZER, "the learning rule with its constants; default 'sgd'"),
+    Key(
+        "weight_decay",
+        BY_PARAMETER,
+        "lambda of the penalty (lambda/2) E theta^2, for all parameters or by their names; default 0",
+    ),
+    Key(
+        "decoupled",
+        FLAG,
+        "true: weight decay stands beside the rule, false: it is added to the gradient; default by the rule",
+    ),
+    Key(
+        "noise",
+        BY_PARAMETER,
+        "temperature T: each step adds sqrt(2 T alpha rate) times a normal number to every entry; default 0",
+    ),
+    Key("clip", POSITIVE, "the largest norm of the gradient of a batch, all parameters together, in L2(P)"),
+    Key(
+        "dropout",
+        by_name(PROBABILITY),
+        "probability with which a step of a finite network leaves out a hidden neuron, for all infinitely "
+        "wide layers or by layer",
+    ),
 )
 # Keys of [solver] whose value may be given for each population by its name.
 BY_AXIS = tuple(option.name for option in OPTIONS.values() if option.by_name)
-TRAINING_LATER = dict.fromkeys(("weight_decay", "momentum", "noise"), "reserved")
 # The options of a solution, and the seed with which the data is drawn when the spec is loaded.
 SOLVER: Table = table(
     *(Key(option.name, option.type, option.meaning) for option in OPTIONS.values()),

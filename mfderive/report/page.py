@@ -277,6 +277,10 @@ def _made(parts: PageParts) -> str:
         ("Learning rate α", escape(f"{training['learning_rate']:g}{schedule}")),
         ("Steps", escape(str(training["steps"]))),
         ("Batch size", escape(str(training["batch_size"]))),
+        *(
+            (f"Learning: {escape(part['part'])}", escape(part["text"]))
+            for part in training.get("learning", ())
+        ),
         *((escape(str(key)), escape(_setting(value))) for key, value in record["settings"].items()),
         ("Versions", escape(", ".join(f"{key} {value}" for key, value in record["versions"].items()))),
     ]

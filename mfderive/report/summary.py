@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from ..algebra.laws import Variable
+from ..algebra.learning_words import statements
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..network.names import MAIN
 from ..network.network import Connection, Layer, Loss, Network
+from ..network.schedules import SCHEDULES
+from ..network.training_keys import KIND
 from ..samples.data_findings import data_findings
 from ..samples.data_sentences import fact_lines, finding_text
 
@@ -34,12 +38,7 @@ def summarise(network: Network, system: ForwardSystem, widths: Sequence[int] = (
         "inputs": list(network.input_shape or ()),
         "outputs": network.outputs,
         "loss": _losses(network),
-        "training": {
-            "learning_rate": network.training.learning_rate,
-            "schedule": str(network.training.schedule),
-            "batch_size": network.training.batch_size,
-            "steps": network.training.steps,
-        },
+        "training": _training(network, system),
         "layers": [_layer_row(layer) for layer in network.layers] + [_output_row(network)],
         "populations": _population_rows(network, system),
         "parameters": [_parameter_row(system, parameter) for parameter in system.parameters],
@@ -63,6 +62,29 @@ def _losses(network: Network) -> str:
     """The loss of the output, and those that training adds to it."""
     more = [f" + {inner.weight:g} ({_loss(inner.loss)}) of {inner.source}" for inner in network.losses]
     return "".join([_loss(network.loss), *more])
+
+
+def _training(network: Network, system: ForwardSystem) -> dict[str, Any]:
+    """Steps and rates, and how the parameters learn: each part of it with the limit that it has."""
+    training = network.training
+    trained = [parameter.name for parameter in system.parameters if not parameter.is_frozen]
+    parts = statements(system.learning, training.dropout, trained)
+    return {
+        "learning_rate": training.learning_rate,
+        "schedule": _schedule(network),
+        "batch_size": training.batch_size,
+        "steps": training.steps,
+        "learning": [{"part": each.part, "text": str(each)} for each in parts],
+    }
+
+
+def _schedule(network: Network) -> str:
+    """The schedule as the spec has it: its name with its numbers, else the expression."""
+    written = network.document.get("training", {}).get("schedule")
+    if isinstance(written, Mapping):
+        numbers = ", ".join(f"{key} {_plain(value)}" for key, value in written.items() if key != KIND)
+        return f"{written[KIND]} ({numbers})" if numbers else str(written[KIND])
+    return written.strip() if written in SCHEDULES else str(network.training.schedule)
 
 
 def _loss(loss: Loss) -> str:
@@ -181,6 +203,15 @@ def text_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
+def _learning_lines(parts: Sequence[Mapping[str, str]]) -> list[str]:
+    """The rule and what stands beside it, one after the other, wrapped."""
+    return [
+        line
+        for part in parts
+        for line in wrap(part["text"], 110, initial_indent=f"{part['part']:10}", subsequent_indent=" " * 10)
+    ]
+
+
 def summary_text(summary: Mapping[str, Any]) -> str:
     """The summary as ``mfderive show`` prints it."""
     training, data = summary["training"], dict(summary["data"])
@@ -195,6 +226,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         f"loss      {summary['loss']}",
         f"training  {training['steps']} steps, batch {training['batch_size']}, "
         f"learning rate {training['learning_rate']:g}{schedule}",
+        *_learning_lines(training["learning"]),
         "",
         text_table(
             ("layer", "from", "neurons", "activation"),

@@ -9,41 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
-from ..algebra.evaluate import evaluate_expression
-from ..algebra.memory import check_memory
-from ..errors import SpecError
+from ..network.learning_rates import alphas
 from ..network.network import Training
-from ..network.values import SCHEDULE_ROUNDING
+
+__all__ = ["alphas", "observation_steps", "times"]
 
 Array = Any
-
-STEP = sp.Symbol("k")
-
-
-def alphas(training: Training, steps: int | None = None) -> Array:
-    """Learning rates alpha_k = learning_rate * schedule(k), k = 1..steps, as float64 [steps].
-
-    A rate may be 0: that step changes nothing, and time stands still. ``steps`` defaults to the spec's.
-    Raises SpecError where a rate is negative or not a finite number.
-    """
-    count = training.steps if steps is None else steps
-    check_memory(4 * 8 * count, f"The learning rates of {count} steps", "Take fewer steps")
-    numbers = np.arange(1, count + 1, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        schedule = evaluate_expression(training.schedule, {STEP: numbers})
-    rates = np.broadcast_to(training.learning_rate * np.asarray(schedule, dtype=np.float64), (count,)).copy()
-    rates[(rates < 0) & (rates > -SCHEDULE_ROUNDING * training.learning_rate)] = 0.0
-    bad = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
-    if bad.size:
-        raise SpecError(
-            f"the learning rate of step {bad[0] + 1} is {rates[bad[0]]}",
-            table="training",
-            key="schedule",
-            remedy="learning_rate * schedule(k) must be a finite number of at least 0 for k = 1, 2, ...",
-        )
-    return rates
 
 
 def times(training: Training, steps: int | None = None) -> Array:

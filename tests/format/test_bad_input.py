@@ -197,7 +197,7 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         ("finite number|greater",),
     ),
     "steps 0": (changed("training.steps", 0), ("at least 1",)),
-    "reserved key": (changed("training.momentum", 0.9), ("reserved", "'momentum'")),
+    "momentum as a key": (changed("training.momentum", 0.9), ("unknown key 'momentum'", 'kind = "momentum"')),
     "schedule in t": (changed("training.schedule", "1/t"), ("training, key 'schedule'", "unknown name 't'")),
     "schedule not finite": (changed("training.schedule", "1/(k - 1)"), ("k = 1",)),
     "negative schedule": (changed("training.schedule", "1.5 - k"), ("is -0.5 at k = 2",)),

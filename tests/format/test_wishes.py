@@ -48,10 +48,13 @@ def test_what_is_wished_for_most_is_answered() -> None:
 
 
 def test_no_word_that_may_be_written_is_called_missing() -> None:
-    """What becomes a word of the format leaves the table: it would be untrue."""
+    """What becomes a word of the format leaves the table, unless its answer says in which table it stands."""
     known = {plain_word(word) for word in words_of_the_format()}
     answered = [plain_word(word) for each in WISHES for word in each.words]
-    assert sorted(set(answered) & known) == []
+    missing = {
+        plain_word(word) for each in WISHES if "key of [training]" not in each.sentence for word in each.words
+    }
+    assert sorted(missing & known) == []
     assert len(answered) == len(set(answered))
 
 
@@ -99,7 +102,8 @@ PLACES = {
         "unknown key 'epochs'",
         "epochs * samples / batch_size",
     ),
-    "a reserved key": (changed("training.momentum", 0.9), "reserved ('momentum')", "plain SGD"),
+    "a rule as a key": (changed("training.momentum", 0.9), "unknown key 'momentum'", "{ kind = "),
+    "a key of training in a layer": (changed("layers.1.clip", 1), "unknown key 'clip'", "key of [training]"),
     "a loss": (changed("loss.kind", "mse"), "unknown kind 'mse'", 'kind = "squared"'),
     "a data set": (changed("data.kind", "mnist"), "unknown kind 'mnist'", 'kind = "idx"'),
     "a key of solver": (changed("solver", {"dtype": "float32"}), "unknown key 'dtype'", "precision"),
@@ -153,6 +157,10 @@ ADVICE = {
     "mae": changed("loss", {"kind": "expression", "expression": "abs(yhat - y)"}),
     "hinge": changed("loss", {"kind": "expression", "expression": "max(0, 1 - y * yhat)"}),
     "schedule": changed("training.schedule", "1 / (1 + k / 100)"),
+    "warm-up": changed("training.schedule", {"kind": "cosine", "warmup": 4}),
+    "momentum": changed("training.optimizer", {"kind": "momentum", "mu": 0.9}),
+    "decay": changed("training.weight_decay", {"h2.weight": 0.01}),
+    "left out": changed("training.dropout", {"h1": 0.1}),
     "identity": changed("layers.1.activation", "identity"),
     "gate": recurrent(),
 }

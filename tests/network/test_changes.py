@@ -12,7 +12,7 @@ from mfderive.network.changes import changed_document
 from tests.format.documents import small
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 
 
 def group() -> dict:
@@ -155,9 +155,9 @@ def test_keys_of_training_are_arguments() -> None:
     [
         ({"learning_rte": 1}, "has no option 'learning_rte'. Did you mean 'learning_rate'"),
         ({"epochs": 3}, "steps = epochs [*] samples / batch_size"),
-        ({"optimizer": "adam"}, "other optimisers do not exist yet"),
+        ({"momentum": 0.9}, 'optimizer = { kind = "momentum", mu = 0.9 }'),
     ],
-    ids=["misspelt", "epochs", "optimizer"],
+    ids=["misspelt", "epochs", "momentum"],
 )
 def test_other_names_are_answered(function, options, says) -> None:
     with pytest.raises(ArgumentError, match=says):
@@ -170,13 +170,10 @@ def test_what_is_no_network_is_said() -> None:
 
 
 def test_the_lines_of_the_page(monkeypatch) -> None:
-    """The schedules load and end where the page says; the code runs."""
-    schedules = re.findall(r"^    schedule = \"(.*)\"$", PAGE, re.M)
-    assert len(schedules) == 3
-    for schedule in schedules:
-        mf.load(small()).replace(training={"schedule": schedule})
+    """The code runs."""
     (code,) = re.findall(r"(^    import mfderive as mf\n.*?)\n\n[^ ]", PAGE, re.M | re.S)
     monkeypatch.chdir(ROOT)
     found: dict = {}
     exec(re.sub("^    ", "", code, flags=re.M), found)
     assert found["smooth"].layer["h2"].written == "tanh" and found["path"].times[-1] == pytest.approx(2.0)
+    assert found["damped"].training.optimizer == "momentum"
