@@ -11,6 +11,7 @@ from ..algebra.system import LimitSystem
 from ..errors import DivergenceWarning
 from ..network.network import Network
 from ..network.overrides import takes_training
+from ..runs.keeping import Keep, kept_in
 from .measurements import measure
 from .resolution import confirmed
 from .settings import resolve_settings
@@ -33,6 +34,7 @@ def check(
     tolerance: float | None = None,
     system: LimitSystem | Reduced | None = None,
     progress: bool = False,
+    keep: Keep = None,
 ) -> Verdict:
     """Hold finite networks against the limit: a verdict with known error rates (docs/verdict.md).
 
@@ -42,7 +44,8 @@ def check(
     ``effort`` "quick", "normal" or "thorough" sets what neither a caller nor ``[check]`` says;
     ``tolerance`` is how far apart, as a fraction of the size of outputs and loss, "agrees" allows.
     ``nodes`` of every ensemble of the limit; ``precision`` that of the networks ("float32" or "float64");
-    ``system`` a reduced limit to be tested in place of the network's own.
+    ``system`` a reduced limit to be tested in place of the network's own. ``keep``: a folder (or a Keeper) in
+    which finished and unfinished runs are kept, and from which the same call goes on (docs/runs.md).
 
     Raises ArgumentError for options that do not exist, DivergenceError where a run leaves the finite numbers.
     """
@@ -62,7 +65,7 @@ def check(
         precision=precision,
         tolerance=tolerance,
     )
-    with warnings.catch_warnings():
+    with kept_in(keep, "check") as part, warnings.catch_warnings():
         # What a loss that exploded means for the verdict is said there, once.
         warnings.simplefilter("ignore", DivergenceWarning)
-        return confirmed(judge(measure(network, settings, system, progress)))
+        return confirmed(judge(measure(network, settings, system, progress, keep=part)), part)

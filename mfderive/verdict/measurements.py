@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.laws import Variable
 from ..algebra.reduced import Reduced, reduced_of
 from ..algebra.showing import Shown, names, words
-from ..algebra.system import ForwardSystem, LimitSystem, draw_noise
+from ..algebra.system import LimitSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..codegen.generate import generate
 from ..errors import MfError
@@ -24,14 +23,14 @@ from ..limit.derive import derive
 from ..network.network import Network
 from ..network.solve_options import SolveOptions
 from ..reduction.reduce import reduce as reduce_system
-from ..runs.schedule import alphas
+from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..solution.solve import solve
-from ..solution.threads import fitting_threads, largest_product
 from ..state.draw import initial_state
 from ..state.ensembles import Ensemble, ensemble_state, labelled_state, plan_ensembles
+from .half_steps import half_steps
+from .label_laws import label_laws, label_system
 from .observables import (
-    BINS,
     OUTPUTS_START,
     Observable,
     Values,
@@ -39,7 +38,6 @@ from .observables import (
     flat,
     law_points,
     observables,
-    quantile_means,
     wasserstein,
     weight_laws,
 )
@@ -55,8 +53,6 @@ NODES, PAIR_NODES = 1024, 256
 _LINE_NODES = 128
 # Gauss nodes of edge noise; the second ensemble has twice as many, so their error is in the scatter.
 _NOISE_NODES = 12
-# The laws of labels alone cost little: draws and ensembles of so many numbers, and how many of them.
-_LABEL_NUMBERS, _LABEL_DRAWS, _LABEL_ENSEMBLES = 8192, 32, 8
 # Ensembles of independent draws are smaller and more: how much they scatter must be known, too.
 _RANDOM_PART = 2
 # Networks of one width that are trained in one program: their states are held at once.
@@ -106,14 +102,16 @@ def measure(
     system: LimitSystem | Reduced | None = None,
     progress: bool = False,
     trained: Measurements | None = None,
+    keep: Keeping = UNKEPT,
 ) -> Measurements:
     """Run everything that ``settings`` ask for. ``system``: a reduced limit in place of the network's own.
 
-    ``trained``: an earlier measurement of the same network and settings, whose networks are used again.
+    ``trained``: an earlier measurement of the same network and settings, whose networks are used again;
+    ``keep``: where every solution and training is kept, each in a part of its own.
 
     Raises what :func:`mfderive.solve` and :func:`mfderive.simulate` raise.
     """
-    limit = _Limit(network, settings, reduce_system(derive(network)) if system is None else system)
+    limit = _Limit(network, settings, reduce_system(derive(network)) if system is None else system, keep)
     ensembles = limit.ensembles()
     networks = _Networks(limit)
     if trained is None:
@@ -157,8 +155,14 @@ class _Limit:
 
     path: Trajectory
 
-    def __init__(self, network: Network, settings: Settings, limit: LimitSystem | Reduced) -> None:
-        self.network, self.settings, self.reduced = network, settings, reduced_of(limit)
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        limit: LimitSystem | Reduced,
+        keep: Keeping = UNKEPT,
+    ) -> None:
+        self.network, self.settings, self.reduced, self.keep = network, settings, reduced_of(limit), keep
         self.system = system = self.reduced.system
         self.full = draw_noise(system_of(network))
         self.module = generate(system)
@@ -171,7 +175,7 @@ class _Limit:
             for name, plan in self.plans.items()
         )
         self.steps = 0
-        self.label_system = _label_system(self.full)
+        self.label_system = label_system(self.full)
 
     def has_pairs(self) -> bool:
         """Whether a parameter stands on pairs of nodes: then the cost grows with their square."""
@@ -192,8 +196,13 @@ class _Limit:
                 nodes[name] = refinement * min(plan.nodes, _NOISE_NODES**plan.dimension)
         return plan_ensembles(self.system, nodes, rules)
 
-    def solve(self, state: State, network: Network | None = None, observations: int = 2) -> Trajectory:
-        """SGD's own steps from a state; ``observations``: how often the loss is measured (at both ends)."""
+    def solve(
+        self, name: str, state: State, network: Network | None = None, observations: int = 2
+    ) -> Trajectory:
+        """SGD's own steps from a state; ``observations``: how often the loss is measured (at both ends).
+
+        ``name``: of the part in which the solution is kept.
+        """
         given = self.settings
         horizon, steps = (None, self.steps) if self.steps else (given.horizon, given.steps)
         # All options: those of [solver] are the business of solve, a check makes SGD's own steps.
@@ -204,7 +213,14 @@ class _Limit:
             checkpoints=2,
             observations=observations,
         )
-        return solve(network or self.network, options, initial=state, system=self.reduced, solver=self.module)
+        return solve(
+            network or self.network,
+            options,
+            initial=state,
+            system=self.reduced,
+            solver=self.module,
+            keep=self.keep.part(name),
+        )
 
     def values(self, path: Trajectory) -> Values:
         """The observables of a solution."""
@@ -223,10 +239,13 @@ class _Limit:
         """The limit on independent ensembles: other scrambles, the second with refined edge noise."""
         count = self.settings.effort.ensembles if any(p.dimension for p in self.plans.values()) else 1
         # The first is the one that is drawn; it also says how many steps the others make.
-        self.path = self.solve(self.ensemble(0), observations=SolveOptions.observations)
+        self.path = self.solve("ensemble-0", self.ensemble(0), observations=SolveOptions.observations)
         self.steps = int(self.path.steps[-1])
 
-        others = together(lambda number: self.values(self.solve(self.ensemble(number))), range(1, count))
+        others = together(
+            lambda number: self.values(self.solve(f"ensemble-{number}", self.ensemble(number))),
+            range(1, count),
+        )
         return [self.values(self.path), *others]
 
     def ensemble(self, number: int) -> State:
@@ -241,7 +260,9 @@ class _Limit:
         first = self.settings.first_seed + self.settings.seeds + 10_000
         count = self.settings.effort.random_ensembles
         return together(
-            lambda number: self.values(self.solve(self.labelled(self.random_nodes, first + number))),
+            lambda number: self.values(
+                self.solve(f"random-{number}", self.labelled(self.random_nodes, first + number))
+            ),
             range(count),
         )
 
@@ -249,7 +270,9 @@ class _Limit:
         """The limit on the labels of networks of one width: what is left is the noise of pairs."""
         count = min(self.settings.seeds, self.settings.effort.matched)
         seeds = range(self.settings.first_seed, self.settings.first_seed + count)
-        return together(lambda seed: self.values(self.solve(self.labelled(width, seed))), seeds)
+        return together(
+            lambda seed: self.values(self.solve(f"matched-{width}-{seed}", self.labelled(width, seed))), seeds
+        )
 
     def labelled(self, width: int, seed: int) -> State:
         """The limit's initial state on the labels that a network of this width and seed draws."""
@@ -263,77 +286,22 @@ class _Limit:
 
     def label_laws(self) -> dict[str, tuple[Array, Array]]:
         """Quantile means of every label's initial law [draw, bin]: drawn as networks do, and on ensembles."""
-        plans, found = dict(self.plans), {}
-        for name, plan in plans.items():
-            if plan.dimension and self.system.axis[name].kind is AxisKind.POPULATION:
-                count = 2 ** int(np.log2(max(64, _LABEL_NUMBERS / plan.dimension)))
-                plans[name] = replace(plan, nodes=count)
-        labels = {label for plan in plans.values() for label in plan.labels}
-        own = [p for p in self.label_system.parameters if p.name in labels]
-        sizes = {axis.name: getattr(plans.get(axis.name), "nodes", 1) for axis in self.full.populations}
         first = self.settings.first_seed + self.settings.seeds + 20_000
-        drawn = [initial_state(self.label_system, sizes, first + k) for k in range(_LABEL_DRAWS)]
-        held = [label_ensemble(self.system, plans, k) for k in range(_LABEL_ENSEMBLES)]
-        for p in own:
-            found[p.name] = (
-                np.stack([_pooled_law(self.label_system, p, state) for state in drawn]),
-                np.stack([_pooled_law(self.system, self.system.parameter[p.name], s) for s in held]),
-            )
-        return found
+        return label_laws(self.full, self.system, self.plans, first)
 
     def variations(self) -> tuple[Values, Values]:
         """The first ensemble with half the step size on the same batches, and on other batches."""
         other = replace(self.network, source=replace(self.network.source, seed=self.network.source.seed + 1))
         start = self.path.checkpoints[0].state
+        half = self.keep.part("half-steps")
         runs: tuple[Callable[[], Values], ...] = (
-            lambda: self.halved(start),
-            lambda: self.values(self.solve(start, other)),
+            lambda: self.between(
+                start, half_steps(self.network, self.system, self.module, start, self.steps, half)
+            ),
+            lambda: self.values(self.solve("other-data", start, other)),
         )
         halved, moved = together(lambda run: run(), runs)
         return halved, moved
-
-    def halved(self, start: State) -> Values:
-        """The observables after Euler's steps of half the size, two on every batch."""
-        state: dict[str, Any] = {name: np.array(value) for name, value in start.items() if name != "p"}
-        state["p"] = start["p"]
-        time, size = 0.0, self.network.training.batch_size
-        for k, rate in enumerate(alphas(self.network.training, self.steps), start=1):
-            x, y = self.network.source.batch(k, size)
-            with fitting_threads(largest_product(self.system, self.sizes(state), len(x))):
-                for _ in range(2):
-                    state = self.module.step(state, x, y, time, rate / 2, out=state)
-                    time += rate / 2
-        return self.between(start, state)
-
-    def sizes(self, state: State) -> dict[str, int]:
-        """The nodes of every measure axis of a state."""
-        return {name: len(weights) for name, weights in state["p"].items()}
-
-
-def _label_system(full: ForwardSystem) -> ForwardSystem:
-    """The system with the parameters alone whose initial values belong to one neuron (or to none).
-
-    Every parameter is drawn from a stream of its own, so their draws are those of the whole network.
-    """
-    kept = tuple(p for p in full.parameters if len(full.population_slots(p.name)) <= 1)
-    return replace(full, variables=kept)
-
-
-def label_ensemble(system: LimitSystem, plans: Mapping[str, Ensemble], scramble: int) -> State:
-    """An ensemble of the labels of a system alone: no weights on pairs of nodes, so it may be large."""
-    labels = {label for plan in plans.values() for label in plan.labels}
-    wanted = set(labels)
-    for parameter in system.parameters:
-        if parameter.name in labels:
-            wanted |= {reference.parameter for _, reference in parameter.law.references}
-    kept = tuple(p for p in system.parameters if p.name in wanted)
-    return ensemble_state(replace(system, variables=kept), plans, 0, scramble=scramble)
-
-
-def _pooled_law(system: ForwardSystem, parameter: Variable, state: Mapping[str, Any]) -> Array:
-    """Quantile means of a parameter's law over neurons, averaged over its entries."""
-    points, weights = law_points(system, parameter, state)
-    return quantile_means(points, weights, BINS).mean(axis=0)
 
 
 class _Networks:
@@ -364,6 +332,7 @@ class _Networks:
                     evaluation=len(limit.x),
                     first_seed=settings.first_seed + first,
                     checkpoints=2,
+                    keep=limit.keep.part(f"networks-{width}-{settings.first_seed + first}"),
                 )
                 for path in paths:
                     values.append(self.observe(path))

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import DivergenceError, ResourceError
 from ..network.solve_options import SolveOptions
 from ..runs.divergence import run_sentences
+from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..solution.options import resolve_options
 from ..solution.solve import solve
@@ -28,11 +29,11 @@ _TAILS = (
 )
 
 
-def confirmed(verdict: Verdict) -> Verdict:
+def confirmed(verdict: Verdict, keep: Keeping = UNKEPT) -> Verdict:
     """The verdict, undecided where 'agrees' would rest on what the default nodes do not reproduce.
 
     A limit whose loss exploded agrees with nothing; where it and all of the widest networks exploded, they do
-    not disagree either.
+    not disagree either. ``keep``: where the solution on the default nodes is kept.
     """
     measured = verdict.measured
     sentences = run_sentences(measured.limit.findings)
@@ -43,20 +44,20 @@ def confirmed(verdict: Verdict) -> Verdict:
     if verdict.status == "disagrees" and sentences and all(wild):
         return replace(verdict, status="undecided", reasons=(*sentences, *verdict.reasons))
     if verdict.status == "agrees":
-        reason = unlike_default(measured)
+        reason = unlike_default(measured, keep)
         if reason is not None:
             return replace(verdict, status="undecided", reasons=(reason,))
     return verdict
 
 
-def unlike_default(measured: Measurements) -> str | None:
+def unlike_default(measured: Measurements, keep: Keeping = UNKEPT) -> str | None:
     """Why the limit on default nodes is another one than this check's, in words; None where it is not.
 
     They are held against each other in the outputs at the end and in the loss on the way, with the check's
     tolerance. Where the default nodes need more memory than there is, nothing is said.
     """
     try:
-        path = default_solution(measured)
+        path = default_solution(measured, keep)
     except ResourceError:
         return None
     except DivergenceError as error:
@@ -78,7 +79,7 @@ def unlike_default(measured: Measurements) -> str | None:
     return None
 
 
-def default_solution(measured: Measurements) -> Trajectory:
+def default_solution(measured: Measurements, keep: Keeping = UNKEPT) -> Trajectory:
     """The limit by SGD's steps on the nodes that solve takes, observed when the check's was."""
     given = resolve_options(measured.network)
     options = SolveOptions(
@@ -89,7 +90,8 @@ def default_solution(measured: Measurements) -> Trajectory:
         rule=given.rule if given.reduce else None,
         seed=given.seed,
     )
-    return solve(measured.network, options, system=measured.limit.reduced)
+    part = keep.part("default-nodes")
+    return solve(measured.network, options, system=measured.limit.reduced, keep=part)
 
 
 def _nodes(path: Trajectory) -> str:
