@@ -198,7 +198,8 @@ DATA_SIZES: dict[str, tuple[str, ...]] = {
 def _no_scale(kind: str) -> dict[str, tuple[str, str]]:
     """The keys of DATA_COMMON that a law refuses, each with the reason and what to do."""
     own = DATA_SIZES[kind]
-    remedy = f"Remove it; the size is stated by {', '.join(own)}" if own else "Remove it"
+    stated = f"; the size is stated by {', '.join(own)}" if own else ""
+    remedy = f'Remove it{stated} (arrays that are given in Python have kind = "arrays", which has this key)'
     return {
         "range": ("a law has no natural range to rescale", remedy),
         "scale": ("the law itself states the size of its inputs", remedy),

@@ -15,6 +15,7 @@ import numpy as np
 from ..algebra.findings import Finding, FindingKind
 from ..errors import DivergenceWarning, MfError
 from ..network.network import Network
+from ..samples.data_findings import size_keys
 from .evaluation import evaluate_loss_error
 
 Array = Any
@@ -36,7 +37,8 @@ def divergence(network: Network, times: Array, loss: Array, y: Array, precision:
 
     ``times``, ``loss``: float64 [T]; ``y`` [sample, outputs] are the targets of the evaluation sample, and
     ``precision`` that of the state. The facts: start, reference (R), peak and peak_time, end and end_time,
-    limit (the square root of the precision's largest number, where the loss went beyond it, else None).
+    limit (the square root of the precision's largest number, where the loss went beyond it, else None),
+    size_keys (keys of [data] that state or change the size of inputs and targets).
     """
     losses = np.asarray(loss, np.float64)
     if len(losses) < 2:
@@ -59,6 +61,7 @@ def divergence(network: Network, times: Array, loss: Array, y: Array, precision:
         "end": end,
         "end_time": float(times[-1]),
         "limit": root if near else None,
+        "size_keys": size_keys(network),
     }
     return (Finding.of(kind, **facts),)
 
@@ -88,7 +91,8 @@ def noted(findings: Iterable[Finding]) -> dict[str, Any]:
 
 def finding_of(entry: Mapping[str, Any]) -> Finding:
     """A finding from the plain data of a note."""
-    return Finding.of(FindingKind(entry["kind"]), *entry["subjects"], **entry["facts"])
+    facts = {name: tuple(each) if isinstance(each, list) else each for name, each in entry["facts"].items()}
+    return Finding.of(FindingKind(entry["kind"]), *entry["subjects"], **facts)
 
 
 def run_sentences(findings: Iterable[Finding]) -> list[str]:
@@ -102,17 +106,28 @@ def warn_of(title: str, findings: Sequence[Finding], stacklevel: int = 3) -> Non
         warnings.warn(f"{title}: {sentence}", DivergenceWarning, stacklevel=stacklevel)
 
 
-_REMEDY = (
-    "Steps this large follow no gradient. What to do: a smaller learning rate, inputs and targets of size 1 "
-    '(scale = "standardize", scale_y = "standardize" in [data]), or smaller initial values'
-)
+# How the keys of [data] that bring data to size 1 are written, where one value is right for most.
+_WRITTEN = {
+    "scale": 'scale = "standardize"',
+    "scale_y": 'scale_y = "standardize"',
+    "range": "range = [-1, 1]",
+}
+
+
+def _remedy(facts: Mapping[str, Any]) -> str:
+    keys = [_WRITTEN.get(key, key) for key in facts.get("size_keys", ())]
+    size = f"inputs and targets of size 1 ({', '.join(keys)} in [data]), " if keys else ""
+    return (
+        "Steps this large follow no gradient. What to do: a smaller learning rate, "
+        f"{size}or smaller initial values"
+    )
 
 
 def _diverged(facts: Mapping[str, Any]) -> str:
     growing = "still growing" if facts["end"] >= STILL * facts["peak"] else _peak(facts)
     return (
         f"the loss diverged: it began at {facts['start']:.4g} and ends at {facts['end']:.4g} "
-        f"(t = {facts['end_time']:.4g}), {growing}{_near(facts)}. {_REMEDY}"
+        f"(t = {facts['end_time']:.4g}), {growing}{_near(facts)}. {_remedy(facts)}"
     )
 
 
@@ -120,7 +135,7 @@ def _exploded(facts: Mapping[str, Any]) -> str:
     return (
         f"the loss exploded on the way: it began at {facts['start']:.4g}, {_peak(facts)}{_near(facts)} and "
         f"ends at {facts['end']:.4g} (t = {facts['end_time']:.4g}). What came back is not what was trained. "
-        f"{_REMEDY}"
+        f"{_remedy(facts)}"
     )
 
 

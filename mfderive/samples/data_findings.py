@@ -13,9 +13,12 @@ import numpy as np
 
 from ..algebra.findings import Finding, FindingKind
 from ..algebra.laws import Variable
+from ..algebra.losses import Targets
 from ..algebra.terms import AxisKind, Term
 from ..errors import MfError
+from ..network.tables import DATA_SIZES
 from .columns import Inputs
+from .labels import asked_targets
 
 if TYPE_CHECKING:
     from ..algebra.system import ForwardSystem
@@ -62,6 +65,24 @@ def uneven_columns(x: Array, inputs: Inputs | None) -> tuple[Finding, ...]:
 
 def _names(count: int, inputs: Inputs | None) -> tuple[str, ...]:
     return inputs.names if inputs is not None else tuple(f"column {c + 1}" for c in range(count))
+
+
+def size_keys(network: Network) -> tuple[str, ...]:
+    """Keys of ``[data]`` that would bring inputs and targets to size 1, as far as they are not used yet.
+
+    A law states its size in keys of its own; of files and arrays columns are scaled, and pixels have a range.
+    """
+    source, kind, options = network.source, network.data.kind, network.data.get
+    facts = getattr(source, "facts", None)
+    if facts is None:
+        return ()
+    if kind in DATA_SIZES:
+        return () if facts.is_read else DATA_SIZES[kind]
+    scaled = {"range", "scale"} & options.keys()
+    inputs = () if scaled else ("range",) if facts.pixels is not None else ("scale",)
+    numbers = asked_targets(network.loss) is Targets.NUMBERS and facts.classes is None
+    own = numbers and options.get("y") != "x" and "scale_y" not in options
+    return (*inputs, "scale_y") if own else inputs
 
 
 def data_findings(network: Network) -> tuple[Finding, ...]:

@@ -12,10 +12,12 @@ import pytest
 import mfderive as mf
 from mfderive.algebra.findings import FindingKind
 from mfderive.errors import DivergenceError, DivergenceWarning
+from mfderive.format.reader import parse_document
 from mfderive.runs.divergence import divergence, run_sentences
 from mfderive.runs.trajectory import Trajectory
+from mfderive.samples.resolve import resolve
 
-from .test_trajectory import path
+from .test_trajectory import DOCUMENT, path
 
 SPECS = Path(__file__).parents[2] / "specs"
 NETWORK = path().network
@@ -68,7 +70,55 @@ def test_sentences_name_the_numbers_and_what_to_do():
         ([2.0, 1e20, 1e9], "ends at 1e+09 (t = 2), was 1e+20 at t = 1"),
     ):
         text = run_sentences(divergence(NETWORK, np.arange(3.0), np.array(loss), TARGETS, "float64"))[0]
-        assert says in text and "smaller learning rate" in text and "standardize" in text
+        assert says in text and "What to do: a smaller learning rate, or smaller initial values" in text
+
+
+def teacher(**more):
+    return {"kind": "teacher", "dimension": 2, "target": "x1", **more}
+
+
+X = np.array([[1.0, 2.0], [3.0, 5.0]])
+SIZES = {
+    "Gaussians": (DOCUMENT["data"], "squared", None, ""),
+    "teacher": (teacher(), "squared", None, " (inputs, target in [data]),"),
+    "fixed sample of a teacher": (teacher(samples=4), "squared", None, " (inputs, target in [data]),"),
+    "mixture": (
+        {"kind": "gaussian-mixture", "means": [[0, 1], [1, 0]], "labels": [0, 1]},
+        "squared",
+        None,
+        " (means, deviations, labels in [data]),",
+    ),
+    "arrays in the place of a law": (teacher(), "squared", (X, X[:, 0]), ""),
+    "arrays": (
+        {"kind": "arrays"},
+        "squared",
+        (X, X[:, 0]),
+        ' (scale = "standardize", scale_y = "standardize" in [data]),',
+    ),
+    "scaled inputs": (
+        {"kind": "arrays", "scale": "unit"},
+        "squared",
+        (X, X[:, 0]),
+        ' (scale_y = "standardize" in [data]),',
+    ),
+    "classes": ({"kind": "arrays"}, "cross-entropy", (X, [0, 1]), ' (scale = "standardize" in [data]),'),
+    "images": ({"kind": "digits", "samples": 20}, "cross-entropy", None, " (range = [-1, 1] in [data]),"),
+    "all of it": ({"kind": "arrays", "scale": "unit", "scale_y": "unit"}, "huber", (X, X[:, 0]), ""),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_what_is_advised_exists_for_such_data(name):
+    """A law has no key scale; what is scaled already, and labels of classes, need none."""
+    data, loss, arrays, keys = SIZES[name]
+    document = {**DOCUMENT, "data": data, "loss": {"kind": loss}}
+    network = resolve(parse_document(document), data=arrays)
+    text = run_sentences(divergence(network, np.arange(3.0), np.array([2.0, 1e9, 1e72]), TARGETS, "float64"))
+    assert len(text) == 1
+    assert text[0].endswith(
+        f"a smaller learning rate,{' inputs and targets of size 1' if keys else ''}{keys} or smaller initial "
+        "values"
+    )
 
 
 def test_a_solution_that_diverges_says_so_and_keeps_it(tmp_path):

@@ -140,5 +140,5 @@ def test_states_of_the_wrong_size_at_every_time_are_refused_by_the_layout(tmp_pa
     weights = {name for name in names if name.startswith("c") and name.endswith(".0")}
     edit(file, **{name.replace(".", "_"): lambda a: a[:-1] for name in weights})
     back = Trajectory.load(file, edited=True)
-    with pytest.raises(StateError, match="its arrays were edited"):
+    with pytest.raises(StateError, match="its file was edited"):
         back.predict(np.ones((2, 2)))
