@@ -29,11 +29,7 @@ RATE = ValueType(
 )
 BY_PARAMETER = ValueType(
     "a number of at least 0 for all parameters, or a table by parameter with 'default' for the others",
-    lambda value: (
-        bool(value) and all(NOT_NEGATIVE.accepts(number) for _, number in by_parameter(value))
-        if isinstance(value, Mapping)
-        else NOT_NEGATIVE.accepts(value)
-    ),
+    lambda value: _all_accepted(value) if isinstance(value, Mapping) else NOT_NEGATIVE.accepts(value),
     {"anyOf": [NOT_NEGATIVE.schema, {"$ref": "#/$defs/by parameter"}]},
 )
 PROBABILITY = ValueType(
@@ -41,6 +37,11 @@ PROBABILITY = ValueType(
     lambda value: is_number(value) and 0 <= value < 1,
     {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
 )
+
+
+def _all_accepted(values: Mapping[str, Any]) -> bool:
+    numbers = [number for _, number in by_parameter(values)]
+    return bool(numbers) and all(map(NOT_NEGATIVE.accepts, numbers))
 
 
 def by_parameter(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
