@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,14 @@ from ..network.solve_options import PRECISIONS, SolveOptions
 from ..runs.between import legs_of
 from ..runs.divergence import divergence, noted, warn_of
 from ..runs.evaluation import evaluate_loss_error
+from ..runs.keeping import UNKEPT, Keep, Keeping, Kept, kept_in
 from ..runs.last_finite import last_finite
 from ..runs.schedule import observation_steps, times
 from ..runs.trajectory import Checkpoint, Trajectory, is_finite
 from ..state.draw import initial_state, parameter_shapes, population_sizes
 from ..state.state import State, arrays_on
 from .finite_network import LARGEST_GRID, FiniteNetwork
+from .kept_training import content_of, facts_of, taken_up
 from .namespace import precision
 from .network_cause import network_cause
 from .network_fields import fields_of, system_of
@@ -70,6 +73,7 @@ def simulate(
     evaluation: int | None = None,
     first_seed: int = FIRST_SEED,
     checkpoints: int = CHECKPOINTS,
+    keep: Keep = None,
 ) -> list[Trajectory]:
     """Train networks of finite width by SGD and observe them; one trajectory for each seed.
 
@@ -79,8 +83,9 @@ def simulate(
     for every width and for the limit. Time t = sum of alpha_k ends after ``steps`` steps or at the first
     step that reaches ``horizon``. ``initial``: a state of the whole network from which every network starts
     (weights p equal; then ``width`` may be None). ``precision``: "float32" or "float64"; ``evaluation``:
-    samples on which loss and error are measured. The first argument must be resolved (:func:`mfderive.load`
-    does it).
+    samples on which loss and error are measured. ``keep``: a folder (or a Keeper) in which the run keeps its
+    state, and from which the same call goes on (docs/runs.md). The first argument must be resolved
+    (:func:`mfderive.load` does it).
 
     Raises ArgumentError for options that do not exist, StateError for arrays that do not fit, ResourceError
     if the memory does not suffice, DivergenceError when values leave the finite numbers.
@@ -101,7 +106,8 @@ def simulate(
     base = int(width) if isinstance(width, (int, np.integer)) else max(widths.values(), default=1)
     run = _Run(network, FiniteNetwork(system), states, labels, count, dtype)
     run.watch(base, samples, checkpoints)
-    paths = run.trajectories(progress)
+    with kept_in(keep, run.name) as part:
+        paths = run.trajectories(progress, part)
     exploded = [path for path in paths if path.findings]
     for path in exploded[:1]:
         others = f" and {len(exploded) - 1} more of {len(paths)}" if len(exploded) > 1 else ""
@@ -236,8 +242,17 @@ class _Run:
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
         self.x, self.y = self.network.source.evaluation(evaluation)
 
-    def trajectories(self, progress: bool) -> list[Trajectory]:
-        """Train, then hand out what was observed."""
+    def trajectories(self, progress: bool, keep: Keeping = UNKEPT) -> list[Trajectory]:
+        """Train, then hand out what was observed; ``keep``: where a state on the way is kept."""
+        kept = keep.begin(self.network, lambda: facts_of(self), 0, self.count)
+        if kept is not None and kept.done:
+            taken_up(self, kept)
+        else:
+            self.train(kept, progress, keep)
+        return [self.trajectory(place) for place in range(len(self.seeds))]
+
+    def train(self, kept: Kept | None, progress: bool, keep: Keeping) -> None:
+        """Make all steps, or those that are left after what was ``kept``."""
         import jax
 
         from .training import Trainer
@@ -245,17 +260,22 @@ class _Run:
         with precision(jax, self.dtype):
             trainer = Trainer(self.finite, self.sgd.trained, self.dtype)
             moving, fixed = self.sgd.place(trainer, self.states)
-            self.observe(trainer, 0, moving, fixed)
-            bar = tqdm(total=self.count, desc=self.description(), disable=not progress, delay=2, leave=False)
-            with bar:
-                done = 0
-                for target in self.observed[1:].tolist():
+            done = 0
+            if kept is None:
+                self.observe(trainer, 0, moving, fixed)
+            else:
+                done, moving = kept.number, jax.tree.map(jax.numpy.asarray, taken_up(self, kept))
+            words = self.description()
+            bar = tqdm(total=self.count, initial=done, desc=words, disable=not progress, delay=2, leave=False)
+            with bar, keep:
+                for target in self.observed[self.observed > done].tolist():
                     while done < target:
-                        moving, steps = self.sgd.advance(trainer, moving, fixed, done, target)
+                        goal = keep.next(done, target, partial(content_of, self, moving))
+                        moving, steps = self.sgd.advance(trainer, moving, fixed, done, goal)
                         done += steps
                         bar.update(steps)
                     self.observe(trainer, done, moving, fixed)
-        return [self.trajectory(place) for place in range(len(self.seeds))]
+                keep.done(partial(content_of, self, moving, done=True))
 
     def observe(self, trainer: Any, step: int, moving: dict[str, Array], fixed: dict[str, Array]) -> None:
         """Loss and error of every seed on the evaluation sample; a checkpoint where one is due."""
@@ -327,6 +347,12 @@ class _Run:
                 fields = fields_of(self.finite, state, self.x[:_PIECE])
             broken = [name for name, value in fields.items() if not np.isfinite(value).all()]
         return f"'{broken[0]}' is not finite" if broken else "the loss is not finite"
+
+    @property
+    def name(self) -> str:
+        """What the file is called in which these networks are kept."""
+        first, last = self.seeds[0], self.seeds[-1]
+        return f"networks-{self.width}-{first}" if first == last else f"networks-{self.width}-{first}-{last}"
 
     def description(self) -> str:
         """How progress bars and messages call this run."""
