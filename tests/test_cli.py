@@ -726,13 +726,13 @@ def json_of_text(capsys, *words):
     ("words", "says"),
     [
         (["solve", "tiny.toml", "--epochs", "3"], "steps = epochs * samples / batch_size"),
-        (["solve", "tiny.toml", "--optimizer=adam"], "plain SGD"),
+        (["solve", "tiny.toml", "--momentum=0.9"], 'optimizer = { kind = "momentum", mu = 0.9 }'),
         (["run", "tiny.toml", "--device", "cuda"], "runs on the processor"),
         (["solve", "tiny.toml", "--" + "x" * 100_000], "(100002 characters)"),
         (["y" * 100_000], "(100000 characters)"),
         (["solve", "tiny.toml", "--steps", "9" * 100_000], "(100000 characters)"),
     ],
-    ids=["epochs", "optimizer", "device", "long flag", "long command", "long value"],
+    ids=["epochs", "momentum", "device", "long flag", "long command", "long value"],
 )
 def test_words_of_other_programs_and_long_words(capsys, spec, words, says):
     assert main(words) == 2

@@ -12,6 +12,7 @@ import pytest
 import mfderive as mf
 from mfderive.algebra.findings import Finding, FindingKind
 from mfderive.algebra.showing import LONGEST_LINE, MOST_LINES, html_of, short
+from mfderive.algebra.update_rules import RULES
 from mfderive.finite.network_fields import system_of
 from mfderive.forward.kinds import KINDS
 from mfderive.samples.quadrature import data_nodes
@@ -68,9 +69,11 @@ def made(request):
         "Network": net,
         "Reading": mf.Reading(source=(), source_neuron=None, counts={f"n{k}": k for k in range(99)}),
         "Reduced": reduced,
+        "RuleConstant": RULES["momentum"].constants[0],
         "SolveOptions": mf.SolveOptions(nodes={f"h{k}": 64 for k in range(99)}, method="rk4"),
         "State": path.at(),
         "Trajectory": path,
+        "UpdateRule": RULES["adam"],
         "Verdict": verdict,
         "network trajectory": single,
         "law source": net.source,

@@ -7,7 +7,7 @@ the limit, the generated step, the steps of finite networks, what a reduction ma
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
@@ -16,9 +16,13 @@ import sympy as sp
 
 from ..errors import ArgumentError, MfError, nearest
 from .parser import Names, parse_expression
+from .showing import Shown, names, words
 
 THETA, GRADIENT = sp.Symbol("theta"), sp.Symbol("g")
 ALPHA, XI, NOW, STEP = sp.Symbol("alpha"), sp.Symbol("xi"), sp.Symbol("t"), sp.Symbol("k")
+
+# The fields that every step is given, which belong to no parameter; a person's names have no spaces.
+CLOCK = {ALPHA: "clock alpha", STEP: "clock k", NOW: "clock t"}
 
 # What the expressions of a rule may read beside its own memories, constants and earlier lines.
 READS = {
@@ -34,8 +38,8 @@ READS = {
 Program = tuple[tuple[str, sp.Expr], ...]
 
 
-@dataclass(frozen=True)
-class RuleConstant:
+@dataclass(frozen=True, repr=False)
+class RuleConstant(Shown):
     """A constant of a rule: ``default`` None must be given; bounds are allowed unless ``open`` names them.
 
     ``open``: "" (both bounds belong to it), "low", "high" or "both".
@@ -65,8 +69,8 @@ class RuleConstant:
         return text if text != self.name else "any number"
 
 
-@dataclass(frozen=True)
-class UpdateRule:
+@dataclass(frozen=True, repr=False)
+class UpdateRule(Shown):
     """One learning rule: what a step does to an entry of a parameter and to what is remembered of it.
 
     ``step``: assignments (name, expression as text) in the order in which they are made; the last one is to
@@ -90,6 +94,12 @@ class UpdateRule:
     flow_needs_all: bool = False
     decoupled: bool = False
     statement: str = ""
+
+    def _summary(self) -> Iterator[str]:
+        yield f"UpdateRule '{words(self.name)}': {words(self.doc, 80)}"
+        yield from (f"  {words(name)} = {words(line, 100)}" for name, line in self.step)
+        if self.constants:
+            yield f"  constants: {names((constant.allowed for constant in self.constants), 5)}"
 
     @cached_property
     def program(self) -> Program:
@@ -273,6 +283,14 @@ def register_rule(rule: UpdateRule) -> UpdateRule:
     """
     if RULES.get(rule.name, rule) != rule:
         raise ArgumentError(f"there is a learning rule '{rule.name}' already; give yours another name")
+    taken = [*READS, "kind"]
+    for name in (*dict(rule.memories), *(constant.name for constant in rule.constants)):
+        if name in taken or not name.isidentifier():
+            raise ArgumentError(
+                f"learning rule '{rule.name}': a memory or a constant cannot be called '{name}'; each has a "
+                f"name of its own that is none of {', '.join([*READS, 'kind'])}"
+            )
+        taken.append(name)
     for constant in rule.constants:
         if constant.default is not None and not constant.allows(constant.default):
             raise ArgumentError(

@@ -446,9 +446,11 @@ def test_a_rule_that_is_not_registered_is_refused_with_the_way_to_do_it() -> Non
         ({"step": (("theta", "theta - alpha*q"),)}, "unknown name 'q'"),
         ({"step": (("m", "g"),)}, "must assign 'theta'"),
         ({"name": "adam"}, "there is a learning rule 'adam' already"),
+        ({"constants": (mf.RuleConstant("alpha", "", 1.0),)}, "a constant cannot be called 'alpha'"),
+        ({"constants": (mf.RuleConstant("kind", "", 1.0),)}, "a constant cannot be called 'kind'"),
         ({"constants": (mf.RuleConstant("c", "", 2.0, high=1.0),)}, "c is 2.0 by default; allowed is c <= 1"),
     ],
-    ids=["name", "theta", "taken", "default"],
+    ids=["name", "theta", "taken", "given", "key", "default"],
 )
 def test_rows_that_are_none_are_refused(own_rules, row, says) -> None:
     given = {"name": "own", "doc": "", "step": (("theta", "theta - alpha*xi*g"),), **row}
