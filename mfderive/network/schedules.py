@@ -50,7 +50,7 @@ WARMUP = Key("warmup", WHOLE, "steps in which the rate rises to the whole one, a
 _LENGTH = Key(
     "steps",
     COUNT,
-    "the step with which it ends, the warm-up included: later ones stay there; default those of [training]",
+    "after so many steps, the warm-up included, it has ended and stays there; default those of [training]",
 )
 _END = Key("end", NOT_NEGATIVE, "the factor that it ends with; default 0")
 
