@@ -18,7 +18,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..errors import MfError
+from ..errors import MfError, quoted, shown
+from ..errors.unreadable import UnreadableError, reason
 from .atomic import write_atomically, write_together
 
 Array = Any
@@ -29,6 +30,7 @@ _DOCUMENT, _DIGEST = "document", "digest"
 _DIGESTS = "digests"  # in the document: of each array
 # Of an npz: what every array takes beside its numbers (headers, and entries of the list at the end).
 _HEADER = 400
+_MOST_NAMED = 3  # arrays that a message names
 
 __all__ = [
     "Archive",
@@ -186,10 +188,12 @@ def locate(path: Path) -> Path:
 def read_run(file: Path) -> Archive:
     """What an npz that :func:`write_run` wrote holds, or MfError."""
     archive = read_archive(file)
-    if archive.document.get("format") != FORMAT:
+    form = archive.document.get("format")
+    if form != FORMAT:
+        found = "it names no format" if form is None else f"found {shown(form)}"
         raise MfError(
             f"{file}: this is not a trajectory of format '{FORMAT}', which says on what reduction it lives "
-            f"(found {archive.document.get('format')!r}). Run the spec again"
+            f"({found}). Run the spec again"
         )
     return archive
 
@@ -200,8 +204,14 @@ def read_archive(file: Path, what: str = "a trajectory") -> Archive:
     ``what`` it should be, for the message.
     """
     try:
+        with file.open("rb") as opened:
+            if not zipfile.is_zipfile(opened):
+                raise UnreadableError("it is no zip archive, as npz files are, or its end is missing")
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
+        if _DOCUMENT not in arrays:
+            held = ", ".join(map(quoted, sorted(arrays)[:_MOST_NAMED])) or "nothing"
+            raise UnreadableError(f"it holds no document of a run (but {held})")
         text, own = arrays.pop(_DOCUMENT), arrays.pop(_DIGEST, None)
         document = json.loads(bytes(text).decode())
     except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
@@ -216,6 +226,6 @@ def read_archive(file: Path, what: str = "a trajectory") -> Archive:
 def damaged(file: Path, error: Exception, what: str = "a trajectory") -> MfError:
     """The error that says that a file is not what was written."""
     return MfError(
-        f"{file}: this is not {what}, or it is truncated or damaged ({type(error).__name__}: {error}). "
-        "Run the spec again, or take the file from a backup"
+        f"{file}: this is not {what}, or it is truncated or damaged: {reason(error)}. Run the spec again, or "
+        "take the file from a backup"
     )

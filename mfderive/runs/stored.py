@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import MfError, quoted
+from ..errors.unreadable import UnreadableError
 from .archive import Archive, damaged, nested, read_run
 
 Array = Any
 
+# The key of a trajectory's notes for what differs from what was written, in words.
+EDITED = "edited"
 CURVES = ("times", "steps", "loss", "error")
 _MOST_NAMED = 3  # parts that a message names one by one
 
@@ -49,7 +52,7 @@ def read_stored(file: Path, edited: bool) -> Stored:
     differing = [words.get(name, name) for name in archive.edited]
     if differing and not edited:
         raise MfError(
-            f"{file}: this file was edited after it was written: {_listed(differing)} "
+            f"{file}: this file was edited after it was written: {some_of(differing)} "
             f"{'differ' if len(differing) > 1 else 'differs'} from what its digests say. Run the spec again, "
             "or read it as it is: Trajectory.load(path, edited=True), which marks it as edited"
         )
@@ -57,7 +60,7 @@ def read_stored(file: Path, edited: bool) -> Stored:
     _check_states(file, states, finite=not edited)
     points = tuple((time, step, nested(leaves.items())) for time, step, leaves in states)
     if differing:
-        notes["edited"] = differing
+        notes[EDITED] = differing
     parts = {**facts, **curves, "notes": notes, "checkpoints": points, "passes": passes, "digest": digest}
     return Stored(file, parts, record)
 
@@ -71,7 +74,7 @@ def read_curves(file: Path) -> dict[str, Array]:
         raise damaged(file, error) from error
     differing = [name for name in archive.edited if name in CURVES]
     if differing:
-        raise _not_a_run(file, f"{_listed(differing)} of this file were edited after it was written")
+        raise _not_a_run(file, f"{some_of(differing)} of this file were edited after it was written")
     _check_curves(file, curves, finite=False)
     return {name: np.asarray(array, np.float64) for name, array in curves.items()}
 
@@ -90,6 +93,8 @@ def _states(archive: Archive) -> tuple[list[State], dict[str, str]]:
             name = f"c{count}.{place}"
             path = tuple(map(str, keys))
             words[name] = f"{quoted('.'.join(path))} at t = {float(entry['time']):.4g}"
+            if name not in archive.arrays:
+                raise UnreadableError(f"it lacks {words[name]}")
             leaves[path] = archive.arrays[name]
         found.append((float(entry["time"]), int(entry["step"]), leaves))
     return found, words
@@ -147,7 +152,8 @@ def _not_a_run(file: Path, problem: str) -> MfError:
     )
 
 
-def _listed(parts: list[str]) -> str:
+def some_of(parts: Sequence[str]) -> str:
+    """The first of some parts of a file, and how many more there are."""
     if len(parts) <= _MOST_NAMED:
         return ", ".join(parts)
     return f"{', '.join(parts[:_MOST_NAMED])} and {len(parts) - _MOST_NAMED} more"

@@ -20,18 +20,19 @@ from ..network.network import Network
 from ..state.draw import WEIGHTS
 from ..state.sample import sample_network
 from ..state.state import State, StateLayout
-from .archive import flattened, locate, plain, write_run
+from .archive import damaged, flattened, locate, plain, write_run
 from .between import NOTE, Between, Steps, is_same
 from .divergence import NOTE as FINDINGS
 from .divergence import finding_of, run_sentences
 from .network_record import check_pair, network_of_record, network_record
-from .stored import CURVES, read_stored
+from .stored import CURVES, EDITED, read_stored, some_of
 
 Array = Any
 
 KINDS = ("limit", "network")
 # The key of the notes for what the advice about a limit says of its solution.
 WARNINGS = "warnings"
+_EDITED = "read from a file that was edited after it was written"
 
 
 @dataclass(frozen=True, repr=False)
@@ -174,9 +175,7 @@ class Trajectory(Shown):
         if stored:
             return stored[0]
         if not times[0] < t < times[-1]:
-            raise StateError(
-                f"t = {t} is outside of this trajectory, which has checkpoints from {times[0]} to {times[-1]}"
-            )
+            raise StateError(self._outside(t, times[0], times[-1]))
         before = next(point for point in reversed(self.checkpoints) if point.time < t)
         try:
             time, step, state = self._between.state(before.time, before.state.arrays, t)
@@ -186,6 +185,17 @@ class Trajectory(Shown):
                 f"t = {t} is between the stored times, and {error}. There are states at {stored_times}"
             ) from error
         return Checkpoint(time, step, State(state, lambda: self._found_ground.layout))
+
+    def _outside(self, t: float, first: float, last: float) -> str:
+        """That a time is outside of the stored range, and how there would be a state at it."""
+        lead = f"t = {t} is outside of this trajectory, whose stored states are from t = {first} to {last}"
+        if t < 0:
+            return f"{lead}. Times of a run begin at 0"
+        if t < first:
+            return f"{lead}. Ask the run that this one went on from"
+        if self.kind == "limit":
+            return f"{lead}. Go on from its end: mfderive.solve(network, horizon={t:g}, resume=path)"
+        return f"{lead}. Train it for longer: mfderive.simulate(network, {self.width}, horizon={t:g})"
 
     @cached_property
     def _between(self) -> Between:
@@ -254,19 +264,31 @@ class Trajectory(Shown):
         return tuple(finding_of(entry) for entry in self.notes.get(FINDINGS, ()))
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is to be known of this run, in sentences: its findings, and that nothing is learned.
+    def edited(self) -> tuple[str, ...]:
+        """What was edited in the file that this was read from, in words (``load(path, edited=True)``)."""
+        return tuple(map(str, self.notes.get(EDITED, ())))
 
-        The latter stand in ``notes["warnings"]``, each with the ``kind`` of its finding and its ``text``.
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known of this run, in sentences: edits, findings, that nothing is learned.
+
+        The last stand in ``notes["warnings"]``, each with the ``kind`` of its finding and its ``text``.
         """
         noted = tuple(str(entry["text"]) for entry in self.notes.get(WARNINGS, ()))
-        return (*run_sentences(self.findings), *noted)
+        edits = (
+            [f"{_EDITED}: {some_of(self.edited)}. These are not the numbers of a run"] if self.edited else []
+        )
+        return (*edits, *run_sentences(self.findings), *noted)
 
     def _summary(self) -> Iterator[str]:
         what = "the limit" if self.kind == "limit" else f"a network of width {self.width}, seed {self.seed},"
         yield f"Trajectory of {what} of '{words(self.network.title)}'"
-        for warning in self.warnings[:1]:
-            yield from list(wrapped(f"  WARNING: {warning}"))[:3]
+        first, *others = self.warnings or ("",)
+        if self.edited:
+            yield f"  WARNING: {first}"
+            first = next(iter(others), "")
+        if first:
+            yield from list(wrapped(f"  WARNING: {first}"))[:3]
         if len(self.times):
             yield f"  .times: {len(self.times)} from {self.times[0]:.6g} to {self.times[-1]:.6g}"
             yield f"  .loss: from {self.loss[0]:.6g} to {self.loss[-1]:.6g}"
@@ -317,8 +339,11 @@ class Trajectory(Shown):
         check_pair(data)
         flag("edited", edited)
         stored = read_stored(locate(file_path("path", path)), edited)
-        network = network_of_record(stored.record, data, str(stored.file))
-        return Trajectory(network=network, **stored.parts)
+        try:
+            network = network_of_record(stored.record, data, str(stored.file))
+            return Trajectory(network=network, **stored.parts)
+        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+            raise damaged(stored.file, error) from error
 
 
 def _no_steps(record: Mapping[str, Any]) -> Steps:

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..algebra.showing import Shown
 from ..errors import quoted
+from ..errors.unreadable import reason
 from .columns import Column
 from .data_place import DataPlace, few
 
@@ -100,7 +101,9 @@ def read_table(path: Path, options: Mapping[str, Any], place: DataPlace) -> Text
             "Save it as UTF-8 text; tables of Excel and other programs must be exported as csv first",
         ) from None
     except (OSError, EOFError, zlib.error, csv.Error) as error:
-        raise place.error(f"'{path}' cannot be read: {error}", "file", "It is damaged or no table") from None
+        raise place.error(
+            f"'{path}' cannot be read: {reason(error)}", "file", "It is damaged or no table"
+        ) from None
     lines, headings, skipped = _without_extras(lines, delimiter, skip)
     if not lines:
         raise place.error(f"'{path}' is empty" if not skip else f"'{path}' has no line after {skip}", "file")

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import ResourceError, quoted, shown
+from ..errors.unreadable import UnreadableError, reason
 from .columns import Chosen
 from .data_facts import DataFacts
 from .data_place import DataPlace, RowNames, few
@@ -83,7 +84,7 @@ def _damaged(path: Path, error: BaseException, key: str, place: DataPlace) -> Ex
     if isinstance(error, MemoryError):
         return ResourceError(f"Reading '{path}' needs more memory than there is. {_SMALLER}")
     return place.error(
-        f"'{path}' cannot be read ({type(error).__name__}: {error})",
+        f"'{path}' cannot be read: {reason(error)}",
         key,
         "The file is truncated, damaged or of another format; write or download it again",
     )
@@ -159,7 +160,7 @@ def _check_header(file: Any, size: int, what: str, key: str, place: DataPlace) -
     place.check_memory(needed, f"reading {what} (shape {shape})", key, _SMALLER)
     held = size - file.tell()
     if held < bytes_declared:
-        raise ValueError(f"its shape {shape} needs {bytes_declared} bytes, but it holds {held}")
+        raise UnreadableError(f"its shape {shape} needs {bytes_declared} bytes, but it holds {held}")
 
 
 def _checked(values: Array, what: str, key: str, place: DataPlace, missing: str | None) -> Array:

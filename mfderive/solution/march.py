@@ -19,6 +19,7 @@ from ..runs.evaluation import evaluate_loss_error
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.network_record import network_record
 from ..runs.schedule import observation_steps
+from ..runs.stored import EDITED
 from ..runs.trajectory import Checkpoint, Ground, Trajectory, is_finite
 from ..state.state import State
 from ..tensor.first_departure import FirstDeparture
@@ -188,6 +189,8 @@ class Run:
         }
         findings = findings or divergence(self.network, times, loss, self.y, self.options.precision)
         notes |= noted(findings)
+        if resume is not None and resume.edited:
+            notes[EDITED] = list(resume.edited)  # what follows from edited numbers
         notes |= legs_of(float(self.clock.times[self.start]), self.stepper.record, self.legs_before(resume))
         return Trajectory(
             kind="limit",

@@ -150,6 +150,11 @@ def test_a_network_is_trained_again_from_the_state_before():
 
 def test_times_outside_of_the_run_are_refused():
     path = mf.solve(network(), steps=4, checkpoints=2, evaluation=10, nodes=4)
-    for t in (-0.1, 0.21):
-        with pytest.raises(StateError, match="is outside of this trajectory"):
+    for t, advice in ((-0.1, r"begin at 0$"), (0.21, r"solve\(network, horizon=0.21, resume=path\)$")):
+        with pytest.raises(StateError, match=rf"is outside of this trajectory.*{advice}"):
             path.predict(X, t)
+    longer = mf.solve(path.network, horizon=0.25, resume=path)  # what the message advises
+    assert longer.predict(X, 0.21).shape == (len(X), 1)
+    (trained,) = mf.simulate(network(), 5, 1, steps=4, evaluation=10)
+    with pytest.raises(StateError, match=r"simulate\(network, 5, horizon=0.21\)$"):
+        trained.predict(X, 0.21)

@@ -10,7 +10,7 @@ import pytest
 from mfderive.errors import MfError, StateError
 from mfderive.runs.trajectory import Trajectory
 
-from .test_trajectory import path
+from .test_trajectory import DOCUMENT, path
 
 
 @pytest.fixture
@@ -86,9 +86,77 @@ def test_an_edited_file_is_read_on_request_and_marked(file):
     assert np.isnan(Trajectory.load(file, edited=True).checkpoints[1].state["h1.weight"]).sum() == 1
     # The mark stays when it is saved again, under digests of its own.
     again = Trajectory.load(file, edited=True).save(file.parent, "again")
-    assert Trajectory.load(again, edited=True).notes["edited"] == ["'h1.weight' at t = 0.5"]
+    assert Trajectory.load(again, edited=True).edited == ("'h1.weight' at t = 0.5",)
     with pytest.raises(MfError, match="edited"):
         Trajectory.load(file, edited="yes")
+
+
+def test_the_mark_is_seen_wherever_the_trajectory_is_shown(tmp_path):
+    """In the repr, in HTML, among the warnings beside others, and in a run that went on from it."""
+    import mfderive as mf
+
+    network = mf.load(DOCUMENT)
+    file = mf.solve(network, steps=4, nodes=8).save(tmp_path)
+    says = "read from a file that was edited after it was written: 'h1.weight' at t ="
+    assert says not in repr(Trajectory.load(file)) and Trajectory.load(file).edited == ()
+    edit(file, c4_1=lambda a: 1.5 * a, loss=lambda a: a * [1, 1, 1, 1, 1e9])
+    back = Trajectory.load(file, edited=True)
+    for each in (back, mf.solve(network, steps=6, resume=back)):
+        assert len(each.edited) == 2 and each.warnings[0].startswith("read from a file that was edited")
+        assert "WARNING: read from a file that was edited" in repr(each)
+        assert "read from a file that was edited" in each._repr_html_()
+    again = mf.solve(network, steps=6, resume=back).save(tmp_path, "again")
+    assert Trajectory.load(again).edited == back.edited
+
+
+OTHERS = {
+    "text": (b"t,loss\n0,1\n", "it is no zip archive"),
+    "end missing": (
+        lambda whole: whole[:-40],
+        "it is no zip archive, as npz files are, or its end is missing",
+    ),
+    "a byte changed": (
+        lambda whole: whole.replace(b'"seed"', b'"sead"', 1),
+        "a part of it is missing or changed",
+    ),
+    "other arrays": ({"a": np.ones(2)}, r"it holds no document of a run \(but 'a'\)"),
+    "objects": ({"document": np.array([{}])}, "it holds Python objects, which are never unpickled"),
+    "no document": ({"document": np.zeros(3, np.uint8)}, "its text is not JSON"),
+    "no format": (
+        {"document": np.frombuffer(b"{}", np.uint8)},
+        r"not a trajectory of format .* \(it names no format\)",
+    ),
+    "losses removed": ("loss", "it lacks 'loss'"),
+    "state removed": ("c1.0", r"it lacks 'h1\.weight' at t = 0\.5"),
+}
+RAW = ("Error", "allow_pickle", "pickle.load", "KeyError", "Traceback", "NoneType", "object has no")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_trajectory_is_said_in_words(file, name):
+    """No exception's name and no advice of a library; what to do is said."""
+    content, says = OTHERS[name]
+    if isinstance(content, str):
+        with np.load(file) as archive:
+            content = {key: archive[key] for key in archive.files if key != content}
+    if isinstance(content, dict):
+        np.savez(file, **content)
+    else:
+        file.write_bytes(content if isinstance(content, bytes) else content(file.read_bytes()))
+    with pytest.raises(MfError, match=says) as found:
+        Trajectory.load(file)
+    assert not any(word in str(found.value) for word in RAW)
+    assert str(file) in str(found.value) and "Run the spec again" in str(found.value)
+
+
+def test_a_document_that_was_edited_beyond_use_is_said_in_words(file):
+    def without_spec(array):
+        document = json.loads(bytes(array).decode())
+        return np.frombuffer(json.dumps({**document, "data": 3}).encode(), np.uint8)
+
+    edit(file, document=without_spec)
+    with pytest.raises(MfError, match="its content is not laid out as it should be"):
+        Trajectory.load(file, edited=True)
 
 
 STRUCTURE = {

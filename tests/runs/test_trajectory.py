@@ -73,7 +73,7 @@ def test_at_gives_the_stored_state_exactly_and_refuses_where_steps_are_not_known
             known.at(0.7)
     assert run.at() is run.checkpoints[-1].state
     for t in (-0.1, 1.1):
-        with pytest.raises(StateError, match=r"outside.*from 0\.0 to 1\.0"):
+        with pytest.raises(StateError, match=r"outside.*from t = 0\.0 to 1\.0"):
             run.at(t)
     for t in (float("nan"), "0.5", True, [0.5]):
         with pytest.raises(ArgumentError, match=r"t is .*must be a finite number"):
