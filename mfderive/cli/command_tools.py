@@ -77,6 +77,11 @@ def given_flags(arguments: argparse.Namespace) -> dict[str, Any]:
     return {flag: value for flag, value in given.items() if value is not None}
 
 
+def flag_name(flag: str) -> str:
+    """A flag as it is written: --batch-size, --no-reduce."""
+    return OPTIONS[flag].flag_name if flag in OPTIONS else f"--{flag.replace('_', '-')}"
+
+
 def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of the solution among the flags that were given."""
     return {
@@ -163,7 +168,7 @@ def load_network(arguments: argparse.Namespace) -> Any:
         document[name] = {**document.get(name, {}), key: value}
     _full_ensemble(arguments, document)
     if document != parsed.document:
-        parsed = parse_document(document, parsed.file)
+        parsed = parse_document(document, parsed.file, [flag_name(flag) for flag in given_flags(arguments)])
     network = resolve(parsed, None, int(dict(parsed.solver).get("data_seed", 0)))
     warn_of_data(network)
     return network

@@ -190,7 +190,7 @@ def _words(ends: tuple[Axis, Axis]) -> str:
 
 
 def _tie_error(network: Network, connection: Connection, problem: str, remedy: str) -> SpecError:
-    return SpecError(problem, file=network.file, table=connection.table, key="weight", remedy=remedy)
+    return SpecError(problem, file=network.where, table=connection.table, key="weight", remedy=remedy)
 
 
 # --- losses on inner layers ---------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def check_losses(network: Network) -> None:
     for inner in network.losses:
 
         def error(problem: str, key: str, remedy: str, table: str = inner.table) -> SpecError:
-            return SpecError(problem, file=network.file, table=table, key=key, remedy=remedy)
+            return SpecError(problem, file=network.where, table=table, key=key, remedy=remedy)
 
         name = inner.source
         if name not in network.layer:
@@ -249,7 +249,7 @@ def check_axes(network: Network) -> None:
                 why = f"the layer {quoted(name)} has the neurons of {quoted(shared)}" if shared else ""
                 raise SpecError(
                     why or f"there is no population {quoted(name)} to give {key} for",
-                    file=network.file,
+                    file=network.where,
                     table="solver",
                     key=f"{key}.{name}",
                     remedy=nearest(name, known),
@@ -269,7 +269,7 @@ def check_training(network: Network) -> None:
                 frozen = f"the parameter {quoted(name)} is frozen (rate 0), so that nothing acts on it"
                 raise SpecError(
                     frozen if name in rates else f"there is no parameter {quoted(name)}",
-                    file=network.file,
+                    file=network.where,
                     table="training",
                     key=f"{key}.{name}",
                     remedy=nearest(name, [*trained, DEFAULT]),
@@ -306,7 +306,7 @@ def check_laws(network: Network) -> None:
         circle = " -> ".join(reversed(error.args[1]))
         raise SpecError(
             f"the laws of these parameters name each other in a circle: {circle}",
-            file=network.file,
+            file=network.where,
             remedy="Give one of them a law that names no other parameter",
         ) from None
 

@@ -64,24 +64,25 @@ def from_networkx(graph: Any) -> Network:
         )
     attributes = copy.deepcopy(dict(graph.graph))
     file = attributes.pop(FILE, None)
+    name = None if file is None else f"the graph of {file}"  # which may say something else by now
     for key in attributes:
         if key not in _TABLES:
-            raise SpecError(f"unknown graph attribute {key!r}", file=file, remedy=nearest(str(key), _TABLES))
-    for name in graph.nodes:
-        if not isinstance(name, str):
-            raise SpecError(f"the node {name!r} is not a string", file=file, remedy="Layers have names")
+            raise SpecError(f"unknown graph attribute {key!r}", file=name, remedy=nearest(str(key), _TABLES))
+    for node in graph.nodes:
+        if not isinstance(node, str):
+            raise SpecError(f"the node {node!r} is not a string", file=name, remedy="Layers have names")
     if OUTPUT not in graph:
         raise SpecError(
-            f"there is no node '{OUTPUT}'", file=file, remedy=f"Add it; also '{INPUT}' and the layers"
+            f"there is no node '{OUTPUT}'", file=name, remedy=f"Add it; also '{INPUT}' and the layers"
         )
     if INPUT in graph and (graph.nodes[INPUT] or graph.in_degree(INPUT)):
-        raise SpecError(f"the node '{INPUT}' is the input: it has no attributes and no sources", file=file)
+        raise SpecError(f"the node '{INPUT}' is the input: it has no attributes and no sources", file=name)
     document = {"format": FORMAT, **attributes}
     document["layers"] = [
-        {"name": name, **_table(graph, name, file)} for name in graph.nodes if name not in (INPUT, OUTPUT)
+        {"name": node, **_table(graph, node, name)} for node in graph.nodes if node not in (INPUT, OUTPUT)
     ]
-    document[OUTPUT] = _table(graph, OUTPUT, file)
-    return parse_document(document, file)
+    document[OUTPUT] = _table(graph, OUTPUT, name)
+    return parse_document(document, file, called=name)
 
 
 def _node_attributes(layer: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..algebra.parser import Names
 from ..errors import nearest_word, shown
 from ..network.names import split_name
 from ..network.network import DataSpec, InnerLoss, Loss, Network
-from ..network.place import Place
+from ..network.place import Place, spec_name
 from ..network.tables import (
     CHECK,
     DOCUMENT,
@@ -53,34 +53,41 @@ def read_content(content: bytes, file: str) -> Network:
     return parse_document(_toml(content, Place(file)), file)
 
 
-def parse_document(document: Document, file: str | None = None) -> Network:
-    """A spec as plain data (what a TOML file holds) to a network; ``file`` is for errors and for paths."""
-    top = Place(file)
+def parse_document(
+    document: Document, file: str | None = None, changed: Sequence[str] = (), called: str | None = None
+) -> Network:
+    """A spec as plain data (what a TOML file holds) to a network.
+
+    ``file`` is for paths; errors name it with what was ``changed`` since it was read, or by ``called``.
+    """
+    name = called or spec_name(file, changed)
+    top = Place(name)
     _check_plain(document, top)
     top.check(document, DOCUMENT)
     if not document["layers"]:
         raise top.error("there are no layers", key="layers", remedy="Write at least one [[layers]] table")
-    known = outline(list(document["layers"]), document["output"], file)
-    training = read_training(document["training"], Place(file, "training"), known)
+    known = outline(list(document["layers"]), document["output"], name)
+    training = read_training(document["training"], Place(name, "training"), known)
     known = replace(known, training=training)
     written = tuple(read_layer(layer, known) for layer in known.layers.values())
-    data = read_data(document["data"], Place(file, "data"))
+    data = read_data(document["data"], Place(name, "data"))
     title = document.get("title", Path(file).stem if file else "network")
     network = Network(
         title=title,
         data=data,
-        loss=_loss(document["loss"], data, Place(file, "loss")),
+        loss=_loss(document["loss"], data, Place(name, "loss")),
         losses=tuple(
-            _inner_loss(each, data, Place(file, f"losses[{number}]"))
+            _inner_loss(each, data, Place(name, f"losses[{number}]"))
             for number, each in enumerate(document.get("losses", ()))
         ),
-        layers=evaluation_order(written, file),
+        layers=evaluation_order(written, name),
         output=read_output(known.output, known),
         training=training,
-        solver=_defaults(document.get("solver", {}), Place(file, "solver")),
-        check=_defaults(document.get("check", {}), Place(file, "check")),
+        solver=_defaults(document.get("solver", {}), Place(name, "solver")),
+        check=_defaults(document.get("check", {}), Place(name, "check")),
         document=copy.deepcopy(dict(document)),
         file=file,
+        changed=tuple(changed),
     )
     check_ties(network)
     check_losses(network)

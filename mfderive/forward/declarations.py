@@ -48,7 +48,7 @@ class Declarations:
 
     def __init__(self, network: Network) -> None:
         if network.input_shape is None or network.outputs is None:
-            raise SpecError("the sizes of the data are not known yet", file=network.file, table="data")
+            raise SpecError("the sizes of the data are not known yet", file=network.where, table="data")
         self.network = network
         self.axes: dict[str, Axis] = {"data": Axis("data", AxisKind.DATA)}
         self.fields: dict[str, Field] = {}
@@ -97,7 +97,7 @@ class Declarations:
         if field.name in self.fields:
             raise SpecError(
                 f"two things are called '{field.name}'",
-                file=self.network.file,
+                file=self.network.where,
                 remedy="Rename the parameter or the pre-activation",
             )
         self.fields[field.name] = field
@@ -106,7 +106,7 @@ class Declarations:
         """The size of a finite axis."""
         size = self.axes[axis].size
         if size is None:
-            raise SpecError(f"the axis '{axis}' has no finite size", file=self.network.file)
+            raise SpecError(f"the axis '{axis}' has no finite size", file=self.network.where)
         return size
 
     def equation(
@@ -350,7 +350,7 @@ class Declarations:
 
     def located(self, problem: str, table: str, key: str | None, remedy: str | None) -> SpecError:
         """An error with its place in the file."""
-        return SpecError(problem, file=self.network.file, table=table, key=key, remedy=remedy)
+        return SpecError(problem, file=self.network.where, table=table, key=key, remedy=remedy)
 
     def error(
         self, connection: Connection, problem: str, key: str | None = None, remedy: str | None = None

@@ -59,7 +59,7 @@ def _by_parameter(
         if name != _ALL and name not in trained:
             raise SpecError(
                 f"there is no trained parameter '{name}'. {nearest(name, trained)}",
-                file=network.file,
+                file=network.where,
                 table="training",
                 key=key,
             )

@@ -55,6 +55,20 @@ def changed_document(document: Document, changes: Mapping[str, Any]) -> dict[str
     return result
 
 
+def changed_keys(document: Document, changes: Mapping[str, Any]) -> list[str]:
+    """What changes change, as messages name it: "training.steps", "layers.h2", "title"."""
+    found = []
+    for name, change in changes.items():
+        old = document.get(name)
+        if not isinstance(change, Mapping):
+            found.append(name)
+        elif name == LAYERS or not isinstance(old, Mapping):
+            found += [f"{name}.{key}" for key in change]
+        else:
+            found += [f"{name}.{key}" for key, value in change.items() if old.get(key) != _plain(value)]
+    return found
+
+
 def _example(name: str) -> str:
     if name == LAYERS:
         return 'layers={"h2": {"activation": "tanh"}}'

@@ -18,6 +18,7 @@ import sympy as sp
 from ..algebra.parser import AxisReduction
 from ..algebra.showing import Shown, brief, names, words
 from ..errors import ArgumentError
+from .place import spec_name
 
 __all__ = [
     "AxisReduction",
@@ -223,6 +224,8 @@ class Network(Shown):
     losses: tuple[InnerLoss, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
     file: str | None = None
+    # What does not stand in the file: keys that were changed in Python, flags of the command line.
+    changed: tuple[str, ...] = field(default=(), compare=False, hash=False, repr=False)
     input_shape: tuple[int, ...] | None = None
     outputs: int | None = None
     source: Any = field(default=None, compare=False, hash=False, repr=False)
@@ -247,7 +250,12 @@ class Network(Shown):
             f"{'' if training.schedule == 1 else ' by a schedule'}, batch size {training.batch_size}"
         )
         if self.file is not None:
-            yield f"  file: {self.file}"
+            yield f"  file: {self.where}"
+
+    @property
+    def where(self) -> str | None:
+        """What messages call the spec: its file, with what was changed since it was read."""
+        return spec_name(self.file, self.changed)
 
     @cached_property
     def layer(self) -> dict[str, Layer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,19 @@ from ..algebra.parser import Names, parse_expression
 from ..errors import SpecError, nearest_word, quoted, shown
 from ..errors.wishes import about_text
 from .values import Key, Table
+
+_MOST_CHANGES = 3  # that a name of a spec lists
+
+
+def spec_name(file: str | None, changed: Sequence[str] = ()) -> str | None:
+    """What messages call a spec: its file, with what does not stand there but was given elsewhere.
+
+    ``changed``: keys that were changed in Python ("training.steps"), flags of the command line ("--steps").
+    """
+    if file is None or not changed:
+        return file
+    more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
+    return f"{file} (changed: {', '.join(changed[:_MOST_CHANGES])}{more})"
 
 
 @dataclass(frozen=True)

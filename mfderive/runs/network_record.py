@@ -54,7 +54,7 @@ def network_of_record(record: Mapping[str, Any], data: Pair | None, file: str) -
     spec = record["file"]
     if spec is not None and not Path(spec).exists():
         spec = str(Path(record["folder"]) / spec)  # as it was called where the run was started
-    network = parse_document(record["spec"], file=spec)
+    network = parse_document(record["spec"], spec, tuple(record.get("changed", ())))
     return resolve(network, data=data, seed=record["data"]["seed"])
 
 

@@ -47,6 +47,7 @@ def read_stored(file: Path, edited: bool) -> Stored:
         passes = tuple(archive.document["reduction"])
         digest = str(archive.document.get("system", ""))  # a file may be older than this entry
         record = {name: archive.document[name] for name in ("spec", "file", "folder", "data")}
+        record["changed"] = archive.document.get("changed", [])  # this one too
     except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         raise damaged(file, error) from error
     differing = [words.get(name, name) for name in archive.edited]

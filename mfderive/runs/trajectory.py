@@ -321,6 +321,7 @@ class Trajectory(Shown):
             "width": None if self.width is None else int(self.width),
             "seed": int(self.seed),
             **network_record(self.network),
+            "changed": list(self.network.changed),
             "reduction": list(self.passes),
             "system": self.digest,
             "notes": plain(self.notes),

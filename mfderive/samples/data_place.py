@@ -48,24 +48,33 @@ class RowNames(Shown):
 
 @dataclass(frozen=True)
 class DataPlace:
-    """The ``[data]`` table of a spec file (None: the spec was no file, paths are relative to the folder)."""
+    """The ``[data]`` table of a spec file (None: the spec was no file, paths are relative to the folder).
+
+    ``called`` is what errors call the file, if that is more than its path.
+    """
 
     spec: str | None = None
+    called: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What errors call the spec."""
+        return self.called or self.spec
 
     def error(self, problem: str, key: str | None = None, remedy: str | None = None) -> DataError:
         """A DataError at this table."""
-        return DataError(problem, file=self.spec, table="data", key=key, remedy=remedy)
+        return DataError(problem, file=self.name, table="data", key=key, remedy=remedy)
 
     def outputs_error(self, problem: str, remedy: str | None = None) -> DataError:
         """A DataError about ``outputs`` in ``[output]``, which the data contradict."""
-        return DataError(problem, file=self.spec, table="output", key="outputs", remedy=remedy)
+        return DataError(problem, file=self.name, table="output", key="outputs", remedy=remedy)
 
     def check_memory(self, needed: int, what: str, key: str | None, remedy: str, table: str = "data") -> None:
         """Raise ResourceError, with the key that decides it, if ``needed`` bytes are more than are free."""
         try:
             check_memory(needed, what, remedy)
         except ResourceError as error:
-            raise ResourceError(f"{place_text(self.spec, table, key)}{error}") from None
+            raise ResourceError(f"{place_text(self.name, table, key)}{error}") from None
 
     def path(self, text: str, key: str) -> Path:
         """The file that a key names, relative to the spec file. Raises DataError if there is none."""

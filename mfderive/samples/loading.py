@@ -14,7 +14,7 @@ from ..errors import ArgumentError, DataWarning, SpecError
 from ..format.networkx_graph import from_networkx as parse_graph
 from ..format.reader import parse_document, read
 from ..forward.equations import forward_system
-from ..network.changes import changed_document
+from ..network.changes import changed_document, changed_keys
 from ..network.network import Network, register_changer
 from .data_findings import data_findings
 from .data_sentences import finding_text
@@ -67,11 +67,13 @@ def warn_of_data(network: Network, level: int = 2) -> None:
 
 def change(network: Network, changes: Mapping[str, Any]) -> Network:
     """The network after changes of its spec, by table: what :meth:`Network.replace` does."""
-    parsed = parse_document(changed_document(network.document, changes), network.file)
+    document = changed_document(network.document, changes)
+    changed = dict.fromkeys((*network.changed, *changed_keys(network.document, changes)))
+    parsed = parse_document(document, network.file, tuple(changed))
     if network.source is None:
         return parsed
     if _reads_the_same(network, parsed):
-        changed = replace(
+        kept = replace(
             parsed,
             loss=network.loss,
             input_shape=network.input_shape,
@@ -79,9 +81,9 @@ def change(network: Network, changes: Mapping[str, Any]) -> Network:
             source=network.source,
             given=network.given,
         )
-        check_batch(changed)
-        forward_system(changed)
-        return changed
+        check_batch(kept)
+        forward_system(kept)
+        return kept
     if network.source.given is not None and network.given is None:
         raise ArgumentError(
             "the data of this network was given as arrays, which a stored run does not keep, so that they "

@@ -45,14 +45,14 @@ def resolve(
 
     Raises DataError (what is wrong with data, located) and ResourceError (a sample larger than memory).
     """
-    place = DataPlace(network.file)
+    place = DataPlace(network.file, network.where)
     source, y = _source(network, data, _seed(network, seed), place)
     check_batch(replace(network, source=source))
     wanted = network.output.outputs
     if wanted is not None and wanted != source.outputs:
         raise SpecError(
             f"outputs = {wanted}, but the data has {source.outputs}",
-            file=network.file,
+            file=network.where,
             table="output",
             key="outputs",
             remedy="Leave 'outputs' out to take the number from the data",
@@ -72,7 +72,7 @@ def check_batch(network: Network) -> None:
         try:
             network.source.batch(1, "all")
         except DataError as error:  # it says what to do, and this is where
-            raise error.located(file=network.file) from None
+            raise error.located(file=network.where) from None
 
 
 def _seed(network: Network, seed: int | None) -> int:

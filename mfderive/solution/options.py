@@ -84,7 +84,7 @@ def _stated(network: Network) -> SolveOptions:
     if set(ENDS) <= set(stated):
         raise SpecError(
             "horizon and steps both say when to stop",
-            file=network.file,
+            file=network.where,
             table="solver",
             key="horizon",
             remedy="Leave one of them out",

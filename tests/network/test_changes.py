@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
+from mfderive.cli import main
 from mfderive.errors import ArgumentError, SpecError
 from mfderive.network.changes import changed_document
 from tests.format.documents import small
@@ -130,6 +131,80 @@ def test_shapes_and_batches_are_checked_again() -> None:
 def test_refused(changes, says) -> None:
     with pytest.raises(ArgumentError, match=says):
         mf.load(small()).replace(**changes)
+
+
+# --- a file is not blamed for what does not stand in it -----------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path) -> str:
+    path = tmp_path / "net.toml"
+    path.write_text(SPEC, encoding="utf-8")
+    return str(path)
+
+
+SPEC = """\
+format = 1
+data = { kind = "isotropic-gaussians", dimension = 3, separation = 0.4 }
+loss = { kind = "squared" }
+layers = [{ name = "h1", from = "x", weight = "normal(0, 1)", activation = "tanh" }]
+output = { from = "h1", weight = "normal(1, 0.1)" }
+training = { learning_rate = 0.01, steps = 10 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"training": {"steps": -3}}, " (changed: training.steps), training, key 'steps': found -3"),
+        (
+            {"training": {"steps": 10, "learning_rate": "x"}},  # the file says steps = 10
+            " (changed: training.learning_rate), training, key 'learning_rate': found 'x'",
+        ),
+        (
+            {"layers": {"h1": {"activation": "tahn"}}},
+            " (changed: layers.h1), layers[0] 'h1', key 'activation': unknown activation 'tahn'",
+        ),
+        (
+            {"data": {"kind": "arrays", "file": "no.npz"}},
+            " (changed: data.kind, data.file), data, key 'file': there is no file",
+        ),
+        ({"output": {"outputs": 3}}, " (changed: output.outputs), output, key 'outputs': outputs = 3"),
+        (
+            {"output": {"from": "h1", "weight": "0", "bias": "0", "outputs": 2, "kind": "skip"}},
+            " and 1 more), ",
+        ),
+    ],
+)
+def test_errors_after_a_change_name_it_beside_the_file(file, changes, says) -> None:
+    with pytest.raises(SpecError) as found:
+        mf.load(file).replace(**changes)
+    assert f"{file}{says}" in str(found.value)
+
+
+def test_arguments_and_flags_are_no_part_of_the_file_either(file, capsys) -> None:
+    with pytest.raises(SpecError) as found:
+        mf.solve(mf.load(file), learning_rate=-1)
+    assert str(found.value).startswith(f"{file} (changed: training.learning_rate), training, key")
+    assert main(["show", file, "--learning-rate", "0.1", "--schedule", "1 - k"]) == 2
+    assert f"{file} (changed: --learning-rate, --schedule), training" in capsys.readouterr().err
+    graph = mf.load(file).to_networkx()
+    graph.nodes["h1"]["activation"] = "tahn"
+    with pytest.raises(SpecError, match=r"^the graph of .*net\.toml, layers\[0\] 'h1', key 'activation'"):
+        mf.from_networkx(graph)
+
+
+def test_a_changed_network_says_so_and_is_equal_to_one_that_was_written_so(file, tmp_path) -> None:
+    net = mf.load(file)
+    changed = net.replace(training={"steps": 3}).replace(layers={"h1": {"activation": "relu"}})
+    assert repr(net).endswith(f"file: {file}")
+    assert repr(changed).endswith(f"file: {file} (changed: training.steps, layers.h1)")
+    assert net.replace(training={"steps": 10}).changed == ()
+    written = SPEC.replace("steps = 10", "steps = 3").replace("tanh", "relu")
+    (tmp_path / "net.toml").write_text(written, encoding="utf-8")
+    assert mf.load(file) == changed
+    path = mf.solve(changed, nodes=4, evaluation=8).save(tmp_path)
+    assert mf.Trajectory.load(path).network.changed == ("training.steps", "layers.h1")
 
 
 # --- keys of [training] as arguments ---------------------------------------------------------------------
