@@ -171,8 +171,8 @@ training = { learning_rate = 0.01, steps = 10 }
         ),
         ({"output": {"outputs": 3}}, " (changed: output.outputs), output, key 'outputs': outputs = 3"),
         (
-            {"output": {"from": "h1", "weight": "0", "bias": "0", "outputs": 2, "kind": "skip"}},
-            " and 1 more), ",
+            {"output": {"weight": "0", "bias": "0", "outputs": 2, "kind": "skip"}},
+            " (changed: output.weight, output.bias, output.outputs and 1 more), output, key 'weight'",
         ),
     ],
 )
@@ -186,7 +186,7 @@ def test_arguments_and_flags_are_no_part_of_the_file_either(file, capsys) -> Non
     with pytest.raises(SpecError) as found:
         mf.solve(mf.load(file), learning_rate=-1)
     assert str(found.value).startswith(f"{file} (changed: training.learning_rate), training, key")
-    assert main(["show", file, "--learning-rate", "0.1", "--schedule", "1 - k"]) == 2
+    assert main(["solve", file, "--learning-rate", "0.1", "--schedule", "1 - k"]) == 2
     assert f"{file} (changed: --learning-rate, --schedule), training" in capsys.readouterr().err
     graph = mf.load(file).to_networkx()
     graph.nodes["h1"]["activation"] = "tahn"
