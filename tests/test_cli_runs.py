@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,7 +126,10 @@ def test_an_earlier_run_is_left_alone_until_it_is_to_be_replaced(capsys, spec, t
     made = (folder / "run.json").read_bytes()
     assert main(["run", spec, *QUICK]) == 2
     message = capsys.readouterr().err
-    assert "holds the results of an earlier run" in message and message.count("\n") == 1
+    whose = (
+        rf"an earlier run \({re.escape(getpass.getuser())} on \S+, started 20\d\d-\d\d-\d\dT[\d:+]+\), which"
+    )
+    assert re.search(whose, message) and message.count("\n") == 1
     assert "--overwrite" in message and "--numbered keeps them and takes runs/tiny-2" in message
     assert (folder / "run.json").read_bytes() == made
     assert main(["run", spec, *QUICK, "--numbered"]) == 0

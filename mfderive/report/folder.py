@@ -21,10 +21,11 @@ from typing import Any
 from ..algebra.reduced import LogEntry
 from ..algebra.system import LimitSystem
 from ..errors import MfError, ResourceError
+from ..errors.unreadable import reason
 from ..network.network import Network
 from ..runs.atomic import is_temporary, write_text
 from ..runs.divergence import run_sentences
-from ..runs.folder_lock import LOCK
+from ..runs.folder_lock import LOCK, owner_record
 from ..runs.stored import CURVES, read_curves
 from ..runs.trajectory import Trajectory
 from ..verdict.verdict import Verdict
@@ -109,7 +110,7 @@ def write_stage(folder: Path, result: RunResult, page: bool = True) -> dict[str,
     if result.verdict is not None:
         result.verdict.save(folder)
     curves = [curve_of(trajectory) for trajectory in result.trajectories]
-    record = _record(result, curves)
+    record = _record(result, curves, owner_record(folder))
     _write_json(folder / RECORD, record)
     if page:
         _draw(folder, record, curves, ("svg",) if result.missing else FORMS)
@@ -135,7 +136,7 @@ def rebuild(folder: Path) -> dict[str, Any]:
         raise
     except (OSError, KeyError, ValueError, MfError) as problem:
         raise MfError(
-            f"{folder}: a file of this run is missing or damaged ({problem}). Run the spec again"
+            f"{folder}: a file of this run is missing or damaged ({_why(problem)}). Run the spec again"
         ) from problem
     return located(record, folder)
 
@@ -150,10 +151,14 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise MfError(f"{path} is damaged ({problem}). Run the spec again") from problem
+        raise MfError(f"{path} is damaged: {reason(problem)}. Run the spec again") from problem
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise MfError(f"{path} is not of format {FORMAT}, which this version reads. Run the spec again")
     return record
+
+
+def _why(problem: Exception) -> str:
+    return str(problem) if isinstance(problem, MfError) else reason(problem)
 
 
 def versions() -> dict[str, str]:
@@ -167,10 +172,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _record(result: RunResult, curves: Sequence[Curve]) -> dict[str, Any]:
+def _record(result: RunResult, curves: Sequence[Curve], owner: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "owner": owner,
         "network": summarise(result.network, result.limit, widths_of(curves)),
         "graph": graph_data(result.network, result.limit, result.reduced),
         "reduction": [{"pass": entry.pass_name, "text": entry.text} for entry in result.reduction],

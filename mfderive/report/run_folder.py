@@ -7,6 +7,7 @@ renames; where a process is killed between them, the next command in that place 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from ..errors import MfError
 from ..runs.atomic import is_temporary, make_folder, remove_empty
-from ..runs.folder_lock import LOCK, FolderLock, owner_of, take_lock
+from ..runs.folder_lock import LOCK, FolderLock, owner_of, owner_text, take_lock
 
 RECORD = "run.json"
 _UNFINISHED = ".unfinished"
@@ -79,10 +80,20 @@ def target_of(folder: Path, overwrite: bool = False, numbered: bool = False) -> 
             )
     if has_results(folder) and not overwrite:
         raise MfError(
-            f"{folder} holds the results of an earlier run, which are left alone. --overwrite replaces them "
-            f"when the new run is finished, --numbered keeps them and takes {next_free(folder)}"
+            f"{folder} holds the results of an earlier run{_whose(folder)}, which are left alone. "
+            "--overwrite replaces them when the new run is finished, --numbered keeps them and takes "
+            f"{next_free(folder)}"
         )
     return folder
+
+
+def _whose(folder: Path) -> str:
+    """Whose an earlier run is and when it was started, as far as its record says it."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return f" ({owner_text(record['owner']) if record.get('owner') else 'made ' + record['made']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def open_folder(folder: Path, overwrite: bool = False, numbered: bool = False) -> RunFolder:

@@ -7,10 +7,12 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ..errors.disk import room_on_disk
 
@@ -90,11 +92,23 @@ def owner_of(folder: Path) -> str | None:
         os.close(handle)
     try:
         owner = json.loads(text)
-        return (
-            f"process {owner['process']} of {owner['user']} on {owner['machine']}, started {owner['started']}"
-        )
+        return f"process {owner['process']} of {owner_text(owner)}"
     except (ValueError, KeyError, TypeError):
         return "a process that has just started"
+
+
+def owner_record(folder: Path) -> dict[str, Any] | None:
+    """What the lock of a folder says of whose it is, whether it is held or not; None where there is none."""
+    try:
+        owner = json.loads((folder / LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return owner if isinstance(owner, dict) else None
+
+
+def owner_text(owner: Mapping[str, Any]) -> str:
+    """Whose a run is and when it was started, in words; raises KeyError where a record does not say it."""
+    return f"{owner['user']} on {owner['machine']}, started {owner['started']}"
 
 
 def _user() -> str:
