@@ -88,14 +88,16 @@ class FiniteNetwork:
         replicated: Iterable[str] = (),
         only: Iterable[str] | None = None,
         until: str | None = None,
+        masks: Mapping[str, Array] | None = None,
     ) -> dict[str, Array]:
         """All forward fields (and what was given), each laid out as its axes say.
 
         ``values`` holds parameters, ``x`` and, for the loss, ``y``. Fields named in ``replicated`` have a
         leading replica axis, and so has everything that depends on them. ``only``: evaluate only these
-        fields, the rest is in ``values`` already. ``until``: the last field that is needed.
+        fields, the rest is in ``values`` already. ``until``: the last field that is needed. ``masks``: what
+        fields are multiplied by.
         """
-        run = _Run(self, dict(values), sizes, namespace, set(replicated))
+        run = _Run(self, dict(values), sizes, namespace, set(replicated), masks or {})
         wanted = None if only is None else set(only)
         for equation in self.system.forward:
             if wanted is None or equation.field in wanted:
@@ -141,6 +143,7 @@ class _Run:
         sizes: Mapping[str, int],
         namespace: Namespace,
         replicated: set[str],
+        masks: Mapping[str, Array],
     ) -> None:
         self.network = network
         self.values = values
@@ -148,6 +151,7 @@ class _Run:
         self.namespace = namespace
         self.arrays = namespace.arrays
         self.replicated = replicated
+        self.masks = masks
 
     def equation(self, equation: Equation) -> None:
         """Evaluate an equation and store its field."""
@@ -166,6 +170,8 @@ class _Run:
             replicas = False
         if equation.selector:
             total = self.first_maximum(total, equation.selector)
+        if equation.field in self.masks:
+            total = total * self.masks[equation.field]
         self.values[equation.field] = total
         (self.replicated.add if replicas else self.replicated.discard)(equation.field)
 

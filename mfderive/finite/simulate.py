@@ -1,4 +1,4 @@
-"""Finite-width networks trained by SGD: a trajectory for each seed, comparable with the limit's."""
+"""Finite-width networks, trained: a trajectory for each seed, comparable with the limit's."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from .namespace import precision
 from .network_cause import network_cause
 from .network_fields import fields_of, system_of
 from .patches import patch_entries
-from .sgd import BATCH_BYTES, Sgd, StepsAgain, network_ground
+from .training_steps import BATCH_BYTES, StepsAgain, TrainingSteps, network_ground
 from .velocity import require_equal_weights
 
 Array = Any
@@ -75,17 +75,19 @@ def simulate(
     checkpoints: int = CHECKPOINTS,
     keep: Keep = None,
 ) -> list[Trajectory]:
-    """Train networks of finite width by SGD and observe them; one trajectory for each seed.
+    """Train networks of finite width by their learning rule and observe them; one trajectory for each seed.
 
     ``width``: neurons of every population (times its relative width), or a number for each population.
-    ``seeds``: how many (counted from ``first_seed``), or the seeds themselves. Step k subtracts
+    ``seeds``: how many (counted from ``first_seed``), or the seeds themselves. Step k of SGD subtracts
     alpha_k * xi(t_{k-1}) * (product of widths) * gradient of the batch-mean loss on batch k, the same batch
-    for every width and for the limit. Time t = sum of alpha_k ends after ``steps`` steps or at the first
-    step that reaches ``horizon``. ``initial``: a state of the whole network from which every network starts
-    (weights p equal; then ``width`` may be None). ``precision``: "float32" or "float64"; ``evaluation``:
-    samples on which loss and error are measured. ``keep``: a folder (or a Keeper) in which the run keeps its
-    state, and from which the same call goes on (docs/runs.md). The first argument must be resolved
-    (:func:`mfderive.load` does it).
+    for every width and for the limit; other rules make of that gradient what their row of the table says.
+    The seed also draws noise, and the masks of dropout, without which networks are observed. Time t = sum of
+    alpha_k ends after ``steps`` steps or at the first step that reaches ``horizon``. ``initial``: a state of
+    the whole network from which every network starts (weights p equal; then ``width`` may be None); what a
+    rule remembers may be missing. ``precision``: "float32" or "float64"; ``evaluation``: samples on which
+    loss and error are measured. ``keep``: a folder (or a Keeper) in which the run keeps its state, and from
+    which the same call goes on (docs/runs.md). The first argument must be resolved (:func:`mfderive.load`
+    does it).
 
     Raises ArgumentError for options that do not exist, StateError for arrays that do not fit, ResourceError
     if the memory does not suffice, DivergenceError when values leave the finite numbers.
@@ -192,7 +194,9 @@ def _check_run_memory(
     batch = network.training.batch_size
     samples = (network.source.rows or 1) if isinstance(batch, str) else batch
     shapes = parameter_shapes(finite.system, widths)
-    parameters = sum(math.prod(shape) for shape in shapes.values())
+    entries_of = {name: math.prod(shape) for name, shape in shapes.items()}
+    variables = sum(entries_of.values())
+    parameters = sum(entries_of[parameter.name] for parameter in finite.system.parameters)
     sizes = finite.sizes(shapes, 1)
     one_sample = sum(
         math.prod(sizes[axis] for axis in finite.system.field[equation.field].axes)
@@ -205,8 +209,10 @@ def _check_run_memory(
         for _, access in term.accesses
         if any(isinstance(slot, Affine) for slot in access.slots)
     )
-    # Parameters, their gradients and the next parameters; values kept for the reverse pass and adjoints.
-    entries = seeds * (parameters * (3 + checkpoints) + 2 * one_sample * max(samples, _PIECE))
+    # Variables, the next ones and gradients; values kept for the reverse pass and adjoints; noise of a step.
+    noisy = sum(entries_of[name] for name, _ in finite.system.learning.noise)
+    entries = seeds * (variables * (2 + checkpoints) + parameters + 3 * noisy)
+    entries += 2 * seeds * one_sample * max(samples, _PIECE)
     entries += 2 * seeds * min(LARGEST_GRID, max(samples, _PIECE) * parameters)
     check_memory(
         entries * np.dtype(dtype).itemsize + BATCH_BYTES,
@@ -229,8 +235,8 @@ class _Run:
     ) -> None:
         self.network, self.finite, self.states, self.seeds = network, finite, states, seeds
         self.count, self.dtype, self.ground = count, dtype, network_ground(network, finite)
-        self.sgd = Sgd(network, finite, states[0], count, dtype)
-        self.times = self.sgd.times
+        self.training = TrainingSteps(network, finite, states[0], seeds, count, dtype)
+        self.times = self.training.times
         self.rows: list[tuple[int, list[tuple[float, float]]]] = []
         self.points: list[list[Checkpoint]] = [[] for _ in seeds]
 
@@ -255,11 +261,9 @@ class _Run:
         """Make all steps, or those that are left after what was ``kept``."""
         import jax
 
-        from .training import Trainer
-
         with precision(jax, self.dtype):
-            trainer = Trainer(self.finite, self.sgd.trained, self.dtype)
-            moving, fixed = self.sgd.place(trainer, self.states)
+            trainer = self.training.trainer()
+            moving, fixed = self.training.place(trainer, self.states)
             done = 0
             if kept is None:
                 self.observe(trainer, 0, moving, fixed)
@@ -271,7 +275,7 @@ class _Run:
                 for target in self.observed[self.observed > done].tolist():
                     while done < target:
                         goal = keep.next(done, target, partial(content_of, self, moving))
-                        moving, steps = self.sgd.advance(trainer, moving, fixed, done, goal)
+                        moving, steps = self.training.advance(trainer, moving, fixed, done, goal)
                         done += steps
                         bar.update(steps)
                     self.observe(trainer, done, moving, fixed)
@@ -294,7 +298,7 @@ class _Run:
                 self.points[place].append(point)
 
     def are_finite(self, moving: Mapping[str, Array]) -> Array:
-        """Whether all trained parameters are finite numbers, one answer a seed; nothing is copied."""
+        """Whether all numbers that training moves are finite, one answer a seed; nothing is copied."""
         sound = np.ones(len(self.seeds), dtype=bool)
         for value in moving.values():
             sound &= np.isfinite(np.asarray(value)).reshape(len(sound), -1).all(axis=1)
@@ -303,8 +307,8 @@ class _Run:
     def state(self, place: int, moving: Mapping[str, Array]) -> Arrays:
         """The present state of one seed, as numpy arrays of its own."""
         state: Arrays = {}
-        for parameter in self.finite.system.parameters:
-            name = parameter.name
+        for variable in self.finite.system.variables:
+            name = variable.name
             value = moving[name][place] if name in moving else self.states[place][name]
             state[name] = np.array(value, dtype=self.dtype)
         state["p"] = {n: np.array(w, dtype=self.dtype) for n, w in self.states[place]["p"].items()}
@@ -336,8 +340,12 @@ class _Run:
         if not self.points[place]:
             return None
         point = self.points[place][-1]
-        steps = StepsAgain(self.network, self.finite, {"steps": self.count, "precision": self.dtype})
+        steps = StepsAgain(self.network, self.finite, self.record(place))
         return last_finite(steps.advance, point.state.arrays, point.step, step)
+
+    def record(self, place: int) -> dict[str, Any]:
+        """What the steps of one seed can be made again from."""
+        return {"steps": self.count, "precision": self.dtype, "seed": self.seeds[place]}
 
     def broken(self, state: Arrays) -> str:
         """The first parameter or field that is not finite."""
@@ -363,7 +371,7 @@ class _Run:
         steps = np.array([step for step, _ in self.rows])
         neurons = {name: len(weights) for name, weights in self.states[place]["p"].items()}
         notes = {
-            "method": "sgd",
+            "method": self.network.training.optimizer,
             "precision": self.dtype,
             "neurons": neurons,
             "batch_size": self.network.training.batch_size,
@@ -372,7 +380,7 @@ class _Run:
         }
         loss = [curves[place][0] for _, curves in self.rows]
         notes |= noted(divergence(self.network, self.times[steps], np.array(loss), self.y, self.dtype))
-        notes |= legs_of(0.0, {"steps": self.count, "precision": self.dtype})
+        notes |= legs_of(0.0, self.record(place))
         return Trajectory(
             kind="network",
             network=self.network,

@@ -1,37 +1,30 @@
-"""The velocity of every parameter, from the finite network alone.
+"""The motion of every parameter, from the finite network alone: its velocity, and the step of its rule.
 
 At width n the mean-field velocity of a parameter is minus its rate times the product of the widths of its
-population slots times the plain gradient of the batch-mean loss (theory A.5). The gradient comes from
-complex steps in numpy, one for each entry, or from JAX; nothing here knows the reverse pass.
+population slots times the plain gradient of the batch-mean loss (theory A.5); a learning rule makes of it
+what its row of the table says.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..algebra.arguments import choice, instance, number
+from ..algebra.arguments import choice, instance, number, whole_number
 from ..algebra.laws import TIME, Variable
-from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind
 from ..errors import StateError
 from ..state.draw import WEIGHTS, check_state
 from .finite_network import FiniteNetwork
-from .namespace import NUMPY, jax_namespace, precision
+from .gradient import METHODS, loss_gradient
+from .namespace import NUMPY
 from .network_fields import data_array, parameter_arrays, shapes_of, system_of
 from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
+from .rule_step import RuleStep
 
 Array = Any
-
-METHODS = ("complex-step", "jax")
-# Its square is exactly 0, so that no tie is broken by a real part of second order (0 < g**2 at g = 0), and
-# its products with anything that matters stay far from underflow.
-STEP = 1e-170
-# Bytes that the replicas of one chunk of complex steps may take.
-CHUNK_BYTES = 2**26
+Arrays = dict[str, Any]
 
 
 def finite_velocity(
@@ -42,41 +35,75 @@ def finite_velocity(
     t: float = 0.0,
     method: str = "complex-step",
 ) -> dict[str, Array]:
-    """d(parameter)/dt of the finite network on one batch, in float64; zeros for frozen parameters.
+    """d/dt of every parameter of the finite network on one batch, in float64; zeros for frozen parameters.
 
     ``network`` is a resolved Network or a ForwardSystem. ``state``: parameter name -> array, and weights
     ``state["p"]`` (population -> array), which must be equal within each population; without ``p`` they are.
     ``x`` [sample, inputs...], ``y`` [sample, outputs] ([sample] where there is one output), ``t`` the time
     at which rates are taken. ``method``: "complex-step" or "jax".
 
+    Where the network has a learning rule this is the flow of the rule (alpha -> 0) with clipping and decay,
+    and memories have derivatives of their own (0 where the flow does not move them); those that the state
+    lacks have the values that they start with. Noise is no part of it, and hidden units are all there.
+
     Raises StateError for unequal weights, missing parameters, shapes that do not fit, numbers that are not
-    finite, an empty batch; ArgumentError for a network, a time or a method that is none.
+    finite, an empty batch; ArgumentError for a network, a time or a method that is none, and for a learning
+    rule whose flow is not known.
     Source equation: d_t theta = -rate(t) * (product of widths) * d/dtheta (mean over the batch of the loss).
     """
-    choice("method", method, METHODS)
-    finite = FiniteNetwork(system_of(network))
-    parameters = parameter_arrays(finite, _checked_state(finite, state))
-    t = number("t", t)
-    x, y = data_array(finite, "x", x), data_array(finite, "y", y)
-    if len(x) != len(y):
-        raise StateError(f"x has {len(x)} samples, y has {len(y)}")
-    sizes = finite.sizes(shapes_of(parameters), len(x))
-    gradient = _complex_step_gradient if method == "complex-step" else _jax_gradient
-    trained = [parameter.name for parameter in finite.system.parameters if not parameter.is_frozen]
-    gradients = gradient(finite, parameters, x, y, sizes, trained)
-    result = {}
-    for parameter in finite.system.parameters:
-        array = parameters[parameter.name]
-        if parameter.is_frozen:
-            result[parameter.name] = np.zeros(array.shape)
-            continue
-        factor = -rate_at(parameter, t) * width_factor(finite.system, parameter, array.shape)
-        result[parameter.name] = factor * gradients[parameter.name]
-    return result
+    case = _Case(network, state, x, y, t, method)
+    rates = {parameter.name: rate_at(parameter, case.t) for parameter in case.rule.trained}
+    speed = case.rule.flow(case.arrays, case.gradients, rates, case.t)
+    names = [variable.name for variable in case.finite.system.variables]
+    return {name: speed[name] if name in speed else np.zeros(case.arrays[name].shape) for name in names}
 
 
-def _checked_state(finite: FiniteNetwork, state: Mapping[str, Any]) -> dict[str, Any]:
-    """A state of equal neurons that fits the network; where it has no weights p, with those of its sizes."""
+def finite_step(
+    network: Any,
+    state: Mapping[str, Any],
+    x: Array,
+    y: Array,
+    t: float,
+    alpha: float,
+    k: int = 1,
+    seed: int = 0,
+    method: str = "complex-step",
+) -> Arrays:
+    """The state of a finite network after step ``k`` of its learning rule, on one batch and in float64.
+
+    The step has size ``alpha`` and begins at time ``t``; ``seed`` draws its noise
+    (:meth:`mfderive.finite.rule_step.RuleStep.draws`). All hidden units are there: no dropout. The other
+    arguments, and what is raised, are those of :func:`finite_velocity`; of every rule there is a step.
+    """
+    alpha, k = number("alpha", alpha), whole_number("k", k)
+    case = _Case(network, state, x, y, t, method)
+    row = case.rule.table(np.array([alpha]), np.array([case.t]), np.array([k]))[0]
+    draws = case.rule.draws(k, whole_number("seed", seed, 0))
+    moved = case.rule.after(case.arrays, case.gradients, row, draws, NUMPY)
+    return {**case.state, **{name: np.array(value) for name, value in moved.items()}}
+
+
+class _Case:
+    """What both read: the checked state in float64, its rule, and the gradient on the batch."""
+
+    def __init__(
+        self, network: Any, state: Mapping[str, Any], x: Array, y: Array, t: float, method: str
+    ) -> None:
+        choice("method", method, METHODS)
+        self.finite = FiniteNetwork(system_of(network))
+        self.state = _checked_state(self.finite, state)
+        self.t = number("t", t)
+        x, y = data_array(self.finite, "x", x), data_array(self.finite, "y", y)
+        if len(x) != len(y):
+            raise StateError(f"x has {len(x)} samples, y has {len(y)}")
+        parameters = parameter_arrays(self.finite, self.state)
+        self.arrays = {name: value for name, value in self.state.items() if name != WEIGHTS}
+        self.rule = RuleStep(self.finite.system, shapes_of(self.arrays))
+        self.gradients = loss_gradient(self.finite, parameters, x, y, method)
+
+
+def _checked_state(finite: FiniteNetwork, state: Mapping[str, Any]) -> Arrays:
+    """A state of equal neurons in float64; where it has no weights p, with those of its sizes."""
     instance(state, Mapping, "a state (a dictionary of arrays)")
     if WEIGHTS not in state:
         sizes = finite.sizes({name: np.shape(values) for name, values in state.items()}, 1)
@@ -84,21 +111,13 @@ def _checked_state(finite: FiniteNetwork, state: Mapping[str, Any]) -> dict[str,
         state = {**state, WEIGHTS: {name: np.full(sizes[name], 1 / sizes[name]) for name in names}}
     checked = check_state(finite.system, state)
     require_equal_weights(checked)
-    return checked
+    double = {n: np.asarray(value, np.float64) for n, value in checked.items() if n != WEIGHTS}
+    return {**double, WEIGHTS: {n: np.asarray(p, np.float64) for n, p in checked[WEIGHTS].items()}}
 
 
 def rate_at(parameter: Variable, t: float) -> float:
     """The rate xi(t) of a parameter."""
     return float(evaluate_expression(parameter.rate, {TIME: float(t)}, NUMPY_FUNCTIONS))
-
-
-def width_factor(system: ForwardSystem, parameter: Variable, shape: tuple[int, ...]) -> int:
-    """The product of the widths of the population slots of a parameter, read off its array's shape."""
-    return math.prod(
-        size
-        for axis, size in zip(parameter.axes, shape, strict=True)
-        if system.axis[axis].kind is AxisKind.POPULATION
-    )
 
 
 def require_equal_weights(state: Mapping[str, Any]) -> None:
@@ -110,62 +129,3 @@ def require_equal_weights(state: Mapping[str, Any]) -> None:
                 f"the weights p of the population '{name}' are not all 1/{array.size}: a finite network has"
                 " equal neurons. Repeat nodes in proportion to their weights (blow the state up) first"
             )
-
-
-def _complex_step_gradient(
-    finite: FiniteNetwork,
-    parameters: Mapping[str, Array],
-    x: Array,
-    y: Array,
-    sizes: Mapping[str, int],
-    trained: list[str],
-) -> dict[str, Array]:
-    """The gradient of the batch-mean loss by one complex step for each entry."""
-    base = finite.evaluate({**parameters, "x": x, "y": y}, sizes, NUMPY)
-    return {name: _gradient_of(finite, name, base, sizes) for name in trained}
-
-
-def _gradient_of(
-    finite: FiniteNetwork, name: str, base: Mapping[str, Array], sizes: Mapping[str, int]
-) -> Array:
-    """The gradient with respect to one parameter; fields that do not depend on it keep their values."""
-    value = base[name]
-    fields = finite.dependents(name)
-    if "loss" not in fields:
-        return np.zeros(value.shape)
-    # Twice the fields: operands are laid out beside results.
-    one_replica = 16 * (value.size + 2 * sum(base[field].size for field in fields))
-    chunk = max(1, min(value.size, CHUNK_BYTES // max(1, one_replica)))
-    gradient = np.empty(value.size)
-    for start in range(0, value.size, chunk):
-        entries = np.arange(start, min(start + chunk, value.size))
-        perturbed = np.repeat(value.reshape(1, -1).astype(complex), len(entries), axis=0)
-        perturbed[np.arange(len(entries)), entries] += 1j * STEP
-        values = {**base, name: perturbed.reshape((len(entries), *value.shape))}
-        loss = finite.evaluate(values, sizes, NUMPY, replicated=[name], only=fields)["loss"]
-        gradient[entries] = loss.imag.mean(axis=1) / STEP
-    return gradient.reshape(value.shape)
-
-
-def _jax_gradient(
-    finite: FiniteNetwork,
-    parameters: Mapping[str, Array],
-    x: Array,
-    y: Array,
-    sizes: Mapping[str, int],
-    trained: list[str],
-) -> dict[str, Array]:
-    """The gradient of the batch-mean loss by automatic differentiation, 64-bit within this call."""
-    import jax
-
-    namespace = jax_namespace()
-
-    def mean_loss(changing: dict[str, Array], fixed: dict[str, Array]) -> Array:
-        return finite.evaluate({**fixed, **changing}, sizes, namespace)["loss"].mean()
-
-    with precision(jax, "float64"):
-        changing = {name: jax.numpy.asarray(parameters[name]) for name in trained}
-        fixed = {name: jax.numpy.asarray(a) for name, a in parameters.items() if name not in changing}
-        fixed |= {"x": jax.numpy.asarray(x), "y": jax.numpy.asarray(y)}
-        gradients = jax.jit(jax.grad(mean_loss))(changing, fixed)
-        return {name: np.asarray(gradient) for name, gradient in gradients.items()}

@@ -5,7 +5,7 @@ import pytest
 
 from mfderive.errors import ArgumentError, StateError
 from mfderive.finite import finite_network as network_module
-from mfderive.finite import velocity as velocity_module
+from mfderive.finite import gradient as gradient_module
 from mfderive.finite.finite_network import FiniteNetwork
 from mfderive.finite.namespace import NUMPY
 from mfderive.finite.velocity import finite_velocity
@@ -67,7 +67,7 @@ def test_pieces_change_nothing(name: str, method: str, monkeypatch: pytest.Monke
     system, state, x, y = case(name)
     whole = finite_velocity(system, state, x, y, method=method)
     monkeypatch.setattr(network_module, "LARGEST_GRID", 40)
-    monkeypatch.setattr(velocity_module, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(gradient_module, "CHUNK_BYTES", 20_000)
     assert_close(finite_velocity(system, state, x, y, method=method), whole)
 
 

@@ -1,0 +1,202 @@
+"""One step of a learning rule on the arrays of a finite network, in the arithmetic of numpy or of JAX."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from ..algebra.laws import TIME, Variable
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import AxisKind
+from ..algebra.update_rules import ALPHA, GRADIENT, NOW, STEP, THETA, XI
+from ..errors import ArgumentError
+from .namespace import NUMPY, Namespace
+from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
+
+Array = Any
+Arrays = dict[str, Any]
+
+_CLOCK = frozenset({ALPHA, XI, NOW, STEP})
+
+
+class RuleStep:
+    """What the learning rule of a network makes of its gradients, for arrays of given shapes.
+
+    ``trained`` are the parameters that it moves, ``moving`` the names of these and of their memories.
+    Whatever a step reads of alpha, xi, t and k alone is computed beforehand, for all steps and in float64
+    (:meth:`table`): in float32, 1 - beta2**k would lose four of its seven digits at k = 1.
+    """
+
+    def __init__(self, system: ForwardSystem, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.system, self.learning = system, system.learning
+        self.trained = tuple(parameter for parameter in system.parameters if not parameter.is_frozen)
+        self.memories = {
+            parameter.name: {system.field[v.name].part: v.name for v in system.memories_of[parameter.name]}
+            for parameter in self.trained
+        }
+        self.moving = tuple(name for p in self.trained for name in (p.name, *self.memories[p.name].values()))
+        self.widths = {p.name: width_factor(system, p, shapes[p.name]) for p in self.trained}
+        self.decay, self.noise = dict(self.learning.decay), dict(self.learning.noise)
+        self.shapes = shapes
+        self.clocks: dict[sp.Expr, sp.Symbol] = {}
+        self.program = tuple((name, self._hoisted(line)) for name, line in self.learning.program)
+
+    def _hoisted(self, node: sp.Expr) -> sp.Expr:
+        """An expression with a symbol for every largest part that reads alpha, xi, t and k alone."""
+        if not node.free_symbols & _CLOCK:
+            return node
+        if node.free_symbols <= _CLOCK:
+            return self.clocks.setdefault(node, sp.Symbol(f"clock {len(self.clocks)}"))
+        if not isinstance(node, (sp.Add, sp.Mul)):
+            return node.func(*map(self._hoisted, node.args))
+        own = [part for part in node.args if part.free_symbols <= _CLOCK]
+        rest = [self._hoisted(part) for part in node.args if not part.free_symbols <= _CLOCK]
+        return node.func(self._hoisted(node.func(*own)), *rest) if own else node.func(*rest)
+
+    # ------------------------------------------------------------------ steps
+
+    def table(self, alphas: Array, times: Array, numbers: Array, share: float = 1.0) -> Array:
+        """What steps read beside arrays, float64 [step, trained parameter, entry].
+
+        Step ``numbers[i]`` (counted from 1) has size ``alphas[i]`` and begins at ``times[i]``. The entries
+        are those of the program, then alpha xi lambda (decoupled decay) and sqrt(2 T alpha xi) (noise); of
+        plain descent the first one is alpha xi (product of widths). ``share``: which part of a step is made.
+        """
+        sizes = share * alphas
+        found = np.zeros((len(alphas), len(self.trained), len(self.clocks) + 2))
+        for place, parameter in enumerate(self.trained):
+            name = parameter.name
+            rates = evaluate_expression(parameter.rate, {TIME: times}, NUMPY_FUNCTIONS)
+            if self.learning.is_plain:
+                found[:, place, 0] = share * (alphas * rates * self.widths[name])
+                continue
+            values = {ALPHA: sizes, XI: rates, NOW: times, STEP: numbers.astype(np.float64)}
+            for entry, clock in enumerate(self.clocks):
+                found[:, place, entry] = evaluate_expression(clock, values, NUMPY_FUNCTIONS)
+            found[:, place, -2] = self.decay.get(name, 0.0) * sizes * rates
+            found[:, place, -1] = np.sqrt(2.0 * self.noise.get(name, 0.0) * sizes * rates)
+        return found
+
+    def after(
+        self,
+        arrays: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        row: Array,
+        draws: Mapping[str, Array],
+        namespace: Namespace,
+    ) -> Arrays:
+        """The trained parameters and their memories after a step.
+
+        ``gradients``: of the batch-mean loss, by trained parameter; ``row`` the step's part of
+        :meth:`table`; ``draws``: the standard normal numbers of every parameter with noise.
+        """
+        if self.learning.is_plain:
+            return {
+                p.name: arrays[p.name] - row[place, 0] * gradients[p.name]
+                for place, p in enumerate(self.trained)
+            }
+        scaled = self._scaled(gradients, namespace)
+        moved: Arrays = {}
+        for place, parameter in enumerate(self.trained):
+            name, clock = parameter.name, row[place]
+            values = self._values(name, arrays, scaled[name])
+            values |= {symbol: clock[entry] for entry, symbol in enumerate(self.clocks.values())}
+            for assigned, line in self.program:
+                values[sp.Symbol(assigned)] = evaluate_expression(line, values, namespace.functions)
+            after = values[THETA]
+            if self.learning.decoupled and name in self.decay:
+                after = after - clock[-2] * arrays[name]
+            if name in self.noise:
+                after = after + clock[-1] * draws[name]
+            moved[name] = _like(arrays[name], after, namespace)
+            for part, memory in self.memories[name].items():
+                moved[memory] = _like(arrays[memory], values[sp.Symbol(part)], namespace)
+        return moved
+
+    def draws(self, number: int, seed: int) -> Arrays:
+        """The noise of step ``number``: for every parameter that has noise a function of seed and name.
+
+        Other programs can draw the same: standard_normal(shape) of
+        ``default_rng([seed, crc32(f"noise {name}"), number])``.
+        """
+        return {
+            name: np.random.default_rng([seed, zlib.crc32(f"noise {name}".encode()), number]).standard_normal(
+                self.shapes[name]
+            )
+            for name in self.noise
+        }
+
+    # ------------------------------------------------------------------ flow
+
+    def flow(
+        self,
+        arrays: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        rates: Mapping[str, float],
+        t: float,
+    ) -> Arrays:
+        """The derivatives in time of the trained parameters and their memories, in numpy and without noise.
+
+        ``rates``: xi(t) by trained parameter. Raises ArgumentError where the rule has no known flow.
+        """
+        if self.learning.is_plain:
+            return {name: -rates[name] * self.widths[name] * gradients[name] for name in self.moving}
+        program = self.learning.flow_program
+        if program is None:
+            raise ArgumentError(
+                f"no flow is known of the learning rule '{self.learning.rule}': only its steps can be made "
+                "(finite_step, simulate)"
+            )
+        scaled = self._scaled(gradients, NUMPY)
+        speed: Arrays = {name: np.zeros(arrays[name].shape) for name in self.moving}
+        for parameter in self.trained:
+            name = parameter.name
+            values = self._values(name, arrays, scaled[name]) | {XI: rates[name], NOW: t}
+            names = {THETA.name: name, **self.memories[name]}
+            for moved, line in program:
+                speed[names[moved]] += evaluate_expression(line, values, NUMPY_FUNCTIONS)
+            if self.learning.decoupled and name in self.decay:
+                speed[name] -= rates[name] * self.decay[name] * arrays[name]
+        return speed
+
+    # ------------------------------------------------------------------ what both read
+
+    def _scaled(self, gradients: Mapping[str, Array], namespace: Namespace) -> Arrays:
+        """g = product of widths * gradient, all of it shortened to the norm ``clip`` in L2(P)."""
+        scaled = {name: width * gradients[name] for name, width in self.widths.items()}
+        clip = self.learning.clip
+        if clip is None or not scaled:
+            return scaled
+        # The mean over populations and the sum over finite axes: the sum over entries, by the widths.
+        square = sum((g * g).sum() / self.widths[name] for name, g in scaled.items())
+        # min(1, clip / norm), which is 1 where the norm is 0.
+        factor = clip / namespace.arrays.maximum(namespace.arrays.sqrt(square), clip)
+        return {name: factor * g for name, g in scaled.items()}
+
+    def _values(self, name: str, arrays: Mapping[str, Array], gradient: Array) -> dict[sp.Symbol, Array]:
+        """What the program reads of one parameter: itself, g with coupled decay, and its memories."""
+        theta = arrays[name]
+        if not self.learning.decoupled and name in self.decay:
+            gradient = gradient + self.decay[name] * theta
+        memories = {sp.Symbol(part): arrays[memory] for part, memory in self.memories[name].items()}
+        return {THETA: theta, GRADIENT: gradient, **memories}
+
+
+def _like(array: Array, value: Array, namespace: Namespace) -> Array:
+    """A value that may be a single number or of another type, as an array like the one it follows."""
+    arrays = namespace.arrays
+    return arrays.broadcast_to(arrays.asarray(value, dtype=array.dtype), array.shape)
+
+
+def width_factor(system: ForwardSystem, parameter: Variable, shape: tuple[int, ...]) -> int:
+    """The product of the widths of the population slots of a parameter, read off its array's shape."""
+    return math.prod(
+        size
+        for axis, size in zip(parameter.axes, shape, strict=True)
+        if system.axis[axis].kind is AxisKind.POPULATION
+    )
