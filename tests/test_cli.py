@@ -386,7 +386,7 @@ def test_a_missing_spec_names_the_shipped_one(capsys, tmp_path, monkeypatch):
     assert main(["show", "my_net"]) == 2
     assert "specs/my_net.toml" in capsys.readouterr().err
     assert main(["show", "my_ent.toml"]) == 2
-    assert "Did you mean 'my_net'" in capsys.readouterr().err
+    assert "Did you mean 'specs/my_net.toml'?" in capsys.readouterr().err
     assert main(["show", "specs"]) == 2
     assert "folder" in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import MfError, SpecError, nearest
+from ..errors import MfError, SpecError
 from ..network.solve_options import ENDS, OPTIONS
 
 # The table and the key of a spec that each flag replaces: flags are edits of the spec, so they are checked
@@ -121,6 +121,8 @@ def _spec_path(text: str) -> Path:
             "no spec was named",
             remedy="Name a .toml file, or - for standard input; `mfderive new NAME` writes one",
         )
+    from ..format.reader import near_spec
+
     path = Path(text)
     if path.is_file():
         return path
@@ -132,23 +134,14 @@ def _spec_path(text: str) -> Path:
             file=text,
             remedy="A spec from a pipe is read with - as SPEC: cat my_network.toml | mfderive show -",
         )
-    shipped = {spec.stem: spec for folder in _spec_folders() for spec in sorted(folder.glob("*.toml"))}
-    if path.stem in shipped:
-        remedy = f"The shipped spec of that name is {shipped[path.stem]}"
-    elif shipped:
-        near = nearest(path.stem, shipped).replace("Allowed:", "Shipped:")
-        remedy = f"{near}. `mfderive new NAME` writes one to start from"
-    else:
-        remedy = "`mfderive new NAME` writes one to start from"
-    raise SpecError("there is no such file", file=text, remedy=remedy)
-
-
-def _spec_folders() -> list[Path]:
-    """Where shipped specs may lie: here, and in the checkout that the package runs from."""
-    here, checkout = Path("specs"), Path(__file__).resolve().parents[2] / "specs"
-    if here.resolve() == checkout:
-        return [here]
-    return [folder for folder in (checkout, here) if folder.is_dir()]
+    try:
+        near = near_spec(path)
+    except OSError as error:
+        raise SpecError(f"the file cannot be read: {error.strerror}", file=text) from None
+    end = "" if near.endswith("?") else "."
+    raise SpecError(
+        "there is no such file", file=text, remedy=f"{near}{end} `mfderive new NAME` writes one to start from"
+    )
 
 
 def load_network(arguments: argparse.Namespace) -> Any:

@@ -7,12 +7,14 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.parser import Names
 from ..errors import nearest_word, shown
+from ..errors.quoting import listed
 from ..network.names import split_name
 from ..network.network import DataSpec, InnerLoss, Loss, Network
 from ..network.place import Place, spec_name
@@ -31,6 +33,8 @@ from .outline import outline
 from .training_table import read_training
 
 MAX_BYTES = 1_000_000
+ENDING = ".toml"
+SHIPPED = Path(__file__).resolve().parents[2] / "specs"  # of the checkout that the package runs from
 _MAX_NESTING = 30
 _MOST_BITS = 4000  # of a whole number; Python does not even print much longer ones
 Document = Mapping[str, Any]
@@ -101,7 +105,7 @@ def _content(path: Path, file: str) -> bytes:
     place = Place(file)
     try:
         if not path.exists():
-            raise place.error("there is no such file", remedy="Give the path of a spec (.toml)")
+            raise place.error("there is no such file", remedy=near_spec(path))
         if not path.is_file():
             what = "a folder" if path.is_dir() else "a pipe or a device"
             raise place.error(f"this is {what}, not a file", remedy="Give the path of a spec (.toml)")
@@ -109,6 +113,25 @@ def _content(path: Path, file: str) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise place.error(f"the file cannot be read: {error.strerror}") from None
+
+
+def near_spec(path: Path) -> str:
+    """What to do about a spec that is not there: one of that name or a similar one, or those there are.
+
+    Looked at are the folder that was named, ``specs`` in the current one, and the shipped specs.
+    """
+    named = path.stem if path.suffix == ENDING else path.name
+    folders = [path.parent, Path("specs"), SHIPPED]
+    beside = [sorted(folder.glob(f"*{ENDING}")) for folder in folders]
+    every = {spec.stem: spec for specs in reversed(beside) for spec in specs}
+    near = get_close_matches(named, every, n=1)
+    found = every.get(named) or (every[near[0]] if near else None)
+    if found is not None:
+        return f"Did you mean '{found}'?"
+    if not path.parent.is_dir():
+        return f"There is no folder '{path.parent}' either"
+    here = f"; specs there: {listed([spec.name for spec in beside[0]], 12)}" if beside[0] else ""
+    return f"Give the path of a spec ({ENDING}){here}"
 
 
 def _toml(content: bytes, place: Place) -> dict[str, Any]:

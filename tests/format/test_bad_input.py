@@ -594,6 +594,29 @@ def test_missing_files(tmp_path: Path) -> None:
         read("a" * 5000)
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("specs/net", r"^specs/net: there is no such file\. Did you mean 'specs/net\.toml'\?$"),
+        ("specs/nte.toml", r"Did you mean 'specs/net\.toml'\?$"),
+        ("specs/nte", r"Did you mean 'specs/net\.toml'\?$"),
+        ("specs/v1.5", r"Did you mean 'specs/v1\.5\.toml'\?$"),
+        ("net", r"^net: there is no such file\. Did you mean 'specs/net\.toml'\?$"),
+        ("two_layer", r"Did you mean '/.*/specs/two_layer\.toml'\?$"),
+        ("spec/zzz", r"There is no folder 'spec' either$"),
+        ("specs/zzz", r"Give the path of a spec \(\.toml\); specs there: net\.toml, v1\.5\.toml$"),
+        ("zzz", r"Give the path of a spec \(\.toml\)$"),
+    ],
+)
+def test_a_spec_that_is_not_there_is_answered_with_one_that_is(tmp_path, monkeypatch, asked, says) -> None:
+    (tmp_path / "specs").mkdir()
+    for name in ("net.toml", "v1.5.toml"):
+        (tmp_path / "specs" / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError, match=says):
+        read(asked)
+
+
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
     path.write_text("format = 1\n", encoding="utf-8-sig")
