@@ -1,6 +1,6 @@
 """Attention over positions
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -51,7 +51,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Attention over positions"
 DIGEST = "85e5b11c3d0358fcfed8396997aeeb567c9793ffae0a27c251b72761d6fd7385"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "e.gain": ("e",),
     "e.shift": ("e",),
@@ -66,6 +66,8 @@ PARAMETERS = {
     "output.weight.e": ("outputs", "e", "e.positions"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("e", "a", "f")
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -191,15 +193,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -211,7 +221,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -221,7 +231,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -1008,8 +1018,8 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise_4(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["f.out"], f["output.weight.f"].T, 1.0, nodes.weighting(("f",)), add=True)
-    matrix_product(f["yhat"], matrix(f["e.out"], 1), matrix(f["output.weight.e"], 1).T, 0.2, nodes.weighting(("e", "e.positions")), add=True)
+    matrix_product(f["yhat"], f["f.out"], f["output.weight.f"].T, 1.0, nodes.weighting(("f",)), keep=1.0)
+    matrix_product(f["yhat"], matrix(f["e.out"], 1), matrix(f["output.weight.e"], 1).T, 0.2, nodes.weighting(("e", "e.positions")), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -1088,59 +1098,68 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_sqrt_3(f["adj e"], f["e.out"], f["adj e.out"], f["e"], f["e.mean2"], f["e.mean1"], f["adj e.mean2"], f["adj e.mean1"], f["e.gain"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     updates = []
     speeds = {}
     # d e.gain(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
     #     e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*(1/sqrt(0.1 + e.mean2(data, e))) ] ]
-    speed = speeds["e.gain"] = make("speed e.gain", (n["e"],)) if add else out["e.gain"]
+    speed = speeds["e.gain"] = make("speed e.gain", (n["e"],)) if keep["e.gain"] else out["e.gain"]
     reduce_sqrt(speed, f["e"], f["e.out"], f["adj e.out"], f["e.mean1"], f["e.mean2"], p["data"])
     # d e.shift(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
     #     e.positions)**2) ] ]
-    speed = speeds["e.shift"] = make("speed e.shift", (n["e"],)) if add else out["e.shift"]
+    speed = speeds["e.shift"] = make("speed e.shift", (n["e"],)) if keep["e.shift"] else out["e.shift"]
     reduce_9(speed, f["e.out"], f["adj e.out"], p["data"])
     # d f.bias(f) = Mean_{data}[ -adj f(data, f) ]
-    speed = speeds["f.bias"] = make("speed f.bias", (n["f"],)) if add else out["f.bias"]
+    speed = speeds["f.bias"] = make("speed f.bias", (n["f"],)) if keep["f.bias"] else out["f.bias"]
     speed.fill(0.0)
     reduce_10(speed, f["adj f"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_10(speed, f["adj yhat"], p["data"])
     # d e.weight(e, channels, e.taps) = Mean_{data}[ Sum_{e.positions}[ -x(data, channels, e.positions +
     #     e.taps - 1)*adj e(data, e, e.positions) ] ]
-    if not add:
-        out["e.weight"].fill(0.0)
+    rescale(out["e.weight"], keep["e.weight"])
     updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], -scale["e.weight"], *nodes.weighting(("e.positions",))))
     # d a.weight.e(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a(data, a, a.positions)*e.out(data, e,
     #     a.positions + a.taps) ] ]
-    if not add:
-        out["a.weight.e"].fill(0.0)
+    rescale(out["a.weight.e"], keep["a.weight.e"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e"], f["adj a"], -scale["a.weight.e"], *nodes.weighting(("a.positions",))))
     # d a.weight.e.g(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*e.out(data, e, a.positions + a.taps) ] ]
-    if not add:
-        out["a.weight.e.g"].fill(0.0)
+    rescale(out["a.weight.e.g"], keep["a.weight.e.g"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e.g"], f["adj a.g"], -scale["a.weight.e.g"], *nodes.weighting(("a.positions",))))
     # d a.weight.x(a, channels, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*x(data, channels, a.positions + a.taps) ] ]
-    if not add:
-        out["a.weight.x"].fill(0.0)
+    rescale(out["a.weight.x"], keep["a.weight.x"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
     # d f.weight(f, a) = Mean_{data}[ -pooled(data, a)*adj f(data, f) ]
-    matrix_product(out["f.weight"], f["adj f"].T, f["pooled"], -scale["f.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["f.weight"], f["adj f"].T, f["pooled"], -scale["f.weight"], nodes.weighting(("data",)), keep=keep["f.weight"])
     # d output.weight.f(outputs, f) = Mean_{data}[ -f.out(data, f)*adj yhat(data, outputs) ]
-    matrix_product(out["output.weight.f"], f["adj yhat"].T, f["f.out"], -scale["output.weight.f"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight.f"], f["adj yhat"].T, f["f.out"], -scale["output.weight.f"], nodes.weighting(("data",)), keep=keep["output.weight.f"])
     # d output.weight.e(outputs, e, e.positions) = Mean_{data}[ (-0.2)*e.out(data, e, e.positions)*adj
     #     yhat(data, outputs) ]
-    matrix_product(matrix(out["output.weight.e"], 1), f["adj yhat"].T, matrix(f["e.out"], 1), -0.2 * scale["output.weight.e"], nodes.weighting(("data",)), add=add)
+    matrix_product(matrix(out["output.weight.e"], 1), f["adj yhat"].T, matrix(f["e.out"], 1), -0.2 * scale["output.weight.e"], nodes.weighting(("data",)), keep=keep["output.weight.e"])
     together(updates, nodes, make)
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -1219,10 +1238,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -1231,6 +1251,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -1309,7 +1330,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -1359,7 +1382,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -1432,16 +1455,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -1453,11 +1478,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -1468,21 +1496,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -1492,12 +1522,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

@@ -1,6 +1,6 @@
 """Tied autoencoder
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Tied autoencoder"
 DIGEST = "441c5bcaefa8cf4dc65a25575f424af23c3fd0d3359fbcb9ebae216b24c48866"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "h1.bias": ("h1",),
     "W1": ("h1", "inputs"),
@@ -57,6 +57,8 @@ PARAMETERS = {
     "output.bias": ("outputs",),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("h1", "h2")
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -148,15 +150,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -168,7 +178,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -178,7 +188,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -318,7 +328,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     # yhat(data, outputs) = Mean_{h1}[ r1.out(data, h1)*W1(h1, outputs) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["r1.out"], f["W1"], 1.0, nodes.weighting(("h1",)), add=True)
+    matrix_product(f["yhat"], f["r1.out"], f["W1"], 1.0, nodes.weighting(("h1",)), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -355,38 +365,51 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_3(f["adj h1"], f["h1.out"], f["adj h1.out"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d h1.bias(h1) = Mean_{data}[ -adj h1(data, h1) ]
-    speed = speeds["h1.bias"] = make("speed h1.bias", (n["h1"],)) if add else out["h1.bias"]
+    speed = speeds["h1.bias"] = make("speed h1.bias", (n["h1"],)) if keep["h1.bias"] else out["h1.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj h1"], p["data"])
     # d h2.b(h2) = Mean_{data}[ -adj h2(data, h2) ]
-    speed = speeds["h2.b"] = make("speed h2.b", (n["h2"],)) if add else out["h2.b"]
+    speed = speeds["h2.b"] = make("speed h2.b", (n["h2"],)) if keep["h2.b"] else out["h2.b"]
     speed.fill(0.0)
     reduce_2(speed, f["adj h2"], p["data"])
     # d r1.bias(h1) = Mean_{data}[ -adj r1(data, h1) ]
-    speed = speeds["r1.bias"] = make("speed r1.bias", (n["h1"],)) if add else out["r1.bias"]
+    speed = speeds["r1.bias"] = make("speed r1.bias", (n["h1"],)) if keep["r1.bias"] else out["r1.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj r1"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj yhat"], p["data"])
     # d W1(h1, inputs) = Mean_{data}[ -r1.out(data, h1)*adj yhat(data, inputs) ] + Mean_{data}[ -adj h1(data,
     #     h1)*x(data, inputs) ]
-    matrix_product(out["W1"], f["r1.out"].T, f["adj yhat"], -scale["W1"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["W1"], f["adj h1"].T, f["x"], -scale["W1"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["W1"], f["r1.out"].T, f["adj yhat"], -scale["W1"], nodes.weighting(("data",)), keep=keep["W1"])
+    matrix_product(out["W1"], f["adj h1"].T, f["x"], -scale["W1"], nodes.weighting(("data",)), keep=1.0)
     # d W2(h2, h1) = Mean_{data}[ -adj r1(data, h1)*h2.out(data, h2) ] + Mean_{data}[ -h1.out(data, h1)*adj
     #     h2(data, h2) ]
-    matrix_product(out["W2"], f["h2.out"].T, f["adj r1"], -scale["W2"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["W2"], f["adj h2"].T, f["h1.out"], -scale["W2"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["W2"], f["h2.out"].T, f["adj r1"], -scale["W2"], nodes.weighting(("data",)), keep=keep["W2"])
+    matrix_product(out["W2"], f["adj h2"].T, f["h1.out"], -scale["W2"], nodes.weighting(("data",)), keep=1.0)
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -450,10 +473,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -462,6 +486,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -540,7 +565,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -590,7 +617,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -663,16 +690,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -684,11 +713,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -699,21 +731,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -723,12 +757,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

@@ -1,6 +1,6 @@
 """Bilinear layer
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Bilinear layer"
 DIGEST = "bd5e1df679f1b64d4ab85feba15887e4b6d4add1cbd4932d390abed1f0e7d036"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "left.bias": ("left",),
     "left.weight": ("left", "inputs"),
@@ -61,6 +61,8 @@ PARAMETERS = {
     "output.weight.right": ("outputs", "right"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("left", "right", "b")
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -158,15 +160,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -178,7 +188,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -188,7 +198,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -358,7 +368,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     inputs)*x(data, inputs) ]
     f["b"] = make("b", (n["data"], n["b"]))
     matrix_product(f["b"], f["left.out"], f["b.weight.left"].T, 1.0, nodes.weighting(("left",)))
-    matrix_product(f["b"], f["x"], f["b.weight.x"].T, 1.0, nodes.weighting(("inputs",)), add=True)
+    matrix_product(f["b"], f["x"], f["b.weight.x"].T, 1.0, nodes.weighting(("inputs",)), keep=1.0)
     # b.g(data, b) = Mean_{right}[ b.weight.right(b, right)*right.out(data, right) ]
     f["b.g"] = make("b.g", (n["data"], n["b"]))
     matrix_product(f["b.g"], f["right.out"], f["b.weight.right"].T, 1.0, nodes.weighting(("right",)))
@@ -369,8 +379,8 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     right.out(data, right)*output.weight.right(outputs, right) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["b.out"], f["output.weight.b"].T, 1.0, nodes.weighting(("b",)), add=True)
-    matrix_product(f["yhat"], f["right.out"], f["output.weight.right"].T, 1.0, nodes.weighting(("right",)), add=True)
+    matrix_product(f["yhat"], f["b.out"], f["output.weight.b"].T, 1.0, nodes.weighting(("b",)), keep=1.0)
+    matrix_product(f["yhat"], f["right.out"], f["output.weight.right"].T, 1.0, nodes.weighting(("right",)), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -400,7 +410,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     ] + Mean_{b}[ b.weight.right(b, right)*adj b.g(data, b) ]
     f["adj right.out"] = make("adj right.out", (n["data"], n["right"]))
     matrix_product(f["adj right.out"], f["adj yhat"], f["output.weight.right"], 1.0, nodes.weighting(("outputs",)))
-    matrix_product(f["adj right.out"], f["adj b.g"], f["b.weight.right"], 1.0, nodes.weighting(("b",)), add=True)
+    matrix_product(f["adj right.out"], f["adj b.g"], f["b.weight.right"], 1.0, nodes.weighting(("b",)), keep=1.0)
     # adj right(data, right) = adj right.out(data, right)*(1 - right.out(data, right)**2)
     f["adj right"] = make("adj right", (n["data"], n["right"]))
     pointwise_4(f["adj right"], f["right.out"], f["adj right.out"])
@@ -412,40 +422,53 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_4(f["adj left"], f["left.out"], f["adj left.out"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d left.bias(left) = Mean_{data}[ -adj left(data, left) ]
-    speed = speeds["left.bias"] = make("speed left.bias", (n["left"],)) if add else out["left.bias"]
+    speed = speeds["left.bias"] = make("speed left.bias", (n["left"],)) if keep["left.bias"] else out["left.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj left"], p["data"])
     # d right.bias(right) = Mean_{data}[ -adj right(data, right) ]
-    speed = speeds["right.bias"] = make("speed right.bias", (n["right"],)) if add else out["right.bias"]
+    speed = speeds["right.bias"] = make("speed right.bias", (n["right"],)) if keep["right.bias"] else out["right.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj right"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj yhat"], p["data"])
     # d left.weight(left, inputs) = Mean_{data}[ -x(data, inputs)*adj left(data, left) ]
-    matrix_product(out["left.weight"], f["adj left"].T, f["x"], -scale["left.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["left.weight"], f["adj left"].T, f["x"], -scale["left.weight"], nodes.weighting(("data",)), keep=keep["left.weight"])
     # d right.weight(right, inputs) = Mean_{data}[ -x(data, inputs)*adj right(data, right) ]
-    matrix_product(out["right.weight"], f["adj right"].T, f["x"], -scale["right.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["right.weight"], f["adj right"].T, f["x"], -scale["right.weight"], nodes.weighting(("data",)), keep=keep["right.weight"])
     # d b.weight.left(b, left) = Mean_{data}[ -adj b(data, b)*left.out(data, left) ]
-    matrix_product(out["b.weight.left"], f["adj b"].T, f["left.out"], -scale["b.weight.left"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["b.weight.left"], f["adj b"].T, f["left.out"], -scale["b.weight.left"], nodes.weighting(("data",)), keep=keep["b.weight.left"])
     # d b.weight.right(b, right) = Mean_{data}[ -adj b.g(data, b)*right.out(data, right) ]
-    matrix_product(out["b.weight.right"], f["adj b.g"].T, f["right.out"], -scale["b.weight.right"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["b.weight.right"], f["adj b.g"].T, f["right.out"], -scale["b.weight.right"], nodes.weighting(("data",)), keep=keep["b.weight.right"])
     # d b.weight.x(b, inputs) = Mean_{data}[ -adj b(data, b)*x(data, inputs) ]
-    matrix_product(out["b.weight.x"], f["adj b"].T, f["x"], -scale["b.weight.x"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["b.weight.x"], f["adj b"].T, f["x"], -scale["b.weight.x"], nodes.weighting(("data",)), keep=keep["b.weight.x"])
     # d output.weight.b(outputs, b) = Mean_{data}[ -b.out(data, b)*adj yhat(data, outputs) ]
-    matrix_product(out["output.weight.b"], f["adj yhat"].T, f["b.out"], -scale["output.weight.b"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight.b"], f["adj yhat"].T, f["b.out"], -scale["output.weight.b"], nodes.weighting(("data",)), keep=keep["output.weight.b"])
     # d output.weight.right(outputs, right) = Mean_{data}[ -adj yhat(data, outputs)*right.out(data, right) ]
-    matrix_product(out["output.weight.right"], f["adj yhat"].T, f["right.out"], -scale["output.weight.right"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight.right"], f["adj yhat"].T, f["right.out"], -scale["output.weight.right"], nodes.weighting(("data",)), keep=keep["output.weight.right"])
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -521,10 +544,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -533,6 +557,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -611,7 +636,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -661,7 +688,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -734,16 +761,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -755,11 +784,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -770,21 +802,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -794,12 +828,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

@@ -1,6 +1,6 @@
 """Convolutional network on handwritten digits
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -51,7 +51,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Convolutional network on handwritten digits"
 DIGEST = "0070ded05cef21be5abc85a307e76e00f6ac1756799f1f762bac14caccb2a670"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "c1.bias": ("c1",),
     "c1.weight": ("c1", "channels", "c1.taps1", "c1.taps2"),
@@ -61,6 +61,8 @@ PARAMETERS = {
     "output.weight": ("outputs", "c2", "p2.positions1", "p2.positions2"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("c1", "c2")
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -181,15 +183,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -201,7 +211,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -211,7 +221,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -820,7 +830,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     p2.positions2)*output.weight(outputs, c2, p2.positions1, p2.positions2) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise_2(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], matrix(f["p2"], 1), matrix(f["output.weight"], 1).T, 1.0, nodes.weighting(("c2", "p2.positions1", "p2.positions2")), add=True)
+    matrix_product(f["yhat"], matrix(f["p2"], 1), matrix(f["output.weight"], 1).T, 1.0, nodes.weighting(("c2", "p2.positions1", "p2.positions2")), keep=1.0)
     # loss.select(data, outputs) = first maximum over the last 1 indices of yhat(data, outputs)
     f["loss.select"] = make("loss.select", (n["data"], n["outputs"]))
     pointwise_3(f["loss.select"], f["yhat"])
@@ -884,43 +894,54 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_step(f["adj c1"], f["c1"], f["adj c1.out"], f["c1.bias"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     updates = []
     speeds = {}
     # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj c1(data, c1, c1.positions1,
     #     c1.positions2) ] ]
-    speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],)) if add else out["c1.bias"]
+    speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],)) if keep["c1.bias"] else out["c1.bias"]
     reduce_6(speed, f["adj c1"], p["data"])
     # d c2.bias(c2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[ -adj c2(data, c2, c2.positions1,
     #     c2.positions2) ] ]
-    speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],)) if add else out["c2.bias"]
+    speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],)) if keep["c2.bias"] else out["c2.bias"]
     reduce_6(speed, f["adj c2"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_7(speed, f["adj yhat"], p["data"])
     # d c1.weight(c1, channels, c1.taps1, c1.taps2) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj
     #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, c1.positions1 + c1.taps1 - 1,
     #     c1.positions2 + c1.taps2 - 1) ] ]
-    if not add:
-        out["c1.weight"].fill(0.0)
+    rescale(out["c1.weight"], keep["c1.weight"])
     updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
     # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
     #     (-0.1111111111111111)*p1(data, c1, c2.positions1 + c2.taps1 - 1, c2.positions2 + c2.taps2 - 1)*adj
     #     c2(data, c2, c2.positions1, c2.positions2) ] ]
-    if not add:
-        out["c2.weight"].fill(0.0)
+    rescale(out["c2.weight"], keep["c2.weight"])
     updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), p["data"], f["p1"], out["c2.weight"], f["adj c2"], -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2"))))
     # d output.weight(outputs, c2, p2.positions1, p2.positions2) = Mean_{data}[ -p2(data, c2, p2.positions1,
     #     p2.positions2)*adj yhat(data, outputs) ]
-    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p2"], 1), -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p2"], 1), -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
     together(updates, nodes, make)
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -984,10 +1005,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -996,6 +1018,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -1074,7 +1097,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -1124,7 +1149,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -1197,16 +1222,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -1218,11 +1245,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -1233,21 +1263,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -1257,12 +1289,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

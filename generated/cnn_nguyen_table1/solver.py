@@ -1,6 +1,6 @@
 """Eight-layer convolutional network (paper, Table 1)
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -51,7 +51,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Eight-layer convolutional network (paper, Table 1)"
 DIGEST = "15d2af8343d976eda65e0aa9dfc99fbdcd9b8500e2f51748cb04eb814a855e73"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "c1.bias": ("c1",),
     "c1.weight": ("c1", "channels", "c1.taps1", "c1.taps2"),
@@ -71,6 +71,8 @@ PARAMETERS = {
     "output.weight": ("outputs", "c7", "p7.positions1", "p7.positions2"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7")
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -262,15 +264,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -282,7 +292,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -292,7 +302,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -959,7 +969,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     p7.positions2)*output.weight(outputs, c7, p7.positions1, p7.positions2) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], matrix(f["p7"], 1), matrix(f["output.weight"], 1).T, 0.25, nodes.weighting(("c7", "p7.positions1", "p7.positions2")), add=True)
+    matrix_product(f["yhat"], matrix(f["p7"], 1), matrix(f["output.weight"], 1).T, 0.25, nodes.weighting(("c7", "p7.positions1", "p7.positions2")), keep=1.0)
     # loss.select(data, outputs) = first maximum over the last 1 indices of yhat(data, outputs)
     f["loss.select"] = make("loss.select", (n["data"], n["outputs"]))
     pointwise_2(f["loss.select"], f["yhat"])
@@ -1073,93 +1083,99 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_step(f["adj c1"], f["c1"], f["adj c1.out"], f["c1.bias"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     updates = []
     speeds = {}
     # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj c1(data, c1, c1.positions1,
     #     c1.positions2) ] ]
-    speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],)) if add else out["c1.bias"]
+    speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],)) if keep["c1.bias"] else out["c1.bias"]
     reduce_4(speed, f["adj c1"], p["data"])
     # d c2.bias(c2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[ -adj c2(data, c2, c2.positions1,
     #     c2.positions2) ] ]
-    speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],)) if add else out["c2.bias"]
+    speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],)) if keep["c2.bias"] else out["c2.bias"]
     reduce_4(speed, f["adj c2"], p["data"])
     # d c3.bias(c3) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[ -adj c3(data, c3, c3.positions1,
     #     c3.positions2) ] ]
-    speed = speeds["c3.bias"] = make("speed c3.bias", (n["c3"],)) if add else out["c3.bias"]
+    speed = speeds["c3.bias"] = make("speed c3.bias", (n["c3"],)) if keep["c3.bias"] else out["c3.bias"]
     reduce_4(speed, f["adj c3"], p["data"])
     # d c4.bias(c4) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[ -adj c4(data, c4, c4.positions1,
     #     c4.positions2) ] ]
-    speed = speeds["c4.bias"] = make("speed c4.bias", (n["c4"],)) if add else out["c4.bias"]
+    speed = speeds["c4.bias"] = make("speed c4.bias", (n["c4"],)) if keep["c4.bias"] else out["c4.bias"]
     reduce_4(speed, f["adj c4"], p["data"])
     # d c5.bias(c5) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[ -adj c5(data, c5, c5.positions1,
     #     c5.positions2) ] ]
-    speed = speeds["c5.bias"] = make("speed c5.bias", (n["c5"],)) if add else out["c5.bias"]
+    speed = speeds["c5.bias"] = make("speed c5.bias", (n["c5"],)) if keep["c5.bias"] else out["c5.bias"]
     reduce_4(speed, f["adj c5"], p["data"])
     # d c6.bias(c6) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[ -adj c6(data, c6, c6.positions1,
     #     c6.positions2) ] ]
-    speed = speeds["c6.bias"] = make("speed c6.bias", (n["c6"],)) if add else out["c6.bias"]
+    speed = speeds["c6.bias"] = make("speed c6.bias", (n["c6"],)) if keep["c6.bias"] else out["c6.bias"]
     reduce_4(speed, f["adj c6"], p["data"])
     # d c7.bias(c7) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[ -adj c7(data, c7, c7.positions1,
     #     c7.positions2) ] ]
-    speed = speeds["c7.bias"] = make("speed c7.bias", (n["c7"],)) if add else out["c7.bias"]
+    speed = speeds["c7.bias"] = make("speed c7.bias", (n["c7"],)) if keep["c7.bias"] else out["c7.bias"]
     reduce_4(speed, f["adj c7"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_5(speed, f["adj yhat"], p["data"])
     # d c1.weight(c1, channels, c1.taps1, c1.taps2) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj
     #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, 2*c1.positions1 + c1.taps1,
     #     2*c1.positions2 + c1.taps2) ] ]
-    if not add:
-        out["c1.weight"].fill(0.0)
+    rescale(out["c1.weight"], keep["c1.weight"])
     updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
     # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
     #     (-0.1111111111111111)*c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2)*adj
     #     c2(data, c2, c2.positions1, c2.positions2) ] ]
-    if not add:
-        out["c2.weight"].fill(0.0)
+    rescale(out["c2.weight"], keep["c2.weight"])
     updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), p["data"], f["c1.out"], out["c2.weight"], f["adj c2"], -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2"))))
     # d c3.weight(c3, c2, c3.taps1, c3.taps2) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[
     #     (-0.1111111111111111)*c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 -
     #     1)*adj c3(data, c3, c3.positions1, c3.positions2) ] ]
-    if not add:
-        out["c3.weight"].fill(0.0)
+    rescale(out["c3.weight"], keep["c3.weight"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"])),), p["data"], f["c2.out"], out["c3.weight"], f["adj c3"], -0.1111111111111111 * scale["c3.weight"], *nodes.weighting(("c3.positions1", "c3.positions2"))))
     # d c4.weight(c4, c3, c4.taps1, c4.taps2) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[
     #     (-0.1111111111111111)*c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 -
     #     1)*adj c4(data, c4, c4.positions1, c4.positions2) ] ]
-    if not add:
-        out["c4.weight"].fill(0.0)
+    rescale(out["c4.weight"], keep["c4.weight"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"])),), p["data"], f["c3.out"], out["c4.weight"], f["adj c4"], -0.1111111111111111 * scale["c4.weight"], *nodes.weighting(("c4.positions1", "c4.positions2"))))
     # d c5.weight(c5, c4, c5.taps1, c5.taps2) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[
     #     (-0.1111111111111111)*c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 -
     #     1)*adj c5(data, c5, c5.positions1, c5.positions2) ] ]
-    if not add:
-        out["c5.weight"].fill(0.0)
+    rescale(out["c5.weight"], keep["c5.weight"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"])),), p["data"], f["c4.out"], out["c5.weight"], f["adj c5"], -0.1111111111111111 * scale["c5.weight"], *nodes.weighting(("c5.positions1", "c5.positions2"))))
     # d c6.weight(c6, c5, c6.taps1, c6.taps2) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[
     #     (-0.1111111111111111)*p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1)*adj
     #     c6(data, c6, c6.positions1, c6.positions2) ] ]
-    if not add:
-        out["c6.weight"].fill(0.0)
+    rescale(out["c6.weight"], keep["c6.weight"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"])),), p["data"], f["p5"], out["c6.weight"], f["adj c6"], -0.1111111111111111 * scale["c6.weight"], *nodes.weighting(("c6.positions1", "c6.positions2"))))
     # d c7.weight(c7, c6, c7.taps1, c7.taps2) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[
     #     (-0.1111111111111111)*c6.out(data, c6, c7.positions1 + c7.taps1 - 1, c7.positions2 + c7.taps2 -
     #     1)*adj c7(data, c7, c7.positions1, c7.positions2) ] ]
-    if not add:
-        out["c7.weight"].fill(0.0)
+    rescale(out["c7.weight"], keep["c7.weight"])
     updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"])),), p["data"], f["c6.out"], out["c7.weight"], f["adj c7"], -0.1111111111111111 * scale["c7.weight"], *nodes.weighting(("c7.positions1", "c7.positions2"))))
     # d output.weight(outputs, c7, p7.positions1, p7.positions2) = Mean_{data}[ (-0.25)*p7(data, c7,
     #     p7.positions1, p7.positions2)*adj yhat(data, outputs) ]
-    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p7"], 1), -0.25 * scale["output.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p7"], 1), -0.25 * scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
     together(updates, nodes, make)
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -1253,10 +1269,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -1265,6 +1282,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -1343,7 +1361,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -1393,7 +1413,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -1466,16 +1486,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -1487,11 +1509,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -1502,21 +1527,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -1526,12 +1553,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

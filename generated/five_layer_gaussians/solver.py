@@ -1,6 +1,6 @@
 """Five-layer ReLU network on isotropic Gaussians
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Five-layer ReLU network on isotropic Gaussians"
 DIGEST = "4c7b20aff15b2daa164c47a2ca443abe3662cd19eaee843f6ff9ef96da921581"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "h1.bias": ("h1",),
     "h1.weight": ("h1", "inputs"),
@@ -61,6 +61,8 @@ PARAMETERS = {
     "output.weight": ("outputs", "h4"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("h1", "h2", "h3", "h4")
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -163,15 +165,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -183,7 +193,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -193,7 +203,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -351,7 +361,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     # yhat(data, outputs) = Mean_{h4}[ h4.out(data, h4)*output.weight(outputs, h4) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["h4.out"], f["output.weight"].T, 1.0, nodes.weighting(("h4",)), add=True)
+    matrix_product(f["yhat"], f["h4.out"], f["output.weight"].T, 1.0, nodes.weighting(("h4",)), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -394,44 +404,57 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_step(f["adj h1"], f["h1"], f["adj h1.out"], f["h1.bias"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d h1.bias(h1) = Mean_{data}[ -adj h1(data, h1) ]
-    speed = speeds["h1.bias"] = make("speed h1.bias", (n["h1"],)) if add else out["h1.bias"]
+    speed = speeds["h1.bias"] = make("speed h1.bias", (n["h1"],)) if keep["h1.bias"] else out["h1.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj h1"], p["data"])
     # d h2.bias(h2) = Mean_{data}[ -adj h2(data, h2) ]
-    speed = speeds["h2.bias"] = make("speed h2.bias", (n["h2"],)) if add else out["h2.bias"]
+    speed = speeds["h2.bias"] = make("speed h2.bias", (n["h2"],)) if keep["h2.bias"] else out["h2.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj h2"], p["data"])
     # d h3.bias(h3) = Mean_{data}[ -adj h3(data, h3) ]
-    speed = speeds["h3.bias"] = make("speed h3.bias", (n["h3"],)) if add else out["h3.bias"]
+    speed = speeds["h3.bias"] = make("speed h3.bias", (n["h3"],)) if keep["h3.bias"] else out["h3.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj h3"], p["data"])
     # d h4.bias(h4) = Mean_{data}[ -adj h4(data, h4) ]
-    speed = speeds["h4.bias"] = make("speed h4.bias", (n["h4"],)) if add else out["h4.bias"]
+    speed = speeds["h4.bias"] = make("speed h4.bias", (n["h4"],)) if keep["h4.bias"] else out["h4.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj h4"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj yhat"], p["data"])
     # d h1.weight(h1, inputs) = Mean_{data}[ -adj h1(data, h1)*x(data, inputs) ]
-    matrix_product(out["h1.weight"], f["adj h1"].T, f["x"], -scale["h1.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["h1.weight"], f["adj h1"].T, f["x"], -scale["h1.weight"], nodes.weighting(("data",)), keep=keep["h1.weight"])
     # d h2.weight(h2, h1) = Mean_{data}[ -h1.out(data, h1)*adj h2(data, h2) ]
-    matrix_product(out["h2.weight"], f["adj h2"].T, f["h1.out"], -scale["h2.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["h2.weight"], f["adj h2"].T, f["h1.out"], -scale["h2.weight"], nodes.weighting(("data",)), keep=keep["h2.weight"])
     # d h3.weight(h3, h2) = Mean_{data}[ -h2.out(data, h2)*adj h3(data, h3) ]
-    matrix_product(out["h3.weight"], f["adj h3"].T, f["h2.out"], -scale["h3.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["h3.weight"], f["adj h3"].T, f["h2.out"], -scale["h3.weight"], nodes.weighting(("data",)), keep=keep["h3.weight"])
     # d h4.weight(h4, h3) = Mean_{data}[ -h3.out(data, h3)*adj h4(data, h4) ]
-    matrix_product(out["h4.weight"], f["adj h4"].T, f["h3.out"], -scale["h4.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["h4.weight"], f["adj h4"].T, f["h3.out"], -scale["h4.weight"], nodes.weighting(("data",)), keep=keep["h4.weight"])
     # d output.weight(outputs, h4) = Mean_{data}[ -h4.out(data, h4)*adj yhat(data, outputs) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["h4.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["h4.out"], -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -507,10 +530,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -519,6 +543,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -597,7 +622,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -647,7 +674,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -720,16 +747,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -741,11 +770,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -756,21 +788,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -780,12 +814,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

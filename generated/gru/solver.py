@@ -1,6 +1,6 @@
 """GRU on sequences
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "GRU on sequences"
 DIGEST = "a1eb5241a4316a1e44d756e93a224a1e987b1a99105872b4a661cff8de7db06c"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "s.b_r": ("s",),
     "s.b_z": ("s",),
@@ -62,6 +62,8 @@ PARAMETERS = {
     "output.weight": ("outputs", "s"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("s",)
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -198,15 +200,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -218,7 +228,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -228,7 +238,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -545,14 +555,14 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_3(temporary_1, f["x"])
     matrix_product(f["s.step2.r"], temporary_1, f["s.weight.x.r"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["s.step2.r"], f["s.step1.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["s.step2.r"], f["s.step1.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
     # s.step2.z(data, s) = Sum_{inputs}[ x(data, 1, inputs)*s.weight.x.z(s, inputs) ] + Mean_{s'}[
     #     s.step1.out(data, s')*s.weight.s.z(s, s') ]
     f["s.step2.z"] = make("s.step2.z", (n["data"], n["s"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_3(temporary_1, f["x"])
     matrix_product(f["s.step2.z"], temporary_1, f["s.weight.x.z"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["s.step2.z"], f["s.step1.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["s.step2.z"], f["s.step1.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
     # s.step2.n(data, s) = Sum_{inputs}[ x(data, 1, inputs)*s.weight.x.n(s, inputs) ]
     f["s.step2.n"] = make("s.step2.n", (n["data"], n["s"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
@@ -575,14 +585,14 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_4(temporary_1, f["x"])
     matrix_product(f["s.step3.r"], temporary_1, f["s.weight.x.r"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["s.step3.r"], f["s.step2.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["s.step3.r"], f["s.step2.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
     # s.step3.z(data, s) = Sum_{inputs}[ x(data, 2, inputs)*s.weight.x.z(s, inputs) ] + Mean_{s'}[
     #     s.step2.out(data, s')*s.weight.s.z(s, s') ]
     f["s.step3.z"] = make("s.step3.z", (n["data"], n["s"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_4(temporary_1, f["x"])
     matrix_product(f["s.step3.z"], temporary_1, f["s.weight.x.z"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["s.step3.z"], f["s.step2.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["s.step3.z"], f["s.step2.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
     # s.step3.n(data, s) = Sum_{inputs}[ x(data, 2, inputs)*s.weight.x.n(s, inputs) ]
     f["s.step3.n"] = make("s.step3.n", (n["data"], n["s"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
@@ -605,14 +615,14 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
     matrix_product(f["s.step4.r"], temporary_1, f["s.weight.x.r"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["s.step4.r"], f["s.step3.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["s.step4.r"], f["s.step3.out"], f["s.weight.s.r"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
     # s.step4.z(data, s) = Sum_{inputs}[ x(data, 3, inputs)*s.weight.x.z(s, inputs) ] + Mean_{s'}[
     #     s.step3.out(data, s')*s.weight.s.z(s, s') ]
     f["s.step4.z"] = make("s.step4.z", (n["data"], n["s"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
     matrix_product(f["s.step4.z"], temporary_1, f["s.weight.x.z"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["s.step4.z"], f["s.step3.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["s.step4.z"], f["s.step3.out"], f["s.weight.s.z"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
     # s.step4.n(data, s) = Sum_{inputs}[ x(data, 3, inputs)*s.weight.x.n(s, inputs) ]
     f["s.step4.n"] = make("s.step4.n", (n["data"], n["s"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
@@ -629,7 +639,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     # yhat(data, outputs) = Mean_{s}[ s.step4.out(data, s)*output.weight(outputs, s) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise_6(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["s.step4.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["yhat"], f["s.step4.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -679,9 +689,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     + adj s.step4.past(data, s)
     f["adj s.step3.out"] = make("adj s.step3.out", (n["data"], n["s"]))
     pointwise_2(f["adj s.step3.out"], f["adj s.step4.past"])
-    matrix_product(f["adj s.step3.out"], f["adj s.step4.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), add=True)
-    matrix_product(f["adj s.step3.out"], f["adj s.step4.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), add=True)
-    matrix_product(f["adj s.step3.out"], f["adj s.step4.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step3.out"], f["adj s.step4.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), keep=1.0)
+    matrix_product(f["adj s.step3.out"], f["adj s.step4.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), keep=1.0)
+    matrix_product(f["adj s.step3.out"], f["adj s.step4.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), keep=1.0)
     # adj s.step3.q(data, s) = adj s.step3.out(data, s)*(1 - tanh(s.step3.n(data, s) + s.b_n(s) +
     #     s.step3.q(data, s)*sigmoid(s.step3.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step3.z(data, s) +
     #     s.b_z(s)))*sigmoid(s.step3.r(data, s) + s.b_r(s))
@@ -712,9 +722,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     + adj s.step3.past(data, s)
     f["adj s.step2.out"] = make("adj s.step2.out", (n["data"], n["s"]))
     pointwise_2(f["adj s.step2.out"], f["adj s.step3.past"])
-    matrix_product(f["adj s.step2.out"], f["adj s.step3.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), add=True)
-    matrix_product(f["adj s.step2.out"], f["adj s.step3.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), add=True)
-    matrix_product(f["adj s.step2.out"], f["adj s.step3.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step2.out"], f["adj s.step3.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), keep=1.0)
+    matrix_product(f["adj s.step2.out"], f["adj s.step3.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), keep=1.0)
+    matrix_product(f["adj s.step2.out"], f["adj s.step3.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), keep=1.0)
     # adj s.step2.q(data, s) = adj s.step2.out(data, s)*(1 - tanh(s.step2.n(data, s) + s.b_n(s) +
     #     s.step2.q(data, s)*sigmoid(s.step2.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step2.z(data, s) +
     #     s.b_z(s)))*sigmoid(s.step2.r(data, s) + s.b_r(s))
@@ -745,9 +755,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     + adj s.step2.past(data, s)
     f["adj s.step1.out"] = make("adj s.step1.out", (n["data"], n["s"]))
     pointwise_2(f["adj s.step1.out"], f["adj s.step2.past"])
-    matrix_product(f["adj s.step1.out"], f["adj s.step2.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), add=True)
-    matrix_product(f["adj s.step1.out"], f["adj s.step2.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), add=True)
-    matrix_product(f["adj s.step1.out"], f["adj s.step2.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["adj s.step1.out"], f["adj s.step2.q"], f["s.weight.s.q"], 1.0, nodes.weighting(("s",)), keep=1.0)
+    matrix_product(f["adj s.step1.out"], f["adj s.step2.z"], f["s.weight.s.z"], 1.0, nodes.weighting(("s",)), keep=1.0)
+    matrix_product(f["adj s.step1.out"], f["adj s.step2.r"], f["s.weight.s.r"], 1.0, nodes.weighting(("s",)), keep=1.0)
     # adj s.step1.n(data, s) = adj s.step1.out(data, s)*(1 - tanh(s.step1.n(data, s) + s.b_n(s) +
     #     s.step1.q(data, s)*sigmoid(s.step1.r(data, s) + s.b_r(s)))**2)*(1 - sigmoid(s.step1.z(data, s) +
     #     s.b_z(s)))
@@ -767,13 +777,13 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_sigmoid_tanh_5(f["adj s.step1.r"], f["s.step1.n"], f["s.step1.q"], f["s.step1.r"], f["s.step1.z"], f["adj s.step1.out"], f["s.b_n"], f["s.b_r"], f["s.b_z"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d s.b_r(s) = Mean_{data}[ -adj s.step4.r(data, s) ] + Mean_{data}[ -adj s.step3.r(data, s) ] +
     #     Mean_{data}[ -adj s.step2.r(data, s) ] + Mean_{data}[ -adj s.step1.r(data, s) ]
-    speed = speeds["s.b_r"] = make("speed s.b_r", (n["s"],)) if add else out["s.b_r"]
+    speed = speeds["s.b_r"] = make("speed s.b_r", (n["s"],)) if keep["s.b_r"] else out["s.b_r"]
     speed.fill(0.0)
     reduce_2(speed, f["adj s.step4.r"], p["data"])
     reduce_3(speed, f["adj s.step3.r"], p["data"])
@@ -781,7 +791,7 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     reduce_3(speed, f["adj s.step1.r"], p["data"])
     # d s.b_z(s) = Mean_{data}[ -adj s.step4.z(data, s) ] + Mean_{data}[ -adj s.step3.z(data, s) ] +
     #     Mean_{data}[ -adj s.step2.z(data, s) ] + Mean_{data}[ -adj s.step1.z(data, s) ]
-    speed = speeds["s.b_z"] = make("speed s.b_z", (n["s"],)) if add else out["s.b_z"]
+    speed = speeds["s.b_z"] = make("speed s.b_z", (n["s"],)) if keep["s.b_z"] else out["s.b_z"]
     speed.fill(0.0)
     reduce_2(speed, f["adj s.step4.z"], p["data"])
     reduce_3(speed, f["adj s.step3.z"], p["data"])
@@ -789,14 +799,14 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     reduce_3(speed, f["adj s.step1.z"], p["data"])
     # d s.b_n(s) = Mean_{data}[ -adj s.step4.n(data, s) ] + Mean_{data}[ -adj s.step3.n(data, s) ] +
     #     Mean_{data}[ -adj s.step2.n(data, s) ] + Mean_{data}[ -adj s.step1.n(data, s) ]
-    speed = speeds["s.b_n"] = make("speed s.b_n", (n["s"],)) if add else out["s.b_n"]
+    speed = speeds["s.b_n"] = make("speed s.b_n", (n["s"],)) if keep["s.b_n"] else out["s.b_n"]
     speed.fill(0.0)
     reduce_2(speed, f["adj s.step4.n"], p["data"])
     reduce_3(speed, f["adj s.step3.n"], p["data"])
     reduce_3(speed, f["adj s.step2.n"], p["data"])
     reduce_3(speed, f["adj s.step1.n"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj yhat"], p["data"])
     # d s.weight.x.r(s, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj s.step4.r(data, s) ] + Mean_{data}[
@@ -804,70 +814,83 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     #     s) ] + Mean_{data}[ -x(data, 0, inputs)*adj s.step1.r(data, s) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
-    matrix_product(out["s.weight.x.r"], f["adj s.step4.r"].T, temporary_1, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["s.weight.x.r"], f["adj s.step4.r"].T, temporary_1, -scale["s.weight.x.r"], nodes.weighting(("data",)), keep=keep["s.weight.x.r"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_4(temporary_3, f["x"])
-    matrix_product(out["s.weight.x.r"], f["adj s.step3.r"].T, temporary_3, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.r"], f["adj s.step3.r"].T, temporary_3, -scale["s.weight.x.r"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_3(temporary_5, f["x"])
-    matrix_product(out["s.weight.x.r"], f["adj s.step2.r"].T, temporary_5, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.r"], f["adj s.step2.r"].T, temporary_5, -scale["s.weight.x.r"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise(temporary_7, f["x"])
-    matrix_product(out["s.weight.x.r"], f["adj s.step1.r"].T, temporary_7, -scale["s.weight.x.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.r"], f["adj s.step1.r"].T, temporary_7, -scale["s.weight.x.r"], nodes.weighting(("data",)), keep=1.0)
     # d s.weight.s.r(s, s') = Mean_{data}[ -adj s.step4.r(data, s)*s.step3.out(data, s') ] + Mean_{data}[ -adj
     #     s.step3.r(data, s)*s.step2.out(data, s') ] + Mean_{data}[ -adj s.step2.r(data, s)*s.step1.out(data,
     #     s') ]
-    matrix_product(out["s.weight.s.r"], f["adj s.step4.r"].T, f["s.step3.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["s.weight.s.r"], f["adj s.step3.r"].T, f["s.step2.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["s.weight.s.r"], f["adj s.step2.r"].T, f["s.step1.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.s.r"], f["adj s.step4.r"].T, f["s.step3.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), keep=keep["s.weight.s.r"])
+    matrix_product(out["s.weight.s.r"], f["adj s.step3.r"].T, f["s.step2.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["s.weight.s.r"], f["adj s.step2.r"].T, f["s.step1.out"], -scale["s.weight.s.r"], nodes.weighting(("data",)), keep=1.0)
     # d s.weight.x.z(s, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj s.step4.z(data, s) ] + Mean_{data}[
     #     -x(data, 2, inputs)*adj s.step3.z(data, s) ] + Mean_{data}[ -x(data, 1, inputs)*adj s.step2.z(data,
     #     s) ] + Mean_{data}[ -x(data, 0, inputs)*adj s.step1.z(data, s) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
-    matrix_product(out["s.weight.x.z"], f["adj s.step4.z"].T, temporary_1, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["s.weight.x.z"], f["adj s.step4.z"].T, temporary_1, -scale["s.weight.x.z"], nodes.weighting(("data",)), keep=keep["s.weight.x.z"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_4(temporary_3, f["x"])
-    matrix_product(out["s.weight.x.z"], f["adj s.step3.z"].T, temporary_3, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.z"], f["adj s.step3.z"].T, temporary_3, -scale["s.weight.x.z"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_3(temporary_5, f["x"])
-    matrix_product(out["s.weight.x.z"], f["adj s.step2.z"].T, temporary_5, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.z"], f["adj s.step2.z"].T, temporary_5, -scale["s.weight.x.z"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise(temporary_7, f["x"])
-    matrix_product(out["s.weight.x.z"], f["adj s.step1.z"].T, temporary_7, -scale["s.weight.x.z"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.z"], f["adj s.step1.z"].T, temporary_7, -scale["s.weight.x.z"], nodes.weighting(("data",)), keep=1.0)
     # d s.weight.s.z(s, s') = Mean_{data}[ -adj s.step4.z(data, s)*s.step3.out(data, s') ] + Mean_{data}[ -adj
     #     s.step3.z(data, s)*s.step2.out(data, s') ] + Mean_{data}[ -adj s.step2.z(data, s)*s.step1.out(data,
     #     s') ]
-    matrix_product(out["s.weight.s.z"], f["adj s.step4.z"].T, f["s.step3.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["s.weight.s.z"], f["adj s.step3.z"].T, f["s.step2.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["s.weight.s.z"], f["adj s.step2.z"].T, f["s.step1.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.s.z"], f["adj s.step4.z"].T, f["s.step3.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), keep=keep["s.weight.s.z"])
+    matrix_product(out["s.weight.s.z"], f["adj s.step3.z"].T, f["s.step2.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["s.weight.s.z"], f["adj s.step2.z"].T, f["s.step1.out"], -scale["s.weight.s.z"], nodes.weighting(("data",)), keep=1.0)
     # d s.weight.x.n(s, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj s.step4.n(data, s) ] + Mean_{data}[
     #     -x(data, 2, inputs)*adj s.step3.n(data, s) ] + Mean_{data}[ -x(data, 1, inputs)*adj s.step2.n(data,
     #     s) ] + Mean_{data}[ -x(data, 0, inputs)*adj s.step1.n(data, s) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
-    matrix_product(out["s.weight.x.n"], f["adj s.step4.n"].T, temporary_1, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["s.weight.x.n"], f["adj s.step4.n"].T, temporary_1, -scale["s.weight.x.n"], nodes.weighting(("data",)), keep=keep["s.weight.x.n"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_4(temporary_3, f["x"])
-    matrix_product(out["s.weight.x.n"], f["adj s.step3.n"].T, temporary_3, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.n"], f["adj s.step3.n"].T, temporary_3, -scale["s.weight.x.n"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_3(temporary_5, f["x"])
-    matrix_product(out["s.weight.x.n"], f["adj s.step2.n"].T, temporary_5, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.n"], f["adj s.step2.n"].T, temporary_5, -scale["s.weight.x.n"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise(temporary_7, f["x"])
-    matrix_product(out["s.weight.x.n"], f["adj s.step1.n"].T, temporary_7, -scale["s.weight.x.n"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.x.n"], f["adj s.step1.n"].T, temporary_7, -scale["s.weight.x.n"], nodes.weighting(("data",)), keep=1.0)
     # d s.weight.s.q(s, s') = Mean_{data}[ -adj s.step4.q(data, s)*s.step3.out(data, s') ] + Mean_{data}[ -adj
     #     s.step3.q(data, s)*s.step2.out(data, s') ] + Mean_{data}[ -adj s.step2.q(data, s)*s.step1.out(data,
     #     s') ]
-    matrix_product(out["s.weight.s.q"], f["adj s.step4.q"].T, f["s.step3.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["s.weight.s.q"], f["adj s.step3.q"].T, f["s.step2.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["s.weight.s.q"], f["adj s.step2.q"].T, f["s.step1.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["s.weight.s.q"], f["adj s.step4.q"].T, f["s.step3.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), keep=keep["s.weight.s.q"])
+    matrix_product(out["s.weight.s.q"], f["adj s.step3.q"].T, f["s.step2.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["s.weight.s.q"], f["adj s.step2.q"].T, f["s.step1.out"], -scale["s.weight.s.q"], nodes.weighting(("data",)), keep=1.0)
     # d output.weight(outputs, s) = Mean_{data}[ -adj yhat(data, outputs)*s.step4.out(data, s) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["s.step4.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["s.step4.out"], -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -946,10 +969,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -958,6 +982,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -1036,7 +1061,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -1086,7 +1113,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -1159,16 +1186,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -1180,11 +1209,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -1195,21 +1227,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -1219,12 +1253,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

@@ -1,6 +1,6 @@
 """LSTM on sequences
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "LSTM on sequences"
 DIGEST = "2eb1390b6094f6e1985dadc85014e1432e8616a50b8417a328fbf5f4791aadff"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "cell.b_f": ("cell",),
     "cell.b_i": ("cell",),
@@ -65,6 +65,8 @@ PARAMETERS = {
     "output.weight": ("outputs", "cell"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("cell",)
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -221,15 +223,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -241,7 +251,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -251,7 +261,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -591,21 +601,21 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_3(temporary_1, f["x"])
     matrix_product(f["cell.step2.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step2.f"], f["r.step1.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step2.f"], f["r.step1.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step2.i(data, cell) = Sum_{inputs}[ cell.weight.x.i(cell, inputs)*x(data, 1, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.i(cell, cell')*r.step1.out(data, cell') ]
     f["cell.step2.i"] = make("cell.step2.i", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_3(temporary_1, f["x"])
     matrix_product(f["cell.step2.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step2.i"], f["r.step1.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step2.i"], f["r.step1.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step2.g(data, cell) = Sum_{inputs}[ cell.weight.x.g(cell, inputs)*x(data, 1, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell, cell')*r.step1.out(data, cell') ]
     f["cell.step2.g"] = make("cell.step2.g", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_3(temporary_1, f["x"])
     matrix_product(f["cell.step2.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step2.g"], f["r.step1.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step2.g"], f["r.step1.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step2.out(data, cell) = cell.step2.past(data, cell)*sigmoid(cell.b_f(cell) + cell.step2.f(data,
     #     cell)) + sigmoid(cell.b_i(cell) + cell.step2.i(data, cell))*tanh(cell.b_g(cell) + cell.step2.g(data,
     #     cell))
@@ -620,7 +630,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_3(temporary_1, f["x"])
     matrix_product(f["r.step2.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step2.o"], f["r.step1.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["r.step2.o"], f["r.step1.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # r.step2.out(data, cell) = sigmoid(r.b_o(cell) + r.step2.o(data, cell))*tanh(r.step2(data, cell))
     f["r.step2.out"] = make("r.step2.out", (n["data"], n["cell"]))
     pointwise_sigmoid_tanh_2(f["r.step2.out"], f["r.step2"], f["r.step2.o"], f["r.b_o"])
@@ -633,21 +643,21 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_4(temporary_1, f["x"])
     matrix_product(f["cell.step3.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step3.f"], f["r.step2.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step3.f"], f["r.step2.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step3.i(data, cell) = Sum_{inputs}[ cell.weight.x.i(cell, inputs)*x(data, 2, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.i(cell, cell')*r.step2.out(data, cell') ]
     f["cell.step3.i"] = make("cell.step3.i", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_4(temporary_1, f["x"])
     matrix_product(f["cell.step3.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step3.i"], f["r.step2.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step3.i"], f["r.step2.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step3.g(data, cell) = Sum_{inputs}[ cell.weight.x.g(cell, inputs)*x(data, 2, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell, cell')*r.step2.out(data, cell') ]
     f["cell.step3.g"] = make("cell.step3.g", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_4(temporary_1, f["x"])
     matrix_product(f["cell.step3.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step3.g"], f["r.step2.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step3.g"], f["r.step2.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step3.out(data, cell) = cell.step3.past(data, cell)*sigmoid(cell.b_f(cell) + cell.step3.f(data,
     #     cell)) + sigmoid(cell.b_i(cell) + cell.step3.i(data, cell))*tanh(cell.b_g(cell) + cell.step3.g(data,
     #     cell))
@@ -662,7 +672,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_4(temporary_1, f["x"])
     matrix_product(f["r.step3.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step3.o"], f["r.step2.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["r.step3.o"], f["r.step2.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # r.step3.out(data, cell) = sigmoid(r.b_o(cell) + r.step3.o(data, cell))*tanh(r.step3(data, cell))
     f["r.step3.out"] = make("r.step3.out", (n["data"], n["cell"]))
     pointwise_sigmoid_tanh_2(f["r.step3.out"], f["r.step3"], f["r.step3.o"], f["r.b_o"])
@@ -675,21 +685,21 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
     matrix_product(f["cell.step4.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step4.f"], f["r.step3.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step4.f"], f["r.step3.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step4.i(data, cell) = Sum_{inputs}[ cell.weight.x.i(cell, inputs)*x(data, 3, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.i(cell, cell')*r.step3.out(data, cell') ]
     f["cell.step4.i"] = make("cell.step4.i", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
     matrix_product(f["cell.step4.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step4.i"], f["r.step3.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step4.i"], f["r.step3.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step4.g(data, cell) = Sum_{inputs}[ cell.weight.x.g(cell, inputs)*x(data, 3, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell, cell')*r.step3.out(data, cell') ]
     f["cell.step4.g"] = make("cell.step4.g", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
     matrix_product(f["cell.step4.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step4.g"], f["r.step3.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["cell.step4.g"], f["r.step3.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # cell.step4.out(data, cell) = cell.step4.past(data, cell)*sigmoid(cell.b_f(cell) + cell.step4.f(data,
     #     cell)) + sigmoid(cell.b_i(cell) + cell.step4.i(data, cell))*tanh(cell.b_g(cell) + cell.step4.g(data,
     #     cell))
@@ -704,7 +714,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
     matrix_product(f["r.step4.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step4.o"], f["r.step3.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["r.step4.o"], f["r.step3.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
     # r.step4.out(data, cell) = sigmoid(r.b_o(cell) + r.step4.o(data, cell))*tanh(r.step4(data, cell))
     f["r.step4.out"] = make("r.step4.out", (n["data"], n["cell"]))
     pointwise_sigmoid_tanh_2(f["r.step4.out"], f["r.step4"], f["r.step4.o"], f["r.b_o"])
@@ -712,7 +722,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise_6(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["r.step4.out"], f["output.weight"].T, 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["yhat"], f["r.step4.out"], f["output.weight"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -767,9 +777,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     cell)*adj cell.step4.f(data, cell') ]
     f["adj r.step3.out"] = make("adj r.step3.out", (n["data"], n["cell"]))
     matrix_product(f["adj r.step3.out"], f["adj r.step4.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
-    matrix_product(f["adj r.step3.out"], f["adj cell.step4.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), add=True)
-    matrix_product(f["adj r.step3.out"], f["adj cell.step4.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), add=True)
-    matrix_product(f["adj r.step3.out"], f["adj cell.step4.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["adj r.step3.out"], f["adj cell.step4.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    matrix_product(f["adj r.step3.out"], f["adj cell.step4.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    matrix_product(f["adj r.step3.out"], f["adj cell.step4.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), keep=1.0)
     # adj r.step3.o(data, cell) = adj r.step3.out(data, cell)*(1 - sigmoid(r.b_o(cell) + r.step3.o(data,
     #     cell)))*sigmoid(r.b_o(cell) + r.step3.o(data, cell))*tanh(r.step3(data, cell))
     f["adj r.step3.o"] = make("adj r.step3.o", (n["data"], n["cell"]))
@@ -805,9 +815,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     cell)*adj cell.step3.f(data, cell') ]
     f["adj r.step2.out"] = make("adj r.step2.out", (n["data"], n["cell"]))
     matrix_product(f["adj r.step2.out"], f["adj r.step3.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
-    matrix_product(f["adj r.step2.out"], f["adj cell.step3.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), add=True)
-    matrix_product(f["adj r.step2.out"], f["adj cell.step3.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), add=True)
-    matrix_product(f["adj r.step2.out"], f["adj cell.step3.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["adj r.step2.out"], f["adj cell.step3.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    matrix_product(f["adj r.step2.out"], f["adj cell.step3.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    matrix_product(f["adj r.step2.out"], f["adj cell.step3.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), keep=1.0)
     # adj r.step2.o(data, cell) = adj r.step2.out(data, cell)*(1 - sigmoid(r.b_o(cell) + r.step2.o(data,
     #     cell)))*sigmoid(r.b_o(cell) + r.step2.o(data, cell))*tanh(r.step2(data, cell))
     f["adj r.step2.o"] = make("adj r.step2.o", (n["data"], n["cell"]))
@@ -843,9 +853,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     cell)*adj cell.step2.f(data, cell') ]
     f["adj r.step1.out"] = make("adj r.step1.out", (n["data"], n["cell"]))
     matrix_product(f["adj r.step1.out"], f["adj r.step2.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
-    matrix_product(f["adj r.step1.out"], f["adj cell.step2.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), add=True)
-    matrix_product(f["adj r.step1.out"], f["adj cell.step2.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), add=True)
-    matrix_product(f["adj r.step1.out"], f["adj cell.step2.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), add=True)
+    matrix_product(f["adj r.step1.out"], f["adj cell.step2.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    matrix_product(f["adj r.step1.out"], f["adj cell.step2.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    matrix_product(f["adj r.step1.out"], f["adj cell.step2.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), keep=1.0)
     # adj r.step1.o(data, cell) = adj r.step1.out(data, cell)*(1 - sigmoid(r.b_o(cell) + r.step1.o(data,
     #     cell)))*sigmoid(r.b_o(cell) + r.step1.o(data, cell))*tanh(r.step1(data, cell))
     f["adj r.step1.o"] = make("adj r.step1.o", (n["data"], n["cell"]))
@@ -873,14 +883,14 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_sigmoid(f["adj cell.step1.f"], f["cell.step1.f"], f["cell.step1.past"], f["adj cell.step1.out"], f["cell.b_f"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d cell.b_f(cell) = Mean_{data}[ -adj cell.step4.f(data, cell) ] + Mean_{data}[ -adj cell.step3.f(data,
     #     cell) ] + Mean_{data}[ -adj cell.step2.f(data, cell) ] + Mean_{data}[ -adj cell.step1.f(data, cell)
     #     ]
-    speed = speeds["cell.b_f"] = make("speed cell.b_f", (n["cell"],)) if add else out["cell.b_f"]
+    speed = speeds["cell.b_f"] = make("speed cell.b_f", (n["cell"],)) if keep["cell.b_f"] else out["cell.b_f"]
     speed.fill(0.0)
     reduce_2(speed, f["adj cell.step4.f"], p["data"])
     reduce_3(speed, f["adj cell.step3.f"], p["data"])
@@ -889,7 +899,7 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     # d cell.b_i(cell) = Mean_{data}[ -adj cell.step4.i(data, cell) ] + Mean_{data}[ -adj cell.step3.i(data,
     #     cell) ] + Mean_{data}[ -adj cell.step2.i(data, cell) ] + Mean_{data}[ -adj cell.step1.i(data, cell)
     #     ]
-    speed = speeds["cell.b_i"] = make("speed cell.b_i", (n["cell"],)) if add else out["cell.b_i"]
+    speed = speeds["cell.b_i"] = make("speed cell.b_i", (n["cell"],)) if keep["cell.b_i"] else out["cell.b_i"]
     speed.fill(0.0)
     reduce_2(speed, f["adj cell.step4.i"], p["data"])
     reduce_3(speed, f["adj cell.step3.i"], p["data"])
@@ -898,7 +908,7 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     # d cell.b_g(cell) = Mean_{data}[ -adj cell.step4.g(data, cell) ] + Mean_{data}[ -adj cell.step3.g(data,
     #     cell) ] + Mean_{data}[ -adj cell.step2.g(data, cell) ] + Mean_{data}[ -adj cell.step1.g(data, cell)
     #     ]
-    speed = speeds["cell.b_g"] = make("speed cell.b_g", (n["cell"],)) if add else out["cell.b_g"]
+    speed = speeds["cell.b_g"] = make("speed cell.b_g", (n["cell"],)) if keep["cell.b_g"] else out["cell.b_g"]
     speed.fill(0.0)
     reduce_2(speed, f["adj cell.step4.g"], p["data"])
     reduce_3(speed, f["adj cell.step3.g"], p["data"])
@@ -906,14 +916,14 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     reduce_3(speed, f["adj cell.step1.g"], p["data"])
     # d r.b_o(cell) = Mean_{data}[ -adj r.step4.o(data, cell) ] + Mean_{data}[ -adj r.step3.o(data, cell) ] +
     #     Mean_{data}[ -adj r.step2.o(data, cell) ] + Mean_{data}[ -adj r.step1.o(data, cell) ]
-    speed = speeds["r.b_o"] = make("speed r.b_o", (n["cell"],)) if add else out["r.b_o"]
+    speed = speeds["r.b_o"] = make("speed r.b_o", (n["cell"],)) if keep["r.b_o"] else out["r.b_o"]
     speed.fill(0.0)
     reduce_2(speed, f["adj r.step4.o"], p["data"])
     reduce_3(speed, f["adj r.step3.o"], p["data"])
     reduce_3(speed, f["adj r.step2.o"], p["data"])
     reduce_3(speed, f["adj r.step1.o"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj yhat"], p["data"])
     # d cell.weight.x.f(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj cell.step4.f(data, cell) ] +
@@ -922,93 +932,106 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     #     cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step4.f"].T, temporary_1, -scale["cell.weight.x.f"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["cell.weight.x.f"], f["adj cell.step4.f"].T, temporary_1, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=keep["cell.weight.x.f"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_4(temporary_3, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step3.f"].T, temporary_3, -scale["cell.weight.x.f"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.f"], f["adj cell.step3.f"].T, temporary_3, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_3(temporary_5, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step2.f"].T, temporary_5, -scale["cell.weight.x.f"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.f"], f["adj cell.step2.f"].T, temporary_5, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise(temporary_7, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step1.f"].T, temporary_7, -scale["cell.weight.x.f"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.f"], f["adj cell.step1.f"].T, temporary_7, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=1.0)
     # d cell.weight.r.f(cell, cell') = Mean_{data}[ -adj cell.step4.f(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj cell.step3.f(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     cell.step2.f(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["cell.weight.r.f"], f["adj cell.step4.f"].T, f["r.step3.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["cell.weight.r.f"], f["adj cell.step3.f"].T, f["r.step2.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["cell.weight.r.f"], f["adj cell.step2.f"].T, f["r.step1.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.r.f"], f["adj cell.step4.f"].T, f["r.step3.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), keep=keep["cell.weight.r.f"])
+    matrix_product(out["cell.weight.r.f"], f["adj cell.step3.f"].T, f["r.step2.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["cell.weight.r.f"], f["adj cell.step2.f"].T, f["r.step1.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), keep=1.0)
     # d cell.weight.x.i(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj cell.step4.i(data, cell) ] +
     #     Mean_{data}[ -x(data, 2, inputs)*adj cell.step3.i(data, cell) ] + Mean_{data}[ -x(data, 1,
     #     inputs)*adj cell.step2.i(data, cell) ] + Mean_{data}[ -x(data, 0, inputs)*adj cell.step1.i(data,
     #     cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step4.i"].T, temporary_1, -scale["cell.weight.x.i"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["cell.weight.x.i"], f["adj cell.step4.i"].T, temporary_1, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=keep["cell.weight.x.i"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_4(temporary_3, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step3.i"].T, temporary_3, -scale["cell.weight.x.i"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.i"], f["adj cell.step3.i"].T, temporary_3, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_3(temporary_5, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step2.i"].T, temporary_5, -scale["cell.weight.x.i"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.i"], f["adj cell.step2.i"].T, temporary_5, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise(temporary_7, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step1.i"].T, temporary_7, -scale["cell.weight.x.i"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.i"], f["adj cell.step1.i"].T, temporary_7, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=1.0)
     # d cell.weight.r.i(cell, cell') = Mean_{data}[ -adj cell.step4.i(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj cell.step3.i(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     cell.step2.i(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["cell.weight.r.i"], f["adj cell.step4.i"].T, f["r.step3.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["cell.weight.r.i"], f["adj cell.step3.i"].T, f["r.step2.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["cell.weight.r.i"], f["adj cell.step2.i"].T, f["r.step1.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.r.i"], f["adj cell.step4.i"].T, f["r.step3.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), keep=keep["cell.weight.r.i"])
+    matrix_product(out["cell.weight.r.i"], f["adj cell.step3.i"].T, f["r.step2.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["cell.weight.r.i"], f["adj cell.step2.i"].T, f["r.step1.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), keep=1.0)
     # d cell.weight.x.g(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj cell.step4.g(data, cell) ] +
     #     Mean_{data}[ -x(data, 2, inputs)*adj cell.step3.g(data, cell) ] + Mean_{data}[ -x(data, 1,
     #     inputs)*adj cell.step2.g(data, cell) ] + Mean_{data}[ -x(data, 0, inputs)*adj cell.step1.g(data,
     #     cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step4.g"].T, temporary_1, -scale["cell.weight.x.g"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["cell.weight.x.g"], f["adj cell.step4.g"].T, temporary_1, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=keep["cell.weight.x.g"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_4(temporary_3, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step3.g"].T, temporary_3, -scale["cell.weight.x.g"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.g"], f["adj cell.step3.g"].T, temporary_3, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_3(temporary_5, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step2.g"].T, temporary_5, -scale["cell.weight.x.g"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.g"], f["adj cell.step2.g"].T, temporary_5, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise(temporary_7, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step1.g"].T, temporary_7, -scale["cell.weight.x.g"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.x.g"], f["adj cell.step1.g"].T, temporary_7, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=1.0)
     # d cell.weight.r.g(cell, cell') = Mean_{data}[ -adj cell.step4.g(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj cell.step3.g(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     cell.step2.g(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["cell.weight.r.g"], f["adj cell.step4.g"].T, f["r.step3.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["cell.weight.r.g"], f["adj cell.step3.g"].T, f["r.step2.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["cell.weight.r.g"], f["adj cell.step2.g"].T, f["r.step1.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["cell.weight.r.g"], f["adj cell.step4.g"].T, f["r.step3.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), keep=keep["cell.weight.r.g"])
+    matrix_product(out["cell.weight.r.g"], f["adj cell.step3.g"].T, f["r.step2.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["cell.weight.r.g"], f["adj cell.step2.g"].T, f["r.step1.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), keep=1.0)
     # d r.weight.x(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj r.step4.o(data, cell) ] + Mean_{data}[
     #     -x(data, 2, inputs)*adj r.step3.o(data, cell) ] + Mean_{data}[ -x(data, 1, inputs)*adj
     #     r.step2.o(data, cell) ] + Mean_{data}[ -x(data, 0, inputs)*adj r.step1.o(data, cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step4.o"].T, temporary_1, -scale["r.weight.x"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["r.weight.x"], f["adj r.step4.o"].T, temporary_1, -scale["r.weight.x"], nodes.weighting(("data",)), keep=keep["r.weight.x"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_4(temporary_3, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step3.o"].T, temporary_3, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step3.o"].T, temporary_3, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_3(temporary_5, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step2.o"].T, temporary_5, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step2.o"].T, temporary_5, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise(temporary_7, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step1.o"].T, temporary_7, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step1.o"].T, temporary_7, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     # d r.weight.r(cell, cell') = Mean_{data}[ -adj r.step4.o(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj r.step3.o(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     r.step2.o(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["r.weight.r"], f["adj r.step4.o"].T, f["r.step3.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["r.weight.r"], f["adj r.step3.o"].T, f["r.step2.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["r.weight.r"], f["adj r.step2.o"].T, f["r.step1.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.r"], f["adj r.step4.o"].T, f["r.step3.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=keep["r.weight.r"])
+    matrix_product(out["r.weight.r"], f["adj r.step3.o"].T, f["r.step2.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["r.weight.r"], f["adj r.step2.o"].T, f["r.step1.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
     # d output.weight(outputs, cell) = Mean_{data}[ -r.step4.out(data, cell)*adj yhat(data, outputs) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step4.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step4.out"], -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -1096,10 +1119,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -1108,6 +1132,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -1186,7 +1211,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -1236,7 +1263,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -1309,16 +1336,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -1330,11 +1359,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -1345,21 +1377,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -1369,12 +1403,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

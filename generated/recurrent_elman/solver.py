@@ -1,6 +1,6 @@
 """Elman network on sequences
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Elman network on sequences"
 DIGEST = "38aa3f3ed3f0371d91759c49cc554f3d6f0e99f2b9f6fa4268003997c6e444f1"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "r.bias": ("r",),
     "r.weight.x": ("r", "inputs"),
@@ -56,6 +56,8 @@ PARAMETERS = {
     "output.weight": ("outputs", "r"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("r",)
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -162,15 +164,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -182,7 +192,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -192,7 +202,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -396,7 +406,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_2(temporary_1, f["x"])
     matrix_product(f["r.step2"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step2"], f["r.step1.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["r.step2"], f["r.step1.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), keep=1.0)
     # r.step2.out(data, r) = tanh(r.step2(data, r) + r.bias(r))
     f["r.step2.out"] = make("r.step2.out", (n["data"], n["r"]))
     pointwise_tanh(f["r.step2.out"], f["r.step2"], f["r.bias"])
@@ -406,7 +416,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_3(temporary_1, f["x"])
     matrix_product(f["r.step3"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step3"], f["r.step2.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["r.step3"], f["r.step2.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), keep=1.0)
     # r.step3.out(data, r) = tanh(r.step3(data, r) + r.bias(r))
     f["r.step3.out"] = make("r.step3.out", (n["data"], n["r"]))
     pointwise_tanh(f["r.step3.out"], f["r.step3"], f["r.bias"])
@@ -416,7 +426,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_4(temporary_1, f["x"])
     matrix_product(f["r.step4"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step4"], f["r.step3.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["r.step4"], f["r.step3.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), keep=1.0)
     # r.step4.out(data, r) = tanh(r.step4(data, r) + r.bias(r))
     f["r.step4.out"] = make("r.step4.out", (n["data"], n["r"]))
     pointwise_tanh(f["r.step4.out"], f["r.step4"], f["r.bias"])
@@ -426,7 +436,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_5(temporary_1, f["x"])
     matrix_product(f["r.step5"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step5"], f["r.step4.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["r.step5"], f["r.step4.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), keep=1.0)
     # r.step5.out(data, r) = tanh(r.step5(data, r) + r.bias(r))
     f["r.step5.out"] = make("r.step5.out", (n["data"], n["r"]))
     pointwise_tanh(f["r.step5.out"], f["r.step5"], f["r.bias"])
@@ -436,7 +446,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_6(temporary_1, f["x"])
     matrix_product(f["r.step6"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step6"], f["r.step5.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["r.step6"], f["r.step5.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("r",)), keep=1.0)
     # r.step6.out(data, r) = tanh(r.step6(data, r) + r.bias(r))
     f["r.step6.out"] = make("r.step6.out", (n["data"], n["r"]))
     pointwise_tanh(f["r.step6.out"], f["r.step6"], f["r.bias"])
@@ -448,12 +458,12 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     0.16666666666666666*r.step6.out(data, r)*output.weight(outputs, r) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise_7(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["r.step1.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
-    matrix_product(f["yhat"], f["r.step2.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
-    matrix_product(f["yhat"], f["r.step3.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
-    matrix_product(f["yhat"], f["r.step4.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
-    matrix_product(f["yhat"], f["r.step5.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
-    matrix_product(f["yhat"], f["r.step6.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), add=True)
+    matrix_product(f["yhat"], f["r.step1.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), keep=1.0)
+    matrix_product(f["yhat"], f["r.step2.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), keep=1.0)
+    matrix_product(f["yhat"], f["r.step3.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), keep=1.0)
+    matrix_product(f["yhat"], f["r.step4.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), keep=1.0)
+    matrix_product(f["yhat"], f["r.step5.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), keep=1.0)
+    matrix_product(f["yhat"], f["r.step6.out"], f["output.weight"].T, 0.16666666666666666, nodes.weighting(("r",)), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -481,7 +491,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step6(data, r')*r.weight.r(r', r) ]
     f["adj r.step5.out"] = make("adj r.step5.out", (n["data"], n["r"]))
     matrix_product(f["adj r.step5.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
-    matrix_product(f["adj r.step5.out"], f["adj r.step6"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["adj r.step5.out"], f["adj r.step6"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), keep=1.0)
     # adj r.step5(data, r) = adj r.step5.out(data, r)*(1 - r.step5.out(data, r)**2)
     f["adj r.step5"] = make("adj r.step5", (n["data"], n["r"]))
     pointwise_9(f["adj r.step5"], f["r.step5.out"], f["adj r.step5.out"])
@@ -489,7 +499,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step5(data, r')*r.weight.r(r', r) ]
     f["adj r.step4.out"] = make("adj r.step4.out", (n["data"], n["r"]))
     matrix_product(f["adj r.step4.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
-    matrix_product(f["adj r.step4.out"], f["adj r.step5"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["adj r.step4.out"], f["adj r.step5"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), keep=1.0)
     # adj r.step4(data, r) = adj r.step4.out(data, r)*(1 - r.step4.out(data, r)**2)
     f["adj r.step4"] = make("adj r.step4", (n["data"], n["r"]))
     pointwise_9(f["adj r.step4"], f["r.step4.out"], f["adj r.step4.out"])
@@ -497,7 +507,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step4(data, r')*r.weight.r(r', r) ]
     f["adj r.step3.out"] = make("adj r.step3.out", (n["data"], n["r"]))
     matrix_product(f["adj r.step3.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
-    matrix_product(f["adj r.step3.out"], f["adj r.step4"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["adj r.step3.out"], f["adj r.step4"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), keep=1.0)
     # adj r.step3(data, r) = adj r.step3.out(data, r)*(1 - r.step3.out(data, r)**2)
     f["adj r.step3"] = make("adj r.step3", (n["data"], n["r"]))
     pointwise_9(f["adj r.step3"], f["r.step3.out"], f["adj r.step3.out"])
@@ -505,7 +515,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step3(data, r')*r.weight.r(r', r) ]
     f["adj r.step2.out"] = make("adj r.step2.out", (n["data"], n["r"]))
     matrix_product(f["adj r.step2.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
-    matrix_product(f["adj r.step2.out"], f["adj r.step3"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["adj r.step2.out"], f["adj r.step3"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), keep=1.0)
     # adj r.step2(data, r) = adj r.step2.out(data, r)*(1 - r.step2.out(data, r)**2)
     f["adj r.step2"] = make("adj r.step2", (n["data"], n["r"]))
     pointwise_9(f["adj r.step2"], f["r.step2.out"], f["adj r.step2.out"])
@@ -513,20 +523,20 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     outputs)*output.weight(outputs, r) ] + Mean_{r'}[ adj r.step2(data, r')*r.weight.r(r', r) ]
     f["adj r.step1.out"] = make("adj r.step1.out", (n["data"], n["r"]))
     matrix_product(f["adj r.step1.out"], f["adj yhat"], f["output.weight"], 0.16666666666666666, nodes.weighting(("outputs",)))
-    matrix_product(f["adj r.step1.out"], f["adj r.step2"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), add=True)
+    matrix_product(f["adj r.step1.out"], f["adj r.step2"], f["r.weight.r"], 1.0, nodes.weighting(("r",)), keep=1.0)
     # adj r.step1(data, r) = adj r.step1.out(data, r)*(1 - r.step1.out(data, r)**2)
     f["adj r.step1"] = make("adj r.step1", (n["data"], n["r"]))
     pointwise_9(f["adj r.step1"], f["r.step1.out"], f["adj r.step1.out"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d r.bias(r) = Mean_{data}[ -adj r.step6(data, r) ] + Mean_{data}[ -adj r.step5(data, r) ] + Mean_{data}[
     #     -adj r.step4(data, r) ] + Mean_{data}[ -adj r.step3(data, r) ] + Mean_{data}[ -adj r.step2(data, r)
     #     ] + Mean_{data}[ -adj r.step1(data, r) ]
-    speed = speeds["r.bias"] = make("speed r.bias", (n["r"],)) if add else out["r.bias"]
+    speed = speeds["r.bias"] = make("speed r.bias", (n["r"],)) if keep["r.bias"] else out["r.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj r.step6"], p["data"])
     reduce_3(speed, f["adj r.step5"], p["data"])
@@ -535,7 +545,7 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     reduce_3(speed, f["adj r.step2"], p["data"])
     reduce_3(speed, f["adj r.step1"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj yhat"], p["data"])
     # d r.weight.x(r, inputs) = Mean_{data}[ -x(data, 5, inputs)*adj r.step6(data, r) ] + Mean_{data}[
@@ -544,31 +554,31 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     #     r.step2(data, r) ] + Mean_{data}[ -x(data, 0, inputs)*adj r.step1(data, r) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
     pointwise_6(temporary_1, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step6"].T, temporary_1, -scale["r.weight.x"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["r.weight.x"], f["adj r.step6"].T, temporary_1, -scale["r.weight.x"], nodes.weighting(("data",)), keep=keep["r.weight.x"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
     pointwise_5(temporary_3, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step5"].T, temporary_3, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step5"].T, temporary_3, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
     pointwise_4(temporary_5, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step4"].T, temporary_5, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step4"].T, temporary_5, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
     pointwise_3(temporary_7, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step3"].T, temporary_7, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step3"].T, temporary_7, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     temporary_9 = make("temporary 9", (n["data"], n["inputs"]))
     pointwise_2(temporary_9, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step2"].T, temporary_9, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step2"].T, temporary_9, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     temporary_11 = make("temporary 11", (n["data"], n["inputs"]))
     pointwise(temporary_11, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step1"].T, temporary_11, -scale["r.weight.x"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.x"], f["adj r.step1"].T, temporary_11, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
     # d r.weight.r(r, r') = Mean_{data}[ -adj r.step6(data, r)*r.step5.out(data, r') ] + Mean_{data}[ -adj
     #     r.step5(data, r)*r.step4.out(data, r') ] + Mean_{data}[ -adj r.step4(data, r)*r.step3.out(data, r')
     #     ] + Mean_{data}[ -adj r.step3(data, r)*r.step2.out(data, r') ] + Mean_{data}[ -adj r.step2(data,
     #     r)*r.step1.out(data, r') ]
-    matrix_product(out["r.weight.r"], f["adj r.step6"].T, f["r.step5.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["r.weight.r"], f["adj r.step5"].T, f["r.step4.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["r.weight.r"], f["adj r.step4"].T, f["r.step3.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["r.weight.r"], f["adj r.step3"].T, f["r.step2.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["r.weight.r"], f["adj r.step2"].T, f["r.step1.out"], -scale["r.weight.r"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["r.weight.r"], f["adj r.step6"].T, f["r.step5.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=keep["r.weight.r"])
+    matrix_product(out["r.weight.r"], f["adj r.step5"].T, f["r.step4.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["r.weight.r"], f["adj r.step4"].T, f["r.step3.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["r.weight.r"], f["adj r.step3"].T, f["r.step2.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["r.weight.r"], f["adj r.step2"].T, f["r.step1.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
     # d output.weight(outputs, r) = Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
     #     outputs)*r.step1.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
     #     outputs)*r.step2.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
@@ -576,16 +586,29 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str
     #     outputs)*r.step4.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
     #     outputs)*r.step5.out(data, r) ] + Mean_{data}[ (-0.16666666666666666)*adj yhat(data,
     #     outputs)*r.step6.out(data, r) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step1.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=add)
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step2.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step3.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step4.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step5.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step6.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), add=True)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step1.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step2.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step3.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step4.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step5.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), keep=1.0)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step6.out"], -0.16666666666666666 * scale["output.weight"], nodes.weighting(("data",)), keep=1.0)
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -646,10 +669,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -658,6 +682,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -736,7 +761,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -786,7 +813,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -859,16 +886,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -880,11 +909,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -895,21 +927,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -919,12 +953,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

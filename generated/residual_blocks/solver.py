@@ -1,6 +1,6 @@
 """Residual blocks, pre- and post-activation
 
-Mean-field limit of the network above, written by mfderive (generator 5). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -47,7 +47,7 @@ def compiled(function: Function) -> Function:
 
 TITLE = "Residual blocks, pre- and post-activation"
 DIGEST = "365aca3a4532f129b9372cf9fa08e5332a317a0fdc6a96716651e6ca5ca4a962"
-# Axes of every parameter's array.
+# Axes of every array of a state.
 PARAMETERS = {
     "s.weight": ("s", "inputs"),
     "inner_1.bias": ("inner_1",),
@@ -69,6 +69,8 @@ PARAMETERS = {
     "output.weight": ("outputs", "s"),
 }
 FROZEN = ()
+# What a learning rule remembers of parameters.
+MEMORIES = ()
 POPULATIONS = ("s", "inner_1", "inner_2", "inner_3", "middle_1", "middle_2")
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES = {
@@ -203,15 +205,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -223,7 +233,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -233,7 +243,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,
@@ -399,7 +409,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     # add_1(data, s) = s(data, s) + Mean_{inner_1}[ inner_1.out(data, inner_1)*add_1.weight(s, inner_1) ]
     f["add_1"] = make("add_1", (n["data"], n["s"]))
     pointwise(f["add_1"], f["s"])
-    matrix_product(f["add_1"], f["inner_1.out"], f["add_1.weight"].T, 1.0, nodes.weighting(("inner_1",)), add=True)
+    matrix_product(f["add_1"], f["inner_1.out"], f["add_1.weight"].T, 1.0, nodes.weighting(("inner_1",)), keep=1.0)
     # inner_2(data, inner_2) = Mean_{s}[ inner_2.weight(inner_2, s)*tanh(add_1(data, s)) ]
     f["inner_2"] = make("inner_2", (n["data"], n["inner_2"]))
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
@@ -411,7 +421,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     # add_2(data, s) = add_1(data, s) + Mean_{inner_2}[ inner_2.out(data, inner_2)*add_2.weight(s, inner_2) ]
     f["add_2"] = make("add_2", (n["data"], n["s"]))
     pointwise(f["add_2"], f["add_1"])
-    matrix_product(f["add_2"], f["inner_2.out"], f["add_2.weight"].T, 1.0, nodes.weighting(("inner_2",)), add=True)
+    matrix_product(f["add_2"], f["inner_2.out"], f["add_2.weight"].T, 1.0, nodes.weighting(("inner_2",)), keep=1.0)
     # inner_3(data, inner_3) = Mean_{s}[ inner_3.weight(inner_3, s)*tanh(add_2(data, s)) ]
     f["inner_3"] = make("inner_3", (n["data"], n["inner_3"]))
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
@@ -423,7 +433,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     # add_3(data, s) = add_2(data, s) + Mean_{inner_3}[ inner_3.out(data, inner_3)*add_3.weight(s, inner_3) ]
     f["add_3"] = make("add_3", (n["data"], n["s"]))
     pointwise(f["add_3"], f["add_2"])
-    matrix_product(f["add_3"], f["inner_3.out"], f["add_3.weight"].T, 1.0, nodes.weighting(("inner_3",)), add=True)
+    matrix_product(f["add_3"], f["inner_3.out"], f["add_3.weight"].T, 1.0, nodes.weighting(("inner_3",)), keep=1.0)
     # middle_1(data, middle_1) = Mean_{s}[ add_3(data, s)*middle_1.weight(middle_1, s) ]
     f["middle_1"] = make("middle_1", (n["data"], n["middle_1"]))
     matrix_product(f["middle_1"], f["add_3"], f["middle_1.weight"].T, 1.0, nodes.weighting(("s",)))
@@ -434,7 +444,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     middle_1) ]
     f["sum_1"] = make("sum_1", (n["data"], n["s"]))
     pointwise(f["sum_1"], f["add_3"])
-    matrix_product(f["sum_1"], f["middle_1.out"], f["sum_1.weight"].T, 1.0, nodes.weighting(("middle_1",)), add=True)
+    matrix_product(f["sum_1"], f["middle_1.out"], f["sum_1.weight"].T, 1.0, nodes.weighting(("middle_1",)), keep=1.0)
     # sum_1.out(data, s) = tanh(sum_1(data, s))
     f["sum_1.out"] = make("sum_1.out", (n["data"], n["s"]))
     pointwise_tanh(f["sum_1.out"], f["sum_1"])
@@ -448,14 +458,14 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     middle_2) ]
     f["sum_2"] = make("sum_2", (n["data"], n["s"]))
     pointwise(f["sum_2"], f["sum_1.out"])
-    matrix_product(f["sum_2"], f["middle_2.out"], f["sum_2.weight"].T, 1.0, nodes.weighting(("middle_2",)), add=True)
+    matrix_product(f["sum_2"], f["middle_2.out"], f["sum_2.weight"].T, 1.0, nodes.weighting(("middle_2",)), keep=1.0)
     # sum_2.out(data, s) = tanh(sum_2(data, s))
     f["sum_2.out"] = make("sum_2.out", (n["data"], n["s"]))
     pointwise_tanh(f["sum_2.out"], f["sum_2"])
     # yhat(data, outputs) = Mean_{s}[ sum_2.out(data, s)*output.weight(outputs, s) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
     pointwise_2(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["sum_2.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), add=True)
+    matrix_product(f["yhat"], f["sum_2.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
 
 
 def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
@@ -488,7 +498,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     middle_2)*middle_2.weight(middle_2, s) ]
     f["adj sum_1.out"] = make("adj sum_1.out", (n["data"], n["s"]))
     pointwise(f["adj sum_1.out"], f["adj sum_2"])
-    matrix_product(f["adj sum_1.out"], f["adj middle_2"], f["middle_2.weight"], 1.0, nodes.weighting(("middle_2",)), add=True)
+    matrix_product(f["adj sum_1.out"], f["adj middle_2"], f["middle_2.weight"], 1.0, nodes.weighting(("middle_2",)), keep=1.0)
     # adj sum_1(data, s) = adj sum_1.out(data, s)*(1 - sum_1.out(data, s)**2)
     f["adj sum_1"] = make("adj sum_1", (n["data"], n["s"]))
     pointwise_4(f["adj sum_1"], f["sum_1.out"], f["adj sum_1.out"])
@@ -502,7 +512,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     #     middle_1)*middle_1.weight(middle_1, s) ]
     f["adj add_3"] = make("adj add_3", (n["data"], n["s"]))
     pointwise(f["adj add_3"], f["adj sum_1"])
-    matrix_product(f["adj add_3"], f["adj middle_1"], f["middle_1.weight"], 1.0, nodes.weighting(("middle_1",)), add=True)
+    matrix_product(f["adj add_3"], f["adj middle_1"], f["middle_1.weight"], 1.0, nodes.weighting(("middle_1",)), keep=1.0)
     # adj inner_3.out(data, inner_3) = Mean_{s}[ adj add_3(data, s)*add_3.weight(s, inner_3) ]
     f["adj inner_3.out"] = make("adj inner_3.out", (n["data"], n["inner_3"]))
     matrix_product(f["adj inner_3.out"], f["adj add_3"], f["add_3.weight"], 1.0, nodes.weighting(("s",)))
@@ -538,68 +548,81 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     pointwise_tanh_3(f["adj s"], f["adj add_1"], f["s"], f["adj s"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d inner_1.bias(inner_1) = Mean_{data}[ -adj inner_1(data, inner_1) ]
-    speed = speeds["inner_1.bias"] = make("speed inner_1.bias", (n["inner_1"],)) if add else out["inner_1.bias"]
+    speed = speeds["inner_1.bias"] = make("speed inner_1.bias", (n["inner_1"],)) if keep["inner_1.bias"] else out["inner_1.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj inner_1"], p["data"])
     # d inner_2.bias(inner_2) = Mean_{data}[ -adj inner_2(data, inner_2) ]
-    speed = speeds["inner_2.bias"] = make("speed inner_2.bias", (n["inner_2"],)) if add else out["inner_2.bias"]
+    speed = speeds["inner_2.bias"] = make("speed inner_2.bias", (n["inner_2"],)) if keep["inner_2.bias"] else out["inner_2.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj inner_2"], p["data"])
     # d inner_3.bias(inner_3) = Mean_{data}[ -adj inner_3(data, inner_3) ]
-    speed = speeds["inner_3.bias"] = make("speed inner_3.bias", (n["inner_3"],)) if add else out["inner_3.bias"]
+    speed = speeds["inner_3.bias"] = make("speed inner_3.bias", (n["inner_3"],)) if keep["inner_3.bias"] else out["inner_3.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj inner_3"], p["data"])
     # d middle_1.bias(middle_1) = Mean_{data}[ -adj middle_1(data, middle_1) ]
-    speed = speeds["middle_1.bias"] = make("speed middle_1.bias", (n["middle_1"],)) if add else out["middle_1.bias"]
+    speed = speeds["middle_1.bias"] = make("speed middle_1.bias", (n["middle_1"],)) if keep["middle_1.bias"] else out["middle_1.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj middle_1"], p["data"])
     # d middle_2.bias(middle_2) = Mean_{data}[ -adj middle_2(data, middle_2) ]
-    speed = speeds["middle_2.bias"] = make("speed middle_2.bias", (n["middle_2"],)) if add else out["middle_2.bias"]
+    speed = speeds["middle_2.bias"] = make("speed middle_2.bias", (n["middle_2"],)) if keep["middle_2.bias"] else out["middle_2.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj middle_2"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if add else out["output.bias"]
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
     speed.fill(0.0)
     reduce_2(speed, f["adj yhat"], p["data"])
     # d s.weight(s, inputs) = Mean_{data}[ -x(data, inputs)*adj s(data, s) ]
-    matrix_product(out["s.weight"], f["adj s"].T, f["x"], -scale["s.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["s.weight"], f["adj s"].T, f["x"], -scale["s.weight"], nodes.weighting(("data",)), keep=keep["s.weight"])
     # d inner_1.weight(inner_1, s) = Mean_{data}[ -adj inner_1(data, inner_1)*tanh(s(data, s)) ]
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
     pointwise_tanh(temporary_1, f["s"])
-    matrix_product(out["inner_1.weight"], f["adj inner_1"].T, temporary_1, -scale["inner_1.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["inner_1.weight"], f["adj inner_1"].T, temporary_1, -scale["inner_1.weight"], nodes.weighting(("data",)), keep=keep["inner_1.weight"])
     # d add_1.weight(s, inner_1) = Mean_{data}[ -inner_1.out(data, inner_1)*adj add_1(data, s) ]
-    matrix_product(out["add_1.weight"], f["adj add_1"].T, f["inner_1.out"], -scale["add_1.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["add_1.weight"], f["adj add_1"].T, f["inner_1.out"], -scale["add_1.weight"], nodes.weighting(("data",)), keep=keep["add_1.weight"])
     # d inner_2.weight(inner_2, s) = Mean_{data}[ -adj inner_2(data, inner_2)*tanh(add_1(data, s)) ]
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
     pointwise_tanh(temporary_1, f["add_1"])
-    matrix_product(out["inner_2.weight"], f["adj inner_2"].T, temporary_1, -scale["inner_2.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["inner_2.weight"], f["adj inner_2"].T, temporary_1, -scale["inner_2.weight"], nodes.weighting(("data",)), keep=keep["inner_2.weight"])
     # d add_2.weight(s, inner_2) = Mean_{data}[ -inner_2.out(data, inner_2)*adj add_2(data, s) ]
-    matrix_product(out["add_2.weight"], f["adj add_2"].T, f["inner_2.out"], -scale["add_2.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["add_2.weight"], f["adj add_2"].T, f["inner_2.out"], -scale["add_2.weight"], nodes.weighting(("data",)), keep=keep["add_2.weight"])
     # d inner_3.weight(inner_3, s) = Mean_{data}[ -adj inner_3(data, inner_3)*tanh(add_2(data, s)) ]
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
     pointwise_tanh(temporary_1, f["add_2"])
-    matrix_product(out["inner_3.weight"], f["adj inner_3"].T, temporary_1, -scale["inner_3.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["inner_3.weight"], f["adj inner_3"].T, temporary_1, -scale["inner_3.weight"], nodes.weighting(("data",)), keep=keep["inner_3.weight"])
     # d add_3.weight(s, inner_3) = Mean_{data}[ -inner_3.out(data, inner_3)*adj add_3(data, s) ]
-    matrix_product(out["add_3.weight"], f["adj add_3"].T, f["inner_3.out"], -scale["add_3.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["add_3.weight"], f["adj add_3"].T, f["inner_3.out"], -scale["add_3.weight"], nodes.weighting(("data",)), keep=keep["add_3.weight"])
     # d middle_1.weight(middle_1, s) = Mean_{data}[ -adj middle_1(data, middle_1)*add_3(data, s) ]
-    matrix_product(out["middle_1.weight"], f["adj middle_1"].T, f["add_3"], -scale["middle_1.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["middle_1.weight"], f["adj middle_1"].T, f["add_3"], -scale["middle_1.weight"], nodes.weighting(("data",)), keep=keep["middle_1.weight"])
     # d sum_1.weight(s, middle_1) = Mean_{data}[ -middle_1.out(data, middle_1)*adj sum_1(data, s) ]
-    matrix_product(out["sum_1.weight"], f["adj sum_1"].T, f["middle_1.out"], -scale["sum_1.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["sum_1.weight"], f["adj sum_1"].T, f["middle_1.out"], -scale["sum_1.weight"], nodes.weighting(("data",)), keep=keep["sum_1.weight"])
     # d middle_2.weight(middle_2, s) = Mean_{data}[ -adj middle_2(data, middle_2)*sum_1.out(data, s) ]
-    matrix_product(out["middle_2.weight"], f["adj middle_2"].T, f["sum_1.out"], -scale["middle_2.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["middle_2.weight"], f["adj middle_2"].T, f["sum_1.out"], -scale["middle_2.weight"], nodes.weighting(("data",)), keep=keep["middle_2.weight"])
     # d sum_2.weight(s, middle_2) = Mean_{data}[ -middle_2.out(data, middle_2)*adj sum_2(data, s) ]
-    matrix_product(out["sum_2.weight"], f["adj sum_2"].T, f["middle_2.out"], -scale["sum_2.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["sum_2.weight"], f["adj sum_2"].T, f["middle_2.out"], -scale["sum_2.weight"], nodes.weighting(("data",)), keep=keep["sum_2.weight"])
     # d output.weight(outputs, s) = Mean_{data}[ -adj yhat(data, outputs)*sum_2.out(data, s) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["sum_2.out"], -scale["output.weight"], nodes.weighting(("data",)), add=add)
+    matrix_product(out["output.weight"], f["adj yhat"].T, f["sum_2.out"], -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
     for name, speed in speeds.items():
         speed *= scale[name]
-        if add:
+        if keep[name]:
+            rescale(out[name], keep[name])
             out[name] += speed
+
+
+def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -699,10 +722,11 @@ def initial_values(n: Mapping[str, int], seed: int, edges: str) -> dict[str, Arr
 class Layout:
     """The axes of every array of a solver, in array order, and the sizes of the axes.
 
-    ``parameters``: axes of each parameter's array in a state. ``frozen``: the parameters that are not
-    trained. ``populations``: the population axes. ``measures``: the axes whose nodes have weights in
-    ``state["p"]``, with their relative widths. ``sizes``: sizes of the finite axes. ``fields``: axes of
-    every field, those of the data (x and y) and the parameters included.
+    ``parameters``: axes of each array of a state: parameters, and what a learning rule remembers of them
+    (``memories``). ``frozen``: the parameters that are not trained. ``populations``: the population axes.
+    ``measures``: the axes whose nodes have weights in ``state["p"]``, with their relative widths. ``sizes``:
+    sizes of the finite axes. ``fields``: axes of every field, those of the data (x and y) and the parameters
+    included.
     """
 
     parameters: dict[str, tuple[str, ...]]
@@ -711,6 +735,7 @@ class Layout:
     measures: dict[str, float]
     sizes: dict[str, int]
     fields: dict[str, tuple[str, ...]]
+    memories: tuple[str, ...] = ()
 
 
 # -------------------------------- Numbers of nodes
@@ -789,7 +814,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
@@ -839,7 +866,7 @@ def check(state: Mapping[str, Any]) -> None:
 # -------------------------------- What a user calls
 
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -912,16 +939,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -933,11 +962,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -948,21 +980,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -972,12 +1006,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

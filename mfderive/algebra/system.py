@@ -252,6 +252,10 @@ class ForwardSystem(Shown):
             if axis.kind is AxisKind.POPULATION or (axis.kind is AxisKind.NOISE and not axis.drawn)
         )
 
+    def rate_field(self, parameter: str) -> Field:
+        """The field of a parameter's rate, which every step is given where it changes in time."""
+        return replace(self.field[parameter], axes=()).derived(Role.CLOCK)
+
     def population_slots(self, name: str) -> tuple[str, ...]:
         """The population axes that index a field, in array order, repeated where it is."""
         kinds = self.axis

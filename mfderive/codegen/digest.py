@@ -12,7 +12,7 @@ from ..algebra.terms import Equation, Index, Slot
 from ..tensor.ordering import sort_key
 
 # Counted up whenever the generator writes other code for the same system.
-GENERATOR = "5"
+GENERATOR = "6"
 
 
 def _slot(slot: Slot) -> str:
@@ -45,7 +45,7 @@ def canonical_text(system: LimitSystem) -> str:
     lines = [f"title {system.title}"]
     lines += [f"axis {a.name} {a.kind.value} {a.size} {a.width!r} {a.drawn}" for a in system.axes]
     lines += [f"field {f.name} {','.join(f.axes)} {f.role.value}" for f in system.fields]
-    for parameter in system.parameters:
+    for parameter in system.variables:
         law = parameter.law
         arguments = " ".join(_expression(argument) for argument in law.arguments)
         lines.append(
@@ -53,6 +53,8 @@ def canonical_text(system: LimitSystem) -> str:
             f"rate {_expression(parameter.rate)} law {law.kind} {arguments} {law.text}"
         )
         lines += [f"  {s.name} = {r.end.value} {r.parameter} {r.component}" for s, r in law.references]
+    if system.learning.row.flow is None:
+        lines.append("no flow")
     for equation in system.equations:
         lines += _equation(equation)
     return "\n".join(lines) + "\n"

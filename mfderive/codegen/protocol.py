@@ -7,23 +7,28 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..algebra.laws import VariableKind
 from ..algebra.system import LimitSystem, draw_noise
 from ..algebra.terms import AxisKind, Role
 from .layout import Layout
 
+# Fields that are no arrays of their own: they are written where the state is.
+MOVERS = frozenset({Role.VELOCITY, Role.NEXT, Role.FLOW, Role.CLOCK, Role.DRAW})
+
 Array = Any
 State = dict[str, Any]
-Move = tuple[Array, Array, float, float, Array | None]  # (x, y, t, alpha, weights of the samples)
+# (x, y, t, alpha, weights of the samples, number of the step)
+Move = tuple[Array, Array, float, float, Array | None, int]
 
 
 class Solver(Protocol):
     """The solver of one limit: a generated module, or any object with these parts.
 
-    A state is a dictionary with an array for every parameter, on the axes that ``layout.parameters`` names,
-    and under "p" the weights of the nodes of every axis of ``layout.measures``, which sum to 1. x is [sample,
-    inputs...], y is [sample, outputs] ([sample] where there is one output); ``weights`` are those of the
-    samples, which sum to 1 (None: equal). Time t is the sum of the learning rates. Arrays that do not fit
-    raise ValueError. A solver may name its limit: ``DIGEST``, by :func:`mfderive.codegen.digest.digest`; it
+    A state is a dictionary with an array for every parameter and memory, on the axes that
+    ``layout.parameters`` names, and under "p" the weights of the nodes of every axis of ``layout.measures``,
+    which sum to 1. x is [sample, inputs...], y is [sample, outputs] ([sample] where there is one output);
+    ``weights`` are those of the samples, which sum to 1 (None: equal). Time t is the sum of the learning
+    rates. Arrays that do not fit raise ValueError. A solver may name its limit: ``DIGEST``, by :func:`mfderive.codegen.digest.digest`; it
     then goes with no other.
     """
 
@@ -50,7 +55,10 @@ class Solver(Protocol):
     def velocity(
         self, state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
     ) -> dict[str, Array]:
-        """d(parameter)/dt on a batch for every parameter, as new arrays (zeros where it is frozen)."""
+        """The derivative in time of every array of a state on a batch, as new arrays (0 where it is frozen).
+
+        Raises ValueError where the learning rule has no known flow in time.
+        """
 
     def step(
         self,
@@ -61,10 +69,15 @@ class Solver(Protocol):
         alpha: float,
         out: State | None = None,
         weights: Array | None = None,
+        k: int = 1,
+        seed: int = 0,
     ) -> State:
-        """One Euler step, state + alpha * velocity to rounding: a new state, or ``out`` changed in place."""
+        """Step number k of the learning rule: a new state, or ``out`` changed in place.
 
-    def march(self, state: State, moves: Iterable[Move]) -> State:
+        For SGD that is state + alpha * velocity, to rounding. ``seed``: that of the noise of all steps.
+        """
+
+    def march(self, state: State, moves: Iterable[Move], seed: int = 0) -> State:
         """Change ``state`` itself by one step for every move, and return it."""
 
     def predict(self, state: Mapping[str, Any], x: Array, piece: int | None = None) -> Array:
@@ -91,12 +104,13 @@ def layout_of(system: LimitSystem) -> Layout:
     """The layout of the solver of a system."""
     system = draw_noise(system)
     return Layout(
-        parameters={parameter.name: parameter.axes for parameter in system.parameters},
+        parameters={variable.name: variable.axes for variable in system.variables},
         frozen=tuple(parameter.name for parameter in system.parameters if parameter.is_frozen),
         populations=tuple(axis.name for axis in system.populations),
         measures={a.name: a.width for a in system.axes if a.is_measure and a.kind is not AxisKind.DATA},
         sizes={axis.name: _size(axis.size) for axis in system.axes if not axis.is_measure},
-        fields={field.name: field.axes for field in system.fields if field.role is not Role.VELOCITY},
+        fields={field.name: field.axes for field in system.fields if field.role not in MOVERS},
+        memories=tuple(v.name for v in system.variables if v.kind is VariableKind.MEMORY),
     )
 
 

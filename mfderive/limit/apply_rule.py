@@ -16,11 +16,8 @@ from ..algebra.functions import call
 from ..algebra.laws import Variable
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, Equation, Field, Index, Role, Term
-from ..algebra.update_rules import ALPHA, GRADIENT, NOW, STEP, THETA, XI, Program
+from ..algebra.update_rules import ALPHA, CLOCK, GRADIENT, NOW, STEP, THETA, XI, Program
 
-# Names of what belongs to no parameter; a person's names have no spaces.
-ALPHA_FIELD, NUMBER_FIELD, TIME_FIELD = "clock alpha", "clock k", "clock t"
-_CLOCK = {ALPHA_FIELD: "alpha", NUMBER_FIELD: "k", TIME_FIELD: "t"}
 NORM_FIELD, CLIP_FIELD = "gradient norm2", "clip factor"
 
 
@@ -58,17 +55,13 @@ class _Writer:
 
     # ------------------------------------------------------------------ parts
 
-    def given(self, name: str, of: str = "") -> sp.Symbol:
-        """A scalar that every step is given."""
-        self.fields.setdefault(name, Field(name, (), Role.CLOCK, of=of, part=_CLOCK.get(name, "")))
-        return sp.Symbol(name)
-
     def rate(self, parameter: Variable) -> sp.Expr:
         """The rate of a parameter: a number, or given at every step where it changes in time."""
         if not parameter.rate.free_symbols:
             return parameter.rate
-        own = self.limit.field[parameter.name]
-        return self.given(replace(own, axes=()).derived(Role.CLOCK).name, of=parameter.name)
+        field = self.limit.rate_field(parameter.name)
+        self.fields[field.name] = field
+        return sp.Symbol(field.name)
 
     def clip(self, largest: float) -> None:
         """The factor min(1, C / |G|), |G| the norm of the whole gradient in L2(P) (theory B.7)."""
@@ -108,8 +101,8 @@ class _Writer:
 
     def step(self, parameter: Variable) -> None:
         """The values of a parameter and of its memories after a step."""
-        alpha, rate = sp.Symbol(ALPHA_FIELD), self.rate(parameter)
-        table = {**self.names(parameter), ALPHA: alpha, STEP: sp.Symbol(NUMBER_FIELD), XI: rate}
+        alpha, rate = sp.Symbol(CLOCK[ALPHA]), self.rate(parameter)
+        table = {**self.names(parameter), ALPHA: alpha, STEP: sp.Symbol(CLOCK[STEP]), XI: rate}
         memories = self.memories(parameter)
         for name, line in self.learning.program:
             value = line.xreplace(table)
@@ -144,7 +137,7 @@ class _Writer:
         return {
             THETA: sp.Symbol(parameter.name),
             GRADIENT: self.gradient(parameter),
-            NOW: sp.Symbol(TIME_FIELD),
+            NOW: sp.Symbol(CLOCK[NOW]),
             **memories,
         }
 
@@ -178,8 +171,9 @@ class _Writer:
 
     def known(self, name: str) -> Field:
         """A field of the limit or of the rule; the scalars of a step enter when they are first read."""
-        if name in _CLOCK:
-            self.given(name)
+        for symbol, field in CLOCK.items():
+            if name == field:
+                self.fields.setdefault(name, Field(name, (), Role.CLOCK, part=symbol.name))
         return self.limit.field.get(name) or self.fields[name]
 
     def write(self, field: Field, target: tuple[Index, ...], terms: tuple[Term, ...]) -> None:

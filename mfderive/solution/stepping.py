@@ -9,6 +9,7 @@ from typing import Any
 from ..algebra.memory import check_memory
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem, draw_noise
+from ..codegen.protocol import Move
 from ..network.network import Network
 from ..network.solve_options import SolveOptions
 from .feed import Feed, make_feed
@@ -54,21 +55,21 @@ class Stepper:
         return self.made(state, moves)
 
     def made(self, state: Arrays, moves: Any) -> Arrays:
-        """The state after some moves (x, y, time, width and weights of the samples)."""
+        """The state after some moves."""
         method = self.problem.options.method
         if method == "euler":
-            stepped: Arrays = self.problem.module.march(state, moves)
+            stepped: Arrays = self.problem.module.march(state, moves, self.problem.options.seed)
             return stepped
-        for x, y, t, width, weights in moves:
+        for x, y, t, width, weights, _ in moves:
             state = runge_kutta(self.problem.module, state, (x, y, weights), t, width, method)
         return state
 
-    def move(self, number: int) -> tuple[Any, Any, float, float, Any]:
-        """x, y, time, width and weights of the samples of the step that begins at t_number."""
+    def move(self, number: int) -> Move:
+        """x, y, time, width, weights of the samples and number k of the step that begins at t_number."""
         given_x, given_y, weights = self.feed(number + 1)
         x, y = self.problem.reduced.encode(given_x, given_y)
         t = self.clock.times[number]  # a number of numpy's: a rate that overflows is inf, not an exception
-        return x, y, t, float(self.clock.times[number + 1] - t), weights
+        return x, y, t, float(self.clock.times[number + 1] - t), weights, number + 1
 
     def threads(self, state: Mapping[str, Any]) -> Any:
         """The context in which these steps run on as many threads as pay."""
@@ -85,6 +86,7 @@ class Stepper:
             "parts": self.parts,
             "data": self.feed.rule,
             "data_nodes": self.feed.asked,
+            "seed": self.problem.options.seed,
         }
 
 
@@ -92,7 +94,7 @@ class StepsAgain:
     """The steps of a solution by its record (:class:`mfderive.runs.between.Steps`)."""
 
     def __init__(self, network: Network, reduced: Reduced, module: Any, record: Mapping[str, Any]) -> None:
-        options = SolveOptions(method=record["method"])
+        options = SolveOptions(method=record["method"], seed=record.get("seed", 0))
         clock = cut(grid_clock(network, record["method"], record["steps"], record["end"]), record["parts"])
         feed = make_feed(network, record["data"], record["data_nodes"])
         self.stepper = Stepper(Problem(network, reduced, module, options), clock, feed, record["parts"])
@@ -107,9 +109,9 @@ class StepsAgain:
     def part(self, state: Arrays, first: int, t: float) -> Arrays:
         """A step of the same method from t_first to ``t``, on the samples of the step that begins there."""
         self._check(state)
-        x, y, begins, _, weights = self.stepper.move(first)
+        x, y, begins, _, weights, number = self.stepper.move(first)
         with self.stepper.threads(state):
-            return self.stepper.made(state, iter([(x, y, begins, t - begins, weights)]))
+            return self.stepper.made(state, iter([(x, y, begins, t - begins, weights, number)]))
 
     def _check(self, state: Arrays) -> None:
         check_run_memory(self.stepper.problem, state, self.stepper.feed.samples)

@@ -146,7 +146,7 @@ def axis_labels(system: ForwardSystem, axis: Axis) -> tuple[str, ...]:
             for p in draw_order(system)
             if p.noise is None and system.population_slots(p.name) == (axis.name,)
         ]
-    return tuple(name for name in names if not system.parameter[name].law.is_deterministic)
+    return tuple(name for name in names if not system.variable[name].law.is_deterministic)
 
 
 def _entries(system: ForwardSystem, parameter: Variable) -> int:

@@ -112,10 +112,10 @@ def test_a_march_is_steps_in_a_row(case):
     """Batches of different sizes and weights, rates that change."""
     _, solver = case
     state, x, y, weights = weighted_case(solver)
-    moves = [(x, y, 0.0, 0.1, weights), (x, y, 0.1, 0.2, weights), (x[:2], y[:2], 0.3, 0.1, None)]
+    moves = [(x, y, 0.0, 0.1, weights, 1), (x, y, 0.1, 0.2, weights, 2), (x[:2], y[:2], 0.3, 0.1, None, 3)]
     expected = cast(state, np.float64)
-    for a, b, t, alpha, own in moves:
-        expected = solver.step(expected, a, b, t, alpha, weights=own)
+    for a, b, t, alpha, own, k in moves:
+        expected = solver.step(expected, a, b, t, alpha, weights=own, k=k)
     assert solver.march(state, iter(moves)) is state
     for name in solver.layout.parameters:
         scale = max(np.abs(expected[name]).max(), 1e-300)
@@ -181,7 +181,7 @@ def test_missing_arrays_raise(case):
             lambda lacking=lacking: solver.forward(lacking, x),
             lambda lacking=lacking: solver.velocity(lacking, x, y),
             lambda lacking=lacking: solver.step(lacking, x, y, 0.0, 0.1),
-            lambda lacking=lacking: solver.march(lacking, [(x, y, 0.0, 0.1, None)]),
+            lambda lacking=lacking: solver.march(lacking, [(x, y, 0.0, 0.1, None, 1)]),
             lambda lacking=lacking: solver.predict(lacking, x),
         ):
             with pytest.raises(ValueError, match="state"):
@@ -189,7 +189,10 @@ def test_missing_arrays_raise(case):
     for call, says in (
         (lambda: solver.velocity(state, x, None), "y has shape"),
         (lambda: solver.step(state, x, None, 0.0, 0.1), "y has shape"),
-        (lambda: solver.march(state, [(x, y, 0.0, 0.1, None), (x, None, 0.1, 0.1, None)]), "y has shape"),
+        (
+            lambda: solver.march(state, [(x, y, 0.0, 0.1, None, 1), (x, None, 0.1, 0.1, None, 2)]),
+            "y has shape",
+        ),
         (lambda: solver.predict(state, 3.0), "x has shape"),
         (lambda: solver.velocity(state, 3.0, y), "x has shape"),
         (lambda: solver.velocity(state, x, y, weights=0.5), "weights"),

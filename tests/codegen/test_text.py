@@ -136,7 +136,7 @@ def test_what_cannot_be_imported_or_written_says_so(tmp_path):
     with pytest.raises(mf.MfError, match=r"line 1: this is not Python"):
         load_solver(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(mf.MfError, match="cannot be made: .*file is a file"):
+    with pytest.raises(mf.MfError, match=r"cannot be made: .*file is a file"):
         generate(limit("two_layer"), tmp_path / "file")
 
 

@@ -78,11 +78,11 @@ def test_a_march_is_its_steps_one_after_the_other(tmp_path):
     moves = []
     for k, size in enumerate((4, 4, 3, 4, 4), 1):
         weights = rng.dirichlet(np.ones(size)) if k > 3 else None
-        moves.append((*net.source.batch(k, size), 0.1 * k, 0.01 * k, weights))
+        moves.append((*net.source.batch(k, size), 0.1 * k, 0.01 * k, weights, k))
     marched, stepped = solver.sample(5, seed=1), solver.sample(5, seed=1)
     assert solver.march(marched, iter(moves)) is marched
-    for x, y, t, alpha, weights in moves:
-        stepped = solver.step(stepped, x, y, t, alpha, weights=weights)
+    for x, y, t, alpha, weights, k in moves:
+        stepped = solver.step(stepped, x, y, t, alpha, weights=weights, k=k)
     for name in solver.layout.parameters:
         assert np.array_equal(marched[name], stepped[name]), name
 

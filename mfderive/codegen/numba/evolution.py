@@ -13,7 +13,7 @@ from .sweep import Sweep
 
 
 def write_evolution(sweep: Sweep, updates: Iterable[Update]) -> None:
-    """The body of ``evolve(f, nodes, make, out, scale, add)``."""
+    """The body of ``evolve(f, nodes, make, out, scale, keep)``."""
     updates = tuple(updates)
     first = len(sweep.lines)
     sweep.lines.append("    speeds = {}")
@@ -28,7 +28,8 @@ def write_evolution(sweep: Sweep, updates: Iterable[Update]) -> None:
     sweep.lines += [
         "    for name, speed in speeds.items():",
         "        speed *= scale[name]",
-        "        if add:",
+        "        if keep[name]:",
+        "            rescale(out[name], keep[name])",
         "            out[name] += speed",
     ]
 
@@ -40,7 +41,7 @@ def _write_speed(sweep: Sweep, update: Update) -> None:
     sweep.temporaries.add((f"speed {name}", axes))
     shape = sweep.shape(axes)
     sweep.lines.append(
-        f'    speed = speeds["{name}"] = make("speed {name}", {shape}) if add else out["{name}"]'
+        f'    speed = speeds["{name}"] = make("speed {name}", {shape}) if keep["{name}"] else out["{name}"]'
     )
     sweep.names[TARGET] = "speed"
     sweep.instructions(update.instructions)
@@ -53,16 +54,16 @@ def _write_in_place(sweep: Sweep, update: Update) -> bool:
     alone = sum(isinstance(instruction, Each) for instruction in update.instructions) == 1
     deferred = False
     sweep.names[TARGET] = f'out["{name}"]'
-    factor, add = f'scale["{name}"]', "add"
+    factor, keep = f'scale["{name}"]', f'keep["{name}"]'
     for instruction in update.instructions:
         if isinstance(instruction, Fill) and instruction.out == TARGET:
-            sweep.lines += ["    if not add:", f'        out["{name}"].fill(0.0)']
-            add = ""
+            sweep.lines.append(f'    rescale(out["{name}"], keep["{name}"])')
+            keep = ""
         elif isinstance(instruction, Each) and alone and not instruction.is_independent:
             sweep.lines.append(f"    updates.append(whole({sweep.task(instruction, factor)}))")
-            deferred, add = True, ""
+            deferred, keep = True, ""
         else:
-            sweep.instructions((instruction,), 1, factor, add)
+            sweep.instructions((instruction,), 1, factor, keep)
             if isinstance(instruction, Gemm | Each):
-                add = ""
+                keep = ""
     return deferred

@@ -16,7 +16,7 @@ from .expression_code import array_text
 
 def draw_functions(system: LimitSystem) -> list[str]:
     """Sources of the functions that draw from the laws of a system, each once, in the order of the table."""
-    kinds = {parameter.law.kind for parameter in system.parameters}
+    kinds = {variable.law.kind for variable in system.variables}
     if any(parameter.noise is not None for parameter in system.parameters):
         kinds.add(LawKind.CONSTANT)  # the conditional mean
     return [inspect.getsource(row.draw) for name, row in LAWS.items() if name in kinds]
@@ -28,7 +28,7 @@ def law_lines(system: LimitSystem) -> list[str]:
     The noise of ``system`` is drawn (no noise axes); a parameter still says whether it has noise.
     """
     table = system.parameter
-    noisy = {parameter.name for parameter in system.parameters if parameter.noise is not None}
+    noisy = {p.name for p in system.parameters if p.noise is not None}
     lines = ['    drawn = edges == "draw"'] if noisy else []
     for parameter in draw_order(system):
         shape = _shape(parameter)

@@ -35,7 +35,7 @@ class Kernels:
 
     def call(self, loop: Loop) -> tuple[str, list[str], list[Index]]:
         """Name of the function for a loop, arrays to pass after ``out``, and indices whose sizes follow."""
-        nest = _Nest(loop)
+        nest = Nest(loop)
         body = nest.source()
         self.functions |= nest.functions
         return self.named(nest.title(), body), nest.arrays, nest.extents
@@ -59,11 +59,13 @@ def _letter(letters: str, number: int) -> str:
     return letters[number] if number < len(letters) else f"{letters[-1]}{number}"
 
 
-class _Nest(Visitor[Value]):
+class Nest(Visitor[Value]):
     """Writes one loop nest; every value is computed at the outermost level at which it is known.
 
     The values of the term's expression are visited in our order, those that are known early first.
     """
+
+    own: tuple[str, ...] = ("out",)  # arguments before the arrays that are read
 
     def __init__(self, loop: Loop) -> None:
         super().__init__()
@@ -103,6 +105,7 @@ class _Nest(Visitor[Value]):
         return " ".join([first, *(f"{s} {p}" for s, p in zip(signs[1:], parts[1:], strict=True))])
 
     def slots_text(self, slots: tuple[Slot, ...]) -> str:
+        """Slots as code."""
         return ", ".join(self.slot_text(slot) for slot in slots)
 
     def title(self) -> str:
@@ -257,6 +260,10 @@ class _Nest(Visitor[Value]):
             self.extents.append(index)
         return f"size_{self.letter[index]}"
 
+    def written(self) -> str:
+        """An array that is written, whose precision is that of the nest."""
+        return "out"
+
     def source(self) -> str:
         """The function, called KERNEL."""
         inner = outer_loops(self.term)
@@ -274,14 +281,19 @@ class _Nest(Visitor[Value]):
         return self.assemble(inner, final_lines)
 
     def assemble(self, inner: int, final: list[str]) -> str:
+        """The function: its loops, with ``final`` inside of the first ``inner`` ones."""
         bounds = [self.bound(index) for index in self.order]
-        arguments = ["out", *self.array_letter.values(), *(f"size_{self.letter[i]}" for i in self.extents)]
+        arguments = [
+            *self.own,
+            *self.array_letter.values(),
+            *(f"size_{self.letter[i]}" for i in self.extents),
+        ]
         lines = ["@compiled", f"def KERNEL({', '.join(arguments)}):", f'    """{self.docstring()}"""']
         uses_real = any("real(" in line for level in self.lines for line in level) or any(
             "real(" in line for line in final
         )
         if uses_real:
-            lines.append("    real = out.dtype.type")
+            lines.append(f"    real = {self.written()}.dtype.type")
         for level in range(len(self.order) + 1):
             pad = "    " * (level + 1)
             lines += [pad + line for line in self.lines[level]]

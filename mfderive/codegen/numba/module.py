@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from ...algebra.laws import VariableKind
 from ...algebra.system import LimitSystem
 from ...algebra.terms import AxisKind, Role
+from ...tensor.learning_plan import LearningPlan, plan_flow, plan_step
 from ...tensor.scheduling import Planned, Schedule, schedule
 from ..digest import GENERATOR, digest
+from ..protocol import MOVERS
 from .evolution import write_evolution
 from .function_code import CODE
 from .initial_values import draw_functions, law_lines, rate_lines
+from .learning_code import ADVANCE, FLOW, write_advance, write_flow
 from .loops import Kernels
 from .splice import heading, import_lines, part, with_callees
 from .sweep import Sweep
@@ -34,6 +38,10 @@ _REPEATED = ("compiled_gemm", "threaded_loops")
 _BEHIND = ("node_counts", "state_checks", "solver_calls")
 
 
+_ADVANCE_DOC = "The variables in out after step k of size alpha at time t; seed: that of all fresh noise."
+_FLOW_DOC = "out = d(variable)/dt at time t for every variable that moves."
+
+
 class _Body:
     """The sweeps of a solver and what they need: compiled functions and temporaries."""
 
@@ -50,11 +58,22 @@ class _Body:
         self.sweep("compute_backward", "D: derivatives of the loss of each sample.", plan.backward, first)
         sweep = Sweep(system, self.kernels)
         write_evolution(sweep, plan.updates)
-        signature = (
-            "evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool)"
+        numbers = "scale: Mapping[str, float], keep: Mapping[str, float]"
+        self.add(
+            sweep,
+            f"evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, {numbers})",
+            "out = keep * out + scale * G for every trained parameter.",
         )
-        self.add(sweep, signature, "out = scale * G for every trained parameter, or out += that (add).")
+        self.learn(ADVANCE, _ADVANCE_DOC, write_advance, plan_step(system))
+        self.learn(FLOW, _FLOW_DOC, write_flow, plan_flow(system))
         self.blocks.append("\n".join(rate_lines(system)) + "\n")
+
+    def learn(
+        self, signature: str, doc: str, write: Callable[[Sweep, LearningPlan], None], plan: LearningPlan
+    ) -> None:
+        sweep = Sweep(self.system, self.kernels)
+        write(sweep, plan)
+        self.add(sweep, signature, doc)
 
     def sweep(self, name: str, doc: str, equations: Iterable[Planned], first: Iterable[str] = ()) -> None:
         sweep = Sweep(self.system, self.kernels, [*first])
@@ -81,6 +100,8 @@ def solver_source(system: LimitSystem, name: str | None = None) -> str:
     special = (
         "from scipy import special\n" if any("special." in text for text in (*body.blocks, laws)) else ""
     )
+    if any(field.role is Role.DRAW for field in system.fields):
+        before.append(part("fresh_noise"))
     used = [part("compilation"), *before, *behind, draws, *([scalar] if helpers else [])]
     functions = [*([maximum.text] if body.selects else []), *helpers, *body.kernels.sources.values()]
     head = _HEAD.format(title=_plain(system.title), generator=GENERATOR)
@@ -147,20 +168,23 @@ def _constants(system: LimitSystem, name: str, temporaries: Temporaries, scratch
     populations = tuple(axis.name for axis in system.populations)
     measures = [a for a in system.axes if a.is_measure and a.kind is not AxisKind.DATA]
     frozen = tuple(p.name for p in system.parameters if p.is_frozen)
+    memories = tuple(v.name for v in system.variables if v.kind is VariableKind.MEMORY)
     tables = [
         # A title is a user's words: whatever stands in it, this line is one string.
         f"TITLE = {json.dumps(_plain(system.title), ensure_ascii=False)}",
         f"DIGEST = {_quoted(name)}",
-        "# Axes of every parameter's array.",
-        _table("PARAMETERS", ((p.name, p.axes) for p in system.parameters)),
+        "# Axes of every array of a state.",
+        _table("PARAMETERS", ((v.name, v.axes) for v in system.variables)),
         f"FROZEN = {frozen!r}".replace("'", '"'),
+        "# What a learning rule remembers of parameters.",
+        f"MEMORIES = {memories!r}".replace("'", '"'),
         f"POPULATIONS = {populations!r}".replace("'", '"'),
         '# Axes whose nodes have weights in state["p"], and their relative widths.',
         _table("MEASURES", ((a.name, repr(a.width)) for a in measures)),
         "# Sizes of the finite axes.",
         _table("SIZES", ((a.name, a.size) for a in system.axes if not a.is_measure)),
         "# Axes of every field.",
-        _table("FIELDS", ((f.name, f.axes) for f in system.fields if f.role is not Role.VELOCITY)),
+        _table("FIELDS", ((f.name, f.axes) for f in system.fields if f.role not in MOVERS)),
         "# Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.",
         _list("TEMPORARIES", temporaries),
         _list("SCRATCH", scratch),

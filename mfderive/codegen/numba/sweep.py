@@ -68,15 +68,15 @@ class Sweep:
         self.lines += [f"{_PAD}# {line}" for line in equation_text(self.system, equation)]
 
     def instructions(
-        self, instructions: Iterable[Instruction], depth: int = 1, factor: str = "", add: str = ""
+        self, instructions: Iterable[Instruction], depth: int = 1, factor: str = "", keep: str = ""
     ) -> None:
-        """Code of instructions. ``factor`` multiplies products; ``add`` says whether the first one adds."""
+        """Code of instructions. ``factor`` multiplies products; ``keep`` what the first one adds to."""
         for instruction in instructions:
-            self.instruction(instruction, depth, factor, add)
+            self.instruction(instruction, depth, factor, keep)
             if isinstance(instruction, Gemm):
-                add = ""
+                keep = ""
 
-    def instruction(self, instruction: Instruction, depth: int, factor: str, add: str) -> None:
+    def instruction(self, instruction: Instruction, depth: int, factor: str, keep: str) -> None:
         """Code of one instruction."""
         pad = _PAD * depth
         match instruction:
@@ -92,7 +92,7 @@ class Sweep:
             case Loop():
                 self.loop(instruction, pad)
             case Gemm():
-                self.gemm(instruction, pad, factor, add)
+                self.gemm(instruction, pad, factor, keep)
             case Each():
                 self.each(instruction, pad, factor)
 
@@ -103,13 +103,13 @@ class Sweep:
         arguments += [f'n["{index.axis}"]' for index in extents]
         self.lines.append(f"{pad}{name}({', '.join(arguments)})")
 
-    def gemm(self, gemm: Gemm, pad: str, factor: str, add: str) -> None:
+    def gemm(self, gemm: Gemm, pad: str, factor: str, keep: str) -> None:
         """A call of BLAS."""
         arguments = [self.view(gemm.out), self.view(gemm.left), self.view(gemm.right)]
         arguments.append(coefficient(gemm, factor))
         arguments.append(self.weighting(gemm.shared))
-        if gemm.add or add:
-            arguments.append(f"add={'True' if gemm.add else add}")
+        if gemm.add or keep:
+            arguments.append(f"keep={'1.0' if gemm.add else keep}")
         self.lines.append(f"{pad}matrix_product({', '.join(arguments)})")
 
     def weighting(self, axes: tuple[str, ...]) -> str:

@@ -20,6 +20,8 @@ from .node_weights import Nodes
 # Axes of every parameter's array.
 PARAMETERS: dict[str, tuple[str, ...]] = {"h1.weight": ("h1", "inputs"), "output.weight": ("outputs", "h1")}
 FROZEN: tuple[str, ...] = ()
+# What a learning rule remembers of parameters.
+MEMORIES: tuple[str, ...] = ()
 POPULATIONS: tuple[str, ...] = ("h1",)
 # Axes whose nodes have weights in state["p"], and their relative widths.
 MEASURES: dict[str, float] = {"h1": 1.0}
@@ -76,13 +78,36 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     f["adj h1"] *= 1 - f["h1.out"] ** 2
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], add: bool) -> None:
-    """out = scale * G for every trained parameter, or out += that (add)."""
+def evolve(
+    f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]
+) -> None:
+    """out = keep * out + scale * G for every trained parameter."""
     data = nodes.weighting(("data",))
     # d h1.weight(h1, inputs) = Mean_{data}[ -adj h1(data, h1)*x(data, inputs) ]
-    matrix_product(out["h1.weight"], f["adj h1"].T, f["x"], -scale["h1.weight"], data, add=add)
+    matrix_product(out["h1.weight"], f["adj h1"].T, f["x"], -scale["h1.weight"], data, keep["h1.weight"])
     # d output.weight(outputs, h1) = Mean_{data}[ -adj yhat(data, outputs)*h1.out(data, h1) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["h1.out"], -scale["output.weight"], data, add=add)
+    matrix_product(
+        out["output.weight"],
+        f["adj yhat"].T,
+        f["h1.out"],
+        -scale["output.weight"],
+        data,
+        keep=keep["output.weight"],
+    )
+
+
+def advance(
+    f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int
+) -> None:
+    """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
+    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+
+
+def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+    """out = d(variable)/dt at time t for every variable that moves."""
+    scale = rates(t)
+    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:

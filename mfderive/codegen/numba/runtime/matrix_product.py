@@ -15,15 +15,23 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
+def rescale(array: Array, factor: float) -> None:
+    """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
+    if factor == 0.0:
+        array.fill(0.0)
+    elif factor != 1.0:
+        array *= factor
+
+
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
     factor: float,
     weighting: tuple[float, Array | None] = (1.0, None),
-    add: bool = False,
+    keep: float = 0.0,
 ) -> None:
-    """out = factor * left @ diag(weights) @ right, or out += that (gemm with beta = 1), in place.
+    """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
@@ -35,7 +43,7 @@ def matrix_product(
     elif weights is not None:
         right = right * weights[:, None]
     if not COMPILED:
-        out[...] = factor * (left @ right) + (out if add else 0)
+        out[...] = factor * (left @ right) + (keep * out if keep else 0)
         return
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
@@ -45,7 +53,7 @@ def matrix_product(
         factor,
         left if a else left.T,
         right if b else right.T,
-        beta=1.0 if add else 0.0,
+        beta=keep,
         c=out,
         trans_a=not a,
         trans_b=not b,

@@ -14,24 +14,25 @@ from .example import (
     FIELDS,
     FROZEN,
     MEASURES,
+    MEMORIES,
     PARAMETERS,
     POPULATIONS,
     SCRATCH,
     SIZES,
     TEMPORARIES,
+    advance,
     compute_backward,
     compute_forward,
     compute_loss,
-    evolve,
+    flow,
     initial_values,
-    rates,
 )
 from .node_counts import check_physical_memory, node_counts
 from .node_weights import Nodes
 from .state_checks import check_target, give_samples, give_targets, given_fields
 from .workspace import WORKSPACE, fresh
 
-layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS)
+layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
 
 
 def sample(
@@ -104,16 +105,18 @@ def _sweep(
 def velocity(
     state: Mapping[str, Any], x: Array, y: Array, t: float = 0.0, weights: Array | None = None
 ) -> Fields:
-    """d(parameter)/dt = rate(t) * G on a batch, for every parameter (zeros where it is frozen).
+    """The derivative in time of every array of a state on a batch: rate(t) * G, or that of the learning rule.
 
-    ``weights``: those of the samples, which sum to 1 (default: equal).
+    Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
+    ValueError where the learning rule has no known flow in time.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
+    still = {*FROZEN, *MEMORIES}
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in FROZEN else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    evolve(fields, nodes, make, speed, rates(t), False)
+    flow(fields, nodes, make, speed, t)
     return speed
 
 
@@ -125,11 +128,14 @@ def step(
     alpha: float,
     out: dict[str, Any] | None = None,
     weights: Array | None = None,
+    k: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """One explicit Euler step: state + alpha * velocity(state, x, y, t, weights), to rounding.
+    """Step number k of size alpha at time t: what the learning rule makes of G on a batch.
 
-    A new state, or ``out`` with its arrays changed in place (``out=state`` moves the state itself; its
-    arrays must be contiguous and of the state's precision).
+    For SGD that is state + alpha * velocity(state, x, y, t, weights), to rounding. A new state, or ``out``
+    with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
+    of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
     fields, nodes, make = _sweep(state, x, y, weights)
     if out is None:
@@ -140,21 +146,23 @@ def step(
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    evolve(fields, nodes, make, out, _scales(t, alpha), True)
+    advance(fields, nodes, make, out, t, alpha, k, seed)
     return out
 
 
 def march(
-    state: dict[str, Any], moves: Iterable[tuple[Array, Array, float, float, Array | None]]
+    state: dict[str, Any],
+    moves: Iterable[tuple[Array, Array, float, float, Array | None, int]],
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Change ``state`` itself by one ``step`` for every (x, y, t, alpha, weights) of ``moves``; returns it.
+    """Change ``state`` itself by a ``step`` for every (x, y, t, alpha, weights, k) of ``moves``; returns it.
 
     What stays the same is checked only once: do not change the state between two moves.
     """
     fields: Fields = {}
     nodes: Nodes | None = None
     known: Array | None = None
-    for x, y, t, alpha, weights in moves:
+    for x, y, t, alpha, weights, k in moves:
         if nodes is None or weights is not known or len(x) != nodes.size["data"]:
             fields, nodes = given_fields(state, x, weights)
             check_target(state, fields, nodes)
@@ -164,12 +172,8 @@ def march(
         give_targets(fields, nodes.dtype, y)
         compute_forward(fields, nodes, make)
         compute_backward(fields, nodes, make)
-        evolve(fields, nodes, make, state, _scales(t, alpha), True)
+        advance(fields, nodes, make, state, t, alpha, k, seed)
     return state
-
-
-def _scales(t: float, alpha: float) -> dict[str, float]:
-    return {name: float(alpha * rate) for name, rate in rates(t).items()}
 
 
 def memory(sizes: int | Mapping[str, int], batch: int, dtype: Any = np.float64, copies: int = 2) -> int:

@@ -55,7 +55,9 @@ def check_names(state: Mapping[str, Any]) -> None:
     if missing:
         raise ValueError(f"state: missing {missing}; expected {list(PARAMETERS)}")
     weights = state.get("p")
-    if not isinstance(weights, Mapping) or any(np.ndim(weights.get(axis, 0.0)) != 1 for axis in MEASURES):
+    if not isinstance(weights, Mapping) or any(
+        len(np.shape(weights.get(axis, 0.0))) != 1 for axis in MEASURES
+    ):
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
