@@ -229,6 +229,15 @@ SYMPY_CLASS: dict[str, Any] = {
     row.name: type(row.name, (ClosedFunction,), {"nargs": row.arity, "__doc__": row.doc or None})
     for row in _ROWS
 }
+
+
+def __getattr__(name: str) -> Any:
+    """The classes of the table by their names, under which pickle looks them up."""
+    if name in SYMPY_CLASS:
+        return SYMPY_CLASS[name]
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
 PUBLIC_FUNCTIONS: tuple[str, ...] = tuple(row.name for row in _ROWS if row.public)
 
 

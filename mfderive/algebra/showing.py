@@ -128,8 +128,14 @@ def _fields(value: Any) -> Iterator[str]:
     for each in fields(value):
         if each.repr:
             own = getattr(value, each.name)
-            if each.default is MISSING or own is not each.default:
+            if each.default is MISSING or not _is_default(own, each.default):
                 yield f"{each.name}={brief(own)}"
+
+
+def _is_default(own: Any, default: Any) -> bool:
+    """Whether a value is a default: the same object, or an equal plain one (that was pickled, say)."""
+    plain = isinstance(own, str | int | float) and type(own) is type(default)
+    return own is default or (plain and own == default)
 
 
 def _joined(start: str, parts: Iterator[str], end: str, count: int) -> str:

@@ -102,7 +102,7 @@ def load_solver(directory: Path | str, compiled: bool = True) -> Any:
     except BaseException:
         del sys.modules[name]
         raise
-    return as_solver(module)
+    return as_solver(module, imported_by=partial(load_solver, path.parent, compiled))
 
 
 def cache_directory() -> Path:

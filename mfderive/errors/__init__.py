@@ -126,9 +126,14 @@ class DivergenceWarning(UserWarning):
     """A run whose loss grew beyond reason, at its end or on the way; its numbers are no training curve."""
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """A sentence that lists what is allowed and names the nearest allowed name, if one is near."""
+def nearest(name: Any, allowed: Iterable[str]) -> str:
+    """A sentence that lists what is allowed and names the nearest allowed name, if one is near.
+
+    ``name``: what was found; anything but a text is near to nothing.
+    """
     names = sorted(allowed)
+    if not isinstance(name, str):
+        return _all_of(names)
     return _question(name, names, "Did you mean '{}'? ") + _all_of(names)
 
 

@@ -56,6 +56,10 @@ class FiniteNetwork:
             id(term): _factors(term) for equation in self.system.forward for term in equation.terms
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Factors belong to the terms of this very system: in a copy they are found again."""
+        return FiniteNetwork, (self.system,)
+
     def sizes(self, shapes: Mapping[str, tuple[int, ...]], samples: int) -> dict[str, int]:
         """Size of every axis, from the shapes of the parameters; StateError where they do not fit."""
         known = {axis.name: axis.size for axis in self.system.axes if axis.size is not None}

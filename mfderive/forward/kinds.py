@@ -5,6 +5,10 @@ A new kind is one more row here (or a call of :func:`~mfderive.forward.kind.regi
 
 from __future__ import annotations
 
+import copyreg
+from typing import Any
+
+from ..errors import MfError
 from .builder import GROUPS, STEPS, Shape
 from .channel_groups import all_neurons, kept_groups
 from .kind import (
@@ -93,3 +97,17 @@ _ROWS = (
 )
 for _row in _ROWS:
     register_kind(_row)
+
+
+def _kind_of(name: str) -> ConnectionKind:
+    if name not in KINDS:
+        raise MfError(f"the kind '{name}' is not registered here: call register_kind before it is read")
+    return KINDS[name]
+
+
+def _sent(kind: ConnectionKind) -> Any:
+    """What pickle keeps of a kind: the name of a registered one, else its parts."""
+    return (_kind_of, (kind.name,)) if KINDS.get(kind.name) is kind else kind.__reduce_ex__(2)
+
+
+copyreg.pickle(ConnectionKind, _sent)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..algebra.arguments import LIMIT, instance
 from ..algebra.memo import once
-from ..algebra.reduced import PassResult, Reduced
+from ..algebra.reduced import PassResult, Reduced, StateMapping
 from ..algebra.system import LimitSystem
 from ..errors import MfError
+from ..state.draw import check_state
+from ..state.state import State, arrays_on
 from .closure import close_noise, hold_means
 from .exchangeability import collapse
 from .log import log_of
@@ -45,14 +48,29 @@ def reduce(system: LimitSystem) -> Reduced:
 def _reduce(system: LimitSystem) -> Reduced:
     found = Reduced.identity(system)
     for each in PASSES:
-        found = found.then(each.name, each.apply(found.system))
+        found = found.then(each.name, _applied(each, found.system))
     return replace(found, log=log_of(found))
 
 
 @once
 def held_at_means(limit: LimitSystem) -> Reduced:
     """The whole limit, whose weights between populations stand for their conditional means."""
-    return Reduced.identity(limit).then(MEANS.name, MEANS.apply(limit))
+    return Reduced.identity(limit).then(MEANS.name, _applied(MEANS, limit))
+
+
+def _applied(each: Pass, system: LimitSystem) -> PassResult:
+    """What a pass makes of a system; a state that it is to restrict is held against the system first."""
+    result = each.apply(system)
+    return replace(result, restrict=partial(_restricted, system, result.restrict))
+
+
+def _restricted(
+    system: LimitSystem, restrict: Callable[[StateMapping], StateMapping], state: StateMapping
+) -> StateMapping:
+    """A state of ``system`` as one of what a pass made of it. Raises StateError for any other state."""
+    if isinstance(state, State):
+        return restrict(arrays_on(state, Reduced.identity(system)))
+    return restrict(check_state(system, state))
 
 
 def reduced_by(limit: LimitSystem, names: Iterable[str]) -> Reduced:

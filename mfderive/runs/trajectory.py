@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -127,6 +127,16 @@ class Trajectory(Shown):
         if any(a.time > b.time for a, b in pairwise(points)):
             raise StateError("the checkpoints of a trajectory must be in increasing order of time")
         object.__setattr__(self, "checkpoints", points)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle keeps: the fields. States on the trajectory's own ground go as their arrays."""
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        parts["checkpoints"] = tuple((p.time, p.step, self._sent(p.state)) for p in self.checkpoints)
+        return Trajectory, tuple(parts.values())
+
+    def _sent(self, state: State) -> Any:
+        is_ours = not state.has_own_layout or (self.ground is not None and state.layout is self.ground.layout)
+        return state.arrays if is_ours else state
 
     def _on_ground(self, given: Any) -> Checkpoint:
         """A checkpoint, or its three values, whose state knows what it lives on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, log2, prod
 from typing import TYPE_CHECKING, Any
 
@@ -136,21 +137,26 @@ def _tensor(law: StandardLaw, nodes: int | None) -> tuple[int, ...]:
 def isotropic_gaussians_law(dimension: int, separation: float) -> StandardLaw:
     """y = +1 and -1 with equal odds; x given y is N(0, (1 + y * separation)^2 I) (Nguyen 2019, 4.2.1)."""
 
-    def values(component: int, standard: Array) -> tuple[Array, Array]:
-        y = 1.0 - 2.0 * component
-        return (1 + y * separation) * standard, np.full((len(standard), 1), y)
+    return StandardLaw((LawKind.NORMAL,) * dimension, (0.5, 0.5), partial(_isotropic_values, separation))
 
-    return StandardLaw((LawKind.NORMAL,) * dimension, (0.5, 0.5), values)
+
+def _isotropic_values(separation: float, component: int, standard: Array) -> tuple[Array, Array]:
+    y = 1.0 - 2.0 * component
+    return (1 + y * separation) * standard, np.full((len(standard), 1), y)
 
 
 def gaussian_mixture_law(means: Array, deviations: Array, odds: Array, labels: Array) -> StandardLaw:
     """Component j has probability odds[j]; x given j is N(means[j], deviations[j]^2 I), y = labels[j]."""
 
-    def values(component: int, standard: Array) -> tuple[Array, Array]:
-        y = np.repeat(labels[component][None, :], len(standard), axis=0)
-        return means[component] + deviations[component] * standard, y
-
+    values = partial(_mixture_values, means, deviations, labels)
     return StandardLaw((LawKind.NORMAL,) * means.shape[1], tuple(map(float, odds)), values)
+
+
+def _mixture_values(
+    means: Array, deviations: Array, labels: Array, component: int, standard: Array
+) -> tuple[Array, Array]:
+    y = np.repeat(labels[component][None, :], len(standard), axis=0)
+    return means[component] + deviations[component] * standard, y
 
 
 def teacher_law(
@@ -162,16 +168,25 @@ def teacher_law(
     noise: float,
 ) -> StandardLaw:
     """Coordinates independent with law ``law``; y = targets(x) + N(0, noise^2), [node, outputs]."""
-    constant = law.kind is LawKind.CONSTANT
-    kinds = () if constant else (law.kind,) * dimension
+    kinds = () if law.kind is LawKind.CONSTANT else (law.kind,) * dimension
     errors = (LawKind.NORMAL,) * (outputs if noise else 0)
-
-    def values(component: int, standard: Array) -> tuple[Array, Array]:
-        if constant:
-            x = np.full((len(standard), dimension), float(arguments[0]))
-        else:
-            x = transform(law, tuple(arguments), standard[:, :dimension])
-        y = targets(x)
-        return x, (y + noise * standard[:, len(kinds) :] if noise else y)
-
+    values = partial(_teacher_values, dimension, law, tuple(arguments), targets, noise)
     return StandardLaw((*kinds, *errors), (1.0,), values)
+
+
+def _teacher_values(
+    dimension: int,
+    law: Law,
+    arguments: tuple[Array, ...],
+    targets: Callable[[Array], Array],
+    noise: float,
+    component: int,
+    standard: Array,
+) -> tuple[Array, Array]:
+    if law.kind is LawKind.CONSTANT:
+        x, errors = np.full((len(standard), dimension), float(arguments[0])), standard
+    else:
+        x = transform(law, arguments, standard[:, :dimension])
+        errors = standard[:, dimension:]
+    y = targets(x)
+    return x, (y + noise * errors if noise else y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .data_place import DataPlace, RowNames
 from .files import read_arrays, read_digits, read_idx_set
 from .given import data_digest, given_rows
 from .labels import are_labels, asked_targets, check_classes, find_classes
-from .prepare import fixed_sample, law_preparation
+from .prepare import Preparation, fixed_sample, law_preparation
 from .quadrature import isotropic_gaussians_law
 from .rows import Rows
 from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, LawSource, generator
@@ -164,14 +165,26 @@ def _law_source(network: Network, options: Options, seed: int, place: DataPlace)
     # One input of full size shows the shapes; one number that was drawn stands for all of its coordinates.
     x, y = prepare(np.broadcast_to(few_x[:1, :1], (1, dimension)), few_y[:1])
     source = LawSource(
-        lambda rng, size: prepare(*draw(rng, size)),
+        partial(_prepared_draw, prepare, draw),
         tuple(int(n) for n in x.shape[1:]),
         int(y.shape[1]),
         seed,
-        law=replace(law, values=lambda component, standard: prepare(*law.values(component, standard))),
+        law=replace(law, values=partial(_prepared_values, prepare, law)),
         facts=replace(facts, shape=tuple(int(n) for n in x.shape[1:])),
     )
     return source, targets
+
+
+def _prepared_draw(
+    prepare: Preparation, draw: Draw, rng: np.random.Generator, size: int
+) -> tuple[Array, Array]:
+    return prepare(*draw(rng, size))
+
+
+def _prepared_values(
+    prepare: Preparation, law: StandardLaw, component: int, standard: Array
+) -> tuple[Array, Array]:
+    return prepare(*law.values(component, standard))
 
 
 def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> DataFacts:

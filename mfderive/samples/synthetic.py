@@ -1,8 +1,14 @@
-"""Laws of data that are drawn, not read: Gaussians, mixtures, teachers."""
+"""Laws of data that are drawn, not read: Gaussians, mixtures, teachers.
+
+A draw is a function of a random generator and a size that other processes can be sent: made of functions of
+this file and of what they need, and of nothing that pickle cannot name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,13 +33,15 @@ def isotropic_gaussians(dimension: int, separation: float) -> Draw:
 
     The source is Nguyen 2019, section 4.2.1. x is [size, dimension], y [size, 1].
     """
+    return partial(_draw_isotropic, dimension, separation)
 
-    def draw(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
-        y = (1 - 2 * rng.integers(0, 2, size)).astype(np.float64)[:, None]
-        x = (1 + y * separation) * rng.standard_normal((size, dimension))
-        return x, y
 
-    return draw
+def _draw_isotropic(
+    dimension: int, separation: float, rng: np.random.Generator, size: int
+) -> tuple[Array, Array]:
+    y = (1 - 2 * rng.integers(0, 2, size)).astype(np.float64)[:, None]
+    x = (1 + y * separation) * rng.standard_normal((size, dimension))
+    return x, y
 
 
 def gaussian_mixture(means: Array, deviations: Array, odds: Array, labels: Array) -> Draw:
@@ -42,15 +50,16 @@ def gaussian_mixture(means: Array, deviations: Array, odds: Array, labels: Array
     ``means`` is [components, d], ``deviations`` and ``odds`` [components] (odds sum to 1), ``labels``
     [components, outputs].
     """
-    limits = np.cumsum(odds)
+    return partial(_draw_mixture, means, deviations, np.cumsum(odds), labels)
 
-    def draw(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
-        # The last limit may be 1 - rounding, and a uniform number may lie above it.
-        component = np.minimum(np.searchsorted(limits, rng.random(size), side="right"), len(odds) - 1)
-        noise = rng.standard_normal((size, means.shape[1]))
-        return means[component] + deviations[component, None] * noise, labels[component]
 
-    return draw
+def _draw_mixture(
+    means: Array, deviations: Array, limits: Array, labels: Array, rng: np.random.Generator, size: int
+) -> tuple[Array, Array]:
+    # The last limit may be 1 - rounding, and a uniform number may lie above it.
+    component = np.minimum(np.searchsorted(limits, rng.random(size), side="right"), len(limits) - 1)
+    noise = rng.standard_normal((size, means.shape[1]))
+    return means[component] + deviations[component, None] * noise, labels[component]
 
 
 def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Draw, int, StandardLaw, Draw]:
@@ -90,6 +99,61 @@ def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Dr
     return draw, int(means.shape[1]), gaussian_mixture_law(*mixture), draw
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """Targets that are functions of independent coordinates, whose law has these ``arguments`` as numbers."""
+
+    dimension: int
+    law: Law
+    arguments: tuple[Array, ...]
+    targets: tuple[sp.Expr, ...]
+    noise: float
+    place: DataPlace
+
+    @property
+    def used(self) -> list[sp.Symbol]:
+        """The coordinates that targets read."""
+        return sorted(set().union(*(target.free_symbols for target in self.targets)), key=str)
+
+    def values(self, x: Array, columns: Mapping[sp.Symbol, int] | None = None) -> Array:
+        """The targets [row, output] at x [row, coordinate]; ``columns``: where those stand that are read.
+
+        Raises DataError where they are not finite.
+        """
+        if columns is None:
+            columns = {symbol: int(symbol.name[1:]) - 1 for symbol in self.used}
+        symbols = {symbol: x[:, column] for symbol, column in columns.items()}
+        with np.errstate(all="ignore"):
+            found = [np.broadcast_to(evaluate_expression(t, symbols), (len(x),)) for t in self.targets]
+        y = np.stack(found, axis=1).astype(np.float64)
+        if not np.isfinite(y).all():
+            row, column = (int(i) for i in np.argwhere(~np.isfinite(y))[0])
+            raise self.place.error(
+                f"target {column} is {y[row, column]} at x = {x[row].tolist()[:8]}",
+                "target",
+                "It must be finite wherever the inputs can be",
+            )
+        return y
+
+    def draw(self, rng: np.random.Generator, size: int) -> tuple[Array, Array]:
+        """Inputs and targets, with their errors."""
+        x = draw_law(self.law, self.arguments, (size, self.dimension), rng)
+        y = self.values(x)
+        if self.noise:
+            y = y + self.noise * rng.standard_normal(y.shape)
+        return x, y
+
+    def probe(self, rng: np.random.Generator, size: int) -> tuple[Array, Array]:
+        """As :meth:`draw`, in few coordinates, among them those that targets read."""
+        if self.dimension <= PROBE_COORDINATES:
+            return self.draw(rng, size)
+        if self.law.row.is_vector:  # a shorter vector has other coordinates
+            return self.draw(rng, max(1, min(size, _PROBE_NUMBERS // self.dimension)))
+        shape = size, max(PROBE_COORDINATES, len(self.used))
+        x = draw_law(self.law, self.arguments, shape, rng)
+        return x, self.values(x, {symbol: column for column, symbol in enumerate(self.used)})
+
+
 def teacher(
     dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, place: DataPlace
 ) -> tuple[Draw, StandardLaw, Draw]:
@@ -98,37 +162,7 @@ def teacher(
     The last of what comes back draws few coordinates, among them those that targets read. Every draw checks
     that the targets are finite, for example that no logarithm met a negative number.
     """
-    used = sorted(set().union(*(target.free_symbols for target in targets)), key=str)
-    columns = {symbol: int(symbol.name[1:]) - 1 for symbol in used}
     arguments = tuple(evaluate_expression(argument, {}) for argument in law.arguments)
-
-    def values(x: Array, places: Mapping[sp.Symbol, int] = columns) -> Array:
-        symbols = {symbol: x[:, place] for symbol, place in places.items()}
-        with np.errstate(all="ignore"):
-            found = [np.broadcast_to(evaluate_expression(target, symbols), (len(x),)) for target in targets]
-        y = np.stack(found, axis=1).astype(np.float64)
-        if not np.isfinite(y).all():
-            row, column = (int(i) for i in np.argwhere(~np.isfinite(y))[0])
-            raise place.error(
-                f"target {column} is {y[row, column]} at x = {x[row].tolist()[:8]}",
-                "target",
-                "It must be finite wherever the inputs can be",
-            )
-        return y
-
-    def draw(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
-        x = draw_law(law, arguments, (size, dimension), rng)
-        y = values(x)
-        if noise:
-            y = y + noise * rng.standard_normal(y.shape)
-        return x, y
-
-    def probe(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
-        if dimension <= PROBE_COORDINATES:
-            return draw(rng, size)
-        if law.row.is_vector:  # a shorter vector has other coordinates
-            return draw(rng, max(1, min(size, _PROBE_NUMBERS // dimension)))
-        x = draw_law(law, arguments, (size, max(PROBE_COORDINATES, len(used))), rng)
-        return x, values(x, {symbol: place for place, symbol in enumerate(used)})
-
-    return draw, teacher_law(dimension, law, arguments, values, len(targets), noise), probe
+    found = Teacher(dimension, law, arguments, tuple(targets), noise, place)
+    standard = teacher_law(dimension, law, arguments, found.values, len(targets), noise)
+    return found.draw, standard, found.probe

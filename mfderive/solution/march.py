@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -216,4 +217,10 @@ class Run:
 def ground_of(network: Network, reduced: Reduced, module: Any) -> Ground:
     """What a solution lives on: its reduced limit, its solver, and how its steps are made again."""
     steps = partial(StepsAgain, network, reduced, module)
-    return Ground(reduced, module.forward, steps, layout_digest(reduced))
+    return Ground(reduced, partial(fields_of, module), steps, layout_digest(reduced))
+
+
+def fields_of(module: Any, state: Arrays, x: Any) -> Mapping[str, Any]:
+    """The fields of a state by a solver, which may be imported again where a solution was sent."""
+    fields: Mapping[str, Any] = module.forward(state, x)
+    return fields

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
+from ..algebra.arguments import found, instance
 from ..algebra.reduced import Reduced, names_of
 from ..algebra.showing import Shown, brief, names, words
 from ..algebra.system import ForwardSystem
-from ..errors import StateError
+from ..errors import ArgumentError, StateError
 from .draw import check_state
 
 Array = Any
@@ -30,18 +32,48 @@ class State(Shown, Mapping[str, Any]):
     dictionary behind it, which solvers take and move in place. ``layout`` is the reduced limit on which the
     state lives, or the forward equations of a finite network; given as a function it is made when first asked
     for.
+
+
+    Raises ArgumentError for what is no mapping or no layout, and StateError for arrays that do not fit it; on
+    a layout that is made when first asked for the arrays are taken as they are.
     """
 
     def __init__(self, arrays: Mapping[str, Any], layout: StateLayout | Callable[[], StateLayout]) -> None:
+        instance(arrays, Mapping, "a state (a dictionary of arrays)")
         self.arrays: Arrays = arrays if isinstance(arrays, dict) else dict(arrays)
-        self._layout = layout
+        self._layout: StateLayout | None = None
+        self._make: Callable[[], StateLayout] | None = None
+        if isinstance(layout, Reduced | ForwardSystem):
+            check_state(system_of_layout(layout), self.arrays)
+            self._layout = layout
+        elif callable(layout):
+            self._make = layout
+        else:
+            raise ArgumentError(
+                f"the layout of a state is {found(layout)}; it must be a reduced limit (the whole one is "
+                "Reduced.identity(limit)) or the forward equations of a network"
+            )
 
     @property
     def layout(self) -> StateLayout:
         """What the state lives on."""
-        if not isinstance(self._layout, Reduced | ForwardSystem):
-            self._layout = self._layout()
+        if self._layout is None:
+            assert self._make is not None
+            self._layout = self._make()
         return self._layout
+
+    @property
+    def has_own_layout(self) -> bool:
+        """Whether the layout was given, and not a function that makes it."""
+        return self._make is None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle keeps: the arrays and the layout, which is made for it where it was not yet."""
+        return State, (self.arrays, self.layout)
+
+    def __deepcopy__(self, memo: Any) -> State:
+        """A state of its own arrays on the same layout, which never changes."""
+        return State(deepcopy(self.arrays, memo), self._make or self.layout)
 
     def __getitem__(self, name: str) -> Any:
         """The array of a parameter or of a memory, or under "p" the weights of the nodes by population."""

@@ -140,3 +140,43 @@ def test_a_solution_of_a_system_of_its_own_goes_on_for_another_network_only_wher
     onward = mf.solve(slower, resume=own, steps=2, system=other)
     assert onward.at(own.times[-1]) is own.at() and onward.seed == 4
     assert mf.solve(net, resume=own, steps=2).reduced is other
+
+
+def test_a_state_is_held_against_its_layout(net, path):
+    """What is no dictionary, no layout, or does not fit it is refused; what fits is kept as it is."""
+    arrays = path.at().arrays
+    for wrong in (3, None, [1.0], "h1"):
+        with pytest.raises(mf.ArgumentError, match=r"a state .* is needed, found"):
+            State(wrong, path.reduced)
+    for wrong in (3, None, "limit", net):
+        with pytest.raises(mf.ArgumentError, match=r"the layout of a state is .*reduced limit"):
+            State(arrays, wrong)
+    h1 = arrays["h1.weight"]
+    for change, says in (
+        ({"h1.weight": h1[:, :2]}, r"'h1.weight'\] has shape"),
+        ({"h9": h1}, "no parameter 'h9'"),
+        ({3: h1}, "no parameter '3'. Allowed: h1.bias"),
+        ({"p": {}}, "'h1' are missing"),
+        ({"p": {**arrays["p"], 7: np.ones(1)}}, "no population '7'"),
+    ):
+        with pytest.raises(StateError, match=says):
+            State(arrays | change, path.reduced)
+    assert State(arrays, path.reduced).arrays is arrays
+    with pytest.raises(StateError, match="'7'"):
+        path.sample({7: 3, "h1": 3, "h2": 3, "h3": 3})
+
+
+def test_what_is_restricted_is_a_state_of_the_whole_limit(path):
+    whole = path.sample(5)
+    for given, says in (
+        ({"a": 1}, r"state\['p'\] is missing"),
+        (None, "a state .* is needed, found None"),
+        (
+            path.at(),
+            "a state of the limit reduced by closure and exchangeability, but one of the whole network",
+        ),
+        (dict(path.at()), "the weights of population 'h2' are missing"),
+        ({**whole, "h1.weight": whole["h1.weight"][:, :2]}, "h1.weight"),
+    ):
+        with pytest.raises(mf.ArgumentError, match=says):
+            path.reduced.restrict(given)
