@@ -19,7 +19,7 @@ from ..algebra.findings import Finding, FindingKind
 from ..algebra.laws import Law, LawKind, Variable
 from ..algebra.reduced import DrawnNetwork, PassResult, StateMapping
 from ..algebra.system import LimitSystem, draw_noise, renaming
-from ..algebra.terms import Access, Axis, AxisKind, Equation, Index, Term
+from ..algebra.terms import Access, Axis, AxisKind, Equation, Index, Role, Term
 from ..analysis.affinity import (
     Obstacle,
     ends_of,
@@ -50,6 +50,7 @@ def close_noise(system: LimitSystem) -> PassResult:
     groups = noise_groups(system, obstacles)
     kept = {weight for group in groups for weight in group}
     closed = [p for p in system.parameters if p.noise is not None and p.name not in kept]
+    _refuse_noise_on_kernels(system, kept)
     still = close_weights(_united(system, groups, obstacles), [p.name for p in closed])
     left, deviations = with_noise_motion(still, [_own(still, p) for p in closed], noise_carriers(system))
     return PassResult(
@@ -59,6 +60,18 @@ def close_noise(system: LimitSystem) -> PassResult:
         lift=partial(_lifted, system, _random(closed), deviations),
         initial_values=_referenced(closed),
     )
+
+
+def _refuse_noise_on_kernels(system: LimitSystem, kept: Collection[str]) -> None:
+    """Raise MfError for fresh noise on weights whose own noise stays: no few nodes stand for both."""
+    for name in kept:
+        if any(system.field[mover].role is Role.DRAW for mover in system.movers_of[name]):
+            raise MfError(
+                f"noise on '{name}' cannot be reduced: this weight does not enter affinely, so that the limit "
+                "keeps the noise of every pair, and fresh noise would come on top at every step. Give it no "
+                f'noise ([training] noise = {{ "{name}" = 0 }}), or solve the full system (reduce=False, '
+                "--no-reduce)"
+            )
 
 
 def _own(left: LimitSystem, parameter: Variable) -> Variable:

@@ -20,7 +20,7 @@ from ..algebra.law_kinds import LAWS, Standard
 from ..algebra.laws import Reference, Variable
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import Axis, AxisKind
+from ..algebra.terms import Axis, AxisKind, Role
 from ..errors import MfError, nearest
 from ..network.solve_options import RULES
 from ..samples.points import check_law, draw_law, standard_points, tensor_points, transform
@@ -43,7 +43,8 @@ class Ensemble:
     """The plan for one measure axis: its labels, how many numbers they have, rule and number of nodes.
 
     ``tensor`` has the nodes of each number for the rule gauss, in the order of the labels' numbers; ``exact``
-    says which of them take two values, which two nodes sum exactly.
+    says which of them take two values, which two nodes sum exactly. ``driven``: fresh noise of every step
+    tells the nodes apart, each on a path of its own, so that they are sampled whatever their labels are.
     """
 
     axis: str
@@ -53,6 +54,7 @@ class Ensemble:
     nodes: int
     tensor: tuple[int, ...] = ()
     exact: tuple[bool, ...] = ()
+    driven: bool = False
 
     def __str__(self) -> str:
         names = " and ".join(self.labels)
@@ -81,19 +83,43 @@ def plan_ensembles(
     for given in (nodes, rule):
         _check_names(system, given)
     plans = {}
+    driven = _driven_axes(system)
     for axis in system.axes:
         if axis.kind not in (AxisKind.POPULATION, AxisKind.NOISE):
             continue
         labels = axis_labels(system, axis)
         kinds = _number_kinds(system, labels)
-        chosen = _choice(rule, axis.name) or _default_rule(kinds)
+        is_driven = axis.name in driven
+        chosen = _choice(rule, axis.name) or ("sobol" if is_driven else _default_rule(kinds))
         if chosen not in RULES:
             raise MfError(f"the rule for '{axis.name}' is '{chosen}'. {nearest(str(chosen), RULES)}")
         count = _choice(nodes, axis.name)
         if count is not None and count < 1:
             raise MfError(f"'{axis.name}' cannot have {count} nodes; at least 1 is needed")
-        plans[axis.name] = _plan(axis, labels, kinds, str(chosen), count)
+        if is_driven:
+            plans[axis.name] = _driven_plan(axis, labels, kinds, str(chosen), count)
+        else:
+            plans[axis.name] = _plan(axis, labels, kinds, str(chosen), count)
     return plans
+
+
+def _driven_axes(system: ForwardSystem) -> frozenset[str]:
+    """The populations whose neurons fresh noise drives."""
+    return frozenset(axis for f in system.fields if f.role is Role.DRAW for axis in f.axes)
+
+
+def _driven_plan(
+    axis: Axis, labels: tuple[str, ...], kinds: list[str], rule: str, count: int | None
+) -> Ensemble:
+    """Sampled nodes, each with noise of its own; without labels they differ by their noise alone."""
+    if rule == "gauss":
+        raise MfError(
+            f"there are no Gauss nodes for '{axis.name}': fresh noise drives its neurons, so that they are "
+            "sampled. Take the rule sobol"
+        )
+    plan = _plan(axis, labels, kinds, rule, count) if kinds else None
+    nodes = plan.nodes if plan is not None else count or SOBOL_NODES
+    return Ensemble(axis.name, labels, max(len(kinds), 1), rule, nodes, driven=True)
 
 
 def _check_names(system: ForwardSystem, given: Any) -> None:
@@ -176,8 +202,10 @@ def _default_rule(kinds: list[str]) -> str:
 
 def _standard(plan: Ensemble, kinds: list[str], seed: int) -> tuple[Array, Array]:
     """Standard variables [node, number] and the weights [node] of one axis."""
-    if plan.rule == "gauss" or not kinds:
+    if plan.rule == "gauss" or not (kinds or plan.driven):
         return tensor_points(kinds, plan.tensor)
+    if not kinds:
+        return np.zeros((plan.nodes, 0)), np.full(plan.nodes, 1 / plan.nodes)
     points = standard_points(kinds, plan.rule, plan.nodes, [seed, zlib.crc32(plan.axis.encode())])
     return points, np.full(len(points), 1 / len(points))
 

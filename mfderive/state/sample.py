@@ -66,7 +66,8 @@ def sample_network(
     draw = _Draw(draw_noise(reduced.system), sizes, seed)
     names = [variable.name for variable in full.variables]
     network = DrawnNetwork(
-        {name: draw.values(name, state) for name in names},
+        # A reduction may follow more than the network has: what became of the noise of weights.
+        {variable.name: draw.values(variable.name, state) for variable in draw.system.variables},
         {name: draw.values(name, labels) for name in reduced.initial_values},
         sizes,
         draw.rng,
