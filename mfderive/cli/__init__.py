@@ -19,7 +19,7 @@ from typing import TextIO
 
 from ..errors import MfError
 from ..errors.disk import FULL, disk_full, free_bytes
-from .command_tools import Outcome
+from .command_tools import Outcome, say
 from .flags import parse
 
 FAULT = 4
@@ -79,6 +79,9 @@ def _run(words: list[str]) -> int:
     elif outcome.text and not arguments.quiet:
         print(outcome.text)
     sys.stdout.flush()
+    if arguments.json or arguments.quiet:
+        for warning in outcome.warnings:
+            say(f"warning: {warning}")
     return outcome.code
 
 

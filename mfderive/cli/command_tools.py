@@ -41,11 +41,15 @@ STANDARD_INPUT = "-"  # in the place of SPEC
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command has to say: plain data for --json, text for people, and the exit code."""
+    """What a command has to say: plain data for --json, text for people, and the exit code.
+
+    ``warnings`` stand in the text and in the data; where the text is not printed they are said on stderr.
+    """
 
     data: dict[str, Any]
     text: str
     code: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def say(text: str) -> None:

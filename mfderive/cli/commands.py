@@ -14,7 +14,16 @@ from typing import Any
 from ..errors import DivergenceError, MfError
 from ..network.solve_options import ENDS
 from .command_tools import Outcome, given_options, load_network, say, stem
-from .console import curve, curve_text, final_text, run_text, told, tolerance_text
+from .console import (
+    curve,
+    curve_text,
+    final_text,
+    run_text,
+    told,
+    tolerance_text,
+    warnings_of,
+    warnings_text,
+)
 from .folders import output_folder, write_file
 
 RUN_SEEDS = 2  # networks per width that `run` trains
@@ -143,16 +152,15 @@ def solve(arguments: argparse.Namespace) -> Outcome:
         say(f"{error}. What was solved until then is in {folder}")
     saved = path.save(folder)
     data = {"trajectory": str(saved), "curve": curve(path), "findings": told(path)}
-    # What diverged was said when it was found; that nothing is learned is said beside the flat curve.
-    warnings = list(path.notes.get("warnings", ()))
-    data["warnings"] = warnings
-    text = f"{curve_text(path)}\n\n" + "".join(f"Warning: {entry['text']}\n\n" for entry in warnings)
+    data["warnings"] = list(path.notes.get("warnings", ()))
+    warnings = warnings_of(path)
+    text = f"{curve_text(path)}\n\n{warnings_text(warnings)}"
     reached = path.notes.get("tolerance")
     if reached is not None:
         data["tolerance"] = reached
         text += f"{tolerance_text(reached)}\n\n"
     code = 0 if (reached is None or reached["met"]) and not path.findings else 3
-    return Outcome(data, f"{text}The trajectory is in {saved}", code)
+    return Outcome(data, f"{text}The trajectory is in {saved}", code, warnings)
 
 
 def simulate(arguments: argparse.Namespace) -> Outcome:

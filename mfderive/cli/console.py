@@ -34,6 +34,16 @@ def told(path: Any) -> list[dict[str, Any]]:
     ]
 
 
+def warnings_of(path: Any) -> tuple[str, ...]:
+    """Why nothing is learned, where a solution stays where it was. (Divergence is said when it is found.)"""
+    return tuple(str(entry["text"]) for entry in path.notes.get("warnings", ()))
+
+
+def warnings_text(warnings: Sequence[str]) -> str:
+    """Warnings beside the numbers that they are about, each in a paragraph."""
+    return "".join(f"Warning: {each}\n\n" for each in warnings)
+
+
 def tolerance_text(reached: Mapping[str, Any]) -> str:
     """What a tolerance led to: the estimate of the error, and the resolutions that give it."""
     from ..report.summary import text_table

@@ -181,8 +181,14 @@ class Shelf:
         """A new command; ``output`` explains its flag --output, "" leaves that flag out."""
         added: Parser = self.subparsers.add_parser(name, help=words, description=words, allow_abbrev=False)
         added.set_defaults(action=action)
-        added.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
-        added.add_argument("--quiet", action="store_true", help="print neither text nor progress bars")
+        added.add_argument(
+            "--json", action="store_true", help="print the result as JSON, and nothing else on stdout"
+        )
+        added.add_argument(
+            "--quiet",
+            action="store_true",
+            help="print no text and no progress bars, only warnings and errors",
+        )
         if output:
             added.add_argument("--output", type=_path, metavar="PATH", help=output)
         return added

@@ -13,7 +13,7 @@ from ..errors import DivergenceError, MfError
 from .checking import verdict_of
 from .command_tools import Outcome, Stages, given_flags, given_options, load_network, say, spec_text, stem
 from .commands import printed, trained
-from .console import run_text
+from .console import run_text, warnings_of, warnings_text
 from .folders import output_folder
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def run(arguments: argparse.Namespace) -> Outcome:
         if record is None:
             raise
         say(f"{error}. What was done until then is in {record['folder']}")
-        return Outcome(record, run_text(record), error.exit_code)
+        return work.outcome(record, error.exit_code)
     except BaseException as error:
         record = work.stopped(error)
         if record is not None and isinstance(error, MfError | OSError | KeyboardInterrupt):
             error.add_note(f"What was done until then is in {record['folder']}")
         raise
     record = work.finished()
-    return Outcome(record, run_text(record), 3 if record["alarms"] else 0)
+    return work.outcome(record, 3 if record["alarms"] else 0)
 
 
 @dataclass
@@ -128,6 +128,8 @@ class _Work:
         """The limit's trajectory, on the page even where it ends early."""
         import mfderive
 
+        from ..solution.flat import with_warnings
+
         try:
             path = mfderive.solve(
                 self.network, system=solved, solver=solver, progress=not self.arguments.quiet, **options
@@ -136,6 +138,7 @@ class _Work:
             if error.path is not None:
                 self.put(trajectories=(error.path,), settings=_settings(self.arguments, error.path, ()))
             raise
+        path = with_warnings(path)  # the system that was given is the network's own
         self.put(trajectories=(path,), settings=_settings(self.arguments, path, ()))
         return path
 
@@ -147,6 +150,13 @@ class _Work:
             self.missing.remove(makes)
             if self.missing:  # else the last stage writes all
                 self.write()
+
+    def outcome(self, record: dict[str, Any], code: int) -> Outcome:
+        """What is said in the end; a solution that stayed where it was says why."""
+        assert self.result is not None
+        limits = [path for path in self.result.trajectories if path.kind == "limit"]
+        warnings = tuple(warning for path in limits for warning in warnings_of(path))
+        return Outcome(record, f"{warnings_text(warnings)}{run_text(record)}", code, warnings)
 
     def put(self, **parts: Any) -> None:
         """Keep what was made."""

@@ -60,7 +60,23 @@ def test_a_stationary_start_is_told_with_its_solution(tmp_path, capsys):
     assert main(["solve", str(file), "--evaluation", "50", "--nodes", "16", "--output", place]) == 0
     assert "Warning: The initial state is stationary" in capsys.readouterr().out
     assert main(["solve", str(file), "--nodes", "16", "--output", place + "2", "--json", "--quiet"]) == 0
-    assert json.loads(capsys.readouterr().out)["warnings"] == [entry]
+    said = capsys.readouterr()
+    assert json.loads(said.out)["warnings"] == [entry]
+    assert said.err == f"mfderive: warning: {entry['text']}\n"
+
+
+@pytest.mark.parametrize("words", [("solve",), ("run", "--effort", "none", "--width", "4", "--seeds", "1")])
+def test_quiet_leaves_out_the_text_and_not_the_warning(tmp_path, capsys, words):
+    """A script that reads neither text nor JSON hears it on stderr; in text it stands beside the numbers."""
+    command, *flags = words
+    run = [command, str(spec(tmp_path, "0")), *flags, "--nodes", "16", "--steps", "3", "--output"]
+    assert main([*run, str(tmp_path / "quiet"), "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1
+    assert said.err.startswith("mfderive: warning: The initial state is stationary")
+    assert main([*run, str(tmp_path / "text")]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("Warning: The initial state is stationary") == 1 and "stationary" not in said.err
 
 
 def test_a_solution_that_learns_asks_for_no_advice(tmp_path, monkeypatch):
