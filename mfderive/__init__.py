@@ -16,7 +16,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .algebra.showing import register_later
+from .algebra.entries import CHANGER, GRAPH_WRITER, HTML, PRINTER, ground_table, register_home
 
 if TYPE_CHECKING:
     from .algebra.findings import Finding as Finding
@@ -93,18 +93,14 @@ _HOME = {
     "solve": "solution.solve",
 }
 
-# Rooms that enter themselves in a table of a room below them: display of equations, fields of a state.
-_ENTRIES = {
-    "LimitSystem": ("notation.registry",),
-    "Network": ("samples.loading",),
-    "Reduced": ("notation.registry",),
-    "derive": ("notation.registry",),
-    "Trajectory": ("solution.solve", "finite.simulate"),
-}
-
-# Rooms that draw objects in notebooks, imported when the first object is shown.
-register_later("mfderive.notation.registry")
-register_later("mfderive.report.notebook")
+# Rooms that enter themselves in tables of rooms before them.
+register_home(PRINTER, "mfderive.notation.registry")
+register_home(HTML, "mfderive.notation.registry")
+register_home(HTML, "mfderive.report.notebook")
+register_home(CHANGER, "mfderive.samples.loading")
+register_home(GRAPH_WRITER, "mfderive.format.networkx_graph")
+register_home(ground_table("limit"), "mfderive.solution.solve")
+register_home(ground_table("network"), "mfderive.finite.training_steps")
 
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"
@@ -113,8 +109,6 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'mfderive' has no attribute '{name}'")
-    for entry in _ENTRIES.get(name, ()):
-        import_module(f"mfderive.{entry}")
     value = getattr(import_module(f"mfderive.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -2,7 +2,7 @@
 
 A class says in ``_summary`` what its objects are; without it, its fields are listed by size and kind, never
 entry by entry. HTML is drawn by rooms that stand far behind the classes; they enter themselves with
-:func:`register_html` and are imported when something is shown for the first time.
+:func:`register_html` (:mod:`mfderive.algebra.entries`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from importlib import import_module
 from itertools import islice
 from textwrap import wrap
 from typing import Any
 
 from ..errors import shown
+from .entries import HTML, fill
 
 LONGEST_LINE = 118  # characters
 MOST_LINES = 9
@@ -24,7 +24,6 @@ _INDENT = "  "
 _LONG_WORD = 48
 
 _HTML: dict[type, Callable[[Any], str]] = {}
-_LATER: list[str] = []
 
 
 def register_html(kind: type, draw: Callable[[Any], str]) -> None:
@@ -32,15 +31,9 @@ def register_html(kind: type, draw: Callable[[Any], str]) -> None:
     _HTML[kind] = draw
 
 
-def register_later(module: str) -> None:
-    """Name a module that registers HTML; it is imported when something is shown for the first time."""
-    _LATER.append(module)
-
-
 def html_of(value: object) -> str | None:
     """An object as an HTML fragment; None where nothing draws its class."""
-    while _LATER:
-        import_module(_LATER.pop())
+    fill(HTML)
     for kind in type(value).__mro__:
         if kind in _HTML:
             return _HTML[kind](value)

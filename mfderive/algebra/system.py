@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self, SupportsIndex, TypeVar, overload
 
 from ..errors import MfError
 from .data_law import DataLaw
+from .entries import PRINTER, fill, homes
 from .laws import Variable, VariableKind
 from .memo import once
 from .showing import Shown, names, short, words
@@ -38,7 +39,9 @@ def register_printer(printer: Printer) -> None:
 
 def _printer() -> Printer:
     if not _PRINTERS:
-        raise MfError("nothing prints equations yet; import mfderive.notation.display first")
+        fill(PRINTER)
+    if not _PRINTERS:
+        raise MfError(f"nothing prints equations yet; import {homes(PRINTER)} first")
     return _PRINTERS[-1]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import sympy as sp
 
+from ..algebra.entries import CHANGER, GRAPH_WRITER, fill, homes
 from ..algebra.parser import AxisReduction
 from ..algebra.showing import Shown, brief, names, words
 from ..errors import ArgumentError
@@ -280,11 +281,17 @@ class Network(Shown):
         :func:`mfderive.load` does.
         """
         if not _CHANGERS:
-            raise ArgumentError("nothing that reads networks was imported. Write import mfderive first")
+            fill(CHANGER)
+        if not _CHANGERS:
+            raise ArgumentError(f"nothing that reads networks was imported; import {homes(CHANGER)} first")
         return _CHANGERS[-1](self, changes)
 
     def to_networkx(self) -> Any:
         """An ``nx.MultiDiGraph`` with the spec's keys as attributes (see ``from_networkx``)."""
         if not _GRAPH_WRITERS:
-            raise ArgumentError("nothing that writes graphs was imported. Write import mfderive first")
+            fill(GRAPH_WRITER)
+        if not _GRAPH_WRITERS:
+            raise ArgumentError(
+                f"nothing that writes graphs was imported; import {homes(GRAPH_WRITER)} first"
+            )
         return _GRAPH_WRITERS[-1](self)

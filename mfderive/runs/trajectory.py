@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..algebra.arguments import file_path, flag, found, number, real_array, whole_number
+from ..algebra.entries import fill, ground_table, homes
 from ..algebra.findings import Finding
 from ..algebra.reduced import Reduced, names_of
 from ..algebra.showing import Shown, first_line, names, words, wrapped
@@ -150,10 +151,12 @@ class Trajectory(Shown):
         """The ground: the attached one, or made again, once."""
         if self.ground is not None:
             return self.ground
+        table = ground_table(self.kind)
         if self.kind not in _GROUNDS:
-            room = {"limit": "mfderive.solution", "network": "mfderive.finite"}[self.kind]
+            fill(table)
+        if self.kind not in _GROUNDS:
             raise StateError(
-                f"nothing can evaluate a {self.kind} trajectory yet; import {room} (or mfderive) first"
+                f"nothing can evaluate a {self.kind} trajectory yet; import {homes(table)} first"
             )
         return _GROUNDS[self.kind](self)
 
