@@ -28,8 +28,8 @@ class Solver(Protocol):
     ``layout.parameters`` names, and under "p" the weights of the nodes of every axis of ``layout.measures``,
     which sum to 1. x is [sample, inputs...], y is [sample, outputs] ([sample] where there is one output);
     ``weights`` are those of the samples, which sum to 1 (None: equal). Time t is the sum of the learning
-    rates. Arrays that do not fit raise ValueError. A solver may name its limit: ``DIGEST``, by :func:`mfderive.codegen.digest.digest`; it
-    then goes with no other.
+    rates. Arrays that do not fit raise ValueError. A solver may name its limit: ``DIGEST``, by
+    :func:`mfderive.codegen.digest.digest`; it then goes with no other.
     """
 
     @property

@@ -64,14 +64,17 @@ class _Writer:
         return sp.Symbol(field.name)
 
     def clip(self, largest: float) -> None:
-        """The factor min(1, C / |G|), |G| the norm of the whole gradient in L2(P) (theory B.7)."""
+        """The factor min(1, C / |G|), |G| the norm of the whole gradient in L2(P) (theory B.7).
+
+        It is written as C / max(|G|, C), which divides by no 0.
+        """
         terms = []
         for parameter in self.trained:
             name, target = self.velocity(parameter)
             terms.append(Term((), target, sp.Symbol(name) ** 2, ((sp.Symbol(name), Access(name, target)),)))
         self.write(Field(NORM_FIELD, (), Role.MOTION), (), tuple(terms))
-        norm2 = sp.Symbol(NORM_FIELD)
-        factor = call("min", sp.Integer(1), sp.Rational(repr(largest)) / call("sqrt", norm2))
+        bound = sp.Rational(repr(largest))
+        factor = bound / call("max", call("sqrt", sp.Symbol(NORM_FIELD)), bound)
         self.write(Field(CLIP_FIELD, (), Role.MOTION), (), (self.pointwise((), factor),))
 
     def velocity(self, parameter: Variable) -> tuple[str, tuple[Index, ...]]:

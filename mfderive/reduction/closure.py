@@ -67,7 +67,7 @@ def _refuse_noise_on_kernels(system: LimitSystem, kept: Collection[str]) -> None
     for name in kept:
         if any(system.field[mover].role is Role.DRAW for mover in system.movers_of[name]):
             raise MfError(
-                f"noise on '{name}' cannot be reduced: this weight does not enter affinely, so that the limit "
+                f"noise on '{name}' cannot be reduced: this weight does not enter affinely, and so the limit "
                 "keeps the noise of every pair, and fresh noise would come on top at every step. Give it no "
                 f'noise ([training] noise = {{ "{name}" = 0 }}), or solve the full system (reduce=False, '
                 "--no-reduce)"

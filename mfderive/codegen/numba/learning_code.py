@@ -77,14 +77,10 @@ def _write(sweep: Sweep, plan: LearningPlan, names: dict[str, str], written: dic
 
 
 def _write_given(sweep: Sweep, read: set[str]) -> None:
-    """What passes read of the step: its clock, rates in time and fresh noise, as fields."""
-    code = {CLOCK[ALPHA]: "alpha", CLOCK[STEP]: "k", CLOCK[NOW]: "t"}
+    """The rates, and the fresh noise that passes read."""
     sweep.lines.append("    rate = rates(t)")
     for field in sweep.system.fields:
-        if field.name in read and field.role is Role.CLOCK:
-            value = f'rate["{field.of}"]' if field.of else code[field.name]
-            sweep.lines.append(f'    f["{field.name}"] = np.asarray({value}, nodes.dtype)')
-        elif field.name in read and field.role is Role.DRAW:
+        if field.name in read and field.role is Role.DRAW:
             sweep.temporaries.add((field.name, field.axes))
             array = f'make("{field.name}", {sweep.shape(field.axes)})'
             sweep.lines.append(f'    f["{field.name}"] = normal_draws({array}, "{field.of}", seed, k)')
@@ -113,41 +109,55 @@ def _write_gradients(sweep: Sweep, gradients: Iterable[Gradient], names: dict[st
     sweep.lines.append("    evolve(f, nodes, make, into, scale, keep)")
 
 
+def _clock_code(system: LimitSystem) -> dict[sp.Symbol, str]:
+    """Code of what a step is given, by the symbols of its fields."""
+    names = {sp.Symbol(CLOCK[ALPHA]): "alpha", sp.Symbol(CLOCK[STEP]): "k", sp.Symbol(CLOCK[NOW]): "t"}
+    for parameter in system.parameters:
+        names[sp.Symbol(system.rate_field(parameter.name).name)] = f'rate["{parameter.name}"]'
+    return names
+
+
 def _number(system: LimitSystem, expression: sp.Expr) -> str:
     """Code of a number made of what a step is given."""
-    names = {sp.Symbol(CLOCK[ALPHA]): "alpha", sp.Symbol(CLOCK[STEP]): "k", sp.Symbol(CLOCK[NOW]): "t"}
-    for field in system.fields:
-        if field.role is Role.CLOCK and field.of:
-            names[sp.Symbol(field.name)] = f'rate["{field.of}"]'
-    for parameter in system.parameters:
-        names.setdefault(sp.Symbol(system.rate_field(parameter.name).name), f'rate["{parameter.name}"]')
-    text = array_text(expression, names)
+    text = array_text(expression, _clock_code(system))
     return f"float({text})" if expression.free_symbols else text
 
 
 def _write_pass(sweep: Sweep, each: Assignments, written: dict[str, str]) -> None:
     for _, field, _ in each.values:
         sweep.comment(sweep.system.equation_of[field])
+    clock = _clock_code(sweep.system)
     # Arrays are called by their code, so that one which is read and written is passed once.
-    accesses = tuple((symbol, Access(sweep.array(a.field), a.slots)) for symbol, a in each.accesses)
-    nest = _Pass(each, accesses, [written[field] for _, field, _ in each.values])
+    accesses = tuple(
+        (symbol, Access(sweep.array(a.field), a.slots)) for symbol, a in each.accesses if symbol not in clock
+    )
+    nest = _Pass(each, accesses, [written[field] for _, field, _ in each.values], frozenset(clock))
     name = sweep.kernels.named(*nest.function())
     sweep.kernels.functions |= nest.functions
-    sweep.lines.append(f"    {name}({', '.join(nest.arrays)})")
+    numbers = [f"nodes.dtype.type({array_text(number, clock)})" for number in nest.numbers]
+    sweep.lines.append(f"    {name}({', '.join([*nest.arrays, *numbers])})")
 
 
 class _Pass(Nest):
     """Writes one pass over entries: all old values are read, then every new one is stored.
 
-    ``accesses`` read arrays, and ``outs`` are those that the values are stored in.
+    ``accesses`` read arrays, and ``outs`` are those that the values are stored in. What is made of ``clock``
+    alone is a number, which is computed before the pass and in double precision: 1 - beta2^k would lose four
+    of the seven digits of single precision in the first steps. ``numbers``: these, in the order of the
+    function's last arguments.
     """
 
     own = ()
 
     def __init__(
-        self, each: Assignments, accesses: tuple[tuple[sp.Symbol, Access], ...], outs: list[str]
+        self,
+        each: Assignments,
+        accesses: tuple[tuple[sp.Symbol, Access], ...],
+        outs: list[str],
+        clock: frozenset[sp.Symbol],
     ) -> None:
-        self.each, self.outs = each, outs
+        self.each, self.outs, self.clock = each, outs, clock
+        self.numbers: dict[sp.Expr, sp.Symbol] = {}
         # What is written only needs an array all the same.
         written = tuple((sp.Symbol(f"out {out}"), Access(out, each.target)) for out in outs)
         super().__init__(Loop("", Term(each.target, (), sp.Integer(0), accesses + written), False))
@@ -155,12 +165,28 @@ class _Pass(Nest):
             sp.Symbol(field): f"new {self.array_letter[out]}"
             for (_, field, _), out in zip(each.values, outs, strict=True)
         }
-        self.keys = SortKeys({**self.ranks, **new})
+        self.values = [self.without_clock(expression) for _, _, expression in each.values]
+        numbers = {symbol: f"s{k}" for k, symbol in enumerate(self.numbers.values(), 1)}
+        self.known.update({symbol: (text, 0) for symbol, text in numbers.items()})
+        self.keys = SortKeys({**self.ranks, **new, **numbers})
+
+    def without_clock(self, node: sp.Expr) -> sp.Expr:
+        """An expression with a symbol for every largest part that is made of the clock alone."""
+        own = node.free_symbols & self.clock
+        if not own:
+            return node
+        if own == node.free_symbols:
+            return self.numbers.setdefault(node, sp.Symbol(f"number {len(self.numbers) + 1}"))
+        if not isinstance(node, sp.Add | sp.Mul):
+            return node.func(*map(self.without_clock, node.args))
+        alone = [part for part in node.args if part.free_symbols and part.free_symbols <= self.clock]
+        rest = [self.without_clock(part) for part in node.args if part not in alone]
+        return node.func(*([self.without_clock(node.func(*alone))] if alone else []), *rest)
 
     def function(self) -> tuple[str, str]:
         """A name for the function, and its source."""
         stores = []
-        for (_, field, expression), out in zip(self.each.values, self.outs, strict=True):
+        for (_, field, _), expression, out in zip(self.each.values, self.values, self.outs, strict=True):
             text, level = self(expression)
             letter = self.array_letter[out]
             value, level = self.local(strip(text), level, f"new_{letter}")
@@ -168,6 +194,10 @@ class _Pass(Nest):
             subscript = ", ".join(self.letter[index] for index in self.each.target) or "()"
             stores.append(f"{letter}[{subscript}] = {value}")
         return "update", self.assemble(len(self.order), stores)
+
+    def arguments(self) -> list[str]:
+        """The numbers after the arrays."""
+        return [*super().arguments(), *(f"s{k}" for k in range(1, len(self.numbers) + 1))]
 
     def written(self) -> str:
         """The first array that is written."""

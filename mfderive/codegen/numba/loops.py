@@ -280,15 +280,15 @@ class Nest(Visitor[Value]):
         final_lines = [f"if {' and '.join(conditions)}:", f"    {final}"] if conditions else [final]
         return self.assemble(inner, final_lines)
 
+    def arguments(self) -> list[str]:
+        """The arguments of the function: arrays, then sizes."""
+        sizes = (f"size_{self.letter[index]}" for index in self.extents)
+        return [*self.own, *self.array_letter.values(), *sizes]
+
     def assemble(self, inner: int, final: list[str]) -> str:
         """The function: its loops, with ``final`` inside of the first ``inner`` ones."""
         bounds = [self.bound(index) for index in self.order]
-        arguments = [
-            *self.own,
-            *self.array_letter.values(),
-            *(f"size_{self.letter[i]}" for i in self.extents),
-        ]
-        lines = ["@compiled", f"def KERNEL({', '.join(arguments)}):", f'    """{self.docstring()}"""']
+        lines = ["@compiled", f"def KERNEL({', '.join(self.arguments())}):", f'    """{self.docstring()}"""']
         uses_real = any("real(" in line for level in self.lines for line in level) or any(
             "real(" in line for line in final
         )
