@@ -10,7 +10,6 @@ import numpy as np
 
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import OUTPUT_PART, PREACTIVATION, AxisKind, Role
-from ..errors import SpecError, nearest
 from ..forward.builder import GROUPS
 from ..network.network import Network
 
@@ -27,17 +26,8 @@ class Dropout:
     """
 
     def __init__(self, network: Network, system: ForwardSystem) -> None:
-        """Raises SpecError for a layer that does not exist, and a probability that is none."""
         self.system = system
         self.rates = {layer: rate for layer, rate in network.training.dropout if rate}
-        for layer, rate in self.rates.items():
-            if layer not in network.layer:
-                what, remedy = f"there is no layer '{layer}'", nearest(layer, network.layer)
-            elif not 0 <= rate < 1:
-                what, remedy = f"'{layer}' is {rate}", "A probability of leaving out is in 0 <= q < 1"
-            else:
-                continue
-            raise SpecError(what, file=network.file, table="training", key="dropout", remedy=remedy)
         self.fields = {layer: self._values(layer) for layer in self.rates}
 
     def _values(self, layer: str) -> tuple[str, ...]:

@@ -79,7 +79,8 @@ class RuleStep:
             for entry, clock in enumerate(self.clocks):
                 found[:, place, entry] = evaluate_expression(clock, values, NUMPY_FUNCTIONS)
             found[:, place, -2] = self.decay.get(name, 0.0) * sizes * rates
-            found[:, place, -1] = np.sqrt(2.0 * self.noise.get(name, 0.0) * sizes * rates)
+            # A schedule that ends at 0 may miss it by rounding, to either side.
+            found[:, place, -1] = np.sqrt(2.0 * self.noise.get(name, 0.0) * np.maximum(sizes * rates, 0.0))
         return found
 
     def after(
