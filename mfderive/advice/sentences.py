@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..algebra.findings import Finding, FindingKind
+from ..algebra.findings import Finding, FindingKind, sentence_of
 from .advise import Gap
 
 
 def sentences(findings: Iterable[Finding]) -> tuple[str, ...]:
     """One warning for each finding, in their order."""
-    return tuple(_SENTENCES[finding.kind](finding) for finding in findings)
+    return tuple(sentence_of(_SENTENCES, each, "advice/sentences.py")(each) for each in findings)
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -206,7 +206,7 @@ def _chance(finding: Finding) -> str:
     return text
 
 
-_SENTENCES: dict[FindingKind, Callable[[Finding], str]] = {
+_SENTENCES: dict[str, Callable[[Finding], str]] = {
     FindingKind.UNEXAMINED: _unexamined,
     FindingKind.UNREAD: _unread,
     FindingKind.STATIONARY: _stationary,

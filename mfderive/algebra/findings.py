@@ -1,6 +1,6 @@
 """What analysis finds, as data: a kind, what it is about, and the facts that it rests on.
 
-Sentences are made of findings at the end (:mod:`mfderive.reduction.log`, :mod:`mfderive.advice.sentences`);
+Sentences are made of findings at the end, by tables from kinds to functions (:func:`sentence_of`);
 whoever decides something reads kinds and facts, never words.
 """
 
@@ -10,9 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from ..errors import MfError
 from .showing import Shown, brief, names
+
+Sentence = TypeVar("Sentence")
 
 
 class FindingKind(StrEnum):
@@ -57,16 +60,17 @@ class FindingKind(StrEnum):
 class Finding(Shown):
     """One finding: its kind, the names of fields, parameters or layers that it is about, and its facts.
 
+    ``kind`` is one of :class:`FindingKind`, or a name of its own that whoever finds it has a sentence for.
     ``evidence`` maps names of facts to plain values; which ones there are belongs to the kind, and whoever
     makes sentences of that kind says it.
     """
 
-    kind: FindingKind
+    kind: str
     subjects: tuple[str, ...] = ()
     evidence: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def of(cls, kind: FindingKind, *subjects: str, **evidence: Any) -> Finding:
+    def of(cls, kind: str, *subjects: str, **evidence: Any) -> Finding:
         """A finding whose facts are given by name."""
         return cls(kind, subjects, tuple(evidence.items()))
 
@@ -79,3 +83,10 @@ class Finding(Shown):
     def facts(self) -> Mapping[str, Any]:
         """The evidence by name."""
         return dict(self.evidence)
+
+
+def sentence_of(table: Mapping[str, Sentence], finding: Finding, where: str) -> Sentence:
+    """What makes the sentence of a finding. Raises MfError where the table, which is ``where``, has none."""
+    if finding.kind not in table:
+        raise MfError(f"there is no sentence for a finding of kind '{finding.kind}'; add one to {where}")
+    return table[finding.kind]

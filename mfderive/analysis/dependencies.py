@@ -131,10 +131,21 @@ def _readers(system: LimitSystem) -> dict[Key, list[Key]]:
 # ---------------------------------------------------------------------------------------- in words
 
 
-def reason(system: LimitSystem, chain: tuple[str, ...]) -> str:
+@dataclass(frozen=True)
+class Reason:
+    """A chain in words: all up to its last field ("" where it is the only one), and that field."""
+
+    start: str
+    end: str
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.start, self.end)))
+
+
+def reason(system: LimitSystem, chain: tuple[str, ...]) -> Reason:
     """A chain in words: "h4 reads h4.weight, which is trained with D of h4, which reads output.weight"."""
     visible = [name for name in chain if not _is_hidden(system, name)]
-    words = field_words(system, visible[0])
+    found = Reason("", field_words(system, visible[0]))
     before = visible[0]
     trained = False
     for number, name in enumerate(visible[1:]):
@@ -147,9 +158,9 @@ def reason(system: LimitSystem, chain: tuple[str, ...]) -> str:
             verb = "starts at values that follow"
         else:
             verb = "reads"
-        words += f"{' ' if not number else ', which '}{verb} {field_words(system, name)}"
+        found = Reason(f"{found}{' ' if not number else ', which '}{verb}", field_words(system, name))
         before, trained = name, False
-    return words
+    return found
 
 
 # What moves a parameter, or is remembered of it: a chain passes through these without a word.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..algebra.arguments import LIMIT, instance
@@ -14,20 +14,27 @@ from ..errors import MfError
 from ..state.draw import check_state
 from ..state.state import State, arrays_on
 from .closure import close_noise, hold_means
+from .closure_sentences import CLOSURE_SENTENCES
+from .collapse_sentences import COLLAPSE_SENTENCES
 from .exchangeability import collapse
 from .log import log_of
+from .pass_words import Sentences
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass of the reduction: what it is called in the log, and what it does."""
+    """One pass of the reduction: what it is called in the log, what it does, and what its findings say."""
 
     name: str
     apply: Callable[[LimitSystem], PassResult]
+    sentences: Sentences = field(default_factory=dict)
 
 
 # Noise first: only when weights are their means can the neurons that they feed turn out to be equal.
-PASSES = (Pass("closure", close_noise), Pass("exchangeability", collapse))
+PASSES = (
+    Pass("closure", close_noise, CLOSURE_SENTENCES),
+    Pass("exchangeability", collapse, COLLAPSE_SENTENCES),
+)
 
 # What stands for the limit of a network whose weights start at their conditional means (edges = "mean").
 MEANS = Pass("means", hold_means)
@@ -49,7 +56,7 @@ def _reduce(system: LimitSystem) -> Reduced:
     found = Reduced.identity(system)
     for each in PASSES:
         found = found.then(each.name, _applied(each, found.system))
-    return replace(found, log=log_of(found))
+    return replace(found, log=log_of(found, {each.name: each.sentences for each in PASSES}))
 
 
 @once

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.findings import Finding, FindingKind
+from ..algebra.findings import Finding, FindingKind, sentence_of
 from ..errors import DivergenceWarning, MfError
 from ..network.network import Network
 from ..samples.data_findings import size_keys
@@ -92,12 +92,12 @@ def noted(findings: Iterable[Finding]) -> dict[str, Any]:
 def finding_of(entry: Mapping[str, Any]) -> Finding:
     """A finding from the plain data of a note."""
     facts = {name: tuple(each) if isinstance(each, list) else each for name, each in entry["facts"].items()}
-    return Finding.of(FindingKind(entry["kind"]), *entry["subjects"], **facts)
+    return Finding.of(str(entry["kind"]), *entry["subjects"], **facts)
 
 
 def run_sentences(findings: Iterable[Finding]) -> list[str]:
     """One sentence for each finding about a run: what happened, and what to do."""
-    return [_SENTENCES[finding.kind](finding.facts) for finding in findings]
+    return [sentence_of(_SENTENCES, each, "runs/divergence.py")(each.facts) for each in findings]
 
 
 def warn_of(title: str, findings: Sequence[Finding], stacklevel: int = 3) -> None:
@@ -152,7 +152,7 @@ def _not_finite(facts: Mapping[str, Any]) -> str:
     return str(facts["reason"])
 
 
-_SENTENCES: dict[FindingKind, Callable[[Mapping[str, Any]], str]] = {
+_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     FindingKind.LOSS_DIVERGED: _diverged,
     FindingKind.LOSS_EXPLODED: _exploded,
     FindingKind.NOT_FINITE: _not_finite,

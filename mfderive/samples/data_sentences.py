@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..algebra.findings import Finding, FindingKind
+from ..algebra.findings import Finding, FindingKind, sentence_of
 from ..errors import quoted
 from .columns import OneHot
 from .data_facts import Classes, DataFacts
@@ -109,7 +109,7 @@ def _size(value: float) -> str:
 
 def finding_text(finding: Finding) -> str:
     """What a finding about data says: what was found, what follows, what to do."""
-    return _SENTENCES[finding.kind](finding.facts, finding.subjects)
+    return sentence_of(_SENTENCES, finding, "samples/data_sentences.py")(finding.facts, finding.subjects)
 
 
 def _single(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
@@ -165,7 +165,7 @@ def _large(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
     )
 
 
-_SENTENCES: dict[FindingKind, Callable[[Mapping[str, Any], Sequence[str]], str]] = {
+_SENTENCES: dict[str, Callable[[Mapping[str, Any], Sequence[str]], str]] = {
     FindingKind.SINGLE_CLASS: _single,
     FindingKind.LABEL_GAP: _gap,
     FindingKind.IDLE_OUTPUTS: _idle,

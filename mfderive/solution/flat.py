@@ -55,4 +55,4 @@ def nothing_moves(finding: Finding) -> bool:
     """Whether a finding says that no parameter moves."""
     if finding.kind in (FindingKind.STATIONARY, FindingKind.UNSEEN):
         return not finding.facts["moving"]
-    return finding.kind is FindingKind.EQUAL_OUTPUTS and not finding.facts["trained"]
+    return finding.kind == FindingKind.EQUAL_OUTPUTS and not finding.facts["trained"]

@@ -44,7 +44,7 @@ def is_unstable(finding: Finding) -> bool:
     """Whether a finding names a mechanism: fluctuations lead away, or a deviation of 0 is divided by."""
     if finding.kind in (FindingKind.STATIONARY, FindingKind.UNSEEN):
         return bool(finding.facts["fluctuations"])
-    return finding.kind is FindingKind.ZERO_VARIANCE
+    return finding.kind == FindingKind.ZERO_VARIANCE
 
 
 def unstable_starts(network: Network) -> tuple[str, ...]:

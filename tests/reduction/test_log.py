@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.algebra.findings import FindingKind
-from mfderive.analysis.dependencies import dependencies
+from mfderive.algebra.findings import Finding, FindingKind
+from mfderive.algebra.reduced import PassResult
+from mfderive.analysis.dependencies import dependencies, reason
+from mfderive.reduction import reduce as reduce_file
 from mfderive.reduction.cost import compared_sizes, cost
+from mfderive.reduction.reduce import PASSES, Pass
 from mfderive.state.ensembles import ensemble_state, plan_ensembles
 
 from .blowup import euler
@@ -168,3 +171,33 @@ def test_ensembles_are_those_of_default():
     """A limit does not know [solver]: what its log says of nodes holds unless a spec chooses others."""
     spec = chain(3) | {"solver": {"nodes": 7}}
     assert "ensembles: by default h1: " in log(spec)
+
+
+def test_a_pass_is_one_row_with_its_sentences(monkeypatch):
+    """A pass that finds something of a kind of its own; without a sentence the message says where it goes."""
+
+    def found(system):
+        return PassResult(system, (Finding.of("odd layers", "h1", count=1),))
+
+    def said(system, finding):
+        return f"{finding.subjects[0]}: {finding.facts['count']} odd layer of '{system.title}'"
+
+    for number, sentences in enumerate(({"odd layers": said}, {})):
+        monkeypatch.setattr(reduce_file, "PASSES", (*PASSES, Pass("odd", found, sentences)))
+        limit = mf.derive(mf.load(chain(2) | {"title": f"Net {number}"}))
+        if sentences:
+            assert "odd: h1: 1 odd layer of 'Net 0'" in map(str, mf.reduce(limit).log)
+            assert mf.reduce(limit).names == ("closure", "exchangeability", "odd")
+        else:
+            with pytest.raises(mf.MfError, match=r"kind 'odd layers'; add one to the row of the pass 'odd'"):
+                mf.reduce(limit)
+
+
+def test_reasons_that_differ_at_their_end_are_said_once():
+    """Reasons are merged by what they say before their last field, not by their words."""
+    text = log(SPECS / "gated.toml")
+    assert "h2 reads h1.b and h2.carry; h1 reads h1.weight.x; h1.g reads h1.weight.x.g; h2 reads" in text
+    limit = mf.derive(mf.load(chain(2)))
+    one, other = (reason(limit, ("h2", name)) for name in ("h2.bias", limit.adjoint_of["h1"]))
+    assert (one.start, one.end, other.start, other.end) == ("h2 reads", "h2.bias", "h2 reads", "D of h1")
+    assert str(reason(limit, ("h2",))) == "h2"
