@@ -21,7 +21,7 @@ from ..algebra.showing import Shown
 from ..errors import MfError, nearest
 from ..network.solve_options import DATA_RULES
 from .points import standard_points, tensor_points, transform
-from .sources import FIXED_SAMPLE, LawSource, SampleSource, generator
+from .sources import FIXED_SAMPLE, DrawnSource, LawSource, SampleSource, generator
 from .standard_law import StandardLaw
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int 
     if nodes is not None and nodes < 1:
         raise MfError(f"the data cannot have {nodes} nodes; at least 1 is needed")
     source = network.source
+    if isinstance(source, DrawnSource):
+        source = source.sample
     if isinstance(source, SampleSource):
         return _data_set(source, rule, nodes)
     if not isinstance(source, LawSource):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,15 @@ from ..errors import DataError, SpecError, nearest
 from ..format.data_table import frozen, teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Loss, Network
 from ..network.place import Place
-from .data_facts import Classes, DataFacts
+from .data_facts import Classes, DataFacts, Split
 from .data_place import DataPlace, RowNames
 from .files import read_arrays, read_digits, read_idx_set
 from .given import data_digest, given_rows
 from .labels import are_labels, asked_targets, check_classes, find_classes
-from .prepare import Preparation, fixed_sample, law_preparation
+from .prepare import fixed_sample, law_preparation
 from .quadrature import isotropic_gaussians_law
 from .rows import Rows
-from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, LawSource, generator
+from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, DrawnSource, LawSource, SampleSource, generator
 from .standard_law import StandardLaw
 from .synthetic import PROBE_COORDINATES, isotropic_gaussians, mixture_of_options, teacher
 
@@ -136,55 +135,64 @@ def _source(
 def _law_source(network: Network, options: Options, seed: int, place: DataPlace) -> tuple[DataSource, Array]:
     """A source that draws, and the targets of a few draws: a law's errors lie in its draws.
 
-    Fresh samples are not drawn here in their full dimension, so that loading takes no longer for a large one.
+    Samples are not drawn here in their full dimension or number, so that loading takes no longer for large
+    ones; only where labels are numbered by what occurs, a fixed sample must be looked at.
     """
     draw, dimension, law, probe = _LAWS[network.data.kind](options, place)
     loss, outputs = network.loss, network.output.outputs
+    facts = DataFacts(is_read=False)
     if "samples" in options:
-        training, test = options["samples"], options.get("test", 0)
-        # A fraction is one of all rows, training and held-out ones together, as it is for files.
-        held = max(1, round(test * training / (1 - test))) if isinstance(test, float) else test
-        needed = 3 * 8 * (training + held) * dimension
-        what = f"a fixed sample of {training + held} rows"
-        place.check_memory(needed, what, "samples", "Take fewer samples")
-        facts = DataFacts(is_read=False)
-        rows = Rows(*draw(generator(seed, FIXED_SAMPLE), training + held), facts=facts)
-        fixed = {**options, "test": held} if held else options
-        sample = fixed_sample(rows, fixed, loss, outputs, seed, place)
-        return sample, sample.batch(1, "all")[1]
-    if "test" in options:
+        whole, split = _fixed(network, options, dimension, draw, seed, place)
+        if asked_targets(loss) is Targets.CLASSES:
+            sample = whole()
+            return sample, sample.batch(1, "all")[1]
+        facts = replace(facts, split=split if split.test else None)
+    elif "test" in options:
         raise place.error(
             "held-out samples need a fixed sample",
             "test",
             "Every batch of this data is fresh: remove 'test', or set 'samples'",
         )
-    facts = _law_facts(options, loss, outputs, place)
+    else:
+        facts = _law_facts(options, loss, outputs, place)
     prepare = law_preparation(options, loss, facts.classes, place)
     few_x, few_y = probe(generator(seed, PROBE), _PROBE_SAMPLES)
     _, targets = replace(prepare, shape=None)(few_x, few_y)
     # One input of full size shows the shapes; one number that was drawn stands for all of its coordinates.
     x, y = prepare(np.broadcast_to(few_x[:1, :1], (1, dimension)), few_y[:1])
+    shape = tuple(int(n) for n in x.shape[1:])
+    facts = replace(facts, shape=shape)
+    if "samples" in options:
+        return DrawnSource(whole, shape, int(y.shape[1]), split.training, seed, facts), targets
     source = LawSource(
-        partial(_prepared_draw, prepare, draw),
-        tuple(int(n) for n in x.shape[1:]),
+        lambda rng, size: prepare(*draw(rng, size)),
+        shape,
         int(y.shape[1]),
         seed,
-        law=replace(law, values=partial(_prepared_values, prepare, law)),
-        facts=replace(facts, shape=tuple(int(n) for n in x.shape[1:])),
+        law=replace(law, values=lambda component, standard: prepare(*law.values(component, standard))),
+        facts=facts,
     )
     return source, targets
 
 
-def _prepared_draw(
-    prepare: Preparation, draw: Draw, rng: np.random.Generator, size: int
-) -> tuple[Array, Array]:
-    return prepare(*draw(rng, size))
+def _fixed(
+    network: Network, options: Options, dimension: int, draw: Draw, seed: int, place: DataPlace
+) -> tuple[Callable[[], SampleSource], Split]:
+    """What draws the fixed sample that a spec asks for, and its numbers of rows."""
+    training, test = options["samples"], options.get("test", 0)
+    # A fraction is one of all rows, training and held-out ones together, as it is for files.
+    held = max(1, round(test * training / (1 - test))) if isinstance(test, float) else test
+    rows = training + held
+    place.check_memory(
+        3 * 8 * rows * dimension, f"a fixed sample of {rows} rows", "samples", "Take fewer samples"
+    )
+    fixed = {**options, "test": held} if held else options
 
+    def sample() -> SampleSource:
+        drawn = Rows(*draw(generator(seed, FIXED_SAMPLE), rows), facts=DataFacts(is_read=False))
+        return fixed_sample(drawn, fixed, network.loss, network.output.outputs, seed, place)
 
-def _prepared_values(
-    prepare: Preparation, law: StandardLaw, component: int, standard: Array
-) -> tuple[Array, Array]:
-    return prepare(*law.values(component, standard))
+    return sample, Split(training, held)
 
 
 def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> DataFacts:

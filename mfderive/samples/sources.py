@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -199,3 +200,57 @@ class SampleSource(Shown):
             return x, y
         chosen = np.sort(generator(self.seed, EVALUATION).permutation(len(x))[:samples])
         return x[chosen], y[chosen]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DrawnSource(Shown):
+    """A fixed sample of a law that is drawn when it is first asked for: loading draws nothing of its size.
+
+    ``draw()`` gives the sample; what is said of it before (``rows``, shapes, ``facts``) follows from the law.
+    """
+
+    draw: Callable[[], SampleSource]
+    input_shape: tuple[int, ...]
+    outputs: int
+    rows: int
+    seed: int
+    facts: DataFacts
+
+    @cached_property
+    def sample(self) -> SampleSource:
+        """The sample itself."""
+        return self.draw()
+
+    @property
+    def x(self) -> Array:
+        """The inputs of the sample."""
+        return self.sample.x
+
+    @property
+    def y(self) -> Array:
+        """The targets of the sample."""
+        return self.sample.y
+
+    @property
+    def test(self) -> tuple[Array, Array] | None:
+        """The rows that are held out."""
+        return self.sample.test
+
+    @property
+    def given(self) -> str | None:
+        """None: it is drawn, not given."""
+        return None
+
+    def _summary(self) -> Iterator[str]:
+        shape = " x ".join(map(str, self.input_shape))
+        tests = 0 if self.facts.split is None else self.facts.split.test
+        rows = f"{self.rows} rows{f' and {tests} test rows' if tests else ''}"
+        yield f"DrawnSource of {rows}, inputs {shape}, outputs {self.outputs}, seed {self.seed}"
+
+    def batch(self, k: int, size: int | str) -> tuple[Array, Array]:
+        """Batch k, as that of :class:`SampleSource`."""
+        return self.sample.batch(k, size)
+
+    def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
+        """At most ``samples`` samples, as those of :class:`SampleSource`."""
+        return self.sample.evaluation(samples, split)

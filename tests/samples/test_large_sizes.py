@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import mfderive as mf
+from mfderive.algebra import memory
 from mfderive.errors import MfError
+from mfderive.samples.sources import SampleSource
 from tests.format.documents import changed, small
 
 TEACHER = {"kind": "teacher", "dimension": 10**6, "target": "x1 * x900000"}
@@ -16,6 +18,8 @@ LARGE = {
     "teacher": changed("data", TEACHER),
     "sphere": changed("data", TEACHER | {"inputs": "sphere(1)"}),
     "autoencoder": changed("data", small()["data"] | {"dimension": 10**6, "y": "x"}),
+    "samples": changed("data", small()["data"] | {"samples": 10**8, "test": 10**7}),
+    "samples of a teacher": changed("data", {**TEACHER, "dimension": 10, "target": "x1", "samples": 10**8}),
     "shape": changed("data", small()["data"] | {"dimension": 10**6, "shape": [10, 100_000]}),
     "steps": changed("training.steps", 10**15),
     "batch": changed("training.batch_size", 10**15),
@@ -25,8 +29,9 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_large_sizes_load_at_once(name) -> None:
+def test_large_sizes_load_at_once(name, monkeypatch) -> None:
     """Half a second of the processor, and no more memory than four of the inputs take."""
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**12)  # a large machine's
     tracemalloc.start()
     begin = time.process_time()
     network = mf.load(LARGE[name])
@@ -50,6 +55,46 @@ def classes(count):
     """A law that draws labels for so many outputs."""
     data = {"kind": "teacher", "dimension": 2, "target": "heaviside(x1)"}
     return changed("output.outputs", count) | {"data": data, "loss": {"kind": "cross-entropy"}}
+
+
+FIXED = {
+    "Gaussians": (small()["data"] | {"samples": 30, "test": 7}, "squared"),
+    "fraction": (small()["data"] | {"samples": 30, "test": 0.25}, "logistic"),
+    "no test rows": (small()["data"] | {"samples": 30}, "squared"),
+    "autoencoder": (small()["data"] | {"samples": 30, "y": "x"}, "squared"),
+    "shape": (
+        {"kind": "teacher", "dimension": 6, "target": ["x1", "x2"], "samples": 9, "shape": [2, 3]},
+        "huber",
+    ),
+    "mixture": (
+        {"kind": "gaussian-mixture", "means": [[0, 1], [2, 0]], "labels": [1, -1], "samples": 9},
+        "squared",
+    ),
+    "classes": (
+        {"kind": "gaussian-mixture", "means": [[0, 1], [2, 0]], "labels": [1, 3], "samples": 9},
+        "cross-entropy",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_what_is_said_of_a_fixed_sample_is_true_when_it_is_drawn(name) -> None:
+    """It is drawn once, when it is first asked for; at once only where labels are numbered by what occurs."""
+    data, loss = FIXED[name]
+    document = {**small(), "data": data, "loss": {"kind": loss}}
+    source = mf.load(document).source
+    assert "sample" not in vars(source) and (name == "classes") == isinstance(source, SampleSource)
+    line = repr(source).splitlines()[0].partition(" of ")[2]
+    x, y = source.batch(1, "all")
+    assert source.batch(1, "all")[0] is x
+    assert (source.input_shape, source.outputs, source.rows) == (x.shape[1:], y.shape[1], len(x))
+    sample = getattr(source, "sample", source)
+    assert line == repr(sample).splitlines()[0].partition(" of ")[2]
+    for what in ("split", "shape", "classes", "is_read", "findings"):
+        assert getattr(source.facts, what) == getattr(sample.facts, what)
+    again = mf.load(document).source
+    assert np.array_equal(again.x, x) and np.array_equal(again.y, y)
+    assert (again.test is None) == ("test" not in data)
 
 
 HOPELESS = {
