@@ -21,7 +21,7 @@ _LEAST = 0.35  # no line is shorter than this share of the room, if others break
 _TOKEN = re.compile(r"\\(?:left|right)\s*(?:\\[a-zA-Z]+|\\.|.)|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 _SCRIPT = 0.73
 _BRACKETS = {"(": 0.39, ")": 0.39, "[": 0.28, "]": 0.28, r"\{": 0.5, r"\}": 0.5, "|": 0.28}
-_ANGLES = {r"\langle": 0.39, r"\rangle": 0.39}
+_ANGLES = {r"\langle": 0.39, r"\rangle": 0.39, r"\lVert": 0.5, r"\rVert": 0.5}
 _WIDTHS = {
     **_BRACKETS, **_ANGLES, "m": 0.88, "w": 0.74,
     "+": 1.22, "-": 1.22, "=": 1.34, "<": 1.34, ">": 1.34, ",": 0.45, ";": 0.45, ":": 0.6, ".": 0.28,

@@ -76,6 +76,21 @@ class Display:
         return Trees("evolution", self._builder, names)
 
     @cached_property
+    def motion(self) -> Trees:
+        """What a step makes of G: every variable after it by its name, and the factor of clipping.
+
+        None for SGD, whose step is parameter + alpha * rate * G.
+        """
+        names = {self.system.field[e.field].of or e.field: e for e in self.system.motion}
+        return Trees("step", self._builder, names)
+
+    @cached_property
+    def flow(self) -> Trees:
+        """The derivatives of variables in time by the learning rule, where they are not rate * G."""
+        names = {self.system.field[e.field].of: e for e in self.system.flow}
+        return Trees("flow", self._builder, names)
+
+    @cached_property
     def scalings(self) -> dict[str, tuple[str, ...]]:
         """Parameter -> the populations whose widths multiply its plain gradient."""
         return scalings(self.system)

@@ -21,6 +21,7 @@ from .breaking import CONTINUED, DOCUMENT_WIDTH, PAGE_WIDTH, broken, width
 from .embedding import Embedding, Line
 from .measure_form import measure_form
 from .measure_print import MeasurePage, theta_lines
+from .rule_lines import RuleLines
 from .styles import LATEX, TEXT, Style
 
 NOTATIONS = ("both", "embedding", "measure")
@@ -40,6 +41,14 @@ _REMARK_FORMULAS = {
     "H⁽ˢ⁾": "H^{(s)}",
     "x⁽ˢ⁾": "x^{(s)}",
     "D_F = ∂₂L Δ_F": r"D_F = \partial_2 L\, \Delta_F",
+    "t = α_1 + ... + α_{k−1}": r"t = \alpha_1 + \ldots + \alpha_{k-1}",
+    "θᵏ = θᵏ⁻¹ + α_k ∂ₜ θ": r"\theta^{k} = \theta^{k-1} + \alpha_k\, \partial_t \theta",
+    "k = 1, 2, ...": r"k = 1, 2, \ldots",
+    "k − 1": "k - 1",
+    "α → 0": r"\alpha \to 0",
+    "α_k": r"\alpha_k",
+    "φ": r"\varphi",
+    "κ": r"\kappa",
     "f = CE{ν}": r"f = \mathrm{CE}\{\nu\}",
     "E_P": r"\mathbb{E}_P",
     "∂₂L": r"\partial_2 L",
@@ -80,12 +89,27 @@ def _embedding(system: ForwardSystem, style: Style) -> list[Section]:
         ("Forward", page.forward()),
         ("Activations", page.activations()),
         ("Backward", page.backward()),
-        ("Evolution", page.evolution()),
+        ("Evolution", [] if system.motion else page.evolution()),
     )
     result = [Section("Embedding notation", tuple(page.remarks()))]
     result += [Section(title, lines=tuple(lines)) for title, lines in groups if lines]
+    if system.motion:
+        result += _learning(RuleLines(system, style))
     result.append(Section("Gradient scalings", (f"{_SCALINGS}.",), rows=tuple(page.scalings())))
     return result
+
+
+def _learning(rule: RuleLines) -> list[Section]:
+    """The gradients, the learning rule and its flow, where these are not SGD's."""
+    found = [
+        Section("Gradients", lines=tuple(rule.gradients())),
+        Section("Learning rule", tuple(rule.step_remarks()), tuple(rule.steps())),
+        Section("Evolution", tuple(rule.flow_remarks()), tuple(rule.evolution())),
+    ]
+    deviations = tuple(rule.deviations())
+    if deviations:
+        found.append(Section("Noise of weights", tuple(rule.deviation_remarks()), deviations))
+    return found
 
 
 def _measure(system: ForwardSystem, style: Style) -> list[Section]:

@@ -13,10 +13,10 @@ from ..algebra.functions import FUNCTIONS
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import Affine, AxisKind, Equation, Role
 from .letters import Letter, name_of, scalings
-from .nodes import RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
+from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
 from .paper_numbers import Notation, PaperNumbers, Quantity
 from .printer import MULTIPLY, Printer
-from .styles import LATEX, TEXT, Style
+from .styles import TEXT, Style
 from .tree import TreeBuilder
 
 Tree = Any
@@ -24,6 +24,9 @@ Tree = Any
 
 # What stands for the sample in the arguments of a derived quantity.
 _DATA_ARGUMENTS = {HeadKind.DELTA: ["x"], HeadKind.ADJOINT: ["x", "y"], HeadKind.GRADIENT: []}
+# The size of a step and rates, the factor of clipping; memories; fresh noise, which stands last.
+_RULE_RANKS = {Role.CLOCK: 6, Role.MOTION: 7, Role.MEMORY: 20, Role.DRAW: 65}
+_PREVIOUS = "k-1"  # the step of training after which a step finds the variables
 
 
 class EmbeddingVocabulary:
@@ -44,9 +47,13 @@ class EmbeddingVocabulary:
         name = head_name(node)
         if name == RESIDUAL:
             return style.residual + style.group(f"y, {style.call(style.letter(Letter('ŷ')), ['x'])}")
+        if name == NORM:
+            return style.group("G", "‖‖")
         stands = self.builder.heads[name]
         if stands.kind is HeadKind.VALUE:
             return self._plain(name, node, printer)
+        if stands.kind in (HeadKind.NEXT, HeadKind.FLOW):
+            return self._moved(stands, node, printer)
         letter = Letter(str(stands.kind), (self.letters.field(stands.field),))
         # After a reduction D may have slots that its field has lost.
         data, slots = self._slots(node, self._derived(stands))
@@ -58,9 +65,22 @@ class EmbeddingVocabulary:
         table = self.system.velocity_of if stands.kind is HeadKind.GRADIENT else self.system.adjoint_of
         return table[stands.field]
 
+    def _moved(self, stands: Head, node: Tree, printer: Printer) -> str:
+        """A variable after a step, and its derivative in time."""
+        style = printer.style
+        letter = self.letters.field(stands.field)
+        shown = printer.indices(self._slots(node, stands.field)[1])
+        if stands.kind is HeadKind.NEXT:
+            return style.call(style.letter(replace(letter, time="k")), shown)
+        return style.time_derivative + style.call(style.letter(letter), shown)
+
+    def field_letter(self, name: str) -> Letter:
+        """The letter of a value."""
+        return self.letters.field(name)
+
     def _plain(self, name: str, node: Tree, printer: Printer) -> str:
         style = printer.style
-        letter = self.letters.field(name)
+        letter = self.field_letter(name)
         data, slots = self._slots(node, name)
         if name == "x":
             letter, slots = self._input_at_step(letter, slots)
@@ -147,10 +167,24 @@ class EmbeddingVocabulary:
             return 30
         if name in ("x", "y"):
             return 70 if name == "x" else 12
+        if stands is not None and stands.kind is HeadKind.VALUE and stands.field in self.system.field:
+            role = self.system.field[stands.field].role
+            if role in _RULE_RANKS:
+                return _RULE_RANKS[role]
         return 20 if stands is not None and self._is_parameter(stands) else 50
 
     def _is_parameter(self, stands: Head) -> bool:
         return stands.kind is HeadKind.VALUE and self.system.field[stands.field].role is Role.PARAMETER
+
+
+class StepVocabulary(EmbeddingVocabulary):
+    """Values as a step of training finds them: ``wᵏ⁻¹``."""
+
+    def field_letter(self, name: str) -> Letter:
+        """Parameters and memories carry the step after which they are meant."""
+        letter = self.letters.field(name)
+        state = self.system.field[name].role in (Role.PARAMETER, Role.MEMORY)
+        return replace(letter, time=_PREVIOUS) if state else letter
 
 
 @dataclass(frozen=True)
@@ -173,7 +207,8 @@ class Embedding:
         self.style = style
         self.printer = Printer(style, self.vocabulary)
 
-    def _line(self, equation: Equation) -> Line:
+    def line(self, equation: Equation) -> Line:
+        """An equation as it is."""
         tree = self.builder.equation(equation)
         left, right = self.printer.text(tree.lhs), self.printer.text(tree.rhs)
         return Line(equation.field, left, right)
@@ -181,7 +216,7 @@ class Embedding:
     def forward(self) -> list[Line]:
         """H, statistics, yhat and the loss; activations and the loss's helpers are written out."""
         return [
-            self._line(equation)
+            self.line(equation)
             for equation in self.system.forward
             if not self.builder.letters.is_hidden(self.system.field[equation.field])
         ]
@@ -193,20 +228,20 @@ class Embedding:
         for equation in self.system.backward:
             name = self.system.field[equation.field].of
             if name != "loss" and not hidden(self.system.field[name]):
-                lines.append(self._line(equation))
+                lines.append(self.line(equation))
         return lines
 
     def evolution(self) -> list[Line]:
         """d(parameter)/dt = rate * G with G written out."""
-        lines = []
-        for equation in self.system.evolution:
-            name = self.system.field[equation.field].of
-            tree = self.builder.equation(equation)
-            left = self.printer.text(head(Head(name), *tree.lhs.args))
-            rate = self.system.parameter[name].rate
-            right = self._with_rate(rate, tree.rhs)
-            lines.append(Line(name, self._time_derivative(left), right, self._number(name)))
-        return lines
+        return [self.sgd(equation) for equation in self.system.evolution]
+
+    def sgd(self, equation: Equation) -> Line:
+        """d(parameter)/dt = rate * G of one parameter."""
+        name = self.system.field[equation.field].of
+        tree = self.builder.equation(equation)
+        left = self.printer.text(head(Head(name), *tree.lhs.args))
+        right = self._with_rate(self.system.parameter[name].rate, tree.rhs)
+        return Line(name, self.style.time_derivative + left, right, self._number(name))
 
     def _number(self, parameter: str) -> int | None:
         """The paper's number of the evolution of a parameter."""
@@ -227,11 +262,6 @@ class Embedding:
         number, rest = number_and_rest(right)
         sign = self.style.minus if number.is_negative else ""
         return sign + shown + self.style.times + self.printer.text(abs(number) * rest, MULTIPLY)
-
-    def _time_derivative(self, shown: str) -> str:
-        if self.style is LATEX:
-            return r"\partial_t " + shown
-        return "∂ₜ " + shown
 
     def scalings(self) -> list[tuple[str, str]]:
         """Parameter and the multiplier of its plain gradient in a network of finite widths."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count
+from itertools import combinations_with_replacement, count
 from typing import Any
 
 from ..algebra.system import ForwardSystem, LimitSystem
@@ -24,6 +24,8 @@ from ..algebra.terms import (
     Field,
     Role,
 )
+from ..algebra.update_rules import ALPHA
+from ..limit.apply_rule import CLIP_FIELD
 from ..network.names import OUTPUT
 
 # What a finite axis counts -> the letter of its indices.
@@ -38,6 +40,14 @@ _FINITE_LETTERS = {
 }
 # What a field is in its layer -> its letter; other parts are printed under their own name.
 _PART_LETTERS = {PREACTIVATION: "H", OUTPUT_PART: "a"}
+# What a step is given, and what belongs to a parameter -> their letters, before those of the parameter.
+_CLOCK_LETTERS = {ALPHA.name: "α"}
+FACTOR, COVARIANCE = "noise factor", "noise covariance"  # what a reduction keeps of the noise of weights
+_MEMORY_LETTERS = {FACTOR: "κ", COVARIANCE: "S"}
+# Roles whose fields have no letter of their own: they are printed as what they are derived from.
+_DERIVED = frozenset({Role.ADJOINT, Role.VELOCITY, Role.NEXT, Role.FLOW})
+# Roles of the fields of a learning rule, whose letters are given after all others.
+_RULE = frozenset({Role.MEMORY, Role.CLOCK, Role.DRAW, Role.MOTION})
 _GIVEN = re.compile(r"([A-Za-z]+)(\d+)")
 _RAISED = str.maketrans("0123456789s", "⁰¹²³⁴⁵⁶⁷⁸⁹ˢ")
 
@@ -46,13 +56,15 @@ _RAISED = str.maketrans("0123456789s", "⁰¹²³⁴⁵⁶⁷⁸⁹ˢ")
 class Letter:
     """A printed name: a base letter (or word), a subscript of letters, a recurrent step, primes.
 
-    ``step`` is the step's number, counted from 1, or "s" for any step; it is printed as ``H⁽³⁾``.
+    ``step`` is the step's number, counted from 1, or "s" for any step; it is printed as ``H⁽³⁾``. ``time``
+    is the step of training after which a value is meant: ``wᵏ⁻¹``.
     """
 
     base: str
     subscript: tuple[Letter, ...] = ()
     step: str = ""
     primes: int = 0
+    time: str = ""
 
     @property
     def mark(self) -> str:
@@ -198,7 +210,7 @@ class Letters:
 
     def field(self, name: str) -> Letter:
         """The letter of a field or parameter (without its arguments); no two have the same."""
-        return self._distinct.get(name) or self._first_choice(name)
+        return self._distinct.get(name) or self._of_rule.get(name) or self._first_choice(name)
 
     @cached_property
     def _distinct(self) -> dict[str, Letter]:
@@ -208,10 +220,9 @@ class Letters:
         be called H1, a parameter c like the labels c_2 of its neurons. Those that would share a letter are
         numbered: W_{h2,h1,1}, W_{h2,h1,2}.
         """
-        derived = (Role.ADJOINT, Role.VELOCITY)
         same: dict[Letter, list[str]] = {}
         for field in self.system.fields:
-            if field.role not in derived:
+            if field.role not in _DERIVED | _RULE:
                 same.setdefault(self._first_choice(field.name), []).append(field.name)
         indices = {self.index(axis.name) for axis in self.system.axes}
         alone = {letter for letter, names in same.items() if len(names) == 1} - indices
@@ -223,6 +234,52 @@ class Letters:
             for name in names:
                 found[name] = next(each for each in candidates if each not in found.values())
         return found
+
+    @cached_property
+    def _of_rule(self) -> dict[str, Letter]:
+        """The letters of a learning rule's fields, none of them taken: m_{w_2}, α_k, ξ_{w_2}, φ."""
+        taken = {*self._distinct.values(), *(self.index(axis.name) for axis in self.system.axes)}
+        found: dict[str, Letter] = {}
+        for field in self.system.fields:
+            if field.role not in _RULE:
+                continue
+            letter = self._rule_choice(field, found)
+            numbered = (replace(letter, subscript=(*letter.subscript, Letter(str(k)))) for k in count(1))
+            found[field.name] = letter if letter not in taken else next(n for n in numbered if n not in taken)
+            taken.add(found[field.name])
+        return found
+
+    def _rule_choice(self, field: Field, found: Mapping[str, Letter]) -> Letter:
+        if field.name in self._covariances:
+            pair = dict.fromkeys(self._covariances[field.name])
+            return Letter(_MEMORY_LETTERS[field.part], tuple(self._known(name, found) for name in pair))
+        if field.role is Role.CLOCK and not field.of:
+            base = _CLOCK_LETTERS.get(field.part)
+            return Letter(base, (Letter("k"),)) if base else Letter(field.part)
+        if field.role is Role.MOTION:
+            return Letter("φ") if field.name == CLIP_FIELD else Letter(field.name)
+        bases = {Role.CLOCK: "ξ", Role.DRAW: "g"}
+        base = bases.get(field.role) or _MEMORY_LETTERS.get(field.part, field.part)
+        return Letter(base, (self._known(field.of, found),))
+
+    def _known(self, name: str, found: Mapping[str, Letter]) -> Letter:
+        return found.get(name) or self._distinct[name]
+
+    @cached_property
+    def _covariances(self) -> dict[str, tuple[str, str]]:
+        """The two variables of every covariance: each has a covariance with itself and all after it."""
+        owners: dict[str, dict[str, None]] = {}
+        names: dict[str, list[str]] = {}
+        for field in self.system.fields:
+            if field.role is Role.MEMORY and field.part == COVARIANCE:
+                weight = self.system.parameter_of[field.name]
+                owners.setdefault(weight, {})[field.of] = None
+                names.setdefault(weight, []).append(field.name)
+        return {
+            name: pair
+            for weight, each in owners.items()
+            for name, pair in zip(names[weight], combinations_with_replacement(each, 2), strict=True)
+        }
 
     def _first_choice(self, name: str) -> Letter:
         if name == "yhat":

@@ -134,6 +134,7 @@ class Indicator(sp.Expr):
 # Names of applications that are no field's; no name of a field has a space.
 RESIDUAL = "residual of L"
 FIRST_MAXIMUM = "first maximum"
+NORM = "norm of G"
 
 
 class HeadKind(StrEnum):
@@ -144,6 +145,8 @@ class HeadKind(StrEnum):
     ADJOINT = "D"  # the derivative of the sample's loss with respect to the field
     GRADIENT = "G"  # the velocity of a parameter without its rate
     DERIVATIVE = "derivative"  # Delta of a parameter, which has no equation of its own in a system
+    NEXT = "next"  # a variable after a step of its learning rule
+    FLOW = "flow"  # the derivative of a variable in time by its learning rule
 
 
 @dataclass(frozen=True)

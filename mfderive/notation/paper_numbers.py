@@ -156,8 +156,10 @@ class PaperNumbers:
 
     @property
     def _has_unit_rates(self) -> bool:
-        """Whether all parameters of neurons are trained at rate 1; with other rates they have no numbers."""
-        return all(p.rate == 1 for p in self.system.parameters if self.system.population_slots(p.name))
+        """Whether all parameters of neurons learn by SGD at rate 1; by other rules there are no numbers."""
+        return self.system.learning.is_plain and all(
+            p.rate == 1 for p in self.system.parameters if self.system.population_slots(p.name)
+        )
 
     def _is_papers_layer(self, layer: str) -> bool:
         """Whether H is one mean (or sum) of weights times values, and its activation reads H alone."""

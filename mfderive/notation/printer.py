@@ -28,7 +28,7 @@ def spelled(number: Tree) -> tuple[str, str]:
         return str(number.p), ""
     if number.q <= _SIMPLE and number.p <= _SIMPLE:
         return str(number.p), str(number.q)
-    for above, below in ((_decimal(number), ""), ("1", _decimal(1 / number))):
+    for above, below in ((decimal(number), ""), ("1", decimal(1 / number))):
         if above and (below or above != "1"):
             return above, below
     return str(number.p), str(number.q)
@@ -38,7 +38,7 @@ _SIMPLE = 9
 _DIGITS = 6
 
 
-def _decimal(number: Tree) -> str:
+def decimal(number: Tree) -> str:
     """A number with few decimals as such, else nothing."""
     scaled = number * 10**_DIGITS
     if scaled.q != 1:
@@ -197,8 +197,7 @@ class Printer:
                 below.append(sp.Pow(factor.base, -factor.exp))
             else:
                 above.append(factor)
-        number, divisor = spelled(coefficient) if coefficient.p != 1 else ("1", str(coefficient.q))
-        divisor = "" if divisor == "1" else divisor
+        number, divisor = self._coefficient(coefficient)
         if divisor and any(isinstance(factor, Binder) for factor in above):
             fraction = self.style.fraction(number, divisor)
             number, divisor = fraction if self.style.minus == "-" else self.style.group(fraction), ""
@@ -216,6 +215,11 @@ class Printer:
         else:
             closed = self.style.group(self._factors(below, under))
         return self.style.fraction(numerator, closed)
+
+    def _coefficient(self, coefficient: Tree) -> tuple[str, str]:
+        """The number of a product: what stands above the bar, and below it."""
+        number, divisor = spelled(coefficient) if coefficient.p != 1 else ("1", str(coefficient.q))
+        return number, "" if divisor == "1" else divisor
 
     def _factors(self, factors: list[Tree], front: list[str]) -> str:
         if len(factors) == 1 and not front:

@@ -10,7 +10,7 @@ from ..algebra.functions import FUNCTIONS
 from .letters import Letter
 
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_SUPERSCRIPT = str.maketrans("0123456789-k", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵏ")
 
 _LATEX = {
     "ζ": r"\zeta",
@@ -22,6 +22,9 @@ _LATEX = {
     "Δ": r"\Delta",
     "∇": r"\nabla",
     "∂": r"\partial",
+    "α": r"\alpha",
+    "κ": r"\kappa",
+    "φ": r"\varphi",
     "ŷ": r"\hat{y}",
     "Ḡ": r"\bar{G}",
     "·": r"\cdot",
@@ -36,6 +39,7 @@ class Style(ABC):
     times: str
     expectation: str
     residual: str
+    time_derivative: str
 
     @abstractmethod
     def letter(self, letter: Letter) -> str:
@@ -92,13 +96,14 @@ class TextStyle(Style):
     times = " "
     expectation = "E"
     residual = "∂₂L"
+    time_derivative = "∂ₜ "
 
     def letter(self, letter: Letter) -> str:
         """Digits become subscripts, other subscripts follow an underscore."""
         head = letter.base + letter.mark
         if letter.subscript:
             head = self.subscript(head, ",".join(self.letter(part) for part in letter.subscript))
-        return head + "'" * letter.primes
+        return head + letter.time.translate(_SUPERSCRIPT) + "'" * letter.primes
 
     def group(self, inside: str, kind: str = "()") -> str:
         """Plain brackets."""
@@ -118,7 +123,7 @@ class TextStyle(Style):
 
     def power(self, base: str, exponent: str) -> str:
         """Digits become superscripts."""
-        if re.fullmatch(r"-?\d+", exponent):
+        if re.fullmatch(r"-?\d+|k", exponent):
             return base + exponent.translate(_SUPERSCRIPT)
         return f"{base}^({exponent})"
 
@@ -148,6 +153,7 @@ class LatexStyle(Style):
     times = r"\, "
     expectation = r"\mathbb{E}"
     residual = r"\partial_2 L"
+    time_derivative = r"\partial_t "
 
     def letter(self, letter: Letter) -> str:
         """One letter stays italic, words are upright; the step becomes a superscript."""
@@ -156,6 +162,8 @@ class LatexStyle(Style):
             head += "^{(" + letter.step + ")}"
         if letter.subscript:
             head += "_{" + ",".join(self.letter(part) for part in letter.subscript) + "}"
+        if letter.time:
+            head += "^{" + letter.time + "}"
         return head + "'" * letter.primes
 
     def base(self, name: str) -> str:
@@ -171,6 +179,8 @@ class LatexStyle(Style):
     def group(self, inside: str, kind: str = "()") -> str:
         r"""With \left and \right only where something tall stands inside."""
         left, right = kind[0], kind[1]
+        if kind == "‖‖":
+            return rf"\lVert {inside} \rVert"
         escaped = {"{": r"\{", "}": r"\}", "⟨": r"\langle ", "⟩": r"\rangle "}
         left, right = escaped.get(left, left), escaped.get(right, right)
         if re.search(r"\\(frac|sum|int|left|sqrt)", inside):

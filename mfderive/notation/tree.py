@@ -15,10 +15,12 @@ import sympy as sp
 
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Slot, Term, slot_indices
+from ..limit.apply_rule import NORM_FIELD
 from .conventions import residual_divides, single_axes
 from .letters import Letter, Letters, free_letter, name_of
 from .nodes import (
     FIRST_MAXIMUM,
+    NORM,
     RESIDUAL,
     Activation,
     Binder,
@@ -32,9 +34,17 @@ from .nodes import (
     number_and_rest,
     outside,
 )
+from .readable import readable
 from .shapes import Shape, shape_of
 
 Tree = Any
+
+# Roles of fields that stand in trees as something derived from another field.
+_DERIVED = {
+    Role.VELOCITY: HeadKind.GRADIENT,
+    Role.NEXT: HeadKind.NEXT,
+    Role.FLOW: HeadKind.FLOW,
+}
 
 
 class TreeBuilder:
@@ -60,12 +70,12 @@ class TreeBuilder:
     @cached_property
     def heads(self) -> dict[str, Head]:
         """What the applications in trees stand for, by the name of the applied function."""
-        names = [f.name for f in self.system.fields if f.role not in (Role.ADJOINT, Role.VELOCITY)]
+        names = [f.name for f in self.system.fields if f.role not in (Role.ADJOINT, *_DERIVED)]
         found = [Head(name) for name in names]
+        found += [Head(f.of, _DERIVED[f.role]) for f in self.system.fields if f.role in _DERIVED]
         for kind in (HeadKind.DELTA, HeadKind.ADJOINT):
             found += [Head(name, kind) for name in self.system.adjoint_of]
-        for kind in (HeadKind.GRADIENT, HeadKind.DERIVATIVE):
-            found += [Head(name, kind) for name in self.system.velocity_of]
+        found += [Head(name, HeadKind.DERIVATIVE) for name in self.system.velocity_of]
         return {each.name: each for each in found}
 
     def letter_of(self, symbol: Tree) -> Letter:
@@ -96,6 +106,8 @@ class TreeBuilder:
         targets = tuple(self._fresh(index) for index in equation.target)
         left = self.left(equation.field, targets)
         right = self.body(equation, targets)
+        if self.system.field[equation.field].role in (Role.MOTION, Role.NEXT, Role.FLOW):
+            right = readable(right)
         names: dict[Tree, Tree] = {}
         for target in targets:
             if isinstance(target, sp.Dummy):
@@ -104,12 +116,17 @@ class TreeBuilder:
 
     def left(self, name: str, slots: tuple[Tree, ...]) -> Tree:
         """The left side of a field's equation."""
-        field = self.system.field[name]
-        if field.role is Role.VELOCITY:
-            return self._head(name, Head(field.of, HeadKind.GRADIENT), slots)
-        if field.role is Role.ADJOINT:
+        if self.system.field[name].role is Role.ADJOINT:
             return self._adjoint_head(name, slots)
-        return self._head(name, Head(name), slots)
+        return self._plain_value(name, slots)
+
+    def _plain_value(self, name: str, slots: tuple[Tree, ...]) -> Tree:
+        """A field by its own head, or by that of what it is derived from."""
+        field = self.system.field[name]
+        if name == NORM_FIELD:
+            return head(NORM) ** 2
+        kind = _DERIVED.get(field.role)
+        return self._head(name, Head(field.of, kind) if kind else Head(name), slots)
 
     def body(self, equation: Equation, targets: tuple[Tree, ...]) -> Tree:
         """The right side at the given target slots."""
@@ -205,7 +222,7 @@ class TreeBuilder:
             shown = self._adjoint_value(name, slots)
             return self._residual(name, slots) * shown if top and self.outside else shown
         if not self.inline or not self.letters.is_hidden(field):
-            return self._head(name, Head(name), slots)
+            return self._plain_value(name, slots)
         if (field.owner, field.part) == ("loss", "shift"):
             return sp.Integer(0)  # subtracted and added again: it guards against overflow only
         if name in self.activations:
