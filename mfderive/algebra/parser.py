@@ -18,6 +18,8 @@ import sympy as sp
 from ..errors import SpecError, UnknownNameError, nearest, nearest_function, nearest_word, quoted
 from ..errors.wishes import wish
 from .functions import FUNCTIONS, PUBLIC_FUNCTIONS, ClosedFunction, call
+from .laws import End
+from .local_symbols import local_symbol
 from .syntax import CASES, syntax_tree
 
 MAX_EXPONENT = 64
@@ -66,7 +68,9 @@ class Names:
 
 
 def parse_expression(text: str, names: Names) -> sp.Expr:
-    """The expression in ``text`` as a sympy tree in plain symbols, named as they are written.
+    """The expression in ``text`` as a sympy tree in symbols that are named as they are written.
+
+    Those with an end of a connection or a component are :class:`mfderive.algebra.local_symbols.LocalSymbol`.
 
     Decimals are exact fractions (``0.1`` is 1/10). Raises :class:`SpecError` with what was found, the
     nearest allowed name and a remedy.
@@ -205,15 +209,15 @@ class _Reader:
             )
         return value
 
-    def name(self, name: str) -> sp.Expr:
-        """A plain or dotted name."""
+    def name(self, name: str, component: tuple[int, ...] = ()) -> sp.Expr:
+        """A plain or dotted name, or one of its components."""
         if name == "pi":
             return sp.pi
         if name in self.names.plain:
-            return sp.Symbol(name)
+            return local_symbol(name, component=component)
         base, dot, attribute = name.partition(".")
         if dot and attribute in self.names.dotted.get(base, frozenset()):
-            return sp.Symbol(name)
+            return local_symbol(attribute, End(base), component)
         raise self.unknown(name)
 
     def unknown(self, name: str) -> SpecError:
@@ -256,10 +260,10 @@ class _Reader:
                     f"a subscript in {self.text} is not a whole number",
                     remedy=f"Components are numbered from 0: {name}[0]",
                 )
-            numbers.append(str(number))
+            numbers.append(number)
         if not numbers:
             raise self.refused(node)
-        return sp.Symbol(f"{name}[{','.join(numbers)}]")
+        return self.name(name, tuple(numbers))
 
     def sign(self, node: ast.UnaryOp) -> sp.Expr:
         """``-e`` and ``+e``."""

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
 from ..algebra.laws import End
+from ..algebra.local_symbols import base_of, end_of
 from ..algebra.losses import LOSSES, Targets
 from ..errors import SpecError, nearest, quoted
 from ..network.names import (
@@ -18,7 +19,6 @@ from ..network.names import (
     parameter_rates,
     parts_of,
     population_of,
-    split_name,
 )
 from ..network.network import Connection, LawSpec, Layer, Network, Output
 from ..network.tables import BY_AXIS
@@ -295,10 +295,10 @@ def check_laws(network: Network) -> None:
                 laws.append((full, connection.weight.law, connection.source))
         for full, law, source in laws:
             needs[full] = {
-                _full_name(known, str(symbol), name, source)
+                known[name if end_of(symbol) is End.TARGET else source][base_of(symbol)]
                 for argument in law.arguments
                 for symbol in argument.free_symbols
-                if "." in str(symbol)
+                if end_of(symbol) is not None
             }
     try:
         TopologicalSorter(needs).prepare()
@@ -309,8 +309,3 @@ def check_laws(network: Network) -> None:
             file=network.where,
             remedy="Give one of them a law that names no other parameter",
         ) from None
-
-
-def _full_name(known: Mapping[str, Mapping[str, str]], symbol: str, target: str, source: str) -> str:
-    parts = split_name(symbol)
-    return known[target if parts.end is End.TARGET else source][parts.name]

@@ -11,11 +11,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ..algebra.local_symbols import base_of
 from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.parser import Names
 from ..errors import nearest_word, shown
 from ..errors.quoting import listed
-from ..network.names import split_name
 from ..network.network import DataSpec, InnerLoss, Loss, Network
 from ..network.place import Place, spec_name
 from ..network.tables import (
@@ -202,7 +202,7 @@ def _loss_of_kind(kind: str, values: Mapping[str, Any], data: DataSpec, place: P
     if kind == EXPRESSION:
         both = frozenset({"y", "yhat"})
         expression = place.expression(values["expression"], "expression", Names(plain=both, arrays=both))
-        if not any(split_name(symbol.name).name == "yhat" for symbol in expression.free_symbols):
+        if not any(base_of(symbol) == "yhat" for symbol in expression.free_symbols):
             raise place.error("the loss does not depend on yhat", key="expression")
     error = values.get("error", _error(kind, data))
     rows = LOSSES[kind].constants if kind in LOSSES else ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from ..algebra.laws import End, Law, Reference, Variable
+from ..algebra.local_symbols import base_of, component_of, end_of
 from ..algebra.terms import (
     BIAS_PART,
     WEIGHT_PART,
@@ -22,7 +23,7 @@ from ..algebra.terms import (
     Term,
 )
 from ..errors import SpecError, nearest
-from ..network.names import attributes, connection_weights, parts_of, split_name
+from ..network.names import attributes, connection_weights, parts_of
 from ..network.network import Connection, LawSpec, Layer, Network
 from .builder import STEPS, Shape
 from .kind import Reading
@@ -282,21 +283,20 @@ class Declarations:
         """A parameter with the values that its law names at its ends."""
         place = self.law_places[parameter.name]
         symbols = set().union(*(argument.free_symbols for argument in parameter.law.arguments))
-        references = tuple((s, Reference(*self.reference(s.name, *place))) for s in sorted(symbols, key=str))
+        references = tuple((s, Reference(*self.reference(s, *place))) for s in sorted(symbols, key=str))
         return replace(parameter, law=replace(parameter.law, references=references))
 
     def reference(
-        self, symbol: str, ends: dict[End, str], table: str, key: str, law: bool = True
+        self, symbol: sp.Symbol, ends: dict[End, str], table: str, key: str, law: bool = True
     ) -> tuple[End, str, tuple[int, ...]]:
         """What ``source.X``, ``target.X`` or ``source.w[1]`` names: end, parameter, component.
 
         In a layer with groups only an operation (not a ``law``) reads it, and only parameters of neurons.
         """
-        parts = split_name(symbol)
-        end, plain, component = parts.end, parts.name, parts.component
+        end, plain, component = end_of(symbol), base_of(symbol), component_of(symbol)
         if end is None or end not in ends:
             allowed = [f"{known.value}." for known in ends]
-            raise self.located(f"'{symbol}' is not known here", table, key, nearest(symbol, allowed))
+            raise self.located(f"'{symbol}' is not known here", table, key, nearest(symbol.name, allowed))
         layer = ends[end]
         owned = attributes(self.network, layer)
         wanted = owned.get(plain, "")

@@ -10,6 +10,7 @@ import sympy as sp
 
 from ..algebra.arguments import NETWORK, instance
 from ..algebra.laws import End
+from ..algebra.local_symbols import end_of
 from ..algebra.memo import once
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import (
@@ -24,7 +25,7 @@ from ..algebra.terms import (
     Term,
     canonical_indices,
 )
-from ..network.names import INPUT, MAIN, OUTPUT, split_name
+from ..network.names import INPUT, MAIN, OUTPUT
 from ..network.network import AxisReduction, Connection, Layer, Network
 from .builder import GROUPS, POSITIONS, STEPS, Shape
 from .declarations import field_name
@@ -215,8 +216,8 @@ class ForwardBuilder(Shapes):
         noise = [s for s in known["w"].slots[-1:] if self.is_noise(s)] if "w" in known else []
         expression = operation * reading.factor * self.average(connection, reading) / parts
         for symbol in sorted(expression.free_symbols, key=str):
-            if split_name(symbol.name).end is not None:
-                known[symbol.name] = self.end_access(name, target, connection, reading, symbol.name)
+            if end_of(symbol) is not None:
+                known[symbol.name] = self.end_access(name, target, connection, reading, symbol)
         return make_term(
             reading.target or target,
             (*reading.reduced, *(s for s in noise if isinstance(s, Index))),
@@ -264,7 +265,7 @@ class ForwardBuilder(Shapes):
         target: tuple[Index, ...],
         connection: Connection,
         reading: Reading,
-        symbol: str,
+        symbol: sp.Symbol,
     ) -> Access:
         """The access to ``source.X`` or ``target.X`` (current values) in an operation."""
         end, full, component = self.reference(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sympy as sp
 
+from ..algebra.local_symbols import base_of, component_of
 from ..algebra.losses import EXPRESSION, LOSSES, LossField
 from ..algebra.terms import Access, Affine, Term, canonical_indices
-from ..network.names import split_name
 from ..network.network import InnerLoss, Loss, Network
 from .builder import Builder
 from .local_names import make_term
@@ -87,7 +87,7 @@ def loss_fields(loss: Loss) -> tuple[LossField, ...]:
     if loss.kind == EXPRESSION:
         if loss.expression is None:
             raise ValueError(f"a loss of kind {EXPRESSION} has no expression")
-        plain = any(not split_name(s.name).component for s in loss.expression.free_symbols)
+        plain = any(not component_of(symbol) for symbol in loss.expression.free_symbols)
         return (LossField(LOSS, loss.expression, summed=plain),)
     numbers = {sp.Symbol(name): sp.Rational(str(value)) for name, value in loss.constants}
     return tuple(
@@ -101,15 +101,15 @@ def _components(builder: Builder, expression: sp.Expr, yhat: str, table: str) ->
     (data,) = canonical_indices(("data",))
     found = {}
     for symbol in sorted(expression.free_symbols, key=str):
-        parts = split_name(symbol.name)
-        if not parts.component:
+        component = component_of(symbol)
+        if not component:
             continue
-        (number,) = parts.component
+        (number,) = component
         size = builder.size("outputs")
         if not 0 <= number < size:
             raise builder.located(
                 f"'{symbol.name}': there are {size} outputs, counted from 0", table, "expression", None
             )
-        read = {"y": "y", "yhat": yhat}[parts.name]
+        read = {"y": "y", "yhat": yhat}[base_of(symbol)]
         found[symbol.name] = Access(read, (data, Affine((), number)))
     return found

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
-from ..algebra.laws import End
 from .network import Layer, Network, Output
 
 INPUT = "x"
@@ -27,26 +25,6 @@ RESERVED = frozenset((*_EXPRESSIONS, *_REDUCTIONS, *_FIELDS, *_AXES))
 # Statistics, helper fields, positions and taps get numbers.
 _HELPERS = r"mean|sum|max|softmax|select|shift|total|inside|count|stack|step"
 _NUMBERED = re.compile(rf"({_HELPERS}|positions|taps|weight)\d+")
-_PARTS = re.compile(r"(?:(source|target)\.)?([A-Za-z_]\w*)(?:\[([\d,]+)\])?")
-
-
-@dataclass(frozen=True)
-class NameParts:
-    """A symbol's name taken apart: ``source.w[1,2]`` is end SOURCE, name ``w``, component (1, 2)."""
-
-    end: End | None
-    name: str
-    component: tuple[int, ...] = ()
-
-
-def split_name(name: str) -> NameParts:
-    """The parts of a symbol's name as the parser writes it (``h``, ``y[0]``, ``target.b``)."""
-    match = _PARTS.fullmatch(name)
-    if match is None:
-        raise ValueError(f"{name!r} is not a name that the parser writes")
-    end, base, component = match.groups()
-    numbers = tuple(int(number) for number in component.split(",")) if component else ()
-    return NameParts(End(end) if end else None, base, numbers)
 
 
 def is_reserved(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the collapse of equal neurons found, in words: what they differ by, why, and what is left of weights."""
+"""What the collapse of equal neurons found, in words: by what they differ, and what is left of weights."""
 
 from __future__ import annotations
 

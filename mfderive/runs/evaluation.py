@@ -8,6 +8,7 @@ import numpy as np
 import sympy as sp
 
 from ..algebra.evaluate import evaluate_expression
+from ..algebra.local_symbols import local_symbol
 from ..algebra.losses import EXPRESSION, LOSSES
 from ..errors import SpecError, StateError
 from ..network.network import Loss, Network
@@ -22,7 +23,7 @@ def _expression_loss(loss: Loss, yhat: Array, y: Array) -> Array:
     values = dict(plain)
     for name, array in (("y", y), ("yhat", yhat)):
         for k in range(array.shape[1]):
-            values[sp.Symbol(f"{name}[{k}]")] = array[:, k : k + 1]
+            values[local_symbol(name, component=(k,))] = array[:, k : k + 1]
     symbols = loss.expression.free_symbols
     unknown = sorted(symbol.name for symbol in symbols if symbol not in values)
     if unknown:

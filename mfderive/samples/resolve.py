@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .data_place import DataPlace, RowNames
 from .files import read_arrays, read_digits, read_idx_set
 from .given import data_digest, given_rows
 from .labels import are_labels, asked_targets, check_classes, find_classes
-from .prepare import fixed_sample, law_preparation
+from .prepare import Preparation, fixed_sample, law_preparation
 from .quadrature import isotropic_gaussians_law
 from .rows import Rows
 from .sources import FIXED_SAMPLE, PROBE, DataSource, Draw, DrawnSource, LawSource, SampleSource, generator
@@ -165,11 +166,11 @@ def _law_source(network: Network, options: Options, seed: int, place: DataPlace)
     if "samples" in options:
         return DrawnSource(whole, shape, int(y.shape[1]), split.training, seed, facts), targets
     source = LawSource(
-        lambda rng, size: prepare(*draw(rng, size)),
+        partial(_prepared_draw, prepare, draw),
         shape,
         int(y.shape[1]),
         seed,
-        law=replace(law, values=lambda component, standard: prepare(*law.values(component, standard))),
+        law=replace(law, values=partial(_prepared_values, prepare, law)),
         facts=facts,
     )
     return source, targets
@@ -187,12 +188,30 @@ def _fixed(
         3 * 8 * rows * dimension, f"a fixed sample of {rows} rows", "samples", "Take fewer samples"
     )
     fixed = {**options, "test": held} if held else options
+    drawn = partial(_drawn_sample, draw, rows, fixed, network.loss, network.output.outputs, seed, place)
+    return drawn, Split(training, held)
 
-    def sample() -> SampleSource:
-        drawn = Rows(*draw(generator(seed, FIXED_SAMPLE), rows), facts=DataFacts(is_read=False))
-        return fixed_sample(drawn, fixed, network.loss, network.output.outputs, seed, place)
 
-    return sample, Split(training, held)
+# What a source holds is made of functions that pickle can name, so that networks can be sent to processes.
+
+
+def _drawn_sample(
+    draw: Draw, rows: int, options: Options, loss: Loss, outputs: int | None, seed: int, place: DataPlace
+) -> SampleSource:
+    drawn = Rows(*draw(generator(seed, FIXED_SAMPLE), rows), facts=DataFacts(is_read=False))
+    return fixed_sample(drawn, options, loss, outputs, seed, place)
+
+
+def _prepared_draw(
+    prepare: Preparation, draw: Draw, rng: np.random.Generator, size: int
+) -> tuple[Array, Array]:
+    return prepare(*draw(rng, size))
+
+
+def _prepared_values(
+    prepare: Preparation, law: StandardLaw, component: int, standard: Array
+) -> tuple[Array, Array]:
+    return prepare(*law.values(component, standard))
 
 
 def _law_facts(options: Options, loss: Loss, outputs: int | None, place: DataPlace) -> DataFacts:

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfderive.algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
+from mfderive.algebra.laws import End
+from mfderive.algebra.local_symbols import LocalSymbol
 from mfderive.algebra.parser import AxisReduction, Names, constant_value, parse_call, parse_expression
 from mfderive.errors import SpecError
 
@@ -35,10 +37,10 @@ READS = {
     "gain * tanh(h + 0.5)": gain * call("tanh", h + sp.Rational(1, 2)),
     "max(h, 0)": call("max", h, sp.Integer(0)),
     "sqrt(pi)": call("sqrt", sp.pi),
-    "source.b * target.b": sp.Symbol("source.b") * sp.Symbol("target.b"),
-    "source.w[1]": sp.Symbol("source.w[1]"),
-    "source.w[1, 2]": sp.Symbol("source.w[1,2]"),
-    "y[0] - yhat[0]": sp.Symbol("y[0]") - sp.Symbol("yhat[0]"),
+    "source.b * target.b": LocalSymbol("b", End.SOURCE) * LocalSymbol("b", End.TARGET),
+    "source.w[1]": LocalSymbol("w", End.SOURCE, (1,)),
+    "source.w[1, 2]": LocalSymbol("w", End.SOURCE, (1, 2)),
+    "y[0] - yhat[0]": LocalSymbol("y", component=(0,)) - LocalSymbol("yhat", component=(0,)),
     "mean(h)": AxisReduction(sp.Symbol("mean"), h, sp.Symbol("neurons")),
     "max(h, positions)": AxisReduction(sp.Symbol("max"), h, sp.Symbol("positions")),
     "softmax(h, positions)": AxisReduction(sp.Symbol("softmax"), h, sp.Symbol("positions")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,12 @@ from hypothesis import given, settings
 
 from mfderive.algebra.functions import call
 from mfderive.algebra.laws import End, LawKind
+from mfderive.algebra.local_symbols import LocalSymbol, base_of, component_of, end_of, local_symbol
 from mfderive.algebra.parser import AxisReduction
 from mfderive.format.data_table import teacher_inputs, teacher_targets
 from mfderive.format.reader import parse_document, read
 from mfderive.format.schema import schema
-from mfderive.network.names import NameParts, attributes, connection_weights, split_name
+from mfderive.network.names import attributes, connection_weights
 from mfderive.network.solve_options import RULES
 from mfderive.solution.options import resolve_options
 from mfderive.state import ensembles
@@ -130,7 +132,7 @@ LAWS = {
     "sphere(1)": (LawKind.SPHERE, (1,)),
     "0.3": (LawKind.CONSTANT, (sp.Rational(3, 10),)),
     "normal(0, 0)": (LawKind.NORMAL, (0, 0)),
-    "target.bias": (LawKind.CONSTANT, (sp.Symbol("target.bias"),)),
+    "target.bias": (LawKind.CONSTANT, (LocalSymbol("bias", End.TARGET),)),
 }
 
 
@@ -190,7 +192,7 @@ def test_long_form() -> None:
     dense, skip, convolution = layer.connections
     assert dense.operation == call("tanh", w * u)
     assert dense.weight is not None and dense.weight.name == "W2"
-    assert (skip.into, skip.weight, skip.operation) == ("g", None, sp.Symbol("target.gate") * u)
+    assert (skip.into, skip.weight, skip.operation) == ("g", None, LocalSymbol("gate", End.TARGET) * u)
     options = {"kernel": (3,), "stride": (2,), "padding": ((1, 0),)}
     assert dict(convolution.options) == options
     assert convolution.average == ("taps",)
@@ -253,7 +255,7 @@ def test_how_errors_are_counted(kind: str, data: Document, error: str | None) ->
 def test_losses() -> None:
     assert parse_document(changed("loss", {"kind": "huber", "delta": 2})).loss.constants == (("delta", 2.0),)
     loss = parse_document(changed("loss", {"kind": "expression", "expression": "(y[0] - yhat[1])**4"})).loss
-    assert loss.expression == (sp.Symbol("y[0]") - sp.Symbol("yhat[1]")) ** 4
+    assert loss.expression == (LocalSymbol("y", component=(0,)) - LocalSymbol("yhat", component=(1,))) ** 4
 
 
 def test_teacher() -> None:
@@ -324,11 +326,18 @@ def test_title_defaults_to_the_file(tmp_path: Path) -> None:
 # --- names --------------------------------------------------------------------------------------------
 
 
-def test_split_name() -> None:
-    assert split_name("h") == NameParts(None, "h")
-    assert split_name("y[3]") == NameParts(None, "y", (3,))
-    assert split_name("source.w[1,2]") == NameParts(End.SOURCE, "w", (1, 2))
-    assert split_name("target.gain") == NameParts(End.TARGET, "gain")
+def test_local_symbols_know_their_parts() -> None:
+    """End, word and component are data of the symbol, also after pickling; a plain word is a plain symbol."""
+    for base, end, component, text in (
+        ("h", None, (), "h"),
+        ("y", None, (3,), "y[3]"),
+        ("w", End.SOURCE, (1, 2), "source.w[1,2]"),
+        ("gain", End.TARGET, (), "target.gain"),
+    ):
+        symbol = local_symbol(base, end, component)
+        for each in (symbol, pickle.loads(pickle.dumps(symbol)), (2 * symbol).free_symbols.pop()):
+            assert (base_of(each), end_of(each), component_of(each)) == (base, end, component)
+            assert str(each) == each.name == text and each == symbol
 
 
 def test_weight_names_and_attributes() -> None:

@@ -8,6 +8,7 @@ import sympy as sp
 
 from mfderive.algebra.evaluate import evaluate_expression
 from mfderive.algebra.functions import FUNCTIONS, call
+from mfderive.algebra.local_symbols import LocalSymbol
 from mfderive.algebra.visitor import UnknownNodeError
 from mfderive.errors import ResourceError, SpecError, StateError
 from mfderive.network.network import DataSpec, Loss, Network, Output, Training
@@ -81,7 +82,7 @@ def test_losses_stay_finite_for_large_outputs():
 
 
 def test_an_expression_sums_over_outputs_where_it_names_plain_values():
-    plain, first = sp.Symbol("y") * sp.Symbol("yhat"), sp.Symbol("yhat[0]") ** 2
+    plain, first = sp.Symbol("y") * sp.Symbol("yhat"), LocalSymbol("yhat", component=(0,)) ** 2
     network = with_loss("expression", plain)
     assert evaluate_loss_error(network, yhat, y)[0] == pytest.approx((y * yhat).sum() / 2)
     network = with_loss("expression", first)
@@ -89,7 +90,7 @@ def test_an_expression_sums_over_outputs_where_it_names_plain_values():
     network = with_loss("expression", plain + first)
     assert evaluate_loss_error(network, yhat, y)[0] == pytest.approx(((y * yhat).sum() + 3 * 9.25) / 2)
     with pytest.raises(SpecError, match=r"yhat\[7\]"):
-        evaluate_loss_error(with_loss("expression", sp.Symbol("yhat[7]")), yhat, y)
+        evaluate_loss_error(with_loss("expression", LocalSymbol("yhat", component=(7,))), yhat, y)
 
 
 def test_sign_error_counts_zero_as_wrong():
