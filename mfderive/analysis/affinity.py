@@ -78,7 +78,8 @@ def noise_carriers(system: LimitSystem) -> frozenset[str]:
 def noise_groups(system: LimitSystem, obstacles: Iterable[Obstacle]) -> list[list[str]]:
     """The weights whose noise stays, those that share a pair's noise together.
 
-    A weight that is constant given its ends has no noise of its own: alone it may always be closed.
+    A weight that is constant given its ends, and stays so, has no noise of its own: alone it may always be
+    closed.
     """
     groups: list[set[str]] = []
     for obstacle in obstacles:
@@ -89,6 +90,7 @@ def noise_groups(system: LimitSystem, obstacles: Iterable[Obstacle]) -> list[lis
         groups.append(group)
     order = [p.name for p in system.parameters]
     random = {p.name for p in system.parameters if not p.law.is_deterministic}
+    random |= {field.of for field in system.fields if field.role is Role.DRAW}
     return [sorted(group, key=order.index) for group in groups if group & random]
 
 

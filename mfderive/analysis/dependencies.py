@@ -182,4 +182,6 @@ def field_words(system: LimitSystem, name: str) -> str:
         return f"the evolution of {field.of}"
     if field.role is Role.DRAW:
         return f"the noise on {field.of}"
+    if field.role in (Role.NEXT, Role.FLOW):
+        return f"the {'step' if field.role is Role.NEXT else 'flow'} of {system.parameter_of[name]}"
     return name

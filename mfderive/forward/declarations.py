@@ -255,7 +255,7 @@ class Declarations:
         kinds = [self.axes[axis].kind for axis in reading.weight_axes[:2]]
         between = kinds == [AxisKind.POPULATION, AxisKind.POPULATION]
         noise = None
-        if between and not law.is_deterministic:
+        if between and (not law.is_deterministic or self.is_driven(full, spec.rate)):
             noise = self.axis(Axis(f"noise {full}", AxisKind.NOISE))
         field = Field(
             full, reading.weight_axes, Role.PARAMETER, owner=name, part=WEIGHT_PART, given=spec.name or ""
@@ -264,6 +264,11 @@ class Declarations:
         record = WeightRecord(full, reading.weight_axes, noise)
         self.weights[full] = record
         return record
+
+    def is_driven(self, weight: str, rate: sp.Expr) -> bool:
+        """Whether training adds fresh noise to the entries of a weight at every step."""
+        noise = dict(self.network.training.noise)
+        return rate != 0 and noise.get(weight, noise.get("", 0.0)) != 0
 
     # ------------------------------------------------------------------ laws and references
 

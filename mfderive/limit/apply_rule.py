@@ -155,7 +155,9 @@ class _Writer:
             return sp.Integer(0)
         draw = self.limit.field[parameter.name].derived(Role.DRAW)
         self.fields[draw.name] = draw
-        return call("sqrt", 2 * sp.Rational(repr(temperature)) * time) * sp.Symbol(draw.name)
+        # A schedule that ends at 0 may miss it by rounding, to either side.
+        variance = 2 * sp.Rational(repr(temperature)) * call("max", time, sp.Integer(0))
+        return call("sqrt", variance) * sp.Symbol(draw.name)
 
     def move(self, parameter: Variable, name: str, role: Role, value: sp.Expr) -> sp.Symbol:
         """Write the equation of a variable's next value or derivative; its symbol."""

@@ -353,7 +353,8 @@ def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: 
 
 def network_axes(system: ForwardSystem, parameter: Variable) -> tuple[str, ...]:
     """The axes of a parameter in the network's layout, those that the reduction dropped put back."""
-    populations = iter(dict(getattr(system, "indexed", ())).get(parameter.name, ()))
+    owner = system.parameter_of.get(parameter.name, parameter.name)
+    populations = iter(dict(getattr(system, "indexed", ())).get(owner, ()))
     left = iter(parameter.axes)
     axes = []
     for place in range(len(parameter.axes) + len(parameter.dropped)):

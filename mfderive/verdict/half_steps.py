@@ -38,8 +38,8 @@ def half_steps(
             keep.next(k, steps, partial(dict, state=state, time=np.float64(time)))
             x, y = network.source.batch(k + 1, size)
             with fitting_threads(largest_product(system, nodes, len(x))):
-                for _ in range(2):
-                    state = module.step(state, x, y, time, rates[k] / 2, out=state)
+                for half in (1, 2):
+                    state = module.step(state, x, y, time, rates[k] / 2, out=state, k=2 * k + half)
                     time += rates[k] / 2
         keep.done(partial(dict, state=state, time=np.float64(time)))
     return state

@@ -14,7 +14,8 @@ from mfderive.algebra.system import LimitSystem
 from mfderive.algebra.terms import AxisKind
 from mfderive.finite.velocity import rate_at
 from mfderive.state.ensembles import ensemble_state, network_axes, plan_ensembles
-from mfderive.tensor.interpreter import interpret
+from mfderive.tensor.clock import Moment
+from mfderive.tensor.interpreter import interpret, interpret_step
 from tests.field_names import velocity
 
 State = dict[str, Any]
@@ -57,7 +58,8 @@ def blown_up(full: LimitSystem, reduced: LimitSystem, state: State) -> State:
         weights[axis.name] = np.outer(types, shares).ravel()
     blown: State = {
         p.name: _repeated(reduced, p, state[p.name], copies, {k: len(v) for k, v in weights.items()})
-        for p in reduced.parameters
+        for p in reduced.variables
+        if p.name in full.variable
     }
     blown["p"] = weights
     return blown
@@ -82,8 +84,12 @@ def _repeated(reduced: LimitSystem, parameter: Any, values: Any, copies: int, si
 
 
 def euler(system: LimitSystem, state: State, batches: list[Any], alpha: float) -> State:
-    """Euler steps by the plain interpreter, step k on batch k."""
+    """Steps of the learning rule by the plain interpreter, step k on batch k."""
     for number, (x, y) in enumerate(batches):
+        if system.motion:
+            moment = Moment(number * alpha, alpha, number + 1)
+            state = {**interpret_step(system, state, x, y, moment)[0], "p": state["p"]}
+            continue
         with np.errstate(all="ignore"):
             values, _ = interpret(system, state, x, y)
         moved = {"p": state["p"]}
