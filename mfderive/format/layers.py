@@ -8,7 +8,7 @@ import sympy as sp
 
 from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..algebra.parser import NEURONS, Names, constant_value
-from ..errors import nearest_function, quoted, shown
+from ..errors import SpecError, nearest_function, quoted, shown
 from ..forward.kinds import STEPS
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT
 from ..network.network import Connection, Layer, Output, WeightSpec
@@ -151,29 +151,31 @@ def _connection(connection: ConnectionOutline, layer: LayerOutline, outline: Out
             "which every sum is divided already",
             key="average",
         )
+    operation, is_usual = _operation(connection, weight, layer, outline)
     return Connection(
         source=connection.source,
         kind=kind.name,
-        operation=_operation(connection, weight, layer, outline),
+        operation=operation,
         weight=weight,
         into=connection.into,
         options=tuple((key, frozen(value)) for key, value in kind.prepare(own, place).items()),
         average=average,
         delay=connection.delay,
         reads=connection.reads,
+        is_usual=is_usual,
         table=place.table,
     )
 
 
 def _operation(
     connection: ConnectionOutline, weight: WeightSpec | None, layer: LayerOutline, outline: Outline
-) -> sp.Expr:
-    """The pointwise operation sigma* of a connection."""
+) -> tuple[sp.Expr, bool]:
+    """The pointwise operation sigma* of a connection, and whether it is the usual one of its kind."""
     place, kind = connection.place, connection.kind
-    text = connection.values.get("operation", kind.operation)
-    plainly = weight is None and "operation" not in connection.values
-    if plainly and layer.name == OUTPUT and kind.has_weight:
-        text = "u"  # paper, Eq. (38): the last layer's activation is averaged
+    # Without a weight the source is read as it is (paper, Eq. (38): the last layer's activation is averaged).
+    usual = "u" if weight is None and kind.has_weight else kind.operation
+    unwritten = usual if layer.name == OUTPUT else kind.operation
+    text = connection.values.get("operation", unwritten)
     plain = {"u", "h"} | ({"w"} if kind.has_weight else set())
     unavailable = {} if kind.has_weight else {"w": f"a {kind.name} has no weight"}
     dotted = {"target": outline.attributes(layer.name)}
@@ -203,4 +205,12 @@ def _operation(
     value = constant_value(operation)
     if value is not None and value - value != 0:
         raise place.error(f"the operation {quoted(text)} is not a finite number", key="operation")
-    return operation
+    return operation, text == usual or operation == _read(place, usual, names)
+
+
+def _read(place: Place, text: str, names: Names) -> sp.Expr | None:
+    """The expression of a text, None where it names what is not there."""
+    try:
+        return place.expression(text, "operation", names)
+    except SpecError:
+        return None

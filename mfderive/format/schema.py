@@ -6,7 +6,6 @@ at once are the reader's business, so a document that the schema accepts may sti
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..forward.kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys
@@ -164,7 +163,7 @@ def _layer() -> Schema:
         variant["properties"][REPEAT.name] = _described(REPEAT)
     for kind, variant in zip(KINDS.values(), short, strict=True):
         # The default operation needs its weight.
-        if kind.has_weight and re.search(r"\bw\b", kind.operation):
+        if kind.has_weight and "w" in kind.operation_reads:
             variant["anyOf"] = [{"required": ["weight"]}, {"required": ["operation"]}]
     for variant in (long, *short):
         variant["properties"]["parameters"] = {

@@ -8,6 +8,7 @@ equations. :func:`register_kind` enters a kind, also from outside the package.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ import sympy as sp
 
 from ..algebra.arguments import instance
 from ..algebra.showing import Shown, names
+from ..algebra.syntax import syntax_tree
 from ..algebra.terms import Access, AxisKind, Index, Slot, canonical_indices
 from ..errors import MfError, SpecError
 from ..network.network import Connection
@@ -193,6 +195,12 @@ class ConnectionKind(Shown):
     positions: Callable[[Site], Positions] = no_positions
     groups: Callable[[Site], Positions] = no_positions
     prepare: Callable[[Mapping[str, Any], Place], Mapping[str, Any]] = as_written
+
+    @property
+    def operation_reads(self) -> frozenset[str]:
+        """The names in the default operation."""
+        nodes = ast.walk(syntax_tree(self.operation))
+        return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
 
     def _summary(self) -> Iterator[str]:
         reads = getattr(self.read, "__name__", type(self.read).__name__)

@@ -74,7 +74,7 @@ class Connection(Shown):
     ``operation`` is sigma*: an expression in w, u, h, source.X, target.X. ``options`` are the keys of its
     kind alone (kernel, window, ...). ``average`` lists what is divided beside populations: taps, positions,
     inputs, steps. ``delay``: how many steps before its own it reads. ``reads``: further layers that its kind
-    reads.
+    reads. ``is_usual``: whether the operation is the one that its kind has where none is written.
     """
 
     source: str
@@ -86,6 +86,7 @@ class Connection(Shown):
     average: tuple[str, ...] = ()
     delay: int = 0
     reads: tuple[str, ...] = ()
+    is_usual: bool = True
     table: str = ""  # where it stands in the file, for errors: "layers[1] 'h2', connections[0]"
 
     @property

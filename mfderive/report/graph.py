@@ -14,7 +14,6 @@ import sympy as sp
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Field
 from ..forward.builder import GROUPS, POSITIONS
-from ..forward.kinds import KINDS
 from ..network.names import INPUT, MAIN, OUTPUT, connection_weights, parts_of, population_of
 from ..network.network import Connection, Layer, Network
 from ..notation.letters import Letters
@@ -202,7 +201,7 @@ def _words(connection: Connection) -> Iterator[str]:
         kind += f" in {options[GROUPS]} groups"
     if kind:
         yield kind
-    if connection.operation != _default_operation(connection):
+    if not connection.is_usual:
         shown = _formula(connection.operation)
         yield shown if len(shown) <= _LONGEST_FORMULA else "own operation"
     if connection.average:
@@ -211,14 +210,6 @@ def _words(connection: Connection) -> Iterator[str]:
         yield "step s − 1" if connection.delay == 1 else f"step s − {connection.delay}"
     if connection.into != MAIN:
         yield f"into {connection.into}"
-
-
-def _default_operation(connection: Connection) -> sp.Expr:
-    factors = KINDS[connection.kind].operation.split("*") if connection.kind in KINDS else ["w", "u"]
-    names = [factor.strip() for factor in factors]
-    if connection.weight is None:
-        names = [name for name in names if name != "w"]
-    return sp.Mul(*[sp.Symbol(name) for name in names])
 
 
 # ---------------------------------------------------------------------------------------- folding

@@ -386,3 +386,29 @@ def test_reading_grows_linearly() -> None:
         return min(times)
 
     assert seconds(240) < 10 * seconds(60)
+
+
+def test_a_connection_knows_whether_its_operation_is_the_usual_one() -> None:
+    """The usual one, written out in another order or not written, is no operation of its own."""
+    base = {"from": "h1", "weight": "normal(0, 1)"}
+    for keys, usual in (
+        (base, True),
+        ({**base, "operation": "u * w"}, True),
+        ({**base, "operation": "w * u * 1"}, True),
+        ({**base, "operation": "tanh(w * u)"}, False),
+        ({**base, "operation": "2 * w * u"}, False),
+        ({"from": "h1", "operation": "u"}, True),
+        ({"from": "h1", "operation": "u**2"}, False),
+        ({"from": "h1", "kind": "skip"}, True),
+        ({"from": "h1", "kind": "skip", "operation": "h"}, False),
+    ):
+        layers = [
+            {"name": "h1", "from": "x", "weight": "normal(0, 1)"},
+            {"name": "h2", "neurons": "h1", "connections": [keys]},
+        ]
+        net = parse_document(
+            {**small(), "layers": layers, "output": {"from": "h2", "weight": "normal(0, 1)"}}
+        )
+        assert net.layer["h2"].connections[0].is_usual is usual, keys
+    averaged = parse_document({**small(), "layers": layers[:1], "output": {"from": "h1"}})
+    assert averaged.output.connections[0].is_usual
