@@ -76,7 +76,7 @@ def solve(
     say too (docs/runs.md). Where the loss does not move, ``warnings`` of the trajectory say what holds it
     (:mod:`mfderive.solution.flat`).
     """
-    _check_start(initial, resume, chosen_options(options, changes))
+    _check_start(network, initial, resume, chosen_options(options, changes))
     settled = resolve_options(network, options, **changes)
     if settled.tolerance is not None and not (initial is None and resume is None):
         raise ArgumentError(_beside("tolerance", "initial" if resume is None else "resume"))
@@ -129,7 +129,7 @@ def _beside(option: str, given: str) -> str:
     return f"{option} {does}, but a state was given ({given}), and {has}. Leave one of them out"
 
 
-def _check_start(initial: Any, resume: Any, chosen: Mapping[str, Any]) -> None:
+def _check_start(network: Network, initial: Any, resume: Any, chosen: Mapping[str, Any]) -> None:
     """Raise ArgumentError for a start that is none, and for what is chosen of it beside a given state."""
     exclusive(initial=initial, resume=resume)
     if initial is not None:
@@ -140,7 +140,8 @@ def _check_start(initial: Any, resume: Any, chosen: Mapping[str, Any]) -> None:
             raise ArgumentError("resume is the trajectory of a network; only a solution of the limit goes on")
     for given, value in (("initial", initial), ("resume", resume)):
         for name in _STARTS:
-            if value is not None and name in chosen:
+            draws_on = name == "seed" and network.training.noise  # it draws the noise of all steps, too
+            if value is not None and name in chosen and not draws_on:
                 raise ArgumentError(_beside(name, given))
 
 
