@@ -9,7 +9,7 @@ limited *before* anything is computed, so that no text can make the program work
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,8 +78,10 @@ def parse_expression(text: str, names: Names) -> sp.Expr:
     return _Reader(text, names).expression(syntax_tree(text))
 
 
-def parse_call(text: str, heads: Mapping[str, int], names: Names) -> tuple[str | None, tuple[sp.Expr, ...]]:
-    """``head(e1, e2)`` as ``("head", (e1, e2))``, if it is one of ``heads`` (name -> number of arguments).
+def parse_call(
+    text: str, heads: Mapping[str, Sequence[str]], names: Names
+) -> tuple[str | None, tuple[sp.Expr, ...]]:
+    """``head(e1, e2)`` as ``("head", (e1, e2))``, if it is one of ``heads`` (name -> names of arguments).
 
     Any other text is one expression: ``(None, (e,))``. Raises as :func:`parse_expression`.
     """
@@ -87,10 +89,12 @@ def parse_call(text: str, heads: Mapping[str, int], names: Names) -> tuple[str |
     reader = _Reader(text, names, heads=tuple(heads))
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in heads):
         return None, (reader.expression(tree),)
-    head, count = tree.func.id, heads[tree.func.id]
+    head, wanted = tree.func.id, heads[tree.func.id]
+    count = len(wanted)
     if len(tree.args) != count:
         raise SpecError(
-            f"{head} takes {count} argument{'s' * (count != 1)}, but {quoted(text)} has {len(tree.args)}"
+            f"{head} takes {count} argument{'s' * (count != 1)}, but {quoted(text)} has {len(tree.args)}",
+            remedy=f"Write {head}({', '.join(wanted)})",
         )
     return head, tuple(reader.expression(argument) for argument in tree.args)
 
@@ -117,6 +121,10 @@ class _Reader:
         self.text = quoted(text)
         self.names = names
         self.heads = heads
+
+    def within(self, name: str) -> str:
+        """Where a name stands, unless it is all there is."""
+        return "" if self.text == quoted(name) else f" in {self.text}"
 
     def expression(self, node: ast.expr) -> sp.Expr:
         """The value of a node, with its numbers checked."""
@@ -204,7 +212,7 @@ class _Reader:
         value = self.name(name)
         if name in self.names.vectors:
             raise SpecError(
-                f"{quoted(name)} in {self.text} is a vector",
+                f"{quoted(name)}{self.within(name)} is a vector",
                 remedy=f"Name one of its components, for instance {name}[0]",
             )
         return value
@@ -226,13 +234,14 @@ class _Reader:
         for known in (name, base):
             if known in self.names.unavailable:
                 reason = self.names.unavailable[known]
-                return SpecError(f"{quoted(name)} in {self.text} is not allowed: {reason}")
+                return SpecError(f"{quoted(name)}{self.within(name)} is not allowed: {reason}")
         if name in PUBLIC_FUNCTIONS or name in self.heads or name in REDUCTIONS:
-            return SpecError(f"'{name}' in {self.text} is a function", remedy=f"Write {name}(...)")
+            what = "law" if name in self.heads else "function"
+            return SpecError(f"'{name}'{self.within(name)} is a {what}", remedy=f"Write {name}(...)")
         # A dotted name may be a module's (nn.ReLU), a bare one that of another program's law (he_normal).
         hint = nearest_word if name != base else nearest_function if self.heads else nearest
         return UnknownNameError(
-            f"unknown name {quoted(name)} in {self.text}",
+            f"unknown name {quoted(name)}{self.within(name)}",
             remedy=hint(name, [*self.names.written, *self.heads, "pi"]),
         )
 
@@ -320,14 +329,18 @@ class _Reader:
         if name in REDUCTIONS and self.is_reduction(name, arguments):
             return self.reduction(name, arguments)
         if name in self.heads:
-            raise SpecError(f"{name}(...) in {self.text} is a law, and a law stands alone")
+            raise SpecError(
+                f"{name}(...) in {self.text} is a law, and a law stands alone",
+                remedy="Change its arguments instead: for 2 * normal(0, 1) write normal(0, 2)",
+            )
         if name not in PUBLIC_FUNCTIONS:
             allowed = {*PUBLIC_FUNCTIONS, *self.heads, *(REDUCTIONS if self.names.reductions else ())}
             raise self.unknown_function(name, allowed)
         arity = FUNCTIONS[name].arity
         if len(arguments) != arity:
             raise SpecError(
-                f"{name} takes {arity} argument{'s' * (arity != 1)}, but has {len(arguments)} in {self.text}"
+                f"{name} takes {arity} argument{'s' * (arity != 1)}, but has {len(arguments)} in {self.text}",
+                remedy=f"Write {name}({', '.join('abc'[:arity])})",
             )
         return self.finite(call(name, *(self.expression(argument) for argument in arguments)))
 

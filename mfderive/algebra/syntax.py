@@ -17,6 +17,11 @@ CASES = (
     "Comparisons are written with heaviside(e), which is 1 where e > 0 and else 0: "
     "1 - 0.9 * heaviside(k - 100) is 1 up to k = 100 and 0.1 after it. "
 )
+_SAID = {
+    "leading zeros": "a number begins with 0",
+    "decimal literal": "a number runs into a name (write * between them)",
+    "cannot mix": "it is no expression",
+}
 _CHARACTERS = re.compile(r"[A-Za-z0-9_.,+\-*/()\[\]\s]*", re.ASCII)
 
 
@@ -29,11 +34,19 @@ def syntax_tree(text: str) -> ast.expr:
             warnings.simplefilter("ignore")
             tree = ast.parse(flat, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        detail = getattr(error, "msg", None) or "it is too deep or too long"
         remedy = "Expressions are written as in Python, with * for products and ** for powers"
-        raise SpecError(f"{quoted(text)} is not an expression: {detail}", remedy=remedy) from None
+        raise SpecError(f"{quoted(text)} is not an expression: {_detail(error)}", remedy=remedy) from None
     _check_tree(tree, text)
     return tree
+
+
+def _detail(error: Exception) -> str:
+    """What Python says of a text that it cannot read, without what only helps with programs."""
+    said = str(getattr(error, "msg", None) or "it is too deep or too long")
+    for sign, words in _SAID.items():
+        if sign in said:
+            return words
+    return said.partition(". ")[0].rstrip(".?")
 
 
 def _check_text(text: str) -> None:

@@ -171,4 +171,4 @@ def _question(name: str, names: list[str], question: str) -> str:
 
 
 def _all_of(names: list[str]) -> str:
-    return f"Allowed: {listed(names)}" if names else "Nothing is allowed here"
+    return f"Allowed: {listed(names)}" if names else "There is none to choose from"

@@ -193,6 +193,10 @@ WISHES: tuple[Wish, ...] = (
     _wish("hinge", 'This is kind = "expression" with expression = "max(0, 1 - y * yhat)".', SPEC),
     _wish("mnist fashion_mnist kmnist", 'Files as MNIST has them are read by kind = "idx".', SPEC),
     _wish("csv tsv npz npy pandas cifar10 cifar100", 'Files of numbers are read by kind = "arrays".', SPEC),
+)
+
+# What a word means where a function or a law is asked for.
+FUNCTION_WISHES: tuple[Wish, ...] = (
     # --- functions ---
     _wish("swish", "silu is the same function, x sigmoid(x).", FUNCTIONS),
     _wish("celu", "Write a * elu(h / a).", FUNCTIONS),
@@ -251,10 +255,7 @@ WISHES: tuple[Wish, ...] = (
     ),
     _wish("zeros constant const ones", 'A constant is written as its number: weight = "0".', DENSE),
     _wish("bernoulli", "Signs +a and -a with equal odds are rademacher(a).", DENSE),
-)
-
-# What a word means where a function is asked for, if that is not what it means elsewhere.
-FUNCTION_WISHES: tuple[Wish, ...] = (
+    # --- words that mean something else elsewhere ---
     _wish(
         "linear none null no_activation pass noop",
         'A layer without an activation leaves the key out, or says activation = "identity".',

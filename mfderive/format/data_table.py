@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sympy as sp
@@ -12,7 +12,7 @@ import sympy as sp
 from ..algebra.parser import Names, constant_value
 from ..errors import UnknownNameError, nearest_word, quoted, shown
 from ..network.network import DataSpec, LawSpec
-from ..network.place import Place
+from ..network.place import Place, other_kinds_keys
 from ..network.tables import DATA_KINDS, DATA_REFUSED, data_keys
 from .law_text import read_law
 
@@ -34,7 +34,8 @@ def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
             f"unknown kind {shown(kind)}", key="kind", remedy=nearest_word(str(kind), DATA_KINDS)
         )
     options = {key: value for key, value in values.items() if key != "kind"}
-    place.check(options, data_keys(kind), refused=DATA_REFUSED.get(kind))
+    others = other_kinds_keys(kind, {name: data_keys(name) for name in DATA_KINDS}, "data")
+    place.check(options, data_keys(kind), refused={**others, **DATA_REFUSED.get(kind, {})})
     data = DataSpec(kind, tuple((key, frozen(value)) for key, value in options.items()))
     _check_shape(data, place)
     if kind == "teacher":
@@ -43,7 +44,11 @@ def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
     if kind == "gaussian-mixture":
         _check_mixture(data.get, place)
     if kind == "idx" and ("test_images" in options) != ("test_labels" in options):
-        raise place.error("'test_images' and 'test_labels' belong together", key="test_images")
+        raise place.error(
+            "'test_images' and 'test_labels' belong together",
+            key="test_images",
+            remedy="Give both, or leave both out",
+        )
     return data
 
 
@@ -54,7 +59,7 @@ def teacher_inputs(data: DataSpec, place: Place | None = None) -> LawSpec:
 
 
 def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr, ...]:
-    """The targets of the kind ``teacher``, one an output, in the symbols x1 ... xd."""
+    """The targets of the kind ``teacher``, one for each output, in the symbols x1 ... xd."""
     dimension = data.get["dimension"]
     written = data.get["target"]
     texts = written if isinstance(written, tuple) else (written,)
@@ -127,21 +132,29 @@ def _check_shape(data: DataSpec, place: Place) -> None:
         )
 
 
+def _counted(entries: Sequence[Any], what: str) -> str:
+    return f"{len(entries)} {what}{'s' * (len(entries) != 1)}"
+
+
 def _check_mixture(options: Mapping[str, Any], place: Place) -> None:
     means = options["means"]
     for number, mean in enumerate(means):
         if len(mean) != len(means[0]):
             raise place.error(
-                f"mean {number} has {len(mean)} coordinates, but mean 0 has {len(means[0])}", key="means"
+                f"mean {number + 1} has {_counted(mean, 'coordinate')}, but the first has {len(means[0])}",
+                key="means",
+                remedy="Give every mean the same number of coordinates",
             )
     for key in ("deviations", "weights", "labels"):
         value = options.get(key)
         if isinstance(value, tuple) and len(value) != len(means):
             raise place.error(
-                f"there are {len(means)} means, but {len(value)} {key}",
+                f"there are {_counted(means, 'mean')}, but {_counted(value, key[:-1])}",
                 key=key,
-                remedy="Give one a component",
+                remedy="Give one for each mean",
             )
     labels = options["labels"]
     if isinstance(labels[0], tuple) and len({len(label) for label in labels}) > 1:
-        raise place.error("the labels have unequal lengths", key="labels")
+        raise place.error(
+            "the labels have unequal lengths", key="labels", remedy="Give every label as many numbers"
+        )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import quoted
-from ..forward.kinds import DEFAULT_KIND, KINDS
+from ..forward.kinds import COMMON, DEFAULT_KIND, KINDS
 from ..network.names import is_reserved
 from ..network.place import Place
 from ..network.tables import GROUP, LAYER
@@ -29,6 +29,13 @@ class Written:
 
     values: Raw
     place: Place
+
+
+# Keys of layers, which a group's own table has not.
+_OF_LAYERS = dict.fromkeys(
+    (LAYER.keys() | COMMON.keys()) - GROUP.keys(),
+    ("it belongs to the layers of the group", "Write it in one of its [[layers.layers]]"),
+)
 
 
 def write_out(layers: list[Raw], output: Raw, file: str | None) -> tuple[list[Written], Raw]:
@@ -64,7 +71,9 @@ def _copies(tables: list[tuple[Raw, Place]]) -> tuple[list[Written], dict[str, s
             continue
         own = _group(values, place)
         if values["name"] in last:
-            raise place.error(f"two groups are called {quoted(values['name'])}", key="name")
+            raise place.error(
+                f"two groups are called {quoted(values['name'])}", key="name", remedy="Give each its own name"
+            )
         last[values["name"]] = str(own[-1].values["name"])
         written += own
     return written, last
@@ -73,12 +82,18 @@ def _copies(tables: list[tuple[Raw, Place]]) -> tuple[list[Written], dict[str, s
 def _group(values: Raw, place: Place) -> list[Written]:
     """The copies of a group, one after the other."""
     group = _as_group(values, place)
-    place.check(group, GROUP)
+    place.check(group, GROUP, refused=_OF_LAYERS)
     name = group["name"]
     if is_reserved(name):
-        raise place.error(f"{quoted(name)} is a reserved name, so no group can have it", key="name")
+        raise place.error(
+            f"{quoted(name)} is a reserved name, so no group can have it",
+            key="name",
+            remedy="Choose another name",
+        )
     if not group["layers"]:
-        raise place.error("there are no layers in the group", key="layers")
+        raise place.error(
+            "there are no layers in the group", key="layers", remedy="Write them as [[layers.layers]]"
+        )
     single = group is not values
     inner, last = _copies(
         [(each, place if single else _place(place, each, n)) for n, each in enumerate(group["layers"])]
@@ -87,10 +102,12 @@ def _group(values: Raw, place: Place) -> list[Written]:
         _check_named(each)
     names = {each.values["name"] for each in inner}
     if name in names and not single:
-        raise place.error(f"the group has the name of its layer {quoted(name)}", key="name")
+        raise place.error(
+            f"the group has the name of its layer {quoted(name)}", key="name", remedy="Rename one of them"
+        )
     if group["repeat"] * len(inner) > MOST_LAYERS:
         raise place.error(
-            f"{group['repeat']} copies of {len(inner)} layers are too many",
+            f"{group['repeat']} copies of {len(inner)} layer{'s' * (len(inner) != 1)} are too many",
             key="repeat",
             remedy=f"At most {MOST_LAYERS} layers",
         )

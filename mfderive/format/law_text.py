@@ -20,8 +20,8 @@ from ..network.tables import PARAMETER
 from .outline import ConnectionOutline, LayerOutline, Outline
 from .training_table import is_schedule, read_schedule, refuse_word
 
-# Names of laws in a spec, and how many arguments each takes; anything else is an expression: a constant.
-WRITTEN = {name: len(row.arguments) for name, row in LAWS.items() if row.is_written}
+# Names of laws in a spec with those of their arguments; anything else is an expression: a constant.
+WRITTEN = {name: row.arguments for name, row in LAWS.items() if row.is_written}
 _WORDS = {"deviation": "standard deviation"}
 _TIME = Names(plain=frozenset({"t"}))
 
@@ -95,7 +95,7 @@ def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Out
     elif isinstance(value, str) and value.strip():
         law, rate = value, sp.Integer(1)
     else:
-        remedy = f'Write it in quotes: {attribute} = "0"'
+        remedy = f'Give a law, for instance {attribute} = "0"'
         if isinstance(value, int | float) and not isinstance(value, bool):
             remedy = f'Write it in quotes: {attribute} = "{shown(value)}"'
         raise place.error(f"found {shown(value)}, but a law is a string or a table", key=key, remedy=remedy)
@@ -113,10 +113,16 @@ def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Out
     name, transpose = table.get("name"), table.get("transpose", False)
     if "law" not in table:
         if name is None:
-            raise place.error("the weight has neither law nor name", key="weight", remedy="Give it a law")
+            raise place.error(
+                "the weight has neither law nor name",
+                key="weight",
+                remedy='Give it a law, for instance { law = "normal(0, 1)" }',
+            )
         if "rate" in table:
             raise place.error(
-                f"'rate' belongs to the first mention of the weight {quoted(name)}", key="weight.rate"
+                f"'rate' belongs to the first mention of the weight {quoted(name)}",
+                key="weight.rate",
+                remedy="Write it there, and only the name here",
             )
         return WeightSpec(None, name=name, transpose=transpose)
     if transpose:
@@ -147,9 +153,11 @@ def _law_names(
 ) -> Names:
     """What the law of a parameter may name: initial values at its ends, d and fan_in."""
     plain, unavailable = {"d"}, {}
-    target = outline.attributes(layer.name) - own
     if connection is not None and connection is _only_label(layer, outline):
-        target -= {WEIGHT}
+        own = own | {WEIGHT}
+    target = outline.attributes(layer.name) - own
+    for name in own:
+        unavailable[f"target.{name}"] = "a law does not name the values that it is the law of"
     dotted = {"target": target}
     if connection is None:
         unavailable["source"] = "a parameter of one neuron has no source"

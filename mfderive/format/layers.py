@@ -120,7 +120,7 @@ def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outli
     if layer.steps:
         axes.add(STEPS)
     else:
-        unavailable[STEPS] = "the layer has none; give it the key steps = T"
+        unavailable[STEPS] = "the layer has no steps; give it the key steps = T"
     if outline.is_finite(layer.name):
         unavailable[NEURONS] = "the layer is finite, and averages over neurons are for populations"
     else:
@@ -144,12 +144,13 @@ def _connection(connection: ConnectionOutline, layer: LayerOutline, outline: Out
     own = {key: frozen(value) for key, value in values.items() if key in kind.keys}
     average = tuple(values.get("average", ()))
     if len(set(average)) < len(average):
-        raise place.error("an axis is named twice", key="average")
+        raise place.error("an axis is named twice", key="average", remedy="Name each axis once")
     if "inputs" in average and not outline.is_finite(connection.source):
         raise place.error(
             f"'inputs' are those of x or of a finite layer, but '{connection.source}' is a population, over "
             "which every sum is divided already",
             key="average",
+            remedy="Remove 'inputs'",
         )
     operation, is_usual = _operation(connection, weight, layer, outline)
     return Connection(

@@ -14,13 +14,14 @@ from ..errors import nearest, nearest_word, quoted, shown
 from ..forward.kinds import COMMON, DEFAULT_KIND, KINDS, STEPS, ConnectionKind, connection_keys
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT, WEIGHT, is_reserved
 from ..network.network import Training
-from ..network.place import Place
+from ..network.place import Place, other_kinds_keys
 from ..network.tables import LAYER, WEIGHT_KEYS
 from ..network.tables import OUTPUT as OUTPUT_KEYS
 from ..network.values import NAME, Table
 from .groups import MOST_LAYERS, Written, write_out
 
 Raw = Mapping[str, Any]
+_ANOTHER = "Choose another name"
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def check_name(name: str, place: Place, key: str, what: str) -> None:
         raise place.error(
             f"{quoted(name)} is a reserved name, so no {what} can have it",
             key=key,
-            remedy="Choose another name",
+            remedy=_ANOTHER,
         )
 
 
@@ -183,7 +184,9 @@ def _layer(written: Written) -> LayerOutline:
         if into != MAIN:
             check_name(into, connection.place, "into", "pre-activation")
         if into in parameters:
-            raise connection.place.error(f"{quoted(into)} is a parameter of the layer already", key="into")
+            raise connection.place.error(
+                f"{quoted(into)} is a parameter of the layer already", key="into", remedy=_ANOTHER
+            )
     if not connections:
         raise place.error(
             "the layer has no source", key="from", remedy='Write from = "..." or [[layers.connections]]'
@@ -202,12 +205,14 @@ def _output(values: Raw, file: str | None) -> LayerOutline:
         if not connection.kind.into_output:
             allowed = sorted(kind.name for kind in KINDS.values() if kind.into_output)
             raise connection.place.error(
-                f"a {connection.kind.name} cannot lead into the output",
+                f"a connection of kind {connection.kind.name} cannot lead into the output",
                 key="kind",
                 remedy=f"Allowed: {', '.join(allowed)}",
             )
         if "into" in connection.values:
-            raise connection.place.error("the output has only one pre-activation", key="into")
+            raise connection.place.error(
+                "the output has only one pre-activation", key="into", remedy="Remove 'into'"
+            )
     return LayerOutline(OUTPUT, values, place, connections)
 
 
@@ -250,18 +255,8 @@ def _kind(values: Raw, place: Place) -> ConnectionKind:
 
 def _foreign(kind: ConnectionKind, keys: Table) -> dict[str, tuple[str, str]]:
     """The keys of other kinds, with the reason why they are refused, and the kinds that have them."""
-    having: dict[str, list[str]] = {}
-    for other in KINDS.values():
-        for key in connection_keys(other).keys() - keys.keys():
-            having.setdefault(key, []).append(f'"{other.name}"')
-    reason = f"a connection of kind {kind.name} has none"
-    remedy = "Remove it, or take a kind that has it: "
-    return {key: (reason, remedy + _or(kinds)) for key, kinds in having.items()}
-
-
-def _or(parts: list[str]) -> str:
-    """Alternatives as a sentence lists them."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
+    kinds = {name: connection_keys(other) for name, other in KINDS.items()}
+    return other_kinds_keys(kind.name, {**kinds, kind.name: keys}, "a connection")
 
 
 def _connection(values: Raw, place: Place) -> ConnectionOutline:
@@ -292,14 +287,14 @@ def _check_source(connection: ConnectionOutline, part: LayerOutline, known: Outl
     if connection.kind.shares_neurons:
         if source == INPUT:
             raise place.error(
-                f"a {connection.kind.name} from x: x has no neurons that it could share",
+                f"kind {connection.kind.name} keeps the neurons of its source, and x has none",
                 key="from",
-                remedy="Use a dense connection, or a skip from a layer",
+                remedy="Let it read a layer, or take another kind (dense, convolution)",
             )
         if known.root(source) != known.root(part.name):
             raise place.error(
-                f"a {connection.kind.name} needs the same neurons at both ends, but '{source}' has those of "
-                f"'{known.root(source)}' and '{part.name}' those of '{known.root(part.name)}'",
+                f"kind {connection.kind.name} needs the same neurons at both ends, but '{source}' has those "
+                f"of '{known.root(source)}' and '{part.name}' those of '{known.root(part.name)}'",
                 key="from",
                 remedy=f'Write neurons = "{known.root(source)}" in the layer {quoted(part.name)}',
             )
@@ -319,18 +314,22 @@ def _check_steps(connection: ConnectionOutline, part: LayerOutline, known: Outli
     if connection.delay and not (part.steps and (theirs or source == INPUT)):
         lacking = f"{quoted(part.name)}" if not part.steps else f"{quoted(source)}"
         raise place.error(
-            f"the connection reads {connection.delay} step(s) back, but {lacking} has no steps",
+            f"the connection reads {_steps(connection.delay)} back, but {lacking} has no steps",
             key=key,
             remedy="Give both layers the key steps = T",
         )
     if connection.delay and connection.delay >= part.steps:
         raise place.error(
-            f"the connection reads {connection.delay} step(s) back, but '{part.name}' has only {part.steps}: "
+            f"the connection reads {_steps(connection.delay)} back, but '{part.name}' has only {part.steps}: "
             "what it reads would be 0 at all of them",
             key=key,
-            remedy=f"Give the layers more than {connection.delay} steps (and the data with them), or remove "
-            "the connection",
+            remedy=f"Give the layers more than {_steps(connection.delay)} (and the data with them), or "
+            "remove the connection",
         )
+
+
+def _steps(count: int) -> str:
+    return f"{count} step{'s' * (count != 1)}"
 
 
 def _check_neurons(layer: LayerOutline, layers: Mapping[str, LayerOutline]) -> None:
@@ -355,7 +354,11 @@ def _check_neurons(layer: LayerOutline, layers: Mapping[str, LayerOutline]) -> N
             )
         if owner in path:
             circle = " -> ".join([*path[path.index(owner) :], owner])
-            raise place.error(f"the neurons are shared in a circle: {circle}", key="neurons")
+            raise place.error(
+                f"the neurons are shared in a circle: {circle}",
+                key="neurons",
+                remedy="Leave 'neurons' out in the layer whose own neurons they are",
+            )
         path.append(owner)
 
 
@@ -369,6 +372,8 @@ def _check_weight_names(known: Outline) -> None:
             place = connection.place
             check_name(name, place, "weight.name", "weight")
             if name in known.layers:
-                raise place.error(f"{quoted(name)} is a layer already", key="weight.name")
+                raise place.error(f"{quoted(name)} is a layer already", key="weight.name", remedy=_ANOTHER)
             if name in part.parameters:
-                raise place.error(f"{quoted(name)} is a parameter already", key="weight.name")
+                raise place.error(
+                    f"{quoted(name)} is a parameter already", key="weight.name", remedy=_ANOTHER
+                )

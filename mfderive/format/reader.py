@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ..algebra.parser import Names
 from ..errors import nearest_word, shown
 from ..errors.quoting import listed
 from ..network.network import DataSpec, InnerLoss, Loss, Network
-from ..network.place import Place, spec_name
+from ..network.place import Place, other_kinds_keys, spec_name
 from ..network.tables import (
     CHECK,
     DOCUMENT,
@@ -36,7 +37,10 @@ MAX_BYTES = 1_000_000
 ENDING = ".toml"
 SHIPPED = Path(__file__).resolve().parents[2] / "specs"  # of the checkout that the package runs from
 _MAX_NESTING = 30
+_FINITE = "Write a number below 1e300"
 _MOST_BITS = 4000  # of a whole number; Python does not even print much longer ones
+# The name of a table as messages about TOML have it: ('layers', 'weight').
+_TUPLE, _NAME = re.compile(r"\('[^()]*\)"), re.compile(r"'([^']*)'")
 Document = Mapping[str, Any]
 
 
@@ -142,11 +146,15 @@ def _toml(content: bytes, place: Place) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise place.error("this is not a text file in UTF-8", remedy="A spec is a TOML file") from None
     except tomllib.TOMLDecodeError as error:
+        said = _TUPLE.sub(lambda names: f"[{'.'.join(_NAME.findall(names[0]))}]", str(error)[:200])
         raise place.error(
-            f"this is not TOML: {str(error)[:200]}", remedy="See README.md for an example"
+            f"this is not TOML: {said}",
+            remedy="Texts stand in quotes, and each key once in its table; README.md shows a spec",
         ) from None
     except (RecursionError, ValueError):
-        raise place.error("this is not TOML: nested too deep, or a number too long") from None
+        raise place.error(
+            "this is not TOML: nested too deep, or a number too long", remedy="README.md shows a spec"
+        ) from None
 
 
 def _check_plain(document: Document, place: Place) -> None:
@@ -164,14 +172,20 @@ def _check_plain(document: Document, place: Place) -> None:
         elif isinstance(value, list | tuple):
             stack += [(f"{key}[{number}]", each, depth + 1) for number, each in enumerate(value)]
         elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
-            raise place.error(f"found {shown(value)}, which is not a finite number", key=key)
+            raise place.error(f"found {shown(value)}, which is too large", key=key, remedy=_FINITE)
         elif isinstance(value, float) and not math.isfinite(value):
-            raise place.error(f"found {value}, which is not a finite number", key=key)
+            raise place.error(f"found {value}, which is not a finite number", key=key, remedy=_FINITE)
         elif not isinstance(value, bool | int | float | str):
             raise place.error(
-                f"found a {type(value).__name__}, but a spec holds strings, numbers, lists and tables",
+                f"found {_type(value)}, but a spec holds strings, numbers, truth values, lists and tables",
                 key=key,
             )
+
+
+def _type(value: Any) -> str:
+    """What a value is that no spec holds: a date, an object, None."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _kind(values: Mapping[str, Any], kinds: Mapping[str, Any], place: Place) -> str:
@@ -185,7 +199,9 @@ def _kind(values: Mapping[str, Any], kinds: Mapping[str, Any], place: Place) -> 
 
 def _inner_loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> InnerLoss:
     kind = _kind(values, LOSS_KINDS, place)
-    place.check({key: value for key, value in values.items() if key != "kind"}, inner_loss_keys(kind))
+    kinds = {name: inner_loss_keys(name) for name in LOSS_KINDS}
+    beside = {key: value for key, value in values.items() if key != "kind"}
+    place.check(beside, kinds[kind], refused=other_kinds_keys(kind, kinds, "a loss"))
     own = {key: value for key, value in values.items() if key not in INNER_LOSS}
     loss = _loss_of_kind(kind, {**own, "error": "none"}, data, place)
     return InnerLoss(values["from"], float(values.get("weight", 1.0)), loss, place.table)
@@ -193,7 +209,8 @@ def _inner_loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> Inne
 
 def _loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> Loss:
     kind = _kind(values, LOSS_KINDS, place)
-    place.check({key: value for key, value in values.items() if key != "kind"}, LOSS_KINDS[kind])
+    own = {key: value for key, value in values.items() if key != "kind"}
+    place.check(own, LOSS_KINDS[kind], refused=other_kinds_keys(kind, LOSS_KINDS, "a loss"))
     return _loss_of_kind(kind, values, data, place)
 
 
@@ -203,7 +220,9 @@ def _loss_of_kind(kind: str, values: Mapping[str, Any], data: DataSpec, place: P
         both = frozenset({"y", "yhat"})
         expression = place.expression(values["expression"], "expression", Names(plain=both, arrays=both))
         if not any(base_of(symbol) == "yhat" for symbol in expression.free_symbols):
-            raise place.error("the loss does not depend on yhat", key="expression")
+            raise place.error(
+                "the loss does not depend on yhat", key="expression", remedy="Write it in y and yhat"
+            )
     error = values.get("error", _error(kind, data))
     rows = LOSSES[kind].constants if kind in LOSSES else ()
     constants = tuple((name, float(values.get(name, default))) for name, default, _ in rows)

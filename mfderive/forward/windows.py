@@ -21,12 +21,15 @@ from .builder import GROUPS
 from .channel_groups import GROUPS_KEY, chosen_neurons, kept_groups, layer_groups
 from .kind import ConnectionKind, Positions, Reading, Site
 
-_COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one a position axis")
+_COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one for each position axis")
 _MARGIN = either(WHOLE, list_of(WHOLE, "[before, after]", 2, 2))
 _PADDING = Key(
     "padding",
-    either(one_of("valid", "same"), list_of(_MARGIN, "a list of numbers or [before, after]")),
-    "positions around the source, one entry a position axis: a number for both sides, or [before, after]; "
+    either(
+        one_of("valid", "same"),
+        list_of(_MARGIN, "a list of whole numbers of at least 0 or of [before, after]"),
+    ),
+    "positions around the source, one entry per position axis: a number for both sides, or [before, after]; "
     "'same': so many that there are ceil(positions / stride) windows, the odd one behind; default 'valid': "
     "none. A convolution reads 0 there, pooling nothing",
 )
@@ -35,7 +38,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Window:
-    """Numbers of a window, one an axis: taps, stride, padding in front, places it stands at, positions."""
+    """Numbers of a window, one per axis: taps, stride, padding in front, places it stands at, positions."""
 
     taps: tuple[int, ...]
     stride: tuple[int, ...]
@@ -69,7 +72,11 @@ def _prepare(size_key: str) -> Callable[[Mapping[str, Any], Place], Mapping[str,
         if window == ALL:
             for key in ("stride", "padding"):
                 if key in values:
-                    raise place.error(f"'{key}' stands beside {size_key} = \"all\"", key=key)
+                    raise place.error(
+                        f"'{key}' stands beside {size_key} = \"all\"",
+                        key=key,
+                        remedy="Remove it: there is one window, over all positions",
+                    )
             return values
 
         def per_axis(key: str) -> tuple[Any, ...]:
@@ -311,8 +318,8 @@ def average_pool(site: Site) -> Reading:
 
 
 _CONVOLUTION = table(
-    Key("kernel", _COUNTS, "number of taps, one number a position axis", required=True),
-    Key("stride", _COUNTS, "distance of two windows, one number a position axis; default 1"),
+    Key("kernel", _COUNTS, "number of taps, one number for each position axis", required=True),
+    Key("stride", _COUNTS, "distance of two windows, one number for each position axis; default 1"),
     _PADDING,
     GROUPS_KEY,
 )
@@ -320,11 +327,11 @@ _POOLING = table(
     Key(
         "window",
         either(one_of(ALL), _COUNTS),
-        "positions that are pooled into one, one number a position axis; 'all': all of them, so that the "
+        "positions that are pooled into one, one number per position axis; 'all': all of them, so that the "
         "layer has no positions",
         required=True,
     ),
-    Key("stride", _COUNTS, "distance of two windows, one number a position axis; default the window"),
+    Key("stride", _COUNTS, "distance of two windows, one number for each position axis; default the window"),
     _PADDING,
 )
 

@@ -11,8 +11,13 @@ import sympy as sp
 from ..algebra.parser import Names, parse_expression
 from ..errors import SpecError, nearest_word, quoted, shown
 from ..errors.wishes import about_text
+from .tables import CHECK, LAYER, OUTPUT, SOLVER, TRAINING
 from .values import Key, Table
 
+# Tables whose keys may stand in the wrong one; a key of as many as _MANY says nothing.
+_HOMES = {"a layer": LAYER, "[output]": OUTPUT, "[training]": TRAINING, "[solver]": SOLVER, "[check]": CHECK}
+_MANY = 3
+_LARGEST = 1e300  # below which a number is one
 _MOST_CHANGES = 3  # that a name of a spec lists
 
 
@@ -68,7 +73,8 @@ class Place:
                 reason, remedy = refused[name]
                 raise self.error(f"{quoted(name)} is not allowed here: {reason}", key=name, remedy=remedy)
             if name not in keys:
-                raise self.error(f"unknown key {quoted(name)}", key=name, remedy=nearest_word(name, keys))
+                remedy = f"{_home(name)}{nearest_word(name, keys)}"
+                raise self.error(f"unknown key {quoted(name)}", key=name, remedy=remedy)
             if not keys[name].type.accepts(value):
                 raise self.error(
                     f"found {shown(value)}, but '{name}' must be {keys[name].type.words}",
@@ -80,11 +86,37 @@ class Place:
                 raise self.error(f"the key '{name}' is missing", key=name, remedy=f"Meaning: {key.meaning}")
 
 
+def _home(name: str) -> str:
+    """The tables in which a key stands, as the beginning of an advice; empty where there are none or many."""
+    homes = [home for home, keys in _HOMES.items() if name in keys]
+    return f"It is a key of {_or(homes)}. " if 0 < len(homes) < _MANY else ""
+
+
+def other_kinds_keys(kind: str, kinds: Mapping[str, Table], what: str) -> dict[str, tuple[str, str]]:
+    """The keys that only other kinds have, each with why it is refused and the kinds that have it."""
+    having: dict[str, list[str]] = {}
+    for name, keys in kinds.items():
+        for key in keys.keys() - kinds[kind].keys():
+            having.setdefault(key, []).append(f'"{name}"')
+    reason = f"{what} of kind {kind} has none"
+    remedy = "Remove it, or take a kind that has it: "
+    return {key: (reason, remedy + _or(names)) for key, names in having.items()}
+
+
+def _or(parts: list[str]) -> str:
+    """Alternatives as a sentence lists them."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
+
+
 def _remedy(value: Any, key: Key) -> str:
     """What to do about a value of the wrong type: written otherwise it is right, or what the key is."""
     accepts = key.type.accepts
+    if isinstance(value, Mapping) and accepts([]):
+        return f"Write [[{key.name}]] above the table, with two brackets on each side"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if accepts(str(value)):
+        if abs(value) >= _LARGEST and accepts(1):
+            return f"Numbers must be below {_LARGEST:g}"
+        if accepts(str(value)) and not accepts(1):
             return f'Write it in quotes: "{value}"'
         if isinstance(value, float) and value.is_integer() and accepts(int(value)):
             return f"Write it without a decimal point: {int(value)}"

@@ -117,31 +117,36 @@ DATA_COMMON: Table = table(
 DATA_KINDS: dict[str, Table] = {
     # y = +1 or -1 with equal odds, x | y ~ N(0, (1 + y * separation)^2 I): paper, section 4.2.1
     "isotropic-gaussians": table(
-        Key("dimension", COUNT, "d", required=True),
+        Key("dimension", COUNT, "number of inputs, which laws call d", required=True),
         Key("separation", _SEPARATION, "Delta in the deviation 1 + y * Delta", required=True),
     ),
     "gaussian-mixture": table(
-        Key("means", list_of(_NUMBERS, "a list of lists of numbers"), "one mean a component", required=True),
+        Key(
+            "means",
+            list_of(_NUMBERS, "a list of lists of numbers"),
+            "one mean for each component",
+            required=True,
+        ),
         Key(
             "deviations",
             either(NOT_NEGATIVE, list_of(NOT_NEGATIVE, "a list of numbers of at least 0")),
-            "standard deviation of every coordinate, one for all or one a component; default 1",
+            "standard deviation of every coordinate, one for all or one for each component; default 1",
         ),
         Key("weights", list_of(POSITIVE, "a list of numbers greater than 0"), "odds; default equal"),
         Key(
             "labels",
             either(_NUMBERS, list_of(_NUMBERS, "a list of lists of numbers")),
-            "y of each component: a number, or a list with one number an output",
+            "y of each component: a number, or a list with one number for each output",
             required=True,
         ),
     ),
     "teacher": table(
-        Key("dimension", COUNT, "d", required=True),
+        Key("dimension", COUNT, "number of inputs, which laws call d", required=True),
         Key("inputs", EXPRESSION, "law of one coordinate, without source/target; default normal(0, 1)"),
         Key(
             "target",
             either(EXPRESSION, list_of(EXPRESSION, "a list of expressions")),
-            "y as an expression in x1 ... xd; a list has one expression an output",
+            "y as an expression in x1 ... xd; a list has one expression for each output",
             required=True,
         ),
         Key("noise", NOT_NEGATIVE, "standard deviation of Gaussian noise added to every y; default 0"),
@@ -269,12 +274,12 @@ LAYER: Table = table(
     Key(
         "connections",
         TABLES,
-        "long form: one table a connection; without it the layer's own table has "
+        "long form: one table for each connection; without it the layer's own table has "
         "the keys of its only connection (from, kind, weight and those of the kind)",
     ),
     Key("bias", LAW, "law of a bias that is added to h; only with a plain activation"),
     Key("activation", EXPRESSION, "a function's name, or an expression; default identity"),
-    Key("parameters", TABLE, "one law a parameter of every neuron, by name"),
+    Key("parameters", TABLE, "the laws of the parameters that every neuron has, by name"),
     Key(
         "neurons",
         TEXT,
@@ -326,10 +331,10 @@ OUTPUT: Table = table(
     Key(
         "connections",
         TABLES,
-        "long form: one table a connection; without it the table has the keys of the "
+        "long form: one table for each connection; without it the table has the keys of the "
         "only connection; without a weight the layer's activation is averaged",
     ),
-    Key("bias", LAW, "law of a bias, one an output"),
+    Key("bias", LAW, "law of a bias, one for each output"),
     Key("outputs", COUNT, "number of outputs; default from the data"),
 )
 # --- running ------------------------------------------------------------------------------------------

@@ -20,6 +20,17 @@ Array = Any
 DROP = "drop"  # what `missing` says where rows with missing values are left out
 
 
+# What arrays hold that are no numbers, by numpy's letters.
+_HELD = {
+    "O": "Python objects",
+    "U": "words",
+    "S": "words",
+    "c": "complex numbers",
+    "M": "dates",
+    "m": "times",
+}
+
+
 def few(text: str) -> str:
     """Text as a list or a spec repeats it, without quotes: on one line, cut to a readable length."""
     flat = " ".join(text[: 4 * LONGEST].split())
@@ -105,8 +116,11 @@ class DataPlace:
             array = np.asarray(values)
         except ValueError:
             raise self.error(f"{what} has rows of unequal length", key, "Give one array") from None
+        if array.dtype.kind == "O" and all(type(each) in (int, float) for each in array.flat):
+            array = array.astype(np.float64)  # whole numbers beyond 64 bits
         if array.dtype.kind not in "iufb":
-            raise self.error(f"{what} holds {array.dtype}, not real numbers", key, "Convert it to numbers")
+            held = _HELD.get(array.dtype.kind, str(array.dtype))
+            raise self.error(f"{what} holds {held}, not real numbers", key, "Convert it to numbers")
         array = array.astype(np.float64)
         bad = np.isinf(array) if missing == DROP else ~np.isfinite(array)
         if bad.any():

@@ -196,17 +196,17 @@ def test_long_fractions_are_rounded_to_doubles() -> None:
     ("text", "head", "count"), [("normal(0, h)", "normal", 2), ("2 * h", None, 1), ("tanh(h)", None, 1)]
 )
 def test_calls(text: str, head: str | None, count: int) -> None:
-    found, arguments = parse_call(text, {"normal": 2}, NAMES)
+    found, arguments = parse_call(text, {"normal": ("mean", "deviation")}, NAMES)
     assert (found, len(arguments)) == (head, count)
 
 
 def test_calls_refuse() -> None:
     with pytest.raises(SpecError, match="takes 2 arguments"):
-        parse_call("normal(1)", {"normal": 2}, NAMES)
+        parse_call("normal(1)", {"normal": ("mean", "deviation")}, NAMES)
     with pytest.raises(SpecError, match="stands alone"):
-        parse_call("2 * normal(0, 1)", {"normal": 2}, NAMES)
+        parse_call("2 * normal(0, 1)", {"normal": ("mean", "deviation")}, NAMES)
     with pytest.raises(SpecError, match="Did you mean 'normal'"):
-        parse_call("norml(0, 1)", {"normal": 2}, NAMES)
+        parse_call("norml(0, 1)", {"normal": ("mean", "deviation")}, NAMES)
 
 
 def test_constant_values() -> None:

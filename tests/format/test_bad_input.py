@@ -109,7 +109,34 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         ("the law itself states the size of its inputs", "Remove it; the size is stated by inputs, target"),
     ),
     "no layers": (changed("layers", []), ("no layers", "[[layers]]")),
-    "layers as a table": (changed("layers", {"name": "h1"}), ("list of tables",)),
+    "layers as a table": (
+        changed("layers", {"name": "h1"}),
+        ("list of tables", "Write [[layers]] above the table, with two brackets"),
+    ),
+    "key of another table": (changed("layers.1.outputs", 2), ("It is a key of [output]. Allowed:",)),
+    "key of two other tables": (
+        changed("data.neurons", "h1"),
+        ("unknown key 'neurons'. It is a key of a layer",),
+    ),
+    "key of another kind of data": (
+        changed("data.means", [[0]]),
+        ("data of kind isotropic-gaussians has none", 'take a kind that has it: "gaussian-mixture"'),
+    ),
+    "slips in numbers": (changed("layers.1.activation", "tanh(2h)"), ("a number runs into a name",)),
+    "leading zeros": (changed("layers.1.weight", "normal(1, 033)"), ("a number begins with 0. Expr",)),
+    "comma forgotten": (
+        changed("layers.1.weight", "normal(0 1)"),
+        ("not an expression: invalid syntax. Expr",),
+    ),
+    "kind of a loss misspelt": (changed("loss.kind", "square"), ("Did you mean 'squared'",)),
+    "weight in the table of a group": (
+        group(weight="0"),
+        ("belongs to the layers of the group", "[[layers.layers]]"),
+    ),
+    "law of a list": (
+        laws(a=[1]),
+        ("found [1], but a law is a string or a table", "Give a law, for instance"),
+    ),
     "misspelt activation": (
         changed("layers.1.activation", "rellu"),
         ("layers[1] 'h2', key 'activation'", "unknown activation 'rellu'", "Did you mean 'relu'? Allowed"),
@@ -166,8 +193,14 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         changed("layers.1.weight", "he_normal"),
         ("unknown name 'he_normal'", "normal(0, sqrt(2/fan_in))"),
     ),
-    "law of one argument": (changed("layers.1.weight", "normal(0)"), ("normal takes 2 arguments",)),
-    "law in a product": (changed("layers.1.weight", "2 * normal(0, 1)"), ("a law stands alone",)),
+    "law of one argument": (
+        changed("layers.1.weight", "normal(0)"),
+        ("normal takes 2 arguments", "Write normal(mean, deviation)"),
+    ),
+    "law in a product": (
+        changed("layers.1.weight", "2 * normal(0, 1)"),
+        ("a law stands alone", "write normal(0, 2)"),
+    ),
     "fan_in of a population": (
         changed("layers.1.weight", "normal(0, 1/fan_in)"),
         ("fan_in", "'h1' is a population"),
@@ -179,7 +212,10 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         changed("layers.1.weight", "source.bais"),
         ("unknown name 'source.bais'", "Did you mean 'source.bias'"),
     ),
-    "own value in a law": (changed("layers.0.weight", "target.w[0]"), ("unknown name 'target.w'",)),
+    "own value in a law": (
+        changed("layers.0.weight", "target.w[0]"),
+        ("'target.w' in 'target.w[0]' is not allowed", "does not name the values that it is the law of"),
+    ),
     "weight without component": (changed("layers.1.weight", "source.w"), ("is a vector", "source.w[0]")),
     "weight of a pair": (
         changed("output.weight", "source.w[0]"),
@@ -194,7 +230,7 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "negative learning rate": (changed("training.learning_rate", -0.1), ("greater than 0",)),
     "learning rate too large for a number": (
         changed("training.learning_rate", 10**400),
-        ("finite number|greater",),
+        ("which is too large. Write a number below 1e300|Numbers must be below 1e+300",),
     ),
     "steps 0": (changed("training.steps", 0), ("at least 1",)),
     "momentum as a key": (changed("training.momentum", 0.9), ("unknown key 'momentum'", 'kind = "momentum"')),
@@ -248,7 +284,10 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         changed("layers.1.weight", NAMED | {"transpose": True}),
         ("'transpose' stands beside a law",),
     ),
-    "weight with neither law nor name": (changed("layers.1.weight", {}), ("neither law nor name",)),
+    "weight with neither law nor name": (
+        changed("layers.1.weight", {}),
+        ("neither law nor name", 'law = "normal(0, 1)"'),
+    ),
     "tie of other populations": (
         third({"from": "h1", "weight": {"name": "W"}}),
         ("layers[2] 'h3', connections[0]", "['h2', 'h1']", "['h3', 'h1'] is needed"),
@@ -278,7 +317,10 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         second({"from": "h1", "kind": "skip"}),
         ("layers[1] 'h2', connections[0]", "same neurons", 'neurons = "h1"'),
     ),
-    "skip from x": (second({"from": "x", "kind": "skip"}), ("x has no neurons",)),
+    "skip from x": (
+        second({"from": "x", "kind": "skip"}),
+        ("kind skip keeps the neurons of its source, and x has none", "Let it read a layer"),
+    ),
     "skip into the output": (
         changed("output", {"connections": [{"from": "h2", "kind": "skip"}]}),
         ("output, connections[0], key 'kind'", "cannot lead into the output", "dense"),
@@ -356,11 +398,11 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     "shape that does not fit": (changed("data.shape", [2, 2]), ("4 entries", "3 inputs")),
     "ragged means": (
         changed("data", {"kind": "gaussian-mixture", "means": [[0, 1], [2]], "labels": [0, 1]}),
-        ("mean 1 has 1 coordinates",),
+        ("mean 2 has 1 coordinate, but the first has 2", "Give every mean the same number"),
     ),
     "labels missing": (
         changed("data", {"kind": "gaussian-mixture", "means": [[0], [2]], "labels": [0]}),
-        ("2 means, but 1 labels",),
+        ("2 means, but 1 label", "Give one for each mean"),
     ),
     "teacher beyond its inputs": (
         changed("data", {"kind": "teacher", "dimension": 2, "target": "x1 * x3"}),
@@ -377,15 +419,18 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     ),
     "unknown loss": (changed("loss.kind", "cross_entropy"), ("Did you mean 'cross-entropy'",)),
     "huber's delta": (changed("loss", {"kind": "huber", "delta": 0}), ("loss, key 'delta'",)),
-    "delta of squared": (changed("loss.delta", 1.0), ("loss", "unknown key 'delta'")),
+    "delta of squared": (
+        changed("loss.delta", 1.0),
+        ("a loss of kind squared has none", 'take a kind that has it: "huber"'),
+    ),
     "loss without yhat": (changed("loss", {"kind": "expression", "expression": "y**2"}), ("depend on yhat",)),
     "loss in h": (changed("loss", {"kind": "expression", "expression": "yhat - h"}), ("unknown name 'h'",)),
     "steps only at one end": (
         second(DENSE | {"kind": "recurrent"}, steps=3),
-        ("reads 1 step(s) back, but 'h1' has no steps", "steps = T"),
+        ("reads 1 step back, but 'h1' has no steps", "steps = T"),
     ),
     "recurrent without steps": (second(DENSE | {"kind": "recurrent"}), ("'h2' has no steps",)),
-    "delay without steps": (second(DENSE | {"delay": 2}), ("key 'delay'", "reads 2 step(s) back")),
+    "delay without steps": (second(DENSE | {"delay": 2}), ("key 'delay'", "reads 2 steps back")),
     "unequal steps": (
         with_layers({"steps": 2}, {"steps": 3}),
         ("'h2' has 3 steps and 'h1' has 2", "equal numbers of steps"),
@@ -406,7 +451,7 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     ),
     "pool of x": (
         changed("layers.1", {"name": "h2", "from": "x", "kind": "max-pool", "window": [2]}),
-        ("max-pool from x: x has no neurons",),
+        ("kind max-pool keeps the neurons of its source, and x has none",),
     ),
     "stride beside all": (
         changed("layers.1", {"name": "h2", "from": "h1", "kind": "max-pool", "window": "all", "stride": [1]}),
@@ -438,15 +483,15 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     ),
     "delay as long as the steps": (
         with_layers({"steps": 2}, {"steps": 2, "delay": 2}),
-        ("layers[1] 'h2', key 'delay'", "reads 2 step(s) back", "'h2' has only 2", "more than 2 steps"),
+        ("layers[1] 'h2', key 'delay'", "reads 2 steps back", "'h2' has only 2", "more than 2 steps"),
     ),
     "recurrence with one step": (
         with_layers({"steps": 1}, {"steps": 1, "kind": "recurrent"}),
-        ("layers[1] 'h2', key 'kind'", "reads 1 step(s) back", "'h2' has only 1"),
+        ("layers[1] 'h2', key 'kind'", "reads 1 step back", "'h2' has only 1"),
     ),
     "negative rate": (
         laws(a={"law": "0", "rate": -0.5}),
-        ("parameters.a, key 'rate'", "found -0.5", "number of at least 0"),
+        ("parameters.a, key 'rate'", "found -0.5", "number of at least 0", "Meaning: factor of its learning"),
     ),
     "negative rate of a weight": (
         changed("layers.1.weight", {"law": "0", "rate": -1}),
@@ -516,7 +561,7 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
     ),
     "unknown default": (changed("solver", {"width": 3}), ("solver", "unknown key 'width'", "widths")),
     "widths of a check": (changed("check", {"widths": [50, 0]}), ("check, key 'widths'",)),
-    "foreign object": (changed("title", object()), ("found a object",)),
+    "foreign object": (changed("title", object()), ("found an object",)),
     "key that is no string": (changed("data", {1: 2}), ("keys are strings",)),
 }
 RESERVED = "h u w x y yhat t k d source target mean sum pi bias out p data loss output max tanh positions1"
@@ -566,6 +611,14 @@ FILES = {
     "not TOML": (b"format = \n", "this is not TOML"),
     "cut off": (b'format = 1\ntitle = "abc', "this is not TOML"),
     "twice the same key": (b"format = 1\nformat = 1\n", "this is not TOML"),
+    "twice the same table": (
+        b"[data.a]\n[data.a]\n",
+        r"Cannot declare \[data\.a\] twice .*Texts stand in quotes",
+    ),
+    "text without quotes": (
+        b"activation = relu\n",
+        "Invalid value .at line 1, column 14.. Texts stand in quotes",
+    ),
     "binary": (bytes(range(256)), "not a text file"),
     "too large": (b"# " + b"x" * 1_100_000, "larger than"),
     "deep lists": (b"format = " + b"[" * 5000 + b"]" * 5000, "nested too deep"),

@@ -8,7 +8,8 @@ import pytest
 import mfderive as mf
 from mfderive.algebra.functions import PUBLIC_FUNCTIONS
 from mfderive.errors import SpecError
-from mfderive.errors.wishes import WISHES, plain_word, wish
+from mfderive.errors.wishes import FUNCTION_WISHES, FUNCTIONS_ELSEWHERE, WISHES, plain_word, wish
+from mfderive.format.law_text import WRITTEN
 from mfderive.format.reader import parse_document
 from mfderive.forward.kinds import KINDS, connection_keys
 from mfderive.network import tables
@@ -56,9 +57,16 @@ def test_no_word_that_may_be_written_is_called_missing() -> None:
     }
     assert sorted(missing & known) == []
     assert len(answered) == len(set(answered))
+    functions = [plain_word(word) for each in FUNCTION_WISHES for word in each.words]
+    written = {plain_word(name) for name in (*PUBLIC_FUNCTIONS, *WRITTEN, "identity")}
+    assert sorted({*functions, *FUNCTIONS_ELSEWHERE} & written) == []
+    assert len(functions) == len(set(functions)) and not FUNCTIONS_ELSEWHERE & {*functions}
 
 
-@pytest.mark.parametrize("each", WISHES, ids=[each.words[0] for each in WISHES])
+EVERY = (*WISHES, *FUNCTION_WISHES)
+
+
+@pytest.mark.parametrize("each", EVERY, ids=[each.words[0] for each in EVERY])
 def test_every_page_has_its_heading(each) -> None:
     file, _, anchor = each.page.partition("#")
     headings = re.findall(r"^#+ (.*)$", (ROOT / file).read_text(encoding="utf-8"), re.M)

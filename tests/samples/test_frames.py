@@ -133,8 +133,8 @@ class Sparse:
     [
         (Sparse(), r"x is a sparse matrix.*x\.toarray\(\)"),
         (np.ma.masked_array([[1.0], [2.0]], [[False], [True]]), r"x is nan at \[1, 0\]"),
-        (np.array([[1j], [2]]), "complex128"),
-        (np.array([["2020-01-01"], ["2020-01-02"]], dtype="datetime64[D]"), "datetime64"),
+        (np.array([[1j], [2]]), "complex numbers, not real"),
+        (np.array([["2020-01-01"], ["2020-01-02"]], dtype="datetime64[D]"), "x holds dates, not real"),
         (np.array([[1, "a"], [2, "b"]], dtype=object), "real numbers"),
         (Frame(when=[np.datetime64("2020-01-01"), 3]), "column 1 .'when'. of x holds"),
     ],
