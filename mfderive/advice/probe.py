@@ -115,7 +115,8 @@ def _held(
     evaluated: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> frozenset[str]:
     """The candidates that are shown not to move from this state."""
-    zero = [name for name in (e.field for e in system.equations) if _cancels(evaluated, name)]
+    known = [e.field for e in system.equations if e.field in evaluated[0]]  # without those of a learning rule
+    zero = [name for name in known if _cancels(evaluated, name)]
     fits = [e.field for e in system.equations if _reads(e, "y") and e.field in zero]
     if fits:
         # Targets that are met on these samples may be missed on others: nothing that feels them is shown.
