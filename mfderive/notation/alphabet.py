@@ -12,10 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
+
+import sympy as sp
 
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import OUTPUT_PART, AxisKind, Role
-from .existence import dense_edges
+from ..limit.apply_rule import CLIP_FIELD
+from .existence import dense_edges, moving_memories
 from .letters import Letter, name_of
 from .styles import Style
 from .tree import TreeBuilder
@@ -92,11 +96,19 @@ class Alphabet:
         """The population that the output reads (of a chain)."""
         return self.system.populations[-1].name
 
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The parameters, each with those memories behind it that its learning rule moves in time."""
+        kept, memories = set(moving_memories(self.system)), self.system.memories_of
+        return tuple(
+            name
+            for p in self.system.parameters
+            for name in (p.name, *(v.name for v in memories[p.name] if v.name in kept))
+        )
+
     def labels(self, population: str) -> list[str]:
-        """The parameters of one neuron of a population."""
-        return [
-            p.name for p in self.system.parameters if self.system.population_slots(p.name) == (population,)
-        ]
+        """The parameters of one neuron of a population, and what is remembered of them."""
+        return [name for name in self.variables if self.system.population_slots(name) == (population,)]
 
     @cached_property
     def states(self) -> dict[str, tuple[StateVariable, ...]]:
@@ -122,10 +134,10 @@ class Alphabet:
 
     @cached_property
     def edges(self) -> tuple[tuple[str, str, str], ...]:
-        """(weight, source, target), each weight once."""
+        """(weight, source, target), each weight once, and what is remembered of a weight behind it."""
         found = {edge[0]: edge for edge in reversed(dense_edges(self.system))}
-        order = [p.name for p in self.system.parameters]
-        return tuple(sorted(found.values(), key=lambda edge: order.index(edge[0])))
+        owner = self.system.parameter_of
+        return tuple((name, *found[owner[name]][1:]) for name in self.variables if owner[name] in found)
 
     def _label_letter(self, name: str) -> Letter:
         letter = self.letters.field(name)
@@ -140,8 +152,12 @@ class Alphabet:
     def _functions(self) -> dict[str, Letter]:
         """f with the weight's subscripts, or with its whole letter where that name is taken."""
         taken = {self.letters.field(p.name) for p in self.system.parameters}
-        found = {}
+        found: dict[str, Letter] = {}
         for weight, _, _ in self.edges:
+            field = self.system.field[weight]
+            if field.of in found:
+                found[weight] = Letter(field.part, (found[field.of],))
+                continue
             letter = self.letters.field(weight)
             short = Letter("f", letter.subscript or (letter,))
             found[weight] = Letter("f", (letter,)) if short in taken else short
@@ -242,6 +258,11 @@ class Alphabet:
             return self.register(Letter("ξ", (*theta, layer)), NameKind.RATE)
         return self.register(Letter("ξ", (letter,)), NameKind.RATE)
 
+    @cached_property
+    def clip(self) -> str | None:
+        """The name of the factor of clipping, where gradients are clipped."""
+        return self.field(CLIP_FIELD) if CLIP_FIELD in self.system.field else None
+
     @property
     def has_components(self) -> bool:
         """Whether parameters have finite axes beside the inputs'."""
@@ -258,6 +279,8 @@ class Alphabet:
         """Whether the system can be written in this manner at all."""
         if self.manner is Manner.INDIVIDUAL:
             return True
+        if moving_memories(self.system):
+            return False
         if not self.letters.number or not self.builder.outside or not self._is_plain():
             return False
         layers = len(self.letters.number)
@@ -294,6 +317,19 @@ class Alphabet:
         return all(self._same_rates(variable) for state in self.states.values() for variable in state)
 
     def _same_rates(self, variable: StateVariable) -> bool:
+        if len(variable.parameters) == 1:
+            return True
         rates = {self.system.parameter[name].rate for name in variable.parameters}
         frozen = any(self.system.parameter[name].is_frozen for name in variable.parameters)
-        return len(rates) == 1 and (not frozen or len(variable.parameters) == 1)
+        learnt = {self._learning(name) for name in variable.parameters}
+        return len(rates) == len(learnt) == 1 and not frozen
+
+    def _learning(self, name: str) -> tuple[Any, ...]:
+        """What moves a parameter beside its rate and G: the flow of the learning rule, and fresh noise."""
+        noise = dict(self.system.learning.noise).get(name, 0.0)
+        if name not in self.system.flow_of:
+            return (None, noise)
+        (term,) = self.system.equation_of[self.system.flow_of[name]].terms
+        own = {name: "θ", self.system.velocity_of[name]: "G", self.system.rate_field(name).name: "ξ"}
+        letters = {s: sp.Symbol(own.get(a.field, a.field)) for s, a in term.accesses}
+        return (term.expression.xreplace(letters), noise)

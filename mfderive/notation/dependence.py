@@ -17,7 +17,7 @@ from ..algebra.system import ForwardSystem
 from ..algebra.terms import Index, Term
 from .alphabet import Alphabet, Manner, StateKind
 from .letters import Letter
-from .nodes import FIRST_MAXIMUM, RESIDUAL, Activation, Binder, Head, head_name
+from .nodes import FIRST_MAXIMUM, NORM, RESIDUAL, Activation, Binder, Head, head_name
 
 Tree = Any
 _Z = sp.Symbol("z")
@@ -78,6 +78,8 @@ class DependenceTracker:
         name = head_name(node)
         if name == RESIDUAL:
             return Dependence(measures=self.known[Head("yhat")].measures, data=frozenset("xy"))
+        if name == NORM:
+            return self.known[Head(NORM)]
         if name in ("x", "y"):
             return Dependence(data=frozenset(name))
         if name in self.system.parameter:

@@ -47,7 +47,7 @@ _REMARK_FORMULAS = {
     "k − 1": "k - 1",
     "α → 0": r"\alpha \to 0",
     "α_k": r"\alpha_k",
-    "φ": r"\varphi",
+    "∇²": r"\nabla^2",
     "κ": r"\kappa",
     "f = CE{ν}": r"f = \mathrm{CE}\{\nu\}",
     "E_P": r"\mathbb{E}_P",
@@ -125,8 +125,8 @@ def _measure(system: ForwardSystem, style: Style) -> list[Section]:
     theta = theta_lines(form, style)
     if theta:
         result.append(Section("Parameters of a neuron", lines=tuple(theta)))
-    for name, lines in MeasurePage(form, style).sections():
-        result.append(Section(name, lines=tuple(lines)))
+    for name, remarks, lines in MeasurePage(form, style).sections():
+        result.append(Section(name, tuple(remarks), tuple(lines)))
     return result
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+
+import sympy as sp
 
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import Access, AxisKind, Index, Role, Term, slot_indices
-from ..analysis.affinity import Obstacle, kernel_obstacles
+from ..analysis.affinity import Obstacle, entangled, kernel_obstacles
 from ..analysis.dependencies import field_words
 
 Edge = tuple[str, str, str]  # weight, source population, target population
@@ -74,12 +77,65 @@ def obstacle(system: LimitSystem) -> str | None:
             f"There is no measure notation and no Eulerian form: the weight {weight} {where}, which closes a "
             "loop, so that the functions f would be defined on a space that contains themselves."
         )
-    kernels = kernel_obstacles(system)
+    if system.motion and system.learning.row.flow is None:
+        return (
+            f"There is no measure notation and no Eulerian form: no flow of the learning rule "
+            f"'{system.learning.rule}' is known, only its steps."
+        )
+    moving = without_steps(system)
+    kernels = (*kernel_obstacles(moving), *_fresh_kernels(moving))
     if kernels:
         return _no_closed_f(system, kernels[0])
+    path = _path_edge(system)
+    if path is not None:
+        noisy, weight, source = path
+        return (
+            f"There is no measure notation and no Eulerian form: the weight {weight} reads the neurons of "
+            f"{source}, whose parameter {noisy} feels fresh noise, so that an entry depends on the whole "
+            "path of its neuron and is no function f of where the neuron is (embedding notation keeps both)."
+        )
     if not system.populations:
         return "There is no measure notation: the network has no infinitely wide layer."
     return None
+
+
+def without_steps(system: LimitSystem) -> LimitSystem:
+    """The system without the steps of its learning rule: what moves in time is its flow."""
+    kept = tuple(e for e in system.equations if system.field[e.field].role is not Role.NEXT)
+    return replace(system, equations=kept)
+
+
+def _fresh_kernels(system: LimitSystem) -> Iterator[Obstacle]:
+    """Weights between populations that are constant at first, feel fresh noise, and do not enter affinely."""
+    for weight, temperature in system.learning.noise:
+        if not temperature or len(system.population_slots(weight)) != 2:
+            continue
+        noisy = {weight, *(memory.name for memory in system.memories_of[weight])}
+        for equation in system.equations:
+            for term in equation.terms:
+                for symbol, access in term.accesses:
+                    pairs = entangled(term.expression, {symbol}) if access.field in noisy else ()
+                    if pairs and entangled(sp.expand(term.expression), {symbol}):
+                        yield Obstacle(equation.field, term, access, access, (weight,))
+
+
+def _path_edge(system: LimitSystem) -> Edge | None:
+    """A parameter with fresh noise, a weight that depends on its neurons, and their population."""
+    noisy = {
+        system.population_slots(name): name for name, temperature in system.learning.noise if temperature
+    }
+    for weight, source, _ in dense_edges(system):
+        parameter = system.parameter[weight]
+        if (source,) in noisy and not (parameter.is_frozen and not parameter.law.references):
+            return noisy[(source,)], weight, source
+    return None
+
+
+def moving_memories(system: ForwardSystem) -> tuple[str, ...]:
+    """What a learning rule remembers and the flow moves or reads: part of a neuron's state."""
+    flow = [e for e in system.equations if system.field[e.field].role is Role.FLOW]
+    needed = {system.field[e.field].of for e in flow}.union(*(e.reads for e in flow))
+    return tuple(v.name for v in system.variables if v.of in system.parameter and v.name in needed)
 
 
 def _no_closed_f(system: LimitSystem, found: Obstacle) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from ..algebra.terms import Equation
+from ..algebra.terms import Equation, Role
 from .alphabet import Alphabet, Manner, NameKind, StateKind, StateVariable
 from .dependence import DependenceTracker, has_vectors
 from .letters import Letter, free_letter, name_of
-from .measure_nodes import LOSS_DERIVATIVE, Apply, Inner, Integral
-from .nodes import FIRST_MAXIMUM, RESIDUAL, Activation, Head, HeadKind, Mean, Sum, head, head_name
+from .measure_nodes import LOSS_DERIVATIVE, Apply, Inner, Integral, Square
+from .nodes import FIRST_MAXIMUM, NORM, RESIDUAL, Activation, Head, HeadKind, Mean, Sum, head, head_name
 from .sigma import SigmaWriter, UngroupedError
 from .tree import TreeBuilder
 
@@ -79,6 +79,10 @@ class MeasureWriter(DependenceTracker):
             result.append(symbol)
         scope.neurons += 1
         return result
+
+    def source(self, weight: str) -> str:
+        """The population that a weight reads (or the one of which something is remembered)."""
+        return next(source for name, source, _ in self.alphabet.edges if name == weight)
 
     def scope(self, quantity: Head, component: str | None = None) -> Scope:
         """The letters of the free neurons of a quantity, for its left side."""
@@ -163,6 +167,9 @@ class MeasureWriter(DependenceTracker):
         if len(node.indices) == 1 and set(node.indices) <= self.vectors and len(factors) == 2:
             ordered = sorted(factors, key=lambda factor: head_name(factor) == "x")
             return Inner(*[self.rewrite(factor, scope) for factor in ordered])
+        if set(node.indices) & self.vectors and isinstance(node.body, sp.Pow):
+            squared = Square(self.rewrite(node.body.base, scope))
+            return Sum(squared, *[index for index in node.indices if index not in self.vectors])
         return Sum(self.rewrite(node.body, scope), *node.indices)
 
     def _head(self, node: Tree, scope: Scope) -> Tree:
@@ -172,6 +179,8 @@ class MeasureWriter(DependenceTracker):
         if name == RESIDUAL:
             yhat = self.value(Head("yhat"), self.alphabet.field("yhat"), (), (), scope)
             return head(LOSS_DERIVATIVE, sp.Symbol("y"), yhat)
+        if name == NORM:
+            return head(NORM)
         if name in ("x", "y"):
             return head(name, *rest) if rest else sp.Symbol(name)
         if name in self.system.parameter:
@@ -179,6 +188,8 @@ class MeasureWriter(DependenceTracker):
         stands = self.builder.heads[name]
         if stands.kind is HeadKind.VALUE:
             return self.value(stands, self.alphabet.field(name), neurons, rest, scope)
+        if stands.kind is HeadKind.GRADIENT:
+            return self.value(stands, self.alphabet.gradient(stands.field), neurons, rest, scope)
         return self.value(stands, self.alphabet.adjoint(stands.field, stands.kind), neurons, rest, scope)
 
     def _parameter(self, name: str, neurons: list[Tree], rest: list[Tree], scope: Scope) -> Tree:
@@ -266,6 +277,24 @@ class MeasureWriter(DependenceTracker):
         inner = self.value(delta, self.alphabet.delta(parameter), self.slots[delta], rest, scope)
         residual = self._head(head(RESIDUAL, _Z), scope)
         return sp.Eq(left, -Mean(residual * inner, _Z), evaluate=False)
+
+    def clipping(self) -> Iterator[Tree]:
+        """The norm of all gradients and the factor of clipping, where the learning rule clips."""
+        for equation in self.system.motion:
+            if self.system.field[equation.field].role is not Role.MOTION:
+                continue
+            tree = self.builder.equation(equation)
+            quantity = Head(NORM) if isinstance(tree.lhs, sp.Pow) else Head(equation.field)
+            self.learn(quantity, (), tree.rhs)
+            right = tree.rhs
+            if self.alphabet.manner is Manner.GROUPED:  # the parameters of a theta have one G
+                squares = {p: Square(p.base) for p in right.atoms(sp.Pow) if isinstance(p.base, AppliedUndef)}
+                right = right.xreplace(squares)
+            terms = dict.fromkeys(self.rewrite(term, Scope()) for term in sp.Add.make_args(right))
+            left = tree.lhs
+            if quantity.field == equation.field:
+                left = self.value(quantity, self.alphabet.field(equation.field), (), (), Scope())
+            yield sp.Eq(left, sp.Add(*terms), evaluate=False)
 
     def delta(self, parameter: str, derivative: Tree) -> Tree:
         """The equation that defines Delta of a parameter; a part of theta gives the gradient in theta."""

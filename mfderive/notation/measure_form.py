@@ -11,12 +11,15 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ..algebra.system import LimitSystem, draw_noise
+from ..algebra.terms import Role
 from ..errors import MfError
 from .alphabet import Alphabet, Manner
 from .eulerian import EulerianWriter
 from .existence import obstacle
+from .flow_words import flow_sentence
+from .law_motion import law_motions
 from .measure import MeasureWriter
-from .measure_nodes import Apply, Change, Rate
+from .measure_nodes import Apply, Change, Increment, Laplacian, Rate
 from .nodes import head_name
 from .paper_numbers import Notation, PaperNumbers, Quantity
 from .sigma import UngroupedError
@@ -31,7 +34,8 @@ class MeasureForm:
     """The trees of a system in measure notation, each ``Eq(left, right)`` under the name of its left side.
 
     ``forward`` (16, 39), ``backward`` (17)-(21), ``gradients`` (the definitions of G) and ``evolution``
-    (22)-(24), the last in Eulerian form. ``numbers`` has the paper's number of an equation under the same
+    (22)-(24), the last in Eulerian form; ``laws`` how the laws of neurons move, where the learning rule is
+    not that of SGD. ``numbers`` has the paper's number of an equation under the same
     name, where the network is one of the paper's.
     """
 
@@ -43,11 +47,12 @@ class MeasureForm:
     evolution: Named
     rates: tuple[tuple[str, sp.Expr], ...]
     numbers: Mapping[str, int]
+    laws: Named = ()
 
     @property
     def equations(self) -> Named:
         """All of them."""
-        return self.forward + self.backward + self.gradients + self.evolution
+        return self.forward + self.backward + self.gradients + self.evolution + self.laws
 
     @cached_property
     def tree(self) -> dict[str, Tree]:
@@ -62,6 +67,47 @@ class MeasureForm:
                 "An inner product runs over all components of a parameter: positions, taps, outputs."
             )
         return found
+
+    def evolution_remarks(self) -> list[str]:
+        """Sentences about the evolution by a learning rule that is not SGD's."""
+        if not self.system.motion:
+            return []
+        found = [flow_sentence(self.system.learning)]
+        if self._is_componentwise:
+            found.append("Functions, products and quotients of vectors are meant component by component.")
+        noisy = [name for name, temperature in self.system.learning.noise if temperature]
+        slots = {name: len(self.system.population_slots(name)) for name in noisy}
+        if any(slots[name] < 2 for name in noisy):
+            found.append("B are independent Brownian motions, one for every component of every neuron.")
+        if 0 in slots.values():
+            found.append("Parameters that all neurons share have one path; ρ is the law of neurons given it.")
+        if 2 in slots.values():
+            found.append("Fresh noise on weights between two populations averages out: f does not feel it.")
+        return found
+
+    def law_remarks(self) -> list[str]:
+        """Sentences about the equations of the laws."""
+        found = ["The law of the states of neurons is carried along by the movement of their variables."]
+        if any(tree.atoms(Laplacian) for _, tree in self.laws):
+            found.append("Fresh noise spreads it: ∇² with a variable is the Laplacian in this variable.")
+        states = self.alphabet.states.values()
+        if any(variable.function for state in states for variable in state):
+            found.append(
+                "On laws of functions f they are meant weakly: for any finite number of values of f."
+            )
+        return found
+
+    @property
+    def _is_componentwise(self) -> bool:
+        """Whether a flow does more to a G than multiply it by a number."""
+        reads = (
+            (term.expression, symbol)
+            for equation in self.system.flow
+            for term in equation.terms
+            for symbol, access in term.accesses
+            if self.system.field[access.field].role is Role.VELOCITY
+        )
+        return any(expression.diff(symbol).has(symbol) for expression, symbol in reads)
 
 
 def measure_form(system: LimitSystem) -> MeasureForm:
@@ -88,6 +134,7 @@ def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:
         if derivative is not None:
             backward[parameter] = writer.delta(parameter, derivative)
         gradients.append(writer.gradient(parameter, tree))
+    gradients += writer.clipping()
     eulerian = EulerianWriter(writer)
     evolution = dict(eulerian.equations())
     quantities = {Quantity.VALUE: forward, Quantity.DELTA: backward, Quantity.EVOLUTION: evolution}
@@ -100,6 +147,7 @@ def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:
         evolution=_named(evolution.values()),
         rates=tuple(eulerian.rates.items()),
         numbers=dict(_numbers(system, writer.alphabet.manner, quantities)),
+        laws=_named(law_motions(eulerian)) if system.motion else (),
     )
 
 
@@ -129,7 +177,10 @@ def _named(trees: Iterable[Tree]) -> Named:
 
 def key_of(left: Tree) -> str:
     """The name of a left side: ``H_2``, ``d w``, ``d f``."""
+    if isinstance(left, sp.Pow):
+        return key_of(left.base)
     if isinstance(left, AppliedUndef):
         return head_name(left)
-    moving = next(term for term in sp.Add.make_args(left) if isinstance(term, Rate | Change)).args[0]
+    moves = (term for term in sp.Add.make_args(left) if isinstance(term, Rate | Change | Increment))
+    moving = next(moves).args[0]
     return f"d {moving.args[0] if isinstance(moving, Apply) else moving}"

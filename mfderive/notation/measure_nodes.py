@@ -57,6 +57,10 @@ class Inner(_Node):
     """``Inner(a, b)``: an inner product, finite-dimensional or between functions."""
 
 
+class Square(_Node):
+    """``Square(a)``: the square of the length of a vector."""
+
+
 class Gradient(_Node):
     """``Gradient(Apply(f, ...), k)``: the gradient in the k-th argument (k = 0: the only one)."""
 
@@ -71,3 +75,23 @@ class Rate(_Node):
 
 class Change(_Node):
     """``Change(Apply(f, ...))``: the partial time derivative at a fixed argument (Eulerian)."""
+
+
+class Increment(_Node):
+    """``Increment(variable)``: the increment of a variable along its path, or of the time."""
+
+
+class Brownian(_Node):
+    """``Brownian(variable)``: the increment of the Brownian motion that drives a variable of one neuron."""
+
+
+class Divergence(_Node):
+    """``Divergence(variable, law, speed)``: the divergence in a variable of a law that moves at a speed."""
+
+
+class Transport(_Node):
+    """``Transport(variable, law, speed)``: the same where the speed is another variable of the state."""
+
+
+class Laplacian(_Node):
+    """``Laplacian(variable, law)``: the second derivatives of a law in a variable, which diffusion adds."""

@@ -11,15 +11,32 @@ from ..algebra.functions import ClosedFunction
 from .alphabet import Manner, NameKind
 from .embedding import Embedding, Line, letter_text
 from .letters import Letter
-from .measure_form import MeasureForm
-from .measure_nodes import LOSS_DERIVATIVE, Apply, Change, Frechet, Gradient, Inner, Integral, Rate
-from .nodes import Activation, head_name
+from .measure_form import MeasureForm, Named
+from .measure_nodes import (
+    LOSS_DERIVATIVE,
+    Apply,
+    Brownian,
+    Change,
+    Divergence,
+    Frechet,
+    Gradient,
+    Increment,
+    Inner,
+    Integral,
+    Laplacian,
+    Rate,
+    Square,
+    Transport,
+)
+from .nodes import NORM, Activation, head_name
 from .printer import MULTIPLY, Printer
+from .rule_printer import DecimalPrinter
 from .sigma import SigmaWriter
 from .styles import LATEX, Style
 
 Tree = Any
 _DATA = sp.symbols("x y")
+_RANKS = {Inner: 61, Divergence: 93, Transport: 94, Laplacian: 94, Change: 95, Brownian: 98, Increment: 99}
 
 
 class MeasureVocabulary:
@@ -37,6 +54,8 @@ class MeasureVocabulary:
         """``H_2(f; x, ρ_1)``."""
         style = printer.style
         name = head_name(node)
+        if name == NORM:
+            return style.group("G", "‖‖")
         if name == LOSS_DERIVATIVE:
             return style.residual + style.group(", ".join(printer.text(a) for a in node.args))
         if name in ("x", "y"):
@@ -106,7 +125,27 @@ class MeasureVocabulary:
             shown = printer.text(arguments[0])
             return rf"\frac{{d}}{{dt}} {shown}" if style is LATEX else f"d/dt {shown}"
         if isinstance(node, Change):
-            return ("\\partial_t " if style is LATEX else "∂ₜ ") + printer.text(arguments[0])
+            return style.time_derivative + printer.text(arguments[0])
+        return self._of_rule(node, printer)
+
+    def _of_rule(self, node: Tree, printer: Printer) -> str:
+        """What stands in the equations of learning rules alone."""
+        style = printer.style
+        shown = [printer.text(argument) for argument in node.args]
+        if isinstance(node, Square):
+            return style.power(style.group(shown[0], "||"), "2")
+        if isinstance(node, Increment):
+            return f"d{shown[0]}"
+        if isinstance(node, Brownian):
+            return style.subscript("dB", shown[0])
+        if isinstance(node, Divergence):
+            speed = printer.text(node.args[2], MULTIPLY)
+            return style.subscript(style.divergence, shown[0]) + style.group(shown[1] + style.times + speed)
+        gradient = style.subscript(style.letter(Letter("∇")), shown[0])
+        if isinstance(node, Transport):
+            return style.group(f"{shown[2]}, {gradient}{style.times}{shown[1]}", "⟨⟩")
+        if isinstance(node, Laplacian):
+            return style.power(gradient, "2") + style.times + shown[1]
         raise TypeError(f"cannot print {type(node).__name__}")
 
     def _operator(self, sign: str, position: Tree) -> Letter:
@@ -125,8 +164,8 @@ class MeasureVocabulary:
             return 80
         if isinstance(node, Apply):
             return 20
-        if isinstance(node, Change | Inner):
-            return 95 if isinstance(node, Change) else 61
+        if type(node) in _RANKS:
+            return _RANKS[type(node)]
         if isinstance(node, sp.Symbol):
             if node in _DATA:
                 return 85 if node.name == "x" else 12
@@ -135,6 +174,8 @@ class MeasureVocabulary:
             name = head_name(node)
             if name in ("x", "y"):
                 return 85 if name == "x" else 12
+            if name == self.alphabet.clip:
+                return 11
             activation = self.alphabet.kind_of(name) is NameKind.ACTIVATION
             return 8 if name == LOSS_DERIVATIVE else 40 if activation else 30
         if isinstance(node, ClosedFunction):
@@ -148,27 +189,34 @@ class MeasurePage:
     def __init__(self, form: MeasureForm, style: Style) -> None:
         self.form = form
         self.style = style
-        self.printer = Printer(style, MeasureVocabulary(form))
+        vocabulary = MeasureVocabulary(form)
+        self.printer = Printer(style, vocabulary)
+        self.evolution_printer = DecimalPrinter(style, vocabulary) if form.system.motion else self.printer
 
     def line(self, name: str, tree: Tree) -> Line:
         """One printed equation."""
-        left, right = self.printer.text(tree.lhs), self.printer.text(tree.rhs)
-        return Line(name, left, right, self.form.numbers.get(name))
+        return self._line(name, tree, self.printer)
 
-    def sections(self) -> list[tuple[str, list[Line]]]:
-        """Titled groups of equations."""
-        form = self.form
-        groups = (
-            ("Forward", form.forward),
-            ("Backward", form.backward),
-            ("Gradients", form.gradients),
-            ("Evolution (Eulerian)", form.evolution),
+    def _line(self, name: str, tree: Tree, printer: Printer) -> Line:
+        return Line(name, printer.text(tree.lhs), printer.text(tree.rhs), self.form.numbers.get(name))
+
+    def sections(self) -> list[tuple[str, list[str], list[Line]]]:
+        """Titled groups of equations, with the sentences that belong to them."""
+        form, moving = self.form, self.evolution_printer
+        groups: tuple[tuple[str, list[str], Named, Printer], ...] = (
+            ("Forward", [], form.forward, self.printer),
+            ("Backward", [], form.backward, self.printer),
+            ("Gradients", [], form.gradients, moving),
+            ("Evolution (Eulerian)", form.evolution_remarks(), form.evolution, moving),
+            ("Laws", form.law_remarks(), form.laws, moving),
         )
-        result = [(title, [self.line(*pair) for pair in named]) for title, named in groups if named]
-        result.insert(1, ("Activations", self._activations()))
-        if form.rates:
-            result.append(("Learning rates", [self._rate(*pair) for pair in form.rates]))
-        return [(title, lines) for title, lines in result if lines]
+        result = [
+            (title, remarks, [self._line(*pair, printer) for pair in named])
+            for title, remarks, named, printer in groups
+        ]
+        result.insert(1, ("Activations", [], self._activations()))
+        result.append(("Learning rates", [], [self._rate(*pair) for pair in form.rates]))
+        return [section for section in result if section[2]]
 
     def _activations(self) -> list[Line]:
         if self.form.alphabet.manner is not Manner.GROUPED:

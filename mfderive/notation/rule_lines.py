@@ -13,6 +13,7 @@ from ..algebra.learning_words import statements
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Equation, Role
 from .embedding import Embedding, EmbeddingVocabulary, Line, StepVocabulary, letter_text
+from .flow_words import flow_sentence
 from .letters import COVARIANCE, FACTOR, Letter
 from .nodes import Head, HeadKind, head
 from .printer import MULTIPLY, Printer
@@ -25,8 +26,6 @@ _STEP = (
     "Step k = 1, 2, ... has size α_k and begins at the time t = α_1 + ... + α_{k−1}. What carries k is meant "
     "after it, what carries k − 1 before it. G belongs to the latter, with E_P the average over its batch."
 )
-_FLOW = "The flow of the rule, which its steps follow as α → 0 at fixed constants"
-_NO_FLOW = "No flow of this rule is known; it is followed step by step."
 _OTHERS = "Parameters that have no equation here make a step of SGD, θᵏ = θᵏ⁻¹ + α_k ∂ₜ θ."
 
 
@@ -163,11 +162,8 @@ class RuleLines:
 
     def flow_remarks(self) -> list[str]:
         """Of what the evolution is the flow, and where there is none."""
-        row = self.system.learning.row
-        if row.flow is None:
-            return [_NO_FLOW]
-        found = [f"{_FLOW}; it holds for full batches only." if row.flow_needs_all else f"{_FLOW}."]
-        if self._reads(Role.DRAW):
+        found = [flow_sentence(self.system.learning)]
+        if self.has_flow and self._reads(Role.DRAW):
             found.append("B are independent Brownian motions, one for every entry.")
         return found
 

@@ -40,6 +40,7 @@ class Style(ABC):
     expectation: str
     residual: str
     time_derivative: str
+    divergence: str
 
     @abstractmethod
     def letter(self, letter: Letter) -> str:
@@ -97,6 +98,7 @@ class TextStyle(Style):
     expectation = "E"
     residual = "∂₂L"
     time_derivative = "∂ₜ "
+    divergence = "div"
 
     def letter(self, letter: Letter) -> str:
         """Digits become subscripts, other subscripts follow an underscore."""
@@ -154,6 +156,7 @@ class LatexStyle(Style):
     expectation = r"\mathbb{E}"
     residual = r"\partial_2 L"
     time_derivative = r"\partial_t "
+    divergence = r"\operatorname{div}"
 
     def letter(self, letter: Letter) -> str:
         """One letter stays italic, words are upright; the step becomes a superscript."""

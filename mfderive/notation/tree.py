@@ -99,6 +99,11 @@ class TreeBuilder:
                     found[equation.field] = shape
         return found
 
+    @cached_property
+    def given(self) -> frozenset[str]:
+        """The names of what every step is given: its size, number and time, and rates."""
+        return frozenset(field.name for field in self.system.fields if field.role is Role.CLOCK)
+
     # ------------------------------------------------------------------ trees
 
     def equation(self, equation: Equation) -> Tree:
@@ -107,7 +112,7 @@ class TreeBuilder:
         left = self.left(equation.field, targets)
         right = self.body(equation, targets)
         if self.system.field[equation.field].role in (Role.MOTION, Role.NEXT, Role.FLOW):
-            right = readable(right)
+            right = readable(right, self.given)
         names: dict[Tree, Tree] = {}
         for target in targets:
             if isinstance(target, sp.Dummy):
