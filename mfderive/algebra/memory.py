@@ -5,6 +5,7 @@ from __future__ import annotations
 import psutil
 
 from ..errors import ResourceError
+from ..errors.disk import size_text
 
 # Bytes that are not worth a question.
 _ALWAYS_FREE = 2**24
@@ -31,5 +32,5 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
     available = free_memory()
     if needed > available:
         raise ResourceError(
-            f"{what} needs {needed / 1e9:.3g} GB of memory, but {available / 1e9:.3g} GB are free. {remedy}"
+            f"{what} needs {size_text(needed)} of memory, but {size_text(available)} are free. {remedy}"
         )

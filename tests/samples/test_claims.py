@@ -76,7 +76,7 @@ def test_what_is_claimed_is_held_against_memory_first(tmp_path, monkeypatch):
     npz(tmp_path, x=np.zeros((3, 2 * 10**6)), y=Y)
     assert (tmp_path / "a.npz").stat().st_size < 10**6
     monkeypatch.setattr(memory, "free_memory", lambda: 6 * 10**7)
-    with pytest.raises(ResourceError, match=r"data, key .*: reading .* 0.096 GB .*0.06 GB are free"):
+    with pytest.raises(ResourceError, match=r"data, key .*: reading .* 96 MB .*60 MB are free"):
         read(tmp_path, file="a.npz")
     (tmp_path / "x.npy").write_bytes(claim((10**6, 10**6)))
     (tmp_path / "y.npy").write_bytes(claim((3,), content=Y.tobytes()))
