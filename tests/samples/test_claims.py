@@ -80,7 +80,7 @@ def test_what_is_claimed_is_held_against_memory_first(tmp_path, monkeypatch):
         read(tmp_path, file="a.npz")
     (tmp_path / "x.npy").write_bytes(claim((10**6, 10**6)))
     (tmp_path / "y.npy").write_bytes(claim((3,), content=Y.tobytes()))
-    with pytest.raises(ResourceError, match="GB"):
+    with pytest.raises(ResourceError, match="16 TB"):
         read(tmp_path, x="x.npy", y="y.npy")
 
 
