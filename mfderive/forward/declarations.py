@@ -196,7 +196,7 @@ class Declarations:
                     connection,
                     f"there are no {what} to average over",
                     key="average",
-                    remedy=nearest(what, reading.counts),
+                    remedy=nearest(what, reading.counts) if reading.counts else "Remove 'average'",
                 )
             factor = factor / reading.counts[what]
         return factor

@@ -121,6 +121,15 @@ def test_predict_takes_frames_and_raw_columns(tmp_path):
         path.predict(np.array([[30, "m", "much"]], dtype=object))
 
 
+def test_columns_of_one_name_keep_their_places():
+    """By its name a frame would give the first of two columns for both; they are taken in their order."""
+    frame = Frame(a=[1.0, 2.0, 4.0], b=[3.0, 5.0, 4.0])
+    frame.columns = ["a", "a"]
+    source = resolve(network("arrays", scale="unit"), data=(frame, [0.0, 1.0, 2.0])).source
+    assert source.facts.inputs.labels == ("a (column 1)", "a (column 2)")
+    assert source.facts.encode(frame).tolist() == source.x.tolist() == [[0, 0], [1 / 3, 1], [1, 0.5]]
+
+
 class Sparse:
     """A sparse matrix of scipy shows this."""
 
