@@ -37,14 +37,20 @@ def test_velocity_is_the_gradient_of_jax(subject) -> None:
     assert disagreements(found, by_jax, interpreted(case)[1]) == {}
 
 
+# Compiled in single precision, too; the others run their single precision as plain Python.
+SINGLE = ("cnn_small", "five_layer_gaussians", "gru", "layer_norm", "residual_blocks")
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-def test_step_is_state_plus_alpha_velocity(subject, dtype) -> None:
+def test_step_is_state_plus_alpha_velocity(subject, dtype, plain) -> None:
     """Both come from the same fields, so only the last sum and its addition to the state round differently.
 
     A sum of m products rounds by at most m eps times the sum of absolute values; m is at most the number of
     samples times the number of entries of the largest field a sample, and the addition adds an eps.
     """
     case, solver = subject
+    if dtype == np.float32 and Path(str(case.network.file)).stem not in SINGLE:
+        solver = plain(case.limit)
     alpha = 0.3
     state = cast(case.state, dtype)
     x, y = case.x.astype(dtype), case.y.astype(dtype)
