@@ -112,6 +112,20 @@ def test_the_rules_of_reductions():
     assert all(f"`{rule}`" in page for rule in DATA_RULES)
 
 
+def test_what_is_added_stands_in_files_that_exist():
+    """Every file, folder and test that the table of additions names is there."""
+    from tests.architecture_page import PAGE, ROOT
+
+    text = PAGE.read_text(encoding="utf-8")
+    rows = text[text.index("| what | where |") : text.index("## Tests")].splitlines()[2:]
+    for row in filter(None, rows):
+        _, _, where, run, _ = row.split("|")
+        files = [name for name in re.findall(r"`([a-z_/]+(?:\.py)?)`", where) if "/" in name]
+        assert files and all((ROOT / "mfderive" / name).exists() for name in files), files
+        assert all((ROOT / name).exists() for name in re.findall(r"tests/[a-z_/.]+", run)), run
+    assert len(rows) >= 10
+
+
 def test_the_files_of_the_architecture():
     """The page lists every file of the package with its own first sentence."""
     from tests.architecture_page import PAGE, page

@@ -21,7 +21,7 @@ from mfderive.solution.options import resolve_options
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reductions.md").read_text(encoding="utf-8")
 LISTED = PAGE.partition("## All options")[2]
-PARTS = {"initial", "resume", "system", "solver", "progress"}
+PARTS = {"initial", "resume", "system", "solver", "progress", "keep"}
 SPEC = {
     "format": 1,
     "data": {"kind": "isotropic-gaussians", "dimension": 2, "separation": 0.4},
@@ -194,3 +194,12 @@ def test_an_unknown_name_is_answered_alike(tmp_path, capsys):
         assert all(
             f"{sign}{name.replace('_', '-') if sign else name}" in said for name in ("data_nodes", "step")
         )
+
+
+def test_options_can_be_kept_in_sets():
+    """Equal options have equal hashes, however their nodes are named."""
+    one, other = (
+        mf.SolveOptions(nodes=dict(pairs)) for pairs in ((("a", 3), ("b", 4)), (("b", 4), ("a", 3)))
+    )
+    assert one == other and hash(one) == hash(other) and len({one, other, mf.SolveOptions(nodes=3)}) == 2
+    assert mf.SolveOptions() in {mf.SolveOptions()}

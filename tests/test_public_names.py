@@ -1,5 +1,6 @@
 """The public names stay what they are, whatever is imported first."""
 
+import inspect
 import subprocess
 import sys
 
@@ -52,3 +53,21 @@ def test_hints_to_import_name_what_helps(monkeypatch) -> None:
     for table in (*tables, *map(entries.ground_table, ("limit", "network"))):
         assert entries.homes(table) != "mfderive"
         entries.fill(table)  # every module that is named exists
+
+
+# Public functions and methods that have nothing to refuse.
+UNFAILING = {"schema", "Network.to_networkx", "Verdict.to_json", "Verdict.to_csv"}
+# They raise as another method of the same class, and say so.
+AS_ANOTHER = {"Trajectory.at": "checkpoint", "Trajectory.predict": "fields"}
+
+
+def test_public_functions_say_what_they_raise() -> None:
+    """Every function of the surface, and every method of what people hold in their hands."""
+    found = {name: getattr(mf, name) for name in mf.__all__ if inspect.isfunction(getattr(mf, name))}
+    for kind in (mf.Trajectory, mf.Network, mf.Verdict):
+        own = {name: each for name, each in vars(kind).items() if not name.startswith("_")}
+        found |= {f"{kind.__name__}.{name}": each for name, each in own.items() if inspect.isfunction(each)}
+    silent = {name for name, each in found.items() if "Error" not in (each.__doc__ or "")}
+    assert silent - UNFAILING == set(AS_ANOTHER) and len(found) > 20
+    for name, other in AS_ANOTHER.items():
+        assert f"Raises as :meth:`{other}`" in found[name].__doc__ and f"Trajectory.{other}" not in silent

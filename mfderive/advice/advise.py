@@ -21,8 +21,8 @@ from .normalisation import vanishing_normalisation
 from .probe import probe
 from .stationary import stationary, unread
 
-# Functions whose first derivative jumps.
-KINKED = frozenset({"relu", "leaky_relu", "selu", "abs", "sign", "heaviside", "max", "min"})
+# Functions whose value or first derivative jumps.
+KINKED = frozenset(name for name, row in FUNCTIONS.items() if row.public and row.has_kink)
 
 
 def advise(network: Network, limit: LimitSystem, reduced: LimitSystem | Reduced) -> tuple[Finding, ...]:

@@ -31,7 +31,10 @@ Array = Any
 
 @dataclass(frozen=True)
 class FunctionEntry:
-    """One row of the table. ``public`` functions may be written in a spec; the rest arise as derivatives."""
+    """One row of the table. ``public`` functions may be written in a spec; the rest arise as derivatives.
+
+    ``has_kink``: whether its value or its first derivative jumps somewhere.
+    """
 
     name: str
     arity: int
@@ -39,6 +42,7 @@ class FunctionEntry:
     real: Callable[..., Array]
     latex: str
     public: bool = True
+    has_kink: bool = False
     doc: str = ""
 
     @property
@@ -115,7 +119,12 @@ _ROWS = (
         r"\operatorname{silu}",
     ),
     FunctionEntry(
-        "relu", 1, (lambda x: _call("step", x),), lambda x: np.where(x <= 0, 0.0, x), r"\operatorname{relu}"
+        "relu",
+        1,
+        (lambda x: _call("step", x),),
+        lambda x: np.where(x <= 0, 0.0, x),
+        r"\operatorname{relu}",
+        has_kink=True,
     ),
     FunctionEntry(
         "step",
@@ -132,6 +141,7 @@ _ROWS = (
         (lambda x: sp.Rational(1, 100) + sp.Rational(99, 100) * _call("step", x),),
         lambda x: np.where(x > 0, x, 0.01 * x),
         r"\operatorname{leaky\,relu}",
+        has_kink=True,
     ),
     FunctionEntry(
         "elu",
@@ -156,6 +166,7 @@ _ROWS = (
         lambda x: np.where(x > 0, SELU_SCALE * x, SELU_LEFT * np.expm1(np.minimum(x, 0.0))),
         r"\operatorname{selu}",
         doc="1.0507 x where x > 0, else 1.7581 (exp(x) - 1)",
+        has_kink=True,
     ),
     FunctionEntry(
         "selu_slope",
@@ -166,8 +177,8 @@ _ROWS = (
         public=False,
         doc="1.0507 where x > 0, else 1.7581 exp(x)",
     ),
-    FunctionEntry("abs", 1, (lambda x: _call("sign", x),), np.abs, r"\operatorname{abs}"),
-    FunctionEntry("sign", 1, (_zero,), np.sign, r"\operatorname{sign}"),
+    FunctionEntry("abs", 1, (lambda x: _call("sign", x),), np.abs, r"\operatorname{abs}", has_kink=True),
+    FunctionEntry("sign", 1, (_zero,), np.sign, r"\operatorname{sign}", has_kink=True),
     FunctionEntry(
         "heaviside",
         1,
@@ -175,6 +186,7 @@ _ROWS = (
         lambda x: np.where(x > 0, 1.0, 0.0),
         r"\operatorname{heaviside}",
         doc="1 where x > 0, else 0",
+        has_kink=True,
     ),
     FunctionEntry(
         "max",
@@ -182,6 +194,7 @@ _ROWS = (
         (lambda a, b: _call("not_less", a, b), lambda a, b: 1 - _call("not_less", a, b)),
         lambda a, b: np.where(a >= b, a, b),
         r"\max",
+        has_kink=True,
     ),
     FunctionEntry(
         "min",
@@ -189,6 +202,7 @@ _ROWS = (
         (lambda a, b: _call("not_less", b, a), lambda a, b: 1 - _call("not_less", b, a)),
         lambda a, b: np.where(b >= a, a, b),
         r"\min",
+        has_kink=True,
     ),
     FunctionEntry(
         "not_less",

@@ -77,7 +77,8 @@ def _check_unedited(folder: Path, new: dict[str, str]) -> None:
 def load_solver(directory: Path | str, compiled: bool = True) -> Any:
     """Import the ``solver.py`` of a folder; ``compiled=False`` runs the same source as plain Python.
 
-    The module's name comes from the file's content, so that an edited file is imported anew.
+    The module's name comes from the file's content, so that an edited file is imported anew. Raises
+    ArgumentError for what is no path, and MfError where there is no such file or it is not Python.
     """
     path = (file_path("directory", directory) / SOLVER).resolve()
     flag("compiled", compiled)

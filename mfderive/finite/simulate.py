@@ -298,7 +298,7 @@ class _Run:
                 self.points[place].append(point)
 
     def are_finite(self, moving: Mapping[str, Array]) -> Array:
-        """Whether all numbers that training moves are finite, one answer a seed; nothing is copied."""
+        """Whether all numbers that training moves are finite, one answer per seed; nothing is copied."""
         sound = np.ones(len(self.seeds), dtype=bool)
         for value in moving.values():
             sound &= np.isfinite(np.asarray(value)).reshape(len(sound), -1).all(axis=1)

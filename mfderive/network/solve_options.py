@@ -244,12 +244,20 @@ class SolveOptions(Shown):
                 object.__setattr__(self, option.name, option.checked(value))
         arguments.exclusive(**{name: getattr(self, name) for name in ENDS})
 
+    def __hash__(self) -> int:
+        """Of all options; nodes by name count in any order, as they do for equality."""
+        return hash(tuple(_hashable(getattr(self, name)) for name in OPTIONS))
+
     @property
     def dtype(self) -> Any:
         """The numpy type of the arithmetic."""
         import numpy as np
 
         return np.dtype(self.precision)
+
+
+def _hashable(value: Any) -> Any:
+    return frozenset(value.items()) if isinstance(value, dict) else value
 
 
 OPTIONS: Mapping[str, Option] = {

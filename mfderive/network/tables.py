@@ -5,6 +5,7 @@ The keys of connections stand in :mod:`mfderive.forward.kinds`, because each kin
 
 from __future__ import annotations
 
+from ..algebra.law_kinds import LAWS
 from ..algebra.losses import EXPRESSION as EXPRESSION_LOSS
 from ..algebra.losses import LOSSES
 from .solve_options import OPTIONS
@@ -22,6 +23,7 @@ from .values import (
     TEXT,
     WHOLE,
     Key,
+    Schema,
     Table,
     ValueType,
     by_name,
@@ -53,15 +55,21 @@ _SEPARATION = ValueType(
     {"type": "number", "minimum": 0, "maximum": 1},
 )
 
+LAW_NAMES = tuple(f"{row.name}({', '.join(row.arguments)})" for row in LAWS.values() if row.is_written)
+LAW_SCHEMA: Schema = {
+    "description": f"a law: {', '.join(LAW_NAMES)}; or an expression, a constant given the two ends",
+    **EXPRESSION.schema,
+}
+LAW_TEXT = ValueType("a law (a string)", EXPRESSION.accepts, {"$ref": "#/$defs/law"})
 LAW = ValueType(
     "a law (a string, or a table with 'law' and 'rate')",
     either(EXPRESSION, TABLE).accepts,
-    {"anyOf": [EXPRESSION.schema, {"$ref": "#/$defs/parameter"}]},
+    {"anyOf": [LAW_TEXT.schema, {"$ref": "#/$defs/parameter"}]},
 )
 WEIGHT = ValueType(
     "a law (a string), or a table with 'law', 'rate', 'name' and 'transpose'",
     LAW.accepts,
-    {"anyOf": [EXPRESSION.schema, {"$ref": "#/$defs/weight"}]},
+    {"anyOf": [LAW_TEXT.schema, {"$ref": "#/$defs/weight"}]},
 )
 DOCUMENT: Table = table(
     Key("format", _FORMAT, "version of the spec format", required=True),
@@ -142,7 +150,7 @@ DATA_KINDS: dict[str, Table] = {
     ),
     "teacher": table(
         Key("dimension", COUNT, "number of inputs, which laws call d", required=True),
-        Key("inputs", EXPRESSION, "law of one coordinate, without source/target; default normal(0, 1)"),
+        Key("inputs", LAW_TEXT, "law of one coordinate, without source/target; default normal(0, 1)"),
         Key(
             "target",
             either(EXPRESSION, list_of(EXPRESSION, "a list of expressions")),
@@ -260,11 +268,11 @@ def inner_loss_keys(kind: str) -> dict[str, Key]:
 # --- layers and output --------------------------------------------------------------------------------
 
 PARAMETER: Table = table(
-    Key("law", EXPRESSION, "law of the value at t = 0", required=True),
+    Key("law", LAW_TEXT, "law of the value at t = 0", required=True),
     Key("rate", RATE, "factor of its learning rate: a number, an expression in t, a schedule; 0 freezes"),
 )
 WEIGHT_KEYS: Table = table(
-    Key("law", EXPRESSION, "law of one entry at t = 0; only where the weight is mentioned first"),
+    Key("law", LAW_TEXT, "law of one entry at t = 0; only where the weight is mentioned first"),
     Key("rate", RATE, "factor of its learning rate; only where the weight is mentioned first"),
     Key("name", NAME, "a name by which other connections use the same weight"),
     Key("transpose", FLAG, "use the transposed weight; only in later mentions"),

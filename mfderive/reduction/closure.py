@@ -113,7 +113,7 @@ def close_weights(system: LimitSystem, names: Iterable[str]) -> LimitSystem:
     )
 
 
-# ---------------------------------------------------------------------------------------- one noise a pair
+# ---------------------------------------------------------------------------------------- one noise per pair
 
 
 def _united(system: LimitSystem, groups: list[list[str]], obstacles: tuple[Obstacle, ...]) -> LimitSystem:
@@ -209,7 +209,7 @@ def _on_one_noise(
 
 
 def _resolved(axis: Axis) -> Axis:
-    """Noise that stays has weighted nodes of its own instead of one draw a pair."""
+    """Noise that stays has weighted nodes of its own instead of one draw per pair."""
     return replace(axis, drawn=False) if axis.kind is AxisKind.NOISE else axis
 
 

@@ -231,7 +231,7 @@ def _curves(figures: Mapping[str, str]) -> str:
     if not items:
         return ""
     opening = (
-        "<p>The thick line is the limit; each thin line is one finite network, one seed a line. The wider "
+        "<p>The thick line is the limit; each thin line is one finite network, one seed per line. The wider "
         "the networks, the closer their lines lie to the limit.</p>"
     )
     return f'{opening}\n<div class="figures">\n' + "\n".join(items) + "\n</div>"

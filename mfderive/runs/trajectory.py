@@ -217,18 +217,26 @@ class Trajectory(Shown):
         return Between((), _no_steps) if make is None else Between(self.notes.get(NOTE, ()), make)
 
     def at(self, t: float | None = None) -> State:
-        """The state at time ``t`` (see :meth:`checkpoint`); None: the last one that is stored."""
+        """The state at time ``t``; None: the last one that is stored. Raises as :meth:`checkpoint`."""
         return self.checkpoint(t).state
 
     def fields(self, x: Array, t: float | None = None) -> Mapping[str, Array]:
-        """Every field at inputs ``x`` [sample, *input_shape], at time ``t`` (see :meth:`checkpoint`)."""
+        """Every field at inputs ``x`` [sample, *input_shape], at time ``t`` (see :meth:`checkpoint`).
+
+        Raises StateError for an ``x`` of another shape, for a time that is not there, and where the
+        trajectory was read from a file and lives on no limit that can be made again; ArgumentError for an
+        ``x`` that holds no finite numbers.
+        """
         ground, inputs = self._found_ground, _inputs(self.network, x)
         if isinstance(ground.layout, Reduced):
             inputs, _ = ground.layout.encode(inputs)
         return ground.fields(self.at(t).arrays, inputs)
 
     def observe(self, field: str, x: Array, t: float | None = None) -> Array:
-        """One field, for example "h2" [sample, neuron], at ``x`` and time ``t`` (see :meth:`checkpoint`)."""
+        """One field, for example "h2" [sample, neuron], at ``x`` and time ``t`` (see :meth:`checkpoint`).
+
+        Raises StateError for a field that does not exist, and as :meth:`fields`.
+        """
         fields = self.fields(x, t)
         if not isinstance(field, str) or field not in fields:
             raise StateError(f"there is no field {found(field)}. {nearest(str(field), fields)}")
@@ -239,7 +247,7 @@ class Trajectory(Shown):
 
         Where the spec has ``scale``, ``scale_y`` or ``one_hot``, ``x`` and the answer are in the units of
         the data: ``x`` [sample, column of the data], a frame too. Classes are in the order of
-        ``network.classes``.
+        ``network.classes``. Raises as :meth:`fields`.
         """
         facts = self.network.source.facts
         return np.asarray(facts.decode(self.observe("yhat", facts.encode(x), t)))
@@ -317,7 +325,9 @@ class Trajectory(Shown):
     def save(self, folder: str | Path, name: str | None = None) -> Path:
         """Write ``<name>.npz`` and ``<name>.json`` into a folder, atomically; returns the path of the npz.
 
-        The npz holds everything; the json repeats all but the states for people and other programs.
+        The npz holds everything; the json repeats all but the states for people and other programs. Raises
+        ArgumentError for a name that is no file's, and MfError where the folder cannot be made or written,
+        or has too little room; an earlier file then stays as it is.
         """
         if name is not None and not (isinstance(name, str) and name and Path(name).name == name):
             raise ArgumentError(f"name is {found(name)}; it must be the name of a file without its folder")

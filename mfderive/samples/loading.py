@@ -47,7 +47,11 @@ def load(
 
 
 def from_networkx(graph: Any, data: tuple[Array, Array] | None = None, *, seed: int | None = None) -> Network:
-    """Load a network from an ``nx.MultiDiGraph`` whose nodes, edges and graph carry the spec's keys."""
+    """Load a network from an ``nx.MultiDiGraph`` whose nodes, edges and graph carry the spec's keys.
+
+    ``data`` and ``seed`` as in :func:`load`. Raises SpecError for what is no such graph and for keys that are
+    wrong, DataError for data that cannot be used.
+    """
     return _resolved(parse_graph(graph), data, seed)
 
 

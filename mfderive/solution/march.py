@@ -184,7 +184,7 @@ class Run:
             "batch_size": self.network.training.batch_size,
             "learning_rate": self.network.training.learning_rate,
             "data": self.options.data,
-            "samples_a_step": self.feed.samples,
+            "samples_per_step": self.feed.samples,
             "memory_bytes": run_memory(self.problem, state, self.feed.samples),
             "evaluation": len(self.x),
         }

@@ -70,7 +70,7 @@ def chosen_options(options: Given, changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 # Arguments of solve that are no options: objects and what a terminal shows.
-_PARTS = ("initial", "resume", "system", "solver", "progress")
+_PARTS = ("initial", "resume", "system", "solver", "progress", "keep")
 
 
 def _stated(network: Network) -> SolveOptions:

@@ -122,8 +122,8 @@ def check_run_memory(problem: Problem, state: Arrays, samples: int) -> None:
     nodes = {name: len(weights) for name, weights in state["p"].items()}
     check_memory(
         run_memory(problem, state, samples),
-        f"Solving with {max(nodes.values(), default=1)} nodes a population and {samples} samples a step",
-        "Take fewer nodes, fewer samples a step or precision float32",
+        f"Solving with {max(nodes.values(), default=1)} nodes per population and {samples} samples per step",
+        "Take fewer nodes, fewer samples per step or precision float32",
     )
 
 

@@ -123,10 +123,9 @@ def _driven_plan(
 
 
 def _check_names(system: ForwardSystem, given: Any) -> None:
-    """What is given by name must name a sampled axis, or one that the reduction took away."""
-    known = {axis.name for axis in system.axes} | {
-        a for _, axes in getattr(system, "indexed", ()) for a in axes
-    }
+    """What is given by name must name an axis that has nodes, or a population that the reduction took."""
+    known = {axis.name for axis in system.node_axes}
+    known |= {a for _, axes in getattr(system, "indexed", ()) for a in axes}
     for name in given if isinstance(given, Mapping) else ():
         if name not in known:
             raise MfError(f"there is no population '{name}' to choose nodes for. {nearest(name, known)}")

@@ -54,6 +54,10 @@ class State(Shown, Mapping[str, Any]):
                 "Reduced.identity(limit)) or the forward equations of a network"
             )
 
+    # A state changes in place: it is equal to itself alone. (That of mappings would compare arrays.)
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     @property
     def layout(self) -> StateLayout:
         """What the state lives on."""

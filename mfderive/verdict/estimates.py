@@ -101,7 +101,7 @@ def deviation(groups: Sequence[Array], coefficients: Sequence[float], level: flo
     trace, trace_of_square, spread, fewest = moments
     nu = float(np.clip(trace**2 / trace_of_square, 1.0, numbers))
     # Estimated from few rows, both degrees of freedom come out too large at times, and that is felt far out
-    # in the tail: without these two cautions, tests at 5e-4 with 8 rows a group reject 5 times too often.
+    # in the tail: without these two cautions, tests at 5e-4 with 8 rows per group reject 5 times too often.
     below = min(trace**2 / spread, fewest * nu)
     nu = max(1.0, nu * (1 - 2 / fewest)) if fewest > 2 else 1.0
     critical = trace * float(f_law.isf(level, nu, below))
@@ -196,7 +196,7 @@ def fit_slope(
     statistic: Any = None,
     seed: int = 0,
 ) -> Slope:
-    """Fit d^2(n) = a n^(-2s) + b to squared distances of every seed, ``squares`` [seed] (one array a width).
+    """Fit d^2(n) = a n^(-2s) + b to squared distances of every seed, ``squares`` [seed] of every width.
 
     ``statistic`` makes one squared distance of the rows of a width (default: their mean), for example the
     square of the mean loss minus the limit's. The fit is weighted least squares whose weights are the

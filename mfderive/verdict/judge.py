@@ -1,4 +1,4 @@
-"""From measurements to rows: three tests an observable, fitted rates, separated errors.
+"""From measurements to rows: three tests per observable, fitted rates, separated errors.
 
 The rule, with its reasons and measured error rates, stands in docs/verdict.md.
 """

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..algebra.arguments import file_path
 from ..algebra.showing import Shown, names, words, wrapped
 from ..runs.atomic import write_together
 from .estimates import Slope
@@ -143,8 +144,11 @@ class Verdict(Shown):
         return stream.getvalue()
 
     def save(self, folder: str | Path) -> Path:
-        """Write verdict.json and verdict.csv into a folder (made if needed); the path of the JSON file."""
-        target = Path(folder)
+        """Write verdict.json and verdict.csv into a folder (made if needed); the path of the JSON file.
+
+        Raises ArgumentError for what is no path, and MfError where the folder cannot be made or written.
+        """
+        target = file_path("folder", folder)
         texts = {"verdict.csv": self.to_csv().encode(), "verdict.json": self.to_json().encode()}
         files = [(target / name, partial(_write, text)) for name, text in texts.items()]
         write_together(files, sum(map(len, texts.values())))

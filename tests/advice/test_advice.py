@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.advice.advise import advise
+from mfderive.advice.advise import KINKED, advise
 from mfderive.advice.probe import probe, small_state
 from mfderive.advice.sentences import sentences
+from mfderive.algebra.functions import FUNCTIONS
 from mfderive.analysis.outputs import outputs_stay_equal
 from mfderive.state.ensembles import ensemble_state, plan_ensembles
 from tests.reduction.blowup import euler
@@ -322,3 +323,21 @@ def test_what_is_said_to_stand_still_does(seed):
         if not parameter.is_frozen:
             change = np.abs(end[parameter.name] - start[parameter.name]).max()
             assert change < 1e-10 if parameter.name in found.still else change > 1e-10, parameter.name
+
+
+def test_kinks_are_where_slopes_jump():
+    """Of public functions, at 0 (two arguments: where they tie): the slopes on both sides differ, or do not.
+
+    The slope of a smooth function on one side differs from that on the other by the step times its second
+    derivative, which is at most about 1 here; a kink's differ by at least 0.7, or are steep where it jumps.
+    """
+    step = 1e-4
+    for name, row in FUNCTIONS.items():
+        if row.public and name not in ("log", "sqrt"):  # these are not defined on both sides
+            more = [0.3] * (row.arity - 1)
+            centre = 0.3 if row.arity == 2 and name != "huber" else 0.0
+            places = (centre - step, centre, centre + step)
+            below, at, above = (float(row.real(np.float64(x), *more)) for x in places)
+            left, right = (at - below) / step, (above - at) / step
+            assert (abs(right - left) > 0.5 or max(abs(left), abs(right)) > 10) is row.has_kink, name
+    assert {"relu", "max", "heaviside"} <= KINKED and "elu" not in KINKED

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
+from mfderive.algebra.law_kinds import LAWS
 from mfderive.errors import SpecError
 from mfderive.format.reader import parse_document
 from mfderive.format.schema import schema
@@ -93,3 +94,12 @@ def test_refused_by_both(name: str) -> None:
     assert not VALIDATOR.is_valid(BOTH[name])
     with pytest.raises(SpecError):
         parse_document(BOTH[name])
+
+
+def test_the_schema_names_the_laws() -> None:
+    """An editor that shows the schema says what may be written where a law is expected."""
+    found = schema()["$defs"]
+    for name, row in LAWS.items():
+        assert (f"{name}({', '.join(row.arguments)})" in found["law"]["description"]) is row.is_written
+    for table in ("parameter", "weight"):
+        assert found[table]["properties"]["law"]["$ref"] == "#/$defs/law"

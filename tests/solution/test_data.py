@@ -35,7 +35,7 @@ def test_the_data_set_is_the_batch_of_all_rows(example, method):
     nodes = {"h1": 16, "h3": 4}
     batches, sample = (mf.solve(net, nodes=nodes, data=rule) for rule in ("batches", "sample"))
     assert batches.loss == pytest.approx(sample.loss, rel=1e-12)
-    assert sample.notes["samples_a_step"] == 30
+    assert sample.notes["samples_per_step"] == 30
 
 
 def test_weighted_data_counts_by_its_weights(example):

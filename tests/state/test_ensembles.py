@@ -228,3 +228,14 @@ def test_states_with_kernels():
         check_state(system, {**state, "p": {k: v for k, v in state["p"].items() if k in ("h1", "h2")}})
     with pytest.raises(StateError, match="weighted nodes of its own"):
         initial_state(system, 4, 0)
+
+
+def test_only_axes_with_nodes_get_some():
+    """The message lists populations and kept noise, and nothing that has no nodes."""
+    limit = mf.reduce(mf.derive(mf.load(chain(3)))).system
+    with pytest.raises(MfError, match=r"no population 'zz' .*Allowed: h1, h2, h3$"):
+        plan_ensembles(limit, {"zz": 4})
+    for axis in ("data", "inputs", "outputs"):
+        with pytest.raises(MfError, match=f"no population '{axis}'"):
+            plan_ensembles(limit, {axis: 4})
+    assert "h1" in plan_ensembles(limit, {"h2": 4})  # the reduction took h2 away: its nodes are one
