@@ -84,7 +84,7 @@ def extreme(seed: int) -> Extreme:
     document["solver"] = {"evaluation": 4, **rng.choice(SOLVERS)}
     written = str(document["layers"])
     if "nodes" in document["solver"] and "rademacher" in written and "kernel" in written:
-        # Two Gauss nodes for each entry of a kernel of signs are hundreds, too many for loops in plain Python.
+        # Two Gauss nodes for each entry of a kernel of signs are hundreds: too many for plain Python.
         document["solver"].setdefault("rule", "sobol")
     if "delta" in document["loss"]:
         document["loss"]["delta"] = rng.choice((1e-300, 1, 1e300))
