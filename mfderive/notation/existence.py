@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import sympy as sp
-
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import Access, AxisKind, Index, Role, Term, slot_indices
-from ..analysis.affinity import Obstacle, entangled, kernel_obstacles
+from ..analysis.affinity import Obstacle, kernel_obstacles
 from ..analysis.dependencies import field_words
 
 Edge = tuple[str, str, str]  # weight, source population, target population
@@ -82,8 +80,7 @@ def obstacle(system: LimitSystem) -> str | None:
             f"There is no measure notation and no Eulerian form: no flow of the learning rule "
             f"'{system.learning.rule}' is known, only its steps."
         )
-    moving = without_steps(system)
-    kernels = (*kernel_obstacles(moving), *_fresh_kernels(moving))
+    kernels = kernel_obstacles(without_steps(system))
     if kernels:
         return _no_closed_f(system, kernels[0])
     path = _path_edge(system)
@@ -103,20 +100,6 @@ def without_steps(system: LimitSystem) -> LimitSystem:
     """The system without the steps of its learning rule: what moves in time is its flow."""
     kept = tuple(e for e in system.equations if system.field[e.field].role is not Role.NEXT)
     return replace(system, equations=kept)
-
-
-def _fresh_kernels(system: LimitSystem) -> Iterator[Obstacle]:
-    """Weights between populations that are constant at first, feel fresh noise, and do not enter affinely."""
-    for weight, temperature in system.learning.noise:
-        if not temperature or len(system.population_slots(weight)) != 2:
-            continue
-        noisy = {weight, *(memory.name for memory in system.memories_of[weight])}
-        for equation in system.equations:
-            for term in equation.terms:
-                for symbol, access in term.accesses:
-                    pairs = entangled(term.expression, {symbol}) if access.field in noisy else ()
-                    if pairs and entangled(sp.expand(term.expression), {symbol}):
-                        yield Obstacle(equation.field, term, access, access, (weight,))
 
 
 def _path_edge(system: LimitSystem) -> Edge | None:

@@ -167,8 +167,8 @@ class MeasureWriter(DependenceTracker):
         if len(node.indices) == 1 and set(node.indices) <= self.vectors and len(factors) == 2:
             ordered = sorted(factors, key=lambda factor: head_name(factor) == "x")
             return Inner(*[self.rewrite(factor, scope) for factor in ordered])
-        if set(node.indices) & self.vectors and isinstance(node.body, sp.Pow):
-            squared = Square(self.rewrite(node.body.base, scope))
+        if set(node.indices) & self.vectors and isinstance(node.body, sp.Pow | Square):
+            squared = Square(self.rewrite(node.body.args[0], scope))
             return Sum(squared, *[index for index in node.indices if index not in self.vectors])
         return Sum(self.rewrite(node.body, scope), *node.indices)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -169,21 +168,19 @@ class RuleLines:
 
     def deviation_remarks(self) -> list[str]:
         """What the letters κ and S are."""
+        parts = {field.part for field in self.system.fields if field.role is Role.MEMORY}
         found = [
-            "A weight between two populations stands for the mean of its entries given their two neurons. "
-            "The deviation of an entry from it is κ times the one that it started with; no average over "
-            "neurons feels it."
+            "A weight between two populations stands for the mean of its entries given their two neurons; no "
+            "average over neurons feels how they deviate from it."
         ]
-        if self._covariances:
+        if FACTOR in parts:
+            found.append("The deviation that an entry started with is multiplied by κ.")
+        if COVARIANCE in parts:
             found.append(
-                "Fresh noise adds a normal deviation of its own to every entry, with the variances and "
-                "covariances S."
+                "Fresh noise adds a normal deviation, independent for every entry, with variances and "
+                "covariances S that start at 0."
             )
         return found
-
-    @cached_property
-    def _covariances(self) -> bool:
-        return any(field.role is Role.MEMORY and field.part == COVARIANCE for field in self.system.fields)
 
     def _reads(self, role: Role) -> bool:
         return any(self.system.field[name].role is role for e in self.system.motion for name in e.reads)
