@@ -59,9 +59,9 @@ class Dropout:
         """[sample, neuron, group], and 1 for every position."""
         shape = []
         axes = self.system.field[self.fields[layer][0]].axes
-        for place, name in enumerate(axes):
+        for position, name in enumerate(axes):
             axis = self.system.axis[name]
-            counts = axis.kind is AxisKind.DATA or place == 1 or axis.part == GROUPS
+            counts = axis.kind is AxisKind.DATA or position == 1 or axis.part == GROUPS
             shape.append(sizes[name] if counts else 1)
         return tuple(shape)
 

@@ -36,7 +36,7 @@ class Training(Protocol):
 
 def facts_of(run: Training) -> dict[str, Any]:
     """What makes networks these, beside their spec: seeds, start, times, what is observed and when."""
-    starts = {str(place): state for place, state in enumerate(run.states)}
+    starts = {str(position): state for position, state in enumerate(run.states)}
     return {
         "seeds": run.seeds,
         "width": run.width,
@@ -54,8 +54,8 @@ def content_of(run: Training, moving: Mapping[str, Any], done: bool = False) -> 
         _CURVES: np.array([curves for _, curves in run.rows], np.float64).reshape(len(run.rows), -1, 2),
         _KEPT: np.array([point.step for point in run.points[0]], np.int64),
         _POINTS: {
-            str(place): {str(number): point.state.arrays for number, point in enumerate(points)}
-            for place, points in enumerate(run.points)
+            str(position): {str(number): point.state.arrays for number, point in enumerate(points)}
+            for position, points in enumerate(run.points)
         },
     }
     return found if done else {_MOVING: moving, **found}
@@ -68,8 +68,8 @@ def taken_up(run: Training, kept: Kept) -> Arrays:
         (step, [(loss, error) for loss, error in row]) for step, row in zip(steps, curves, strict=True)
     ]
     numbers = kept.tree[_KEPT].tolist()
-    for place, points in enumerate(run.points):
-        states = kept.tree[_POINTS][str(place)]
+    for position, points in enumerate(run.points):
+        states = kept.tree[_POINTS][str(position)]
         points[:] = [
             Checkpoint(float(run.times[step]), step, State(states[str(number)], run.ground.layout))
             for number, step in enumerate(numbers)

@@ -55,6 +55,6 @@ def _in_equation(equation: Equation, known: Mapping[str, Array]) -> Departure | 
 
 def _laid_out(array: Array, slots: tuple[Any, ...], indices: tuple[Index, ...]) -> Array:
     """An array over its slots as one over all indices of a term, with length 1 where it does not depend."""
-    order = sorted(range(len(slots)), key=lambda place: indices.index(slots[place]))
-    sizes = {slots[place]: array.shape[place] for place in order}
+    order = sorted(range(len(slots)), key=lambda position: indices.index(slots[position]))
+    sizes = {slots[position]: array.shape[position] for position in order}
     return array.transpose(order).reshape([sizes.get(index, 1) for index in indices])

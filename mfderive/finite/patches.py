@@ -1,4 +1,4 @@
-"""Affine slots: patches gathered from an array, and the matrix that scatters to such places."""
+"""Affine slots: patches gathered from an array, and the matrix that scatters to such positions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _unrepeated(namespace: Namespace, array: Array, labels: list[Index]) -> tupl
     """The diagonal over index variables that label several axes (two slots may read one position)."""
     unique = tuple(dict.fromkeys(labels))
     if len(unique) < len(labels):
-        letters = {label: chr(ord("a") + place) for place, label in enumerate(unique)}
+        letters = {label: chr(ord("a") + position) for position, label in enumerate(unique)}
         formula = "".join(letters[label] for label in labels) + "->" + "".join(letters.values())
         array = namespace.einsum(formula, array)
     return array, unique
@@ -81,8 +81,8 @@ def _read_affine(
     loops = list(itertools.product(*(range(extents[part]) for part in others)))
     if longest < 0 or coefficients[longest] <= 0 or len(loops) > MOST_SLICES:
         grid = np.indices(extents) if extents else np.zeros((0,), int)
-        places = sum((c * g for c, g in zip(coefficients, grid, strict=True)), np.asarray(origin))
-        return arrays.take(array, places, axis=axis)
+        read = sum((c * g for c, g in zip(coefficients, grid, strict=True)), np.asarray(origin))
+        return arrays.take(array, read, axis=axis)
     stride, count = coefficients[longest], extents[longest]
     slices = []
     for values in loops:
@@ -95,12 +95,12 @@ def _read_affine(
 
 
 def scatter_matrix(slot: Affine, size: int, sizes: Mapping[str, int]) -> Array:
-    """1 where the slot's value is the place: shape [size, one axis for each index variable of the slot]."""
+    """1 where the slot's value is the position: shape [size, one axis per index variable of the slot]."""
     parts = _merged(slot)
     extents = [sizes[index.axis] for index in parts]
     grid = np.indices(extents) if extents else np.zeros((0,), int)
-    places = sum((c * g for c, g in zip(parts.values(), grid, strict=True)), np.asarray(slot.constant))
-    return (np.arange(size).reshape([-1] + [1] * len(extents)) == places).astype(float)
+    read = sum((c * g for c, g in zip(parts.values(), grid, strict=True)), np.asarray(slot.constant))
+    return (np.arange(size).reshape([-1] + [1] * len(extents)) == read).astype(float)
 
 
 def patch_entries(slots: tuple[Slot, ...], sizes: Mapping[str, int]) -> int:

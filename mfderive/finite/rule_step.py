@@ -69,18 +69,18 @@ class RuleStep:
         """
         sizes = share * alphas
         found = np.zeros((len(alphas), len(self.trained), len(self.clocks) + 2))
-        for place, parameter in enumerate(self.trained):
+        for position, parameter in enumerate(self.trained):
             name = parameter.name
             rates = evaluate_expression(parameter.rate, {TIME: times}, NUMPY_FUNCTIONS)
             if self.learning.is_plain:
-                found[:, place, 0] = share * (alphas * rates * self.widths[name])
+                found[:, position, 0] = share * (alphas * rates * self.widths[name])
                 continue
             values = {ALPHA: sizes, XI: rates, NOW: times, STEP: numbers.astype(np.float64)}
             for entry, clock in enumerate(self.clocks):
-                found[:, place, entry] = evaluate_expression(clock, values, NUMPY_FUNCTIONS)
-            found[:, place, -2] = self.decay.get(name, 0.0) * sizes * rates
+                found[:, position, entry] = evaluate_expression(clock, values, NUMPY_FUNCTIONS)
+            found[:, position, -2] = self.decay.get(name, 0.0) * sizes * rates
             # A schedule that ends at 0 may miss it by rounding, to either side.
-            found[:, place, -1] = np.sqrt(2.0 * self.noise.get(name, 0.0) * np.maximum(sizes * rates, 0.0))
+            found[:, position, -1] = np.sqrt(2.0 * self.noise.get(name, 0.0) * np.maximum(sizes * rates, 0.0))
         return found
 
     def after(
@@ -98,13 +98,13 @@ class RuleStep:
         """
         if self.learning.is_plain:
             return {
-                p.name: arrays[p.name] - row[place, 0] * gradients[p.name]
-                for place, p in enumerate(self.trained)
+                p.name: arrays[p.name] - row[position, 0] * gradients[p.name]
+                for position, p in enumerate(self.trained)
             }
         scaled = self._scaled(gradients, namespace)
         moved: Arrays = {}
-        for place, parameter in enumerate(self.trained):
-            name, clock = parameter.name, row[place]
+        for position, parameter in enumerate(self.trained):
+            name, clock = parameter.name, row[position]
             values = self._values(name, arrays, scaled[name])
             values |= {symbol: clock[entry] for entry, symbol in enumerate(self.clocks.values())}
             for assigned, line in self.program:

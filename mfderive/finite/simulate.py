@@ -121,7 +121,7 @@ def simulate(
 def _seed_list(seeds: int | Sequence[int], first_seed: int) -> list[int]:
     first = whole_number("first_seed", first_seed, 0)
     if isinstance(seeds, (list, tuple, range, np.ndarray)):
-        labels = [whole_number(f"seeds[{place}]", seed, 0) for place, seed in enumerate(seeds)]
+        labels = [whole_number(f"seeds[{position}]", seed, 0) for position, seed in enumerate(seeds)]
         if not labels:
             raise ArgumentError(f"seeds is {found(seeds)}; give at least one seed")
         return labels
@@ -255,7 +255,7 @@ class _Run:
             taken_up(self, kept)
         else:
             self.train(kept, progress, keep)
-        return [self.trajectory(place) for place in range(len(self.seeds))]
+        return [self.trajectory(position) for position in range(len(self.seeds))]
 
     def train(self, kept: Kept | None, progress: bool, keep: Keeping) -> None:
         """Make all steps, or those that are left after what was ``kept``."""
@@ -287,15 +287,15 @@ class _Run:
         curves = [evaluate_loss_error(self.network, own, self.y) for own in yhat]
         # Some functions swallow nan (a step, a maximum), so a finite loss proves nothing.
         sound = self.are_finite(moving)
-        for place, (loss, _) in enumerate(curves):
-            if not math.isfinite(loss) or not sound[place]:
-                raise DivergenceError(self.divergence(step, place, self.state(place, moving)))
+        for position, (loss, _) in enumerate(curves):
+            if not math.isfinite(loss) or not sound[position]:
+                raise DivergenceError(self.divergence(step, position, self.state(position, moving)))
         self.rows.append((step, curves))
         if step in self.kept:
-            for place in range(len(self.seeds)):
-                state = State(self.state(place, moving), self.ground.layout)
+            for position in range(len(self.seeds)):
+                state = State(self.state(position, moving), self.ground.layout)
                 point = Checkpoint(float(self.times[step]), step, state)
-                self.points[place].append(point)
+                self.points[position].append(point)
 
     def are_finite(self, moving: Mapping[str, Array]) -> Array:
         """Whether all numbers that training moves are finite, one answer per seed; nothing is copied."""
@@ -304,21 +304,21 @@ class _Run:
             sound &= np.isfinite(np.asarray(value)).reshape(len(sound), -1).all(axis=1)
         return sound
 
-    def state(self, place: int, moving: Mapping[str, Array]) -> Arrays:
+    def state(self, position: int, moving: Mapping[str, Array]) -> Arrays:
         """The present state of one seed, as numpy arrays of its own."""
         state: Arrays = {}
         for variable in self.finite.system.variables:
             name = variable.name
-            value = moving[name][place] if name in moving else self.states[place][name]
+            value = moving[name][position] if name in moving else self.states[position][name]
             state[name] = np.array(value, dtype=self.dtype)
-        state["p"] = {n: np.array(w, dtype=self.dtype) for n, w in self.states[place]["p"].items()}
+        state["p"] = {n: np.array(w, dtype=self.dtype) for n, w in self.states[position]["p"].items()}
         return state
 
-    def divergence(self, step: int, place: int, state: Arrays) -> str:
+    def divergence(self, step: int, position: int, state: Arrays) -> str:
         """Where the numbers left the finite ones, and what to do."""
         number, x, finite = step, self.x[:_PIECE], state
         if not is_finite(state):
-            again = self.last_finite(step, place)
+            again = self.last_finite(step, position)
             if again is not None:
                 number, finite = again[0] + 1, again[1]
                 x = self.network.source.batch(number, self.network.training.batch_size)[0][:_PIECE]
@@ -328,24 +328,24 @@ class _Run:
         last = ""
         if self.rows:
             before, curves = self.rows[-1]
-            last = f"; the last finite loss was {curves[place][0]:.4g} at t = {self.times[before]:.4g}"
+            last = f"; the last finite loss was {curves[position][0]:.4g} at t = {self.times[before]:.4g}"
         usual = "Take a smaller learning rate, initial values of smaller size, or a larger width"
         return (
-            f"the {self.description()} of '{self.network.title}', seed {self.seeds[place]}, diverged by "
+            f"the {self.description()} of '{self.network.title}', seed {self.seeds[position]}, diverged by "
             f"t = {self.times[number]:.4g} (step {number}): {where}{last}. {advice or usual}"
         )
 
-    def last_finite(self, step: int, place: int) -> tuple[int, Arrays] | None:
+    def last_finite(self, step: int, position: int) -> tuple[int, Arrays] | None:
         """The last step of a seed after which its parameters are finite, and its state then."""
-        if not self.points[place]:
+        if not self.points[position]:
             return None
-        point = self.points[place][-1]
-        steps = StepsAgain(self.network, self.finite, self.record(place))
+        point = self.points[position][-1]
+        steps = StepsAgain(self.network, self.finite, self.record(position))
         return last_finite(steps.advance, point.state.arrays, point.step, step)
 
-    def record(self, place: int) -> dict[str, Any]:
+    def record(self, position: int) -> dict[str, Any]:
         """What the steps of one seed can be made again from."""
-        return {"steps": self.count, "precision": self.dtype, "seed": self.seeds[place]}
+        return {"steps": self.count, "precision": self.dtype, "seed": self.seeds[position]}
 
     def broken(self, state: Arrays) -> str:
         """The first parameter or field that is not finite."""
@@ -366,10 +366,10 @@ class _Run:
         """How progress bars and messages call this run."""
         return f"network of width {self.width}"
 
-    def trajectory(self, place: int) -> Trajectory:
+    def trajectory(self, position: int) -> Trajectory:
         """What was observed of one seed."""
         steps = np.array([step for step, _ in self.rows])
-        neurons = {name: len(weights) for name, weights in self.states[place]["p"].items()}
+        neurons = {name: len(weights) for name, weights in self.states[position]["p"].items()}
         notes = {
             "method": self.network.training.optimizer,
             "precision": self.dtype,
@@ -378,19 +378,19 @@ class _Run:
             "learning_rate": self.network.training.learning_rate,
             "evaluation": len(self.x),
         }
-        loss = [curves[place][0] for _, curves in self.rows]
+        loss = [curves[position][0] for _, curves in self.rows]
         notes |= noted(divergence(self.network, self.times[steps], np.array(loss), self.y, self.dtype))
-        notes |= legs_of(0.0, self.record(place))
+        notes |= legs_of(0.0, self.record(position))
         return Trajectory(
             kind="network",
             network=self.network,
             width=self.width,
-            seed=self.seeds[place],
+            seed=self.seeds[position],
             times=self.times[steps],
             steps=steps,
-            loss=np.array([curves[place][0] for _, curves in self.rows]),
-            error=np.array([curves[place][1] for _, curves in self.rows]),
-            checkpoints=tuple(self.points[place]),
+            loss=np.array([curves[position][0] for _, curves in self.rows]),
+            error=np.array([curves[position][1] for _, curves in self.rows]),
+            checkpoints=tuple(self.points[position]),
             notes=notes,
             ground=self.ground,
         )

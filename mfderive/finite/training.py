@@ -105,12 +105,12 @@ class Trainer:
         gradient = jax.vmap(jax.grad(self._loss), in_axes=(0, 0, 0, None, None, None))
         after = jax.vmap(self._after, in_axes=(0, 0, None, 0))
 
-        def step(place: Array, current: Arrays) -> Arrays:
-            batch = place % xs.shape[0]
+        def step(number: Array, current: Arrays) -> Arrays:
+            batch = number % xs.shape[0]
             trained = {parameter.name: current[parameter.name] for parameter in self.rule.trained}
-            change = gradient(trained, fixed, keys, first + place, xs[batch], ys[batch])
-            noise = {name: own[place] for name, own in draws.items()}
-            moved: Arrays = after(current, change, table[place], noise)
+            change = gradient(trained, fixed, keys, first + number, xs[batch], ys[batch])
+            noise = {name: own[number] for name, own in draws.items()}
+            moved: Arrays = after(current, change, table[number], noise)
             return moved
 
         last: Arrays = jax.lax.fori_loop(0, count, step, moving)

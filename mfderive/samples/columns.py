@@ -87,7 +87,7 @@ class OneHot(Shown):
 
     def write(self, values: Array) -> Array:
         """The new columns, float64 [row, value]; raises KeyError with a value that is not among them."""
-        index = {value: place for place, value in enumerate(self.values)}
+        index = {value: number for number, value in enumerate(self.values)}
         written = np.zeros((len(values), len(self.values)))
         written[np.arange(len(values)), [index[value] for value in plain_labels(values)]] = 1.0
         return written

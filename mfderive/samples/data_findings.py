@@ -42,16 +42,16 @@ def uneven_columns(x: Array, inputs: Inputs | None) -> tuple[Finding, ...]:
     moving = deviations > 1e-12 * np.abs(x).max(axis=0)
     if inputs is not None:
         moving &= inputs.is_number
-    places = np.flatnonzero(moving)
-    if len(places) < 2:
+    columns = np.flatnonzero(moving)
+    if len(columns) < 2:
         return ()
-    places = places[np.argsort(deviations[places], kind="stable")]
-    small, large = places[0], places[-1]
+    columns = columns[np.argsort(deviations[columns], kind="stable")]
+    small, large = columns[0], columns[-1]
     if deviations[large] <= UNEVEN * deviations[small]:
         return ()
     names = _names(x.shape[1], inputs)
-    top = [int(c) for c in places[::-1][:_NAMED] if deviations[c] > UNEVEN * deviations[small]]
-    low = [int(c) for c in places[:_NAMED] if UNEVEN * deviations[c] < deviations[large]]
+    top = [int(c) for c in columns[::-1][:_NAMED] if deviations[c] > UNEVEN * deviations[small]]
+    low = [int(c) for c in columns[:_NAMED] if UNEVEN * deviations[c] < deviations[large]]
     return (
         Finding.of(
             FindingKind.UNEVEN_COLUMNS,
@@ -143,8 +143,8 @@ def _moments(weight: Variable, system: ForwardSystem) -> tuple[float, float] | N
     sizes = [system.axis[axis].size for axis in weight.axes]
     neurons = max(1, _DRAWS // math.prod(size or 1 for size in sizes))
     shape = tuple(size if size is not None else neurons for size in sizes)
-    place = next((p for p, a in enumerate(weight.axes) if system.axis[a].kind is AxisKind.POPULATION), 0)
-    values = row.draw(np.random.default_rng(0), shape, place, *arguments)
+    neuron = next((p for p, a in enumerate(weight.axes) if system.axis[a].kind is AxisKind.POPULATION), 0)
+    values = row.draw(np.random.default_rng(0), shape, neuron, *arguments)
     return float(weight.law.mean), float(np.mean((values - float(weight.law.mean)) ** 2))
 
 

@@ -153,11 +153,11 @@ def split_rows(
     order = generator(seed, SPLIT).permutation(rows)
     if labels is not None and tests:
         shares = _shares(np.bincount(labels), tests)
-        place = np.empty(rows, dtype=np.int64)  # of each row among those of its class, in random order
+        rank = np.empty(rows, dtype=np.int64)  # of each row among those of its class, in random order
         for label in range(len(shares)):
             members = order[labels[order] == label]
-            place[members] = np.arange(len(members))
-        held = place < shares[labels]
+            rank[members] = np.arange(len(members))
+        held = rank < shares[labels]
         order = np.concatenate([order[held[order]], order[~held[order]]])
     return np.sort(order[tests : tests + training]), (np.sort(order[:tests]) if tests else None)
 

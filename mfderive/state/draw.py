@@ -319,8 +319,8 @@ def _numeric(values: Any, what: str) -> Array:
         array = array.astype(np.float64)
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
-        place = tuple(int(i) for i in bad[0])
-        raise StateError(f"{what} is {array[place]} at {list(place)}; expected finite numbers")
+        position = tuple(int(i) for i in bad[0])
+        raise StateError(f"{what} is {array[position]} at {list(position)}; expected finite numbers")
     return array
 
 

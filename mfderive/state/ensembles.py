@@ -320,15 +320,15 @@ def _values(
         return draw_law(law, squeezed, shape, rng)
     standard = _columns(system, plans[axis], nodes[axis][0], parameter)
     # The nodes' axis goes to its place; the finite axes keep their order behind and before it.
-    place = parameter.axes.index(axis)
+    position = parameter.axes.index(axis)
     finite = [k for k, a in enumerate(parameter.axes) if system.axis[a].kind is AxisKind.FINITE]
-    layout = [size if k == place or k in finite else 1 for k, size in enumerate(shape)]
+    layout = [size if k == position or k in finite else 1 for k, size in enumerate(shape)]
     moved = np.moveaxis(
-        standard.reshape(shape[place], *(shape[k] for k in finite)), 0, sum(k < place for k in finite)
+        standard.reshape(shape[position], *(shape[k] for k in finite)), 0, sum(k < position for k in finite)
     ).reshape(layout)
     if law.row.is_vector:
-        front = np.moveaxis(moved, place, 0)
-        return np.moveaxis(transform(law, squeezed, front), 0, place).reshape(shape)
+        front = np.moveaxis(moved, position, 0)
+        return np.moveaxis(transform(law, squeezed, front), 0, position).reshape(shape)
     return np.broadcast_to(transform(law, squeezed, moved), shape).copy()
 
 
@@ -356,9 +356,9 @@ def network_axes(system: ForwardSystem, parameter: Variable) -> tuple[str, ...]:
     populations = iter(dict(getattr(system, "indexed", ())).get(owner, ()))
     left = iter(parameter.axes)
     axes = []
-    for place in range(len(parameter.axes) + len(parameter.dropped)):
-        axis = next(populations) if place in parameter.dropped else next(left)
-        if place not in parameter.dropped and system.axis[axis].kind is AxisKind.POPULATION:
+    for position in range(len(parameter.axes) + len(parameter.dropped)):
+        axis = next(populations) if position in parameter.dropped else next(left)
+        if position not in parameter.dropped and system.axis[axis].kind is AxisKind.POPULATION:
             next(populations, None)
         axes.append(axis)
     return tuple(axes)

@@ -94,9 +94,9 @@ class _Draw:
         if name not in self.chosen:
             weights = np.asarray(state[WEIGHTS][name], dtype=np.float64)
             total = np.cumsum(weights)
-            places = np.searchsorted(total, self.rng(name).random(shape) * total[-1], side="right")
+            positions = np.searchsorted(total, self.rng(name).random(shape) * total[-1], side="right")
             # Rounding may put a draw on the last limit, and a node of weight 0 is a tracer, not a neuron.
-            self.chosen[name] = np.minimum(places, int(np.flatnonzero(weights)[-1]))
+            self.chosen[name] = np.minimum(positions, int(np.flatnonzero(weights)[-1]))
         return self.chosen[name]
 
     def values(self, name: str, state: Mapping[str, Any]) -> Array:
@@ -110,7 +110,8 @@ class _Draw:
             return self._pair_values(parameter, state)
         rank = len(parameter.axes)
         index = tuple(
-            _along(self._chosen(axis, state), (place,), rank) for place, axis in enumerate(parameter.axes)
+            _along(self._chosen(axis, state), (position,), rank)
+            for position, axis in enumerate(parameter.axes)
         )
         return np.asarray(state[name])[index]
 
@@ -119,15 +120,17 @@ class _Draw:
         axes = network_axes(self.system, parameter)
         own = axes.index(parameter.noise)
         layout = [axis for axis in axes if axis != parameter.noise]
-        ends = tuple(place for place, axis in enumerate(layout) if axis in self.sizes)
-        held = [place - (place > own) for place in range(len(axes)) if place not in parameter.dropped]
+        ends = tuple(position for position, axis in enumerate(layout) if axis in self.sizes)
+        held = [
+            position - (position > own) for position in range(len(axes)) if position not in parameter.dropped
+        ]
         index = []
-        for axis, place in zip(parameter.axes, held, strict=True):
+        for axis, position in zip(parameter.axes, held, strict=True):
             if axis == parameter.noise:
                 pairs = self._pairs(parameter, tuple(self.sizes[layout[end]] for end in ends), state)
                 index.append(_along(pairs, ends, len(layout)))
             else:
-                index.append(_along(self._chosen(axis, state), (place,), len(layout)))
+                index.append(_along(self._chosen(axis, state), (position,), len(layout)))
         return np.asarray(state[parameter.name])[tuple(index)]
 
     def _chosen(self, axis: str, state: Mapping[str, Any]) -> Array:
@@ -145,11 +148,11 @@ class _Draw:
         return self.choose(parameter.noise, shape, state)
 
 
-def _along(index: Array, places: tuple[int, ...], rank: int) -> Array:
+def _along(index: Array, positions: tuple[int, ...], rank: int) -> Array:
     """An index array shaped to stand on some axes of an array."""
     shape = [1] * rank
-    for place, length in zip(places, index.shape, strict=True):
-        shape[place] = length
+    for position, length in zip(positions, index.shape, strict=True):
+        shape[position] = length
     return index.reshape(shape)
 
 
