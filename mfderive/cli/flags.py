@@ -331,7 +331,8 @@ def _check_words(parser: Parser, words: Sequence[str]) -> None:
         words = words[words.index(name) + 1 :]
     for word in words:
         flag = word.split("=", 1)[0]
-        if flag.startswith("--") and flag not in known:
+        letter = flag.startswith("-") and flag[1:].isalpha()  # -o of other programs
+        if (flag.startswith("--") or letter) and flag not in known:
             of = f"`mfderive {name}`" if name else "`mfderive`"
             flags = [each for each in known if each.startswith("--")]
             shown = flag if len(flag) < len(quoted(flag)) < 60 else quoted(flag)
