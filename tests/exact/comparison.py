@@ -15,6 +15,7 @@ import numpy as np
 
 import mfderive as mf
 from mfderive.algebra.system import ForwardSystem, LimitSystem, draw_noise
+from mfderive.codegen.digest import digest
 from mfderive.codegen.generate import SOLVER, load_solver
 from mfderive.codegen.numba.module import solver_source
 from mfderive.finite.finite_network import FiniteNetwork
@@ -117,7 +118,7 @@ def disagreements(
 def plain_solver(limit: LimitSystem, directory: Path) -> ModuleType:
     """The generated solver, run as plain Python: the source that is compiled otherwise."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / SOLVER).write_text(solver_source(draw_noise(limit)), encoding="utf-8")
+    (directory / SOLVER).write_text(solver_source(draw_noise(limit), digest(limit)), encoding="utf-8")
     return load_solver(directory, compiled=False)
 
 
