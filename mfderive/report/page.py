@@ -18,6 +18,9 @@ from .html import Section, code, document, html_table, items, words
 from .summary import bytes_text
 from .verdict_section import verdict_section
 
+# What may stand beside a learning rule, as the page calls it.
+_BESIDE = {"decay": "weight decay", "noise": "noise", "clip": "clipping", "dropout": "dropout"}
+
 
 @dataclass(frozen=True)
 class PageParts:
@@ -74,9 +77,19 @@ def _introduction(record: Mapping[str, Any]) -> str:
         )
     return (
         "<p>This page shows what the network below becomes when its layers grow infinitely wide and it is "
-        "trained by stochastic gradient descent: the equations of that limit, and their solution."
+        f"trained by {_learning(record)}: the equations of that limit, and their solution."
         f"{beside}</p>"
     )
+
+
+def _learning(record: Mapping[str, Any]) -> str:
+    """The learning rule in words, with what stands beside it."""
+    parts = {part["part"]: part for part in record["network"]["training"].get("learning", ())}
+    chosen = str(parts.get("rule", {}).get("chosen", "sgd"))
+    rule = "stochastic gradient descent" if chosen == "sgd" else f"the learning rule {escape(chosen)}"
+    beside = [name for part, name in _BESIDE.items() if part in parts]
+    listed = " and ".join(filter(None, (", ".join(beside[:-1]), *beside[-1:])))
+    return f"{rule} with {listed}" if beside else rule
 
 
 def _state(record: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def _training(network: Network, system: ForwardSystem) -> dict[str, Any]:
         "schedule": _schedule(network),
         "batch_size": training.batch_size,
         "steps": training.steps,
-        "learning": [{"part": each.part, "text": str(each)} for each in parts],
+        "learning": [{"part": each.part, "chosen": each.chosen, "text": str(each)} for each in parts],
     }
 
 

@@ -214,8 +214,8 @@ def render_verdict(data: Data, figures: Mapping[str, str]) -> str:
     """The page of a check by itself: one HTML file that needs no other."""
     section = Section("verdict", "Is it true?", verdict_section(data, figures))
     introduction = (
-        "<p>This page holds networks of finite width, trained by stochastic gradient descent, against their "
-        "mean-field limit on the same batches.</p>"
+        "<p>This page holds networks of finite width, trained step by step, against their mean-field limit "
+        "on the same batches.</p>"
     )
     return document(
         str(data["title"]), "Check of a mean-field limit", introduction, [section], program_version()

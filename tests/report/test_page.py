@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -163,6 +164,23 @@ def test_page_without_error_shows_no_error(tmp_path):
     reader = read_page((tmp_path / "tiny" / "index.html").read_text(encoding="utf-8"))
     assert reader.tags.count("svg") == 3  # the graph and two curves
     assert "Final error" not in "".join(reader.text)
+
+
+def test_the_introduction_names_the_learning_rule(tmp_path, page):
+    """SGD as ever; another rule by its name and constants, with what stands beside it."""
+    assert "it is trained by stochastic gradient descent: the equations" in "".join(page.text)
+    result = run_result(tmp_path / "solver")
+    training = replace(
+        result.network.training,
+        optimizer="momentum",
+        constants=(("mu", 0.9),),
+        weight_decay=(("", 0.1),),
+        clip=1.0,
+    )
+    net = replace(result.network, training=training)
+    write_run(tmp_path / "tiny", replace(result, network=net, limit=forward_system(net)))
+    shown = (tmp_path / "tiny" / "index.html").read_text(encoding="utf-8")
+    assert "trained by the learning rule momentum (mu 0.9) with weight decay and clipping: the" in shown
 
 
 def test_an_earlier_run_is_replaced_and_nothing_else(tmp_path):
