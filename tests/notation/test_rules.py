@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import textwrap
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -383,3 +384,17 @@ def test_lookup_of_steps_and_flows_by_name():
     assert system.flow["h2.weight"] == display(system).flow["h2.weight"]
     with pytest.raises(MfError, match=r"no flow equation of 'm h2\.weight'"):
         system.flow["m h2.weight"]
+
+
+def test_the_example_of_the_page(monkeypatch, capsys):
+    """docs/training.md: its code prints its lines, under the titles and in the order of the page."""
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    example = page.partition("<!-- printed -->")[2].partition("<!-- end of printed -->")[0]
+    code, shown = (textwrap.dedent(part) for part in example.split("Among the lines are these:"))
+    exec(code, {"mf": mf})
+    printed = iter(capsys.readouterr().out.splitlines())
+    lines = [line for line in shown.splitlines() if line]
+    assert len(lines) >= 14
+    for line in lines:
+        assert line in printed, line
