@@ -18,7 +18,7 @@ class NotationPrinter:
         return text(system)
 
     def tree(self, system: ForwardSystem, part: str, name: str) -> Any:
-        """The display tree of one equation; ``part`` is forward, backward or evolution."""
+        """The display tree of one equation; ``part`` is a part of the system, such as forward or flow."""
         return getattr(display(system), part)[name]
 
 
