@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from .network.network import Network as Network
     from .network.solve_options import SolveOptions as SolveOptions
     from .reduction.reduce import reduce as reduce
+    from .runs.keeping import CheckpointWarning as CheckpointWarning
+    from .runs.keeping import Keeper as Keeper
     from .runs.trajectory import Trajectory as Trajectory
     from .samples.loading import from_networkx as from_networkx
     from .samples.loading import load as load
@@ -57,12 +59,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ArgumentError": "errors",
+    "CheckpointWarning": "runs.keeping",
     "ConnectionKind": "forward.kinds",
     "DataError": "errors",
     "DivergenceError": "errors",
     "DivergenceWarning": "errors",
     "Finding": "algebra.findings",
     "ForwardSystem": "algebra.system",
+    "Keeper": "runs.keeping",
     "LimitSystem": "algebra.system",
     "MfError": "errors",
     "Network": "network.network",

@@ -65,6 +65,7 @@ def made(request):
             FindingKind.STATIONARY, *(f"h{k}.weight" for k in range(99)), cause=list(range(999))
         ),
         "ForwardSystem": system_of(net),
+        "Keeper": mf.Keeper("/".join(f"folder{k}" for k in range(99)), every=5),
         "LimitSystem": limit,
         "Network": net,
         "Reading": mf.Reading(source=(), source_neuron=None, counts={f"n{k}": k for k in range(99)}),

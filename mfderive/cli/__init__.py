@@ -1,8 +1,8 @@
 """The command line: thin. It reads flags, calls the package and prints; nothing is computed here.
 
 Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, 3 not finished, diverged
-or undecided, 4 a fault of the program, 130 interrupted. Anything heavy is
-imported inside the command that needs it, so that help and errors come at once.
+or undecided, 4 a fault of the program, 130 interrupted, 143 ended by SIGTERM (128 and the number of the
+signal). Anything heavy is imported inside the command that needs it, so that help and errors come at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TextIO
 
 from ..errors import MfError
 from ..errors.disk import FULL, disk_full, free_bytes
+from ..runs.signals import Terminated
 from .command_tools import Outcome, say
 from .flags import parse
 
@@ -54,10 +55,11 @@ def main(words: Sequence[str] | None = None) -> int:
         warnings.showwarning = show
         try:
             return _run(list(sys.argv[1:] if words is None else words))
-        except KeyboardInterrupt as problem:
+        except (KeyboardInterrupt, Terminated) as problem:
             left = ". ".join(getattr(problem, "__notes__", [])) or "Nothing was written"
-            print(f"\nmfderive: interrupted. {left}", file=sys.stderr)
-            return INTERRUPTED
+            ended = f"ended by {problem.name}" if isinstance(problem, Terminated) else "interrupted"
+            print(f"\nmfderive: {ended}. {left}", file=sys.stderr)
+            return 128 + problem.number if isinstance(problem, Terminated) else INTERRUPTED
         except BrokenPipeError:
             # The reader of our output has gone (a pager, head): nothing is wrong, and nobody listens.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

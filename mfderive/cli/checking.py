@@ -8,6 +8,7 @@ from typing import Any
 
 from .command_tools import Outcome, load_network, stem
 from .folders import output_folder
+from .unfinished import keeping, refuse_unfinished
 
 
 def check(arguments: argparse.Namespace) -> Outcome:
@@ -16,14 +17,17 @@ def check(arguments: argparse.Namespace) -> Outcome:
 
     network = load_network(arguments)
     folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-check")
-    verdict = verdict_of(network, arguments, arguments.effort)
-    saved = verdict.save(folder)
-    page = write_verdict_page(verdict.data, folder)
+    refuse_unfinished(arguments, folder)
+    with keeping(arguments, folder, network) as keeper:
+        verdict = verdict_of(network, arguments, arguments.effort, keeper)
+        saved = verdict.save(folder)
+        page = write_verdict_page(verdict.data, folder)
+        keeper.finish()
     data = {**verdict.data, "file": str(saved), "page": str(page)}
     return Outcome(data, f"{verdict.text}\n\nThe page: {page}", verdict.exit_code)
 
 
-def verdict_of(network: Any, arguments: argparse.Namespace, effort: str) -> Any:
+def verdict_of(network: Any, arguments: argparse.Namespace, effort: str, keeper: Any) -> Any:
     """The verdict on a network with the flags of the command line; what a flag says is taken as it is."""
     import mfderive
 
@@ -37,4 +41,5 @@ def verdict_of(network: Any, arguments: argparse.Namespace, effort: str) -> Any:
         horizon=arguments.horizon,
         precision=arguments.precision,
         progress=not arguments.quiet,
+        keep=keeper,
     )

@@ -64,15 +64,19 @@ class Stages:
     quiet: bool
     total: int
     timings: dict[str, float] = field(default_factory=dict)
+    earlier: Mapping[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """One stage: its name is printed when it begins, its time kept when it ends."""
+        """One stage: its name is printed when it begins, its time kept when it ends.
+
+        What a run that goes on took ``earlier`` is added.
+        """
         if not self.quiet:
             print(f"[{len(self.timings) + 1}/{self.total}] {name}", file=sys.stderr, flush=True)
         begin = time.perf_counter()
         yield
-        self.timings[name] = time.perf_counter() - begin
+        self.timings[name] = self.earlier.get(name, 0.0) + time.perf_counter() - begin
 
 
 def given_flags(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -101,9 +105,9 @@ def stem(arguments: argparse.Namespace) -> str:
 
 
 def spec_text(arguments: argparse.Namespace) -> str:
-    """The text of the spec as it stands now; of standard input, which can be read once, what was read."""
-    if arguments.spec == STANDARD_INPUT:
-        content: bytes = arguments.content
+    """The text of the spec as it stands now; what was read where it can be read once, or was given."""
+    content: bytes | None = getattr(arguments, "content", None)
+    if content is not None:
         return content.decode("utf-8-sig")
     return Path(arguments.spec).read_text(encoding="utf-8")
 
@@ -112,9 +116,12 @@ def _parsed(arguments: argparse.Namespace) -> Any:
     """The network of the spec file that was named, or of what standard input says, not yet resolved."""
     from ..format.reader import MAX_BYTES, read, read_content
 
+    content = getattr(arguments, "content", None)
     if arguments.spec != STANDARD_INPUT:
+        if content is not None:
+            return read_content(content, arguments.spec)
         return read(_spec_path(arguments.spec))
-    arguments.content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    arguments.content = sys.stdin.buffer.read(MAX_BYTES + 1) if content is None else content
     return read_content(arguments.content, "standard input")
 
 

@@ -25,6 +25,7 @@ from .console import (
     warnings_text,
 )
 from .folders import output_folder, write_file
+from .unfinished import keeping, refuse_unfinished
 
 RUN_SEEDS = 2  # networks per width that `run` trains
 
@@ -143,14 +144,21 @@ def solve(arguments: argparse.Namespace) -> Outcome:
 
     network = load_network(arguments)
     folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-limit")
-    try:
-        path = mfderive.solve(network, progress=not arguments.quiet, **given_options(arguments))
-    except DivergenceError as error:
-        if error.path is None:
-            raise
-        path = error.path
-        say(f"{error}. What was solved until then is in {folder}")
-    saved = path.save(folder)
+    refuse_unfinished(arguments, folder)
+    with keeping(arguments, folder, network) as keeper:
+        try:
+            path = mfderive.solve(
+                network, progress=not arguments.quiet, keep=keeper, **given_options(arguments)
+            )
+        except DivergenceError as error:
+            if error.path is None:
+                raise
+            path = error.path
+            say(f"{error}. What was solved until then is in {folder}")
+            saved = path.save(folder)
+        else:
+            saved = path.save(folder)
+            keeper.finish()
     data = {"trajectory": str(saved), "curve": curve(path), "findings": told(path)}
     data["warnings"] = list(path.notes.get("warnings", ()))
     warnings = warnings_of(path)
@@ -171,14 +179,17 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
     folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-networks")
     paths: list[Any] = []
     saved: list[str] = []
-    try:
-        for group in trained(network, arguments, arguments.seed):
-            paths += group
-            saved += [str(path.save(folder)) for path in group]
-    except BaseException as error:
-        if saved:
-            error.add_note(f"What was trained until then is in {folder}")
-        raise
+    refuse_unfinished(arguments, folder)
+    with keeping(arguments, folder, network) as keeper:
+        try:
+            for group in trained(network, arguments, arguments.seed, keeper):
+                paths += group
+                saved += [str(path.save(folder)) for path in group]
+        except BaseException as error:
+            if saved:
+                error.add_note(f"What was trained until then is in {folder}")
+            raise
+        keeper.finish()
     rows = final_table([curve_of(path) for path in paths])
     found = [finding for path in paths for finding in told(path)]
     data = {"trajectories": saved, "final": rows, "findings": found}
@@ -193,7 +204,9 @@ def report(arguments: argparse.Namespace) -> Outcome:
     return Outcome(record, run_text(record))
 
 
-def trained(network: Any, arguments: argparse.Namespace, first_seed: int | None) -> Iterator[list[Any]]:
+def trained(
+    network: Any, arguments: argparse.Namespace, first_seed: int | None, keeper: Any
+) -> Iterator[list[Any]]:
     """Trajectories of one width after the other, narrow ones first, up to the same end as the limit."""
     import mfderive
 
@@ -202,5 +215,10 @@ def trained(network: Any, arguments: argparse.Namespace, first_seed: int | None)
     given = _end(network) | {name: value for name, value in options.items() if value is not None}
     for width in sorted(set(_widths(network))):
         yield mfderive.simulate(
-            network, width, arguments.seeds or RUN_SEEDS, progress=not arguments.quiet, **given
+            network,
+            width,
+            arguments.seeds or RUN_SEEDS,
+            progress=not arguments.quiet,
+            keep=keeper,
+            **given,
         )

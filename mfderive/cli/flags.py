@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
 from ..network.values import COUNT, NUMBER, POSITIVE, ValueType
+from ..runs.parts import EVERY
 from . import checking, commands, running, starting
 from .command_tools import Outcome
 from .version import print_version
@@ -168,6 +169,19 @@ def _network_flags(parser: argparse.ArgumentParser, seeds: str) -> None:
     group.add_argument("--seeds", dest=seeds, type=_count, metavar="M", help="networks per width")
 
 
+def _keeping_flags(parser: argparse.ArgumentParser, existing: Any) -> None:
+    """Flags of commands that may run for long; ``existing``: the group of what to do with an earlier run."""
+    existing.add_argument(
+        "--resume", action="store_true", help="go on from what an interrupted or killed run kept"
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=_positive,
+        metavar="SECONDS",
+        help=f"how often the state on the way is kept; default: {EVERY:g}",
+    )
+
+
 Action = Callable[[argparse.Namespace], Outcome]
 
 
@@ -307,6 +321,13 @@ def _add_runs(shelf: Shelf) -> None:
     existing.add_argument(
         "--numbered", action="store_true", help="where the folder is taken, take NAME-2, NAME-3, ..."
     )
+    _keeping_flags(run, existing)
+    for added in (solve, simulate, check):
+        existing = added.add_mutually_exclusive_group()
+        existing.add_argument(
+            "--overwrite", action="store_true", help="begin again where an unfinished run is kept"
+        )
+        _keeping_flags(added, existing)
     for added in (solve, simulate, run, check):
         _training_flags(added)
     for added in (solve, run):

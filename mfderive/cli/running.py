@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DivergenceError, MfError
+from ..runs.signals import Terminated
 from .checking import verdict_of
-from .command_tools import Outcome, Stages, given_flags, given_options, load_network, say, spec_text, stem
+from .command_tools import Outcome, Stages, given_options, load_network, say, spec_text, stem
 from .commands import printed, trained
 from .console import run_text, warnings_of, warnings_text
 from .folders import output_folder
+from .resuming import finished_record, resumed_arguments, start_settings
+from .unfinished import keeper_in
 
 if TYPE_CHECKING:
     from ..report.folder import RunResult
     from ..report.run_folder import RunFolder
+    from ..runs.keeping import Keeper
 
 SOLVER, LIMIT, NETWORKS, VERDICT = "the solver", "the solution of the limit", "networks", "the verdict"
 
@@ -27,16 +31,21 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Go the whole way and leave one folder."""
     from ..report.run_folder import open_folder, target_of
 
+    arguments = resumed_arguments(arguments)
     folder = output_folder(arguments, Path("runs") / stem(arguments))
-    choice = {"overwrite": arguments.overwrite, "numbered": arguments.numbered}
+    choice = {name: getattr(arguments, name) for name in ("overwrite", "numbered", "resume")}
     target_of(folder, **choice)
     network = load_network(arguments)
     # Read now: the person may edit the file while this run goes on.
     spec = spec_text(arguments)
+    done = finished_record(arguments, folder, spec) if arguments.resume else None
+    if done is not None:
+        return Outcome(done, run_text(done), 3 if done["alarms"] else 0)
     run_folder = open_folder(folder, **choice)
     work = _Work(arguments, network, spec, run_folder)
     try:
-        work.whole()
+        with keeper_in(arguments, run_folder.work) as keeper:
+            work.whole(keeper)
     except DivergenceError as error:
         record = work.stopped(error)
         if record is None:
@@ -45,7 +54,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         return work.outcome(record, error.exit_code)
     except BaseException as error:
         record = work.stopped(error)
-        if record is not None and isinstance(error, MfError | OSError | KeyboardInterrupt):
+        if record is not None and isinstance(error, MfError | OSError | KeyboardInterrupt | Terminated):
             error.add_note(f"What was done until then is in {record['folder']}")
         raise
     record = work.finished()
@@ -68,9 +77,11 @@ class _Work:
         self.stages = Stages(self.arguments.quiet, total=6 if self.checked else 5)
         self.missing = [SOLVER, LIMIT, NETWORKS, *([VERDICT] if self.checked else [])]
 
-    def whole(self) -> None:
-        """All stages; after each of them the folder shows what there is."""
+    def whole(self, keeper: Keeper) -> None:
+        """All stages; after each of them the folder shows what there is. Within them, ``keeper`` keeps."""
         import mfderive
+
+        self.stages.earlier = self.going_on(keeper) if self.arguments.resume else {}
 
         arguments, network = self.arguments, self.network
         options = given_options(arguments)
@@ -81,20 +92,33 @@ class _Work:
             solver = mfderive.generate(solved)
             self.put(solver=Path(str(getattr(solver, "__file__", ""))))
         with self.stage("solve the limit", LIMIT):
-            path = self.solved(solved, solver, options)
+            path = self.solved(solved, solver, options, keeper)
         networks: list[Any] = []
         with self.stage("train finite networks", NETWORKS):
             # The limit has the seed that was given; networks that drew the same numbers would be its copies.
             seed = None if arguments.seed is None else arguments.seed + 1
-            for group in trained(network, arguments, seed):
+            for group in trained(network, arguments, seed, keeper):
                 networks += group
                 self.put(trajectories=(path, *networks), settings=_settings(arguments, path, networks))
                 self.write(page=False)
         if self.checked:
             with self.stage("check the limit against networks", VERDICT):
-                self.put(verdict=verdict_of(network, arguments, arguments.effort))
+                self.put(verdict=verdict_of(network, arguments, arguments.effort, keeper))
         with self.stages("write figures and page"):
             self.write()
+
+    def going_on(self, keeper: Keeper) -> dict[str, float]:
+        """Look at what is to go on: the seconds that its stages took. Raises OtherProblemError."""
+        from ..report.folder import read_record
+        from ..report.run_folder import has_results
+
+        keeper.check(self.network)
+        timings: dict[str, float] = {}
+        if has_results(self.folder.work):
+            timings = read_record(self.folder.work)["timings"]
+        elif keeper.say is not None:
+            keeper.say(f"nothing is unfinished in {self.folder.target}: this run begins at its start")
+        return timings
 
     def derived(self, options: dict[str, Any]) -> Any:
         """The limit that is solved, and the equations on the page."""
@@ -124,7 +148,7 @@ class _Work:
         self.write()
         return solved
 
-    def solved(self, solved: Any, solver: Any, options: dict[str, Any]) -> Any:
+    def solved(self, solved: Any, solver: Any, options: dict[str, Any], keeper: Keeper) -> Any:
         """The limit's trajectory, on the page even where it ends early."""
         import mfderive
 
@@ -132,7 +156,12 @@ class _Work:
 
         try:
             path = mfderive.solve(
-                self.network, system=solved, solver=solver, progress=not self.arguments.quiet, **options
+                self.network,
+                system=solved,
+                solver=solver,
+                progress=not self.arguments.quiet,
+                keep=keeper,
+                **options,
             )
         except DivergenceError as error:
             if error.path is not None:
@@ -172,10 +201,17 @@ class _Work:
         self.record = write_stage(self.folder.work, self.result, page)
 
     def stopped(self, error: BaseException) -> dict[str, Any] | None:
-        """End early: the record of what there is, None where nothing was solved (then nothing is left)."""
+        """End early: the record of what there is, None where nothing was solved (then nothing is left).
+
+        A run that was not to go on from what is there leaves that as it is.
+        """
         from ..report.folder import located
         from ..report.run_folder import has_results
+        from ..runs.keeping import OtherProblemError
 
+        if isinstance(error, OtherProblemError):
+            self.folder.lock.release()
+            return None
         try:
             if self.result is not None and (self.result.trajectories or has_results(self.folder.work)):
                 self.put(stopped=_reason(error))
@@ -197,6 +233,8 @@ class _Work:
 def _reason(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "it was interrupted."
+    if isinstance(error, Terminated):
+        return f"it was ended by {error.name}."
     text = " ".join(str(error).split())
     return text if text.endswith(".") else f"{text or type(error).__name__}."
 
@@ -214,7 +252,7 @@ def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any])
     """What a reader needs to make the same run again, beside the spec; as far as it is known yet."""
     from ..runs.divergence import NOTE
 
-    settings: dict[str, Any] = {"spec file": str(arguments.spec), "flags": given_flags(arguments)}
+    settings: dict[str, Any] = start_settings(arguments)
     if path is not None:
         limit = {name: value for name, value in path.notes.items() if name != NOTE}
         settings |= {"limit": limit, "limit seed": path.seed}

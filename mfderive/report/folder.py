@@ -26,6 +26,7 @@ from ..network.network import Network
 from ..runs.atomic import is_temporary, write_text
 from ..runs.divergence import run_sentences
 from ..runs.folder_lock import LOCK, owner_record
+from ..runs.parts import UNFINISHED
 from ..runs.stored import CURVES, read_curves
 from ..runs.trajectory import Trajectory
 from ..verdict.verdict import Verdict
@@ -244,8 +245,8 @@ def _draw(
 
 def _listing(folder: Path) -> list[str]:
     paths = [path for path in folder.rglob("*") if path.is_file() and not is_temporary(path)]
-    names = (path.relative_to(folder).as_posix() for path in paths if path.name != LOCK)
-    return sorted(name for name in names if name != "index.html")
+    names = (path.relative_to(folder) for path in paths if path.name != LOCK)
+    return sorted(name.as_posix() for name in names if name.parts[0] not in ("index.html", UNFINISHED))
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..errors import MfError
 from ..runs.atomic import is_temporary, make_folder, remove_empty
 from ..runs.folder_lock import LOCK, FolderLock, owner_of, owner_text, take_lock
+from ..runs.parts import UNFINISHED, parts_in
 
 RECORD = "run.json"
 _UNFINISHED = ".unfinished"
@@ -46,6 +47,7 @@ class RunFolder:
             self.work.rename(self.target)
             self.lock.folder = self.work = self.target
             shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(self.target / UNFINISHED, ignore_errors=True)
         self.lock.release()
 
     def discard(self) -> None:
@@ -61,11 +63,12 @@ class RunFolder:
         remove_empty([self.work, *self.made])
 
 
-def target_of(folder: Path, overwrite: bool = False, numbered: bool = False) -> Path:
+def target_of(folder: Path, overwrite: bool = False, numbered: bool = False, resume: bool = False) -> Path:
     """The folder that a run may fill: ``folder``, or with ``numbered`` the first free one of NAME-2, ...
 
-    Raises MfError where another run is at work there, where an earlier run's results are and ``overwrite`` is
-    not given, and where the folder is not one of a run.
+    ``resume``: the run that is there goes on. Raises MfError where another run is at work there, where an
+    earlier run's results are and neither ``overwrite`` nor ``resume`` is given, and where the folder is not
+    one of a run.
     """
     tidy(folder.parent)
     if numbered and not _is_free(folder):
@@ -78,10 +81,11 @@ def target_of(folder: Path, overwrite: bool = False, numbered: bool = False) -> 
                 f"{folder}: another run is at work there ({owner}). Wait until it is done, or give another "
                 f"folder: --numbered takes {next_free(folder)}"
             )
-    if has_results(folder) and not overwrite:
+    if has_results(folder) and not (overwrite or resume):
+        also = "--resume goes on with it, " if parts_in(folder / UNFINISHED) else ""
         raise MfError(
             f"{folder} holds the results of an earlier run{_whose(folder)}, which are left alone. "
-            "--overwrite replaces them when the new run is finished, --numbered keeps them and takes "
+            f"{also}--overwrite replaces them when the new run is finished, --numbered keeps them and takes "
             f"{next_free(folder)}"
         )
     return folder
@@ -96,29 +100,60 @@ def _whose(folder: Path) -> str:
         return ""
 
 
-def open_folder(folder: Path, overwrite: bool = False, numbered: bool = False) -> RunFolder:
-    """Take a folder for a run (:func:`target_of`, which says what is raised), empty and locked."""
-    target = target_of(folder, overwrite, numbered)
-    work = _unfinished(target) if has_results(target) else target
+def open_folder(
+    folder: Path, overwrite: bool = False, numbered: bool = False, resume: bool = False
+) -> RunFolder:
+    """Take a folder for a run (:func:`target_of`, which says what is raised), locked.
+
+    It is empty, but for what a run left that is to go on (``resume``).
+    """
+    target = target_of(folder, overwrite, numbered, resume)
+    work = unfinished_in(target) if resume else _unfinished(target) if has_results(target) else target
     made = make_folder(work)
     lock = take_lock(work)
     if lock is None:
         raise MfError(f"{folder}: another run is at work there ({owner_of(work)}). Give another folder")
-    _clear(work)
+    if resume and has_results(work):
+        _drop_broken(work / "trajectories")
+    else:
+        _clear(work)
     return RunFolder(target, work, lock, [each for each in made if each != work])
+
+
+def unfinished_in(target: Path) -> Path:
+    """Where the run works that is to go on: beside the results that it will replace, or in their place."""
+    beside = _unfinished(target)
+    return beside if has_results(beside) else target
+
+
+def _drop_broken(trajectories: Path) -> None:
+    """Remove the files of trajectories that are not whole, so that they are written again."""
+    from ..runs.archive import read_run
+
+    for file in sorted(trajectories.glob("*.npz")):
+        readable = file.with_suffix(".json")
+        try:
+            whole = not read_run(file).edited and readable.is_file()
+        except MfError:
+            whole = False
+        if not whole:
+            file.unlink(missing_ok=True)
+            readable.unlink(missing_ok=True)
 
 
 def next_free(folder: Path) -> Path:
     """The first of NAME-2, NAME-3, ... that a run may fill."""
-    number = 2
+    number, folder = 2, _named(folder)
     while not _is_free(folder.with_name(f"{folder.name}-{number}")):
         number += 1
     return folder.with_name(f"{folder.name}-{number}")
 
 
 def has_results(folder: Path) -> bool:
-    """Whether a run left something there that took time: a trajectory, or a whole run."""
-    return (folder / RECORD).is_file() and any((folder / "trajectories").glob("*.npz"))
+    """Whether a run left something there that took time: a trajectory, or the way to one."""
+    if not (folder / RECORD).is_file():
+        return False
+    return any((folder / "trajectories").glob("*.npz")) or bool(parts_in(folder / UNFINISHED))
 
 
 def tidy(parent: Path) -> None:
@@ -149,11 +184,18 @@ def _entries(parent: Path, pattern: str) -> list[Path]:
 
 
 def _aside(target: Path) -> Path:
-    return target.with_name(f".{target.name}{_REPLACED}")
+    named = _named(target)
+    return named.with_name(f".{named.name}{_REPLACED}")
 
 
 def _unfinished(target: Path) -> Path:
-    return target.with_name(f"{target.name}{_UNFINISHED}")
+    named = _named(target)
+    return named.with_name(f"{named.name}{_UNFINISHED}")
+
+
+def _named(folder: Path) -> Path:
+    """The folder by its name: "." and ".." have none beside which another one could be."""
+    return folder if folder.name not in ("", "..") else folder.resolve()
 
 
 def _is_free(folder: Path) -> bool:
@@ -164,7 +206,12 @@ def _is_own(folder: Path) -> bool:
     """Whether a folder holds a run, or what one left that was killed as it began; or nothing."""
     if (folder / RECORD).is_file():
         return True
-    return all(each.name == LOCK or is_temporary(each) for each in folder.iterdir())
+    return all(each.name == LOCK or is_temporary(each) or _is_begun(each) for each in folder.iterdir())
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a folder is one for unfinished parts, in which there are none yet."""
+    return folder.name == UNFINISHED and not parts_in(folder) and owner_of(folder) is None
 
 
 def _check_own(folder: Path) -> None:

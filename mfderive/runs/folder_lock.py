@@ -31,9 +31,12 @@ class FolderLock:
 
     def release(self) -> None:
         """Let others work in the folder, and remove the file."""
-        if os.name == "nt":  # there an open file cannot be removed
-            self.let_go()
-        (self.folder / LOCK).unlink(missing_ok=True)
+        path = self.folder / LOCK
+        with suppress(OSError):  # the folder may have vanished, or be somebody else's by now
+            if os.path.samestat(os.fstat(self.handle), path.stat()):
+                if os.name == "nt":  # there an open file cannot be removed
+                    self.let_go()
+                path.unlink()
         self.let_go()
 
     def let_go(self) -> None:

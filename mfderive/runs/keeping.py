@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ..algebra.arguments import file_path, instance, positive_number
-from ..algebra.showing import Shown
+from ..algebra.showing import Shown, words
 from ..errors import MfError, StateError
 from ..network.network import Network
 from .archive import flattened, nested, read_archive, write_archive
 from .atomic import make_folder, remove_empty
 from .folder_lock import LOCK, FolderLock, owner_of, take_lock
+from .parts import EVERY, UNFINISHED, parts_in
 from .problem_facts import as_facts, differences, machine_facts, network_facts
 from .signals import WATCH, Terminated
 
@@ -31,10 +32,7 @@ Array = Any
 Tree = Mapping[str, Any]  # nested dictionaries of arrays
 Content = Callable[[], Tree]
 
-EVERY = 60.0  # seconds between two checkpoints
 FORMAT = "mfderive checkpoint 1"
-# The folder of the parts within the folder of a command.
-UNFINISHED = "unfinished"
 # A piece of steps takes about so long, so that a signal is answered soon, and has no more than so many steps.
 PIECE_SECONDS, PIECE_STEPS = 0.5, 100
 # A part that ends within this share of the interval is made again rather than kept: many may be short.
@@ -63,9 +61,8 @@ class Keeper(Shown):
     """The folder in which a run keeps what is unfinished, every ``every`` seconds.
 
     Used as ``with Keeper(folder) as keeper:``; then the folder is locked against other processes, and signals
-    are watched. ``again`` says how to go on, for messages; ``say`` is told what goes on from where;
-    ``found`` what to do with parts that are there: go on with them ("resume"), remove them ("remove") or
-    refuse ("refuse").
+    are watched. ``fresh``: parts that are there are removed, not gone on with. For messages: ``again`` says
+    how to go on, ``say`` is told what goes on from where.
     """
 
     def __init__(
@@ -73,35 +70,33 @@ class Keeper(Shown):
         folder: str | Path,
         every: float = EVERY,
         *,
-        found: str = "resume",
+        fresh: bool = False,
         again: str = "The same call goes on from there",
         say: Callable[[str], None] | None = None,
     ) -> None:
         self.folder = file_path("folder", folder)
         self.every = positive_number("every", every)
-        self.found, self.again, self.say = found, again, say
+        self.fresh, self.again, self.say = fresh, again, say
         self.parts: dict[str, Part] = {}
-        self._depth, self._failing = 0, False
+        self._depth, self._failing, self._unsaid = 0, False, ""
         self._lock: FolderLock | None = None
         self._made: list[Path] = []
         self._machine: dict[str, Any] | None = None
         self._networks: list[tuple[Network, dict[str, Any]]] = []
 
     def _summary(self) -> Iterator[str]:
-        yield f"Keeper of unfinished runs in {self.folder}, every {self.every:g} s"
+        yield f"Keeper of unfinished runs, every {self.every:g} s"
+        yield f"  folder: {words(str(self.folder))}"
 
     # ------------------------------------------------------------------ the folder
 
     def __enter__(self) -> Keeper:
         """Lock the folder and watch signals; within itself, go on."""
         if self._depth == 0:
-            if self.found == "refuse":
-                self._refuse()
             self._take()
-            if self.found == "remove":
+            if self.fresh:
                 for file in self.files():
                     file.unlink(missing_ok=True)
-            self._machine = machine_facts()
             WATCH.__enter__()
         self._depth += 1
         return self
@@ -112,6 +107,8 @@ class Keeper(Shown):
         if self._depth:
             return
         WATCH.__exit__()
+        if error is None:
+            self.say_what_failed()
         if isinstance(error, MfError | OSError | KeyboardInterrupt | Terminated):
             kept = self.kept()
             if kept and not isinstance(error, OtherProblemError):
@@ -120,6 +117,7 @@ class Keeper(Shown):
 
     def finish(self) -> None:
         """Remove the parts: what they led to is where it belongs."""
+        self._unsaid = ""
         for part in self.parts.values():
             part.file.unlink(missing_ok=True)
 
@@ -129,7 +127,7 @@ class Keeper(Shown):
 
     def kept(self) -> str:
         """What is kept, in words: "limit after step 1200 of 5000"."""
-        found = [part for part in self.parts.values() if part.total and part.file.is_file()]
+        found = [part for part in self.parts.values() if part.is_kept and part.file.is_file()]
         going = [part for part in found if not part.is_done]
         words = [f"{part.name} after step {part.saved} of {part.total}" for part in going[:_MOST_NAMED]]
         words += [f"{len(going) - _MOST_NAMED} more"] if len(going) > _MOST_NAMED else []
@@ -137,12 +135,6 @@ class Keeper(Shown):
         if done:
             words.append(f"{done[0]} as a whole" if len(done) == 1 else f"{len(done)} parts as a whole")
         return ", ".join(words)
-
-    def _refuse(self) -> None:
-        files = self.files()
-        if files and owner_of(self.folder) is None:
-            held = saved_words(files)
-            raise MfError(f"{self.folder.parent} holds an unfinished run ({held}). {self.again}")
 
     def _take(self) -> None:
         """Make and lock the folder."""
@@ -177,9 +169,18 @@ class Keeper(Shown):
         for known, facts in self._networks:
             if known is network:
                 return facts
-        facts = {**network_facts(network), **(self._machine or machine_facts())}
+        self._machine = self._machine or machine_facts()
+        facts = {**network_facts(network), **self._machine}
         self._networks.append((network, facts))
         return facts
+
+    def check(self, network: Network) -> None:
+        """Raise OtherProblemError where the first part is of another network, or was made elsewhere."""
+        for file in self.files()[:1]:
+            now = as_facts(self.facts(network))
+            then = read_part(file)[1]
+            # A check has parts on other data.
+            refuse_other(file, *({n: facts.get(n) for n in now if n != "data"} for facts in (then, now)))
 
     def write(self, file: Path, document: Tree, tree: Tree) -> bool:
         """Write a part's file; False, and a warning, where that cannot be done."""
@@ -195,13 +196,22 @@ class Keeper(Shown):
             write_archive(file, FORMAT, {**document, "keys": [list(keys) for keys, _ in leaves]}, arrays)
         except (MfError, OSError) as problem:
             if not self._failing:
-                self._warn(f"{file} could not be written, and the run goes on without it: {problem}")
+                self._unsaid = f"{file} could not be written, and the run goes on without it: {problem}"
             self._failing = True
+            # Of a part that is done its result is written next: if that fails too, it is said once.
+            if not document["done"]:
+                self.say_what_failed()
             return False
-        self._failing = False
+        self._failing, self._unsaid = False, ""
         if vanished:
             self._warn(f"the folder {self.folder} had vanished; it is made again, with what is known now")
         return True
+
+    def say_what_failed(self) -> None:
+        """Warn of what could not be written, once."""
+        text, self._unsaid = self._unsaid, ""
+        if text:
+            self._warn(text)
 
     def _warn(self, text: str) -> None:
         warnings.warn(text, CheckpointWarning, stacklevel=2)
@@ -212,7 +222,7 @@ class Part:
 
     def __init__(self, keeper: Keeper, name: str) -> None:
         self.keeper, self.name = keeper, name
-        self.total, self.saved, self.is_done = 0, 0, False
+        self.total, self.saved, self.is_kept, self.is_done = 0, 0, False, False
         self.facts: dict[str, Any] = {}
         self.written = self.began = self.asked = 0.0
         self.at: int | None = None  # the step at which the present piece began
@@ -244,20 +254,14 @@ class Part:
         another problem, MfError where it is damaged.
         """
         self.facts = as_facts({**self.keeper.facts(network), **facts()})
+        self.keeper.say_what_failed()
         self.total, self.saved, self.at = total, first, None
         self.written = self.began = time.monotonic()
         if not self.file.is_file():
             return None
         kept, then = read_part(self.file)
-        other = list(differences(then, self.facts))
-        if other:
-            more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
-            raise OtherProblemError(
-                f"{self.file} was kept by a run of another problem, and nothing goes on from it. What "
-                f"differs: {'; '.join(other[:_MOST_NAMED])}{more}. Make them the same, or begin again in "
-                "another folder (or without this file)"
-            )
-        self.saved, self.is_done = kept.number, kept.done
+        refuse_other(self.file, then, self.facts)
+        self.saved, self.is_kept, self.is_done = kept.number, True, kept.done
         if self.keeper.say is not None and not kept.done:
             self.keeper.say(f"{self.name}: goes on after step {kept.number} of {total}")
         return kept
@@ -299,7 +303,7 @@ class Part:
             "saved": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if self.keeper.write(self.file, document, content()):
-            self.saved, self.is_done = number, done
+            self.saved, self.is_kept, self.is_done = number, True, done
         self.written = time.monotonic()
 
 
@@ -348,11 +352,16 @@ def kept_in(keep: Keep, name: str) -> Iterator[Keeping]:
         yield keeper.part(name)
 
 
-def parts_in(folder: Path) -> list[Path]:
-    """The files of the parts that are kept in a folder."""
-    with suppress(OSError):
-        return sorted(path for path in folder.glob("*.npz") if not path.name.startswith("."))
-    return []
+def refuse_other(file: Path, then: Tree, now: Tree) -> None:
+    """Raise OtherProblemError, which names what differs, where the facts of a file are not those of now."""
+    other = list(differences(then, now))
+    if other:
+        more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
+        raise OtherProblemError(
+            f"{file} was kept by a run of another problem, and nothing goes on from it. What differs: "
+            f"{'; '.join(other[:_MOST_NAMED])}{more}. Make them the same, or begin again (--overwrite, or "
+            "remove the file)"
+        )
 
 
 def read_part(file: Path) -> tuple[Kept, dict[str, Any]]:
