@@ -7,6 +7,7 @@
     path = mf.solve(net, horizon=1.0)             # the limit's trajectory
     nets = mf.simulate(net, width=400, seeds=2)   # finite networks, trained by SGD
     verdict = mf.check(net)                       # do networks approach the limit? .agrees .text
+    runs = mf.sweep(net, set={"training.learning_rate": "{a}"}, grid={"a": [0.01, 0.1]})    # many at once
 
 Names are imported when they are first used, so that ``import mfderive`` is quick.
 """
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from .samples.loading import load as load
     from .solution.solve import solve as solve
     from .state.state import State as State
+    from .sweeps.conductor import sweep as sweep
+    from .sweeps.sweep_result import Sweep as Sweep
     from .verdict.check import check as check
     from .verdict.verdict import Verdict as Verdict
 
@@ -78,6 +81,7 @@ _HOME = {
     "SpecError": "errors",
     "State": "state.state",
     "StateError": "errors",
+    "Sweep": "sweeps.sweep_result",
     "Trajectory": "runs.trajectory",
     "UpdateRule": "algebra.update_rules",
     "Verdict": "verdict.verdict",
@@ -95,6 +99,7 @@ _HOME = {
     "schema": "format.schema",
     "simulate": "finite.simulate",
     "solve": "solution.solve",
+    "sweep": "sweeps.conductor",
 }
 
 # Rooms that enter themselves in tables of rooms before them.

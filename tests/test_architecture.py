@@ -33,6 +33,7 @@ ORDER = (
     "finite",
     "verdict",
     "report",
+    "sweeps",
     "cli",
     "__main__",
 )

@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
-from ..network.values import COUNT, NUMBER, POSITIVE, ValueType
 from ..runs.parts import EVERY
-from . import checking, commands, running, starting
+from . import checking, commands, running, starting, sweeping
 from .command_tools import Outcome
+from .flag_values import batch, by_name, count, number, path, positive, reader, rule, widths
+from .sweep_words import assignment, variable
 from .version import print_version
 
 EFFORTS = ("quick", "normal", "thorough")
+RUN_KINDS, MOST = ("solve", "simulate"), 1000  # of a sweep, as mfderive.sweeps has them
 
 
 class UsageError(MfError):
@@ -32,73 +32,6 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}{'' if message[-1:] == '?' else '.'} `{self.prog} --help` explains")
 
 
-def _word(read: Callable[[str], Any], kind: ValueType, names: Sequence[str] = ()) -> Callable[[str], Any]:
-    """A reader of words: ``read`` makes a value of a word, which must be of a kind (one of ``names``)."""
-
-    def value_of(text: str) -> Any:
-        try:
-            value = read(text)
-        except ValueError:
-            value = None
-        if value is not None and kind.accepts(value):
-            return value
-        words = f"{', '.join(names[:-1])} or {names[-1]}" if names else kind.words
-        near = "".join(f". Did you mean '{name}'?" for name in get_close_matches(text, names, 1))
-        raise argparse.ArgumentTypeError(f"must be {words}, not {quoted(text)}{near}")
-
-    return value_of
-
-
-_count, _positive, _number = _word(int, COUNT), _word(float, POSITIVE), _word(float, NUMBER)
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("must be a path, not ''")
-    return Path(text)
-
-
-def _batch(text: str) -> int | str:
-    return text if text == "all" else int(_count(text))
-
-
-def _widths(text: str) -> list[int]:
-    return [_count(part) for part in text.split(",")]
-
-
-def _by_name(one: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A value for all, or NAME=VALUE[,NAME=VALUE...]: a value for each of some names."""
-
-    def read(text: str) -> Any:
-        if "=" not in text:
-            return one(text)
-        found: dict[str, Any] = {}
-        for part in text.split(","):
-            name, sign, value = (piece.strip() for piece in part.partition("="))
-            if not (name and sign):
-                raise argparse.ArgumentTypeError(
-                    f"must be one value for all, or NAME=VALUE,NAME=VALUE by names, not {quoted(text)}"
-                )
-            if name in found:
-                raise argparse.ArgumentTypeError(f"names {quoted(name)} twice")
-            found[name] = one(value)
-        return found
-
-    return read
-
-
-def _rule(text: str) -> str | dict[str, Any]:
-    """A learning rule by its name, with constants as NAME=VALUE behind it."""
-    name, sign, rest = text.partition(",")
-    if not sign:
-        return text
-    if "=" not in rest:
-        raise argparse.ArgumentTypeError(
-            f"must be RULE or RULE,CONSTANT=VALUE (momentum,mu=0.9), not {quoted(text)}"
-        )
-    return {"kind": name.strip(), **_by_name(_number)(rest)}
-
-
 def _option_flag(group: Any, name: str, with_default: bool = True) -> None:
     """The flag of an option of a solution: its name, its values and its help are the option's own."""
     option = OPTIONS[name]
@@ -108,11 +41,11 @@ def _option_flag(group: Any, name: str, with_default: bool = True) -> None:
             option.flag_name, dest=name, action="store_const", const=not option.default, help=words
         )
         return
-    read = _word(option.allowed.read, option.allowed.type, option.allowed.names)
+    read = reader(option.allowed.read, option.allowed.type, option.allowed.names)
     group.add_argument(
         option.flag_name,
         dest=name,
-        type=_by_name(read) if option.by_name else read,
+        type=by_name(read) if option.by_name else read,
         metavar=option.metavar or f"{{{','.join(option.allowed.names)}}}",
         help=words,
     )
@@ -128,14 +61,14 @@ def _training_flags(parser: argparse.ArgumentParser) -> None:
     for name in _SHARED:
         # Defaults are left out: finite networks have their own.
         _option_flag(end if name in ENDS else group, name, with_default=False)
-    group.add_argument("--learning-rate", type=_positive, metavar="A", help="learning rate alpha")
-    group.add_argument("--batch-size", type=_batch, metavar="B", help="samples per step, or 'all'")
+    group.add_argument("--learning-rate", type=positive, metavar="A", help="learning rate alpha")
+    group.add_argument("--batch-size", type=batch, metavar="B", help="samples per step, or 'all'")
     group.add_argument(
         "--schedule", metavar="S", help="an expression in the step k, or the name of a schedule"
     )
     group.add_argument(
         "--optimizer",
-        type=_rule,
+        type=rule,
         metavar="RULE[,C=V...]",
         help="the learning rule with its constants, for example momentum,mu=0.9",
     )
@@ -144,9 +77,9 @@ def _training_flags(parser: argparse.ArgumentParser) -> None:
         ("--noise", "T", "temperature of the noise of every step, for all parameters or by name"),
         ("--dropout", "Q", "probability with which a step of a network leaves out a neuron, or by layer"),
     ):
-        group.add_argument(name, type=_by_name(_number), metavar=letter, help=words)
+        group.add_argument(name, type=by_name(number), metavar=letter, help=words)
     group.add_argument(
-        "--clip", type=_positive, metavar="C", help="largest norm of a batch's gradient in L2(P)"
+        "--clip", type=positive, metavar="C", help="largest norm of a batch's gradient in L2(P)"
     )
 
 
@@ -162,11 +95,11 @@ def _network_flags(parser: argparse.ArgumentParser, seeds: str) -> None:
     group.add_argument(
         "--widths",
         "--width",
-        type=_widths,
+        type=widths,
         metavar="N[,N...]",
         help="neurons per layer, for example 50,100,200",
     )
-    group.add_argument("--seeds", dest=seeds, type=_count, metavar="M", help="networks per width")
+    group.add_argument("--seeds", dest=seeds, type=count, metavar="M", help="networks per width")
 
 
 def _keeping_flags(parser: argparse.ArgumentParser, existing: Any) -> None:
@@ -176,7 +109,7 @@ def _keeping_flags(parser: argparse.ArgumentParser, existing: Any) -> None:
     )
     parser.add_argument(
         "--checkpoint-every",
-        type=_positive,
+        type=positive,
         metavar="SECONDS",
         help=f"how often the state on the way is kept; default: {EVERY:g}",
     )
@@ -204,7 +137,7 @@ class Shelf:
             help="print no text and no progress bars, only warnings and errors",
         )
         if output:
-            added.add_argument("--output", type=_path, metavar="PATH", help=output)
+            added.add_argument("--output", type=path, metavar="PATH", help=output)
         return added
 
     def spec_command(self, name: str, action: Action, words: str, output: str = "") -> Parser:
@@ -227,7 +160,7 @@ def build_parser() -> Parser:
         "a small file describes, solve it, and compare it with finite networks.",
         epilog="Start with `mfderive new my_network`, then `mfderive run my_network.toml`. "
         "Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, "
-        "3 undecided, not finished or diverged, 4 a fault of the program.",
+        "3 undecided, not finished or diverged (sweep: some settings), 4 a fault of the program.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     parser.add_argument(
@@ -241,10 +174,11 @@ def build_parser() -> Parser:
     new.add_argument("name", metavar="NAME", help="name of the network; NAME.toml is written")
     _add_equations(shelf)
     _add_runs(shelf)
+    _add_sweep(shelf)
     report = shelf.command(
         "report", commands.report, "Draw the figures and the page of a finished run again."
     )
-    report.add_argument("run", metavar="RUN", type=_path, help="the folder of a run")
+    report.add_argument("run", metavar="RUN", type=path, help="the folder of a run")
     shelf.command("schema", commands.schema, "Print the JSON Schema of spec files: every key and its values.")
     return parser
 
@@ -255,7 +189,7 @@ def _add_equations(shelf: Shelf) -> None:
         "show", commands.show, "Check a spec and print its layers, populations, parameters, laws and sizes."
     )
     show.add_argument(
-        "--widths", "--width", type=_widths, metavar="N[,N...]", help="widths for which sizes are counted"
+        "--widths", "--width", type=widths, metavar="N[,N...]", help="widths for which sizes are counted"
     )
     derive = shelf.spec_command(
         "derive", commands.derive, "Print the equations of the mean-field limit.", "write to this file"
@@ -335,6 +269,38 @@ def _add_runs(shelf: Shelf) -> None:
     for added in (simulate, run):
         _network_flags(added, "seeds")
     _network_flags(check, "check_seeds")
+
+
+def _add_sweep(shelf: Shelf) -> None:
+    """The command that runs one spec many times."""
+    added = shelf.spec_command(
+        "sweep",
+        sweeping.sweep,
+        "Solve the limit (or train networks) for every setting of a grid: a table and a figure. Exit code 0: "
+        "all settings are done, 3: some are not, and the table says why. The same command goes on.",
+        "folder to write (default runs/NAME-sweep)",
+    )
+    for flag, read, shown, words in (
+        ("--set", assignment, "KEY=VALUE", "a key that changes: 'layers.h2.weight=normal(1, {tau})'"),
+        ("--grid", variable, "NAME=V,V...", "values of a variable: tau=0.1,1,3; several: all combinations"),
+    ):
+        added.add_argument(flag, action="append", type=read, metavar=shown, help=words)
+    added.add_argument(
+        "--run", choices=RUN_KINDS, default="solve", help="what a setting runs; default: solve"
+    )
+    for flag, dest, default, words in (
+        ("--width", "width", None, "neurons per layer, for --run simulate"),
+        ("--seeds", "networks", None, "networks per setting, for --run simulate; default 2"),
+        ("--jobs", "jobs", None, "workers on this machine; default: one for each processor"),
+        ("--threads", "threads", 1, "threads of matrix products per worker; default 1"),
+        ("--most", "most", MOST, f"the largest number of settings that is begun; default {MOST}"),
+    ):
+        added.add_argument(flag, dest=dest, default=default, type=count, metavar="N", help=words)
+    added.add_argument(
+        "--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler instead"
+    )
+    _training_flags(added)
+    _limit_flags(added)
 
 
 def _check_words(parser: Parser, words: Sequence[str]) -> None:

@@ -51,7 +51,7 @@ def changed_document(document: Document, changes: Mapping[str, Any]) -> dict[str
         elif name in _BY_KIND and value.get(_KIND) not in (None, result[name].get(_KIND)):
             result[name] = value
         else:
-            result[name] = _merged(result.get(name, {}), value)
+            result[name] = merged(result.get(name, {}), value)
     return result
 
 
@@ -99,7 +99,7 @@ def _change_layers(document: dict[str, Any], changes: Mapping[str, Any]) -> None
         if change is None:
             del among[place]
         elif isinstance(change, Mapping):
-            among[place] = _merged(layer, change)
+            among[place] = merged(layer, change)
         else:
             raise ArgumentError(f"layers[{shown(name)}] is {shown(change)}; give a dictionary, or None")
 
@@ -111,7 +111,7 @@ def _all_layers(layers: list[Any]) -> Iterator[tuple[dict[str, Any], list[Any]]]
         yield from _all_layers(layer.get(LAYERS, []))
 
 
-def _merged(old: Any, new: Any, entry: str = "") -> Any:
+def merged(old: Any, new: Any, entry: str = "") -> Any:
     """An entry after a change: of two tables one, and else the new value."""
     if not isinstance(new, Mapping):
         return new
@@ -125,5 +125,5 @@ def _merged(old: Any, new: Any, entry: str = "") -> Any:
         if value is None:
             base.pop(key, None)
         else:
-            base[key] = _merged(base.get(key), value, key)
+            base[key] = merged(base.get(key), value, key)
     return base

@@ -1,0 +1,155 @@
+"""Settings handed to the workers of a Dask scheduler, as many at a time as there are workers."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from queue import Empty, Queue
+from typing import Any, TypeVar
+
+from ..errors import MfError, quoted
+from ..runs.problem_facts import version_of
+from .sweep_task import FAILED, Answer, Task, answer
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 15.0
+_LOOK_SECONDS = 1.0
+_PROGRAM = "mfderive"
+_LOST = "lost", "cancelled"
+
+
+class LostError(MfError):
+    """The scheduler, or the way to it, is gone."""
+
+
+def require_dask() -> None:
+    """Raise MfError where the packages of sweeps are not installed."""
+    try:
+        import dask
+        import distributed
+    except ImportError as problem:
+        raise MfError(
+            f"sweeps run on Dask, which is not installed ({problem}). Install it: pip install "
+            "'mfderive[sweep]' (or pip install 'dask[distributed]')"
+        ) from problem
+    assert dask and distributed
+
+
+class WorkerPool:
+    """The workers of one scheduler. Settings go to them one by one, so that a death is blamed on few."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self.client, self.address = client, address
+
+    def check_versions(self) -> None:
+        """Raise MfError where a worker has no mfderive, or another version of it."""
+        own = version_of(_PROGRAM)
+
+        def probe() -> str:
+            # Sent by value: it must run where mfderive is not installed.
+            from importlib.metadata import PackageNotFoundError, version
+
+            try:
+                return version("mfderive")
+            except PackageNotFoundError:
+                return ""
+
+        for worker, version in self.client.run(probe).items():
+            if version != own:
+                has = f"version {version}" if version else "not installed"
+                raise MfError(
+                    f"mfderive is {own} here and {has} on the worker {worker} of the scheduler at "
+                    f"{self.address}. Install the same version on all workers"
+                )
+
+    def answers(self, packed: bytes, tasks: Iterable[tuple[T, Task]]) -> Iterator[tuple[T, Answer]]:
+        """What came of every task, as they end. Raises LostError where the scheduler is gone."""
+        waiting, sweep = iter(tasks), uuid.uuid4().hex[:12]
+        # A result of a task, not scattered data: where the worker that holds it dies it is made again.
+        base = self._submit(_same, packed, key=f"mfderive-{sweep}-network")
+        running: dict[Any, T] = {}
+        ended: Queue[Any] = Queue()
+        try:
+            while True:
+                for label, task in islice(waiting, self._places() - len(running)):
+                    future = self._submit(answer, base, task, key=f"mfderive-{sweep}-{uuid.uuid4().hex}")
+                    running[future] = label
+                    future.add_done_callback(ended.put)
+                if not running:
+                    return
+                try:
+                    future = ended.get(timeout=_LOOK_SECONDS)
+                except Empty:
+                    continue
+                yield running.pop(future), self._answer_of(future)
+        finally:
+            for future in (*running, base):
+                future.cancel()
+
+    def _submit(self, function: Any, *arguments: Any, key: str) -> Any:
+        with warnings.catch_warnings():
+            # A network goes with its data; Dask warns of the size.
+            warnings.filterwarnings("ignore", message=".*large graph.*")
+            return self.client.submit(function, *arguments, key=key, pure=False)
+
+    def _places(self) -> int:
+        """How many settings may be under way: one on each worker, and one that waits where there is none."""
+        self._check_connected()
+        return max(len(self.client.nthreads()), 1)
+
+    def _check_connected(self) -> None:
+        if self.client.status != "running":
+            raise LostError(f"the scheduler at {self.address} does not answer any more")
+
+    def _answer_of(self, future: Any) -> Answer:
+        from distributed.scheduler import KilledWorker
+
+        if future.status in _LOST:
+            raise LostError(f"the scheduler at {self.address} has lost what was given to it")
+        try:
+            found = future.result()
+            assert isinstance(found, Answer)
+            return found
+        except KilledWorker as problem:
+            # Dask counts the workers that died with a task and gives it up after a few.
+            return Answer(
+                FAILED,
+                f"the process that computed it died {problem.allowed_failures + 1} times, on another worker "
+                "each time (killed, or out of memory). The same call tries again; fewer jobs leave more "
+                "memory",
+            )
+        except Exception as problem:
+            told = " ".join(str(problem).split())[:200]
+            return Answer(
+                FAILED, f"it could not be computed on its worker ({type(problem).__name__}: {told})"
+            )
+        finally:
+            future.release()
+
+
+@contextmanager
+def worker_pool(address: str) -> Iterator[WorkerPool]:
+    """The workers of the scheduler at an address. Raises MfError where nobody answers there."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name=_PROGRAM)
+    except (OSError, ValueError, TypeError, TimeoutError, ImportError) as problem:
+        told = " ".join(str(problem).split())[:200]
+        raise MfError(
+            f"no Dask scheduler answers at {quoted(address)} ({told}). Give the address that it prints when "
+            "it starts, such as tcp://192.168.0.5:8786, or leave the scheduler out: workers are then started "
+            "here"
+        ) from problem
+    try:
+        yield WorkerPool(client, address)
+    finally:
+        client.close(timeout=5)
+
+
+def _same(content: bytes) -> bytes:
+    return content
