@@ -20,6 +20,7 @@ from ..algebra.memory import check_memory
 from ..algebra.showing import Shown, brief
 from ..errors import DataError
 from .data_facts import DataFacts
+from .integration_points import can_integrate, integration_points
 
 if TYPE_CHECKING:
     from .standard_law import StandardLaw
@@ -129,10 +130,17 @@ class LawSource(Shown):
         return self.draw(generator(self.seed, BATCH, k), size)
 
     def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
-        """``samples`` fresh samples, the same at every call (a smaller number gives other ones)."""
+        """``samples`` points that integrate the law, the same at every call.
+
+        Scrambled Sobol points (:mod:`mfderive.samples.integration_points`), whose average is far closer to
+        that over the law than that of independent samples; fresh samples where the law is only drawn from.
+        """
         whole_number("samples", samples)
         needed = 3 * 8 * samples * math.prod(self.input_shape)
         check_memory(needed, f"An evaluation sample of {samples}", "Evaluate on fewer")
+        if self.law is not None and can_integrate(self.law):
+            x, y = integration_points(self.law, samples, [self.seed, EVALUATION])
+            return x.reshape(samples, *self.input_shape), y
         return self.draw(generator(self.seed, EVALUATION), samples)
 
 

@@ -1,0 +1,60 @@
+"""Points that integrate a law of data: scrambled Sobol points in independent blocks, all of one weight."""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+import numpy as np
+
+from ..algebra.law_kinds import LawKind
+from .points import standard_points
+from .standard_law import StandardLaw
+
+Array = np.ndarray
+
+# Blocks with scrambles of their own: their means are independent, so their scatter is an error estimate.
+BLOCKS = 8
+# Below so many points a block would be too short to be any better than independent draws.
+_SMALLEST = 8 * BLOCKS
+# Sobol points are known up to so many numbers.
+_MOST_NUMBERS = 21_000
+
+
+def block_sizes(samples: int) -> tuple[int, ...]:
+    """The sizes of the blocks of ``samples`` points, in their order; one block where there are few."""
+    blocks = BLOCKS if samples >= _SMALLEST else 1
+    size, more = divmod(samples, blocks)
+    return tuple(size + (block < more) for block in range(blocks))
+
+
+def can_integrate(law: StandardLaw) -> bool:
+    """Whether there are such points: a law that is no single value, of not too many numbers."""
+    return 0 < len(law.kinds) + (len(law.odds) > 1) <= _MOST_NUMBERS
+
+
+def integration_points(law: StandardLaw, samples: int, key: list[int]) -> tuple[Array, Array]:
+    """x [samples, d] and y [samples, outputs] of equal weight (randomised quasi-Monte Carlo).
+
+    ``key`` seeds them.
+    A mixture's component is one more number of a point, so that each has its share of every block.
+    """
+    mixed = len(law.odds) > 1
+    kinds = (*law.kinds, LawKind.UNIFORM) if mixed else law.kinds
+    parts = []
+    for block, size in enumerate(block_sizes(samples)):
+        points = standard_points(kinds, "sobol", 2 ** ceil(log2(max(size, 1))), [*key, block])[:size]
+        parts.append(points)
+    standard = np.concatenate(parts)
+    if not mixed:
+        return law.values(0, standard)
+    ends = np.cumsum(law.odds)
+    chosen = np.searchsorted(ends[:-1] / ends[-1], standard[:, -1], side="right")
+    x = y = None
+    for component in range(len(law.odds)):
+        rows = chosen == component
+        own_x, own_y = law.values(component, standard[rows, :-1])
+        if x is None or y is None:
+            x, y = np.empty((samples, *own_x.shape[1:])), np.empty((samples, *own_y.shape[1:]))
+        x[rows], y[rows] = own_x, own_y
+    assert x is not None and y is not None
+    return x, y
