@@ -36,9 +36,9 @@ def test_a_second_moment_that_is_known():
     """E|x|^2 = d (1 + s^2) for x | y ~ N(0, (1 + y s)^2 I), by twenty seeds.
 
     The scatter of eight blocks covers the error at 99 % (Student's t, seven degrees of freedom), but for at
-    most
-    two seeds: the blocks are not quite normal. 2048 independent draws scatter by sqrt(Var |x|^2 / 2048); the
-    root mean square of twenty errors is known to a sixth, and a third of that is asked for.
+    most two seeds: the blocks are not quite normal. 2048 independent draws scatter by
+    sqrt(Var |x|^2 / 2048); the root mean square of twenty errors is known to a sixth, and a third of that is
+    asked for.
     """
     source = mf.load(SPECS / "five_layer_gaussians.toml").source
     dimension, separation = 32, 0.4
