@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import MfError
+from ..errors import MfError, quoted
 from ..network.solve_options import ENDS, OPTIONS
-from .command_tools import Outcome, flag_name, given_options, load_network, stem
+from .command_tools import FLAG_KEYS, Outcome, flag_name, given_flags, given_options, load_network, stem
 from .folders import output_folder
 from .sweep_words import together
 
@@ -26,6 +26,7 @@ def sweep(arguments: argparse.Namespace) -> Outcome:
     changes = together(arguments.set or (), "--set")
     grid = together(arguments.grid or (), "--grid")
     options = _options(arguments)
+    _check_flags(arguments, changes)
     folder = output_folder(arguments, Path("runs") / f"{stem(arguments)}-sweep")
     result = mfderive.sweep(
         load_network(arguments),
@@ -59,9 +60,21 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     return found | own | {"first_seed": given.get("seed")}
 
 
+def _check_flags(arguments: argparse.Namespace, changes: Mapping[str, Any]) -> None:
+    """Raise MfError for a flag whose entry of the spec is set as well."""
+    from ..sweeps.dotted_keys import parts_of_key
+
+    flags: dict[tuple[str, ...], str] = {FLAG_KEYS[flag]: flag_name(flag) for flag in given_flags(arguments)}
+    for key in changes:
+        flag = flags.get(parts_of_key(key)[:2])
+        if flag is not None:
+            raise MfError(f"{flag} and --set {quoted(key)} give the same. Leave one of them out")
+
+
 def _outcome(result: Any, folder: Path) -> Outcome:
     from ..report.summary import text_table
-    from ..sweeps.sweep_result import FIGURE, TABLE, cell_text, columns_of
+    from ..sweeps.sweep_folder import TABLE
+    from ..sweeps.sweep_result import FIGURE, cell_text, columns_of
 
     rows = result.table
     shown = columns_of(rows, result.grid)

@@ -18,8 +18,8 @@ Values = Mapping[str, Any]
 _LEGEND = 8
 # Losses that differ by more are drawn on a logarithmic scale.
 _DECADES = 30.0
-_LOSS, _TIME = "population loss", "training time  t = Σα"
-_FINAL = "final population loss"
+_LOSS, _FINAL = "population loss", "final population loss"
+_CLOCKS = {"times": "training time  t = Σα", "steps": "SGD steps"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _colours(count: int) -> list[Any]:
 
 
 def _label(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _is_scale(values: Sequence[Any]) -> bool:
@@ -70,17 +70,18 @@ def _is_logarithmic(values: Sequence[float]) -> bool:
 
 
 def _curves(name: str, values: Sequence[Any], points: Sequence[SweepPoint]) -> Any:
-    """Loss against time for every value; what is not to be trusted is dashed and leaves the axes."""
+    """The loss on its way for every value; what is not to be trusted is dashed and leaves the axes."""
     figure, axes = new_figure()
     order = _ordered(values)
     colours = dict(zip(map(repr, order), _colours(len(order)), strict=True))
-    trusted: list[float] = []
+    trusted = [curve for point in points if point.is_done for curve in point.curves if len(curve.times)]
+    clock = _clock(trusted)
     for point in sorted(points, key=lambda one: order.index(one.values[name])):
         value = point.values[name]
         label = f"{_label(value)}{'' if point.is_done else ' (diverged)'}"
         for curve in map(thinned, point.curves):
             axes.plot(
-                curve.times,
+                getattr(curve, clock),
                 np.where(np.isfinite(curve.loss), curve.loss, np.nan),
                 color=colours[repr(value)],
                 linewidth=1.6 if curve.is_limit else 1.1,
@@ -88,18 +89,28 @@ def _curves(name: str, values: Sequence[Any], points: Sequence[SweepPoint]) -> A
                 label=label,
             )
             label = "_"
-            if point.is_done:
-                trusted += curve.loss[np.isfinite(curve.loss)].tolist()
-    axes.set_xlabel(_TIME)
+    axes.set_xlabel(_CLOCKS[clock])
     axes.set_ylabel(_LOSS)
     axes.margins(x=0.02)
     if trusted:
-        _loss_axis(axes, trusted)
+        last = max(float(getattr(curve, clock)[-1]) for curve in trusted)
+        axes.set_xlim(-0.02 * last, 1.02 * last)
+        _loss_axis(axes, [loss for curve in trusted for loss in curve.loss[np.isfinite(curve.loss)].tolist()])
     if len(values) <= _LEGEND or not _is_scale(values):
         axes.legend(title=name, frameon=False, loc="best", handlelength=1.6)
     else:
         _value_bar(figure, axes, name, order)
     return figure
+
+
+def _clock(curves: Sequence[Curve]) -> str:
+    """What the curves are drawn against: time, or steps where only these are what the runs have in common.
+
+    Runs of one number of steps at different learning rates end at different times.
+    """
+    times = {round(float(curve.times[-1]), 9) for curve in curves}
+    steps = {int(curve.steps[-1]) for curve in curves}
+    return "steps" if len(steps) == 1 < len(times) else "times"
 
 
 def _loss_axis(axes: Any, losses: Sequence[float]) -> None:

@@ -229,6 +229,9 @@ class _Conducted:
         """Leave the table of what is done, and say so."""
         if self.folder is None:
             return
+        if not self.outcomes_that_ran():
+            self.folder.forget()
+            return
         result = self.result()
         with suppress(MfError, OSError):
             result.write_table(self.folder.folder)

@@ -29,9 +29,10 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.=,+-]")
 def checked_grid(grid: Any) -> Grid:
     """A grid as plain data: values by variable. Raises ArgumentError for what no grid can be."""
     if not isinstance(grid, Mapping) or not grid:
+        has = f"grid is {found(grid)}; a sweep" if grid else "a sweep"
         raise ArgumentError(
-            f"grid is {found(grid)}; a sweep needs at least one variable with its values, for instance "
-            'grid={"tau": [0.1, 1, 3]} (on the command line --grid tau=0.1,1,3)'
+            f'{has} needs at least one variable with its values, for instance grid={{"tau": [0.1, 1, 3]}} '
+            "(on the command line --grid tau=0.1,1,3)"
         )
     return {_variable(name): _values(name, values) for name, values in grid.items()}
 

@@ -29,7 +29,7 @@ from .sweep_plan import Plan, Setting
 from .sweep_task import DIVERGED, DONE, FAILED, Answer
 
 FORMAT = "mfderive sweep 1"
-RECORD, RESULT, SETTINGS = "sweep.json", "result.json", "settings"
+RECORD, TABLE, RESULT, SETTINGS = "sweep.json", "table.csv", "result.json", "settings"
 _PROGRAM = "mfderive"
 _MOST_NAMED = 4  # differences that a message names one by one
 
@@ -112,12 +112,17 @@ class SweepFolder:
                 )
             return
         other = list(differences(read_record(self.folder)["sweep"], as_facts(self.plan.facts)))
-        if other:
+        if other and any(self.folder.glob(f"{SETTINGS}/*/{RESULT}")):
             more = f" and {len(other) - _MOST_NAMED} more" if len(other) > _MOST_NAMED else ""
             raise MfError(
                 f"{self.folder} holds another sweep. What differs: {'; '.join(other[:_MOST_NAMED])}{more}. "
                 "Give another folder (--output), or remove this one"
             )
+
+    def forget(self) -> None:
+        """Leave nothing of a sweep of which nothing was computed."""
+        for name in (RECORD, TABLE):
+            (self.folder / name).unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let others work in the folder."""

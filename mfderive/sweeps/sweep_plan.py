@@ -91,10 +91,10 @@ def make_plan(network: Any, set: Any, grid: Any, run: Any, options: Mapping[str,
     instance(network, Network, "a network", NETWORK)
     kind = choice("run", run, RUNS)
     if not isinstance(set, Mapping) or not set:
+        has = f"set is {found(set)}; say" if set else "a sweep must be told"
         raise ArgumentError(
-            f"set is {found(set)}; say what the grid changes, for instance "
-            'set={"layers.h2.weight": "normal(1, {tau})"} (on the command line '
-            '--set "layers.h2.weight=normal(1, {tau})")'
+            f'{has} what the grid changes, for instance set={{"layers.h2.weight": "normal(1, {{tau}})"}} (on '
+            'the command line --set "layers.h2.weight=normal(1, {tau})")'
         )
     values = checked_grid(grid)
     keys = check_keys(network.document, set)

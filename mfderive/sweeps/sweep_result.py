@@ -24,12 +24,12 @@ from ..report.sweep_figure import SweepPoint, draw_sweep
 from ..runs.atomic import write_bytes, write_text
 from ..runs.trajectory import Trajectory
 from .grid_values import COLUMNS, Grid, combinations
-from .sweep_folder import Outcome, read_outcome, read_record
+from .sweep_folder import TABLE, Outcome, read_outcome, read_record
 from .sweep_plan import Setting
 from .sweep_task import DIVERGED, DONE, FAILED
 
 MISSING = "missing"
-TABLE, FIGURE = "table.csv", "figure"
+FIGURE = "figure"
 _FEW_ROWS = 30  # of a table in a notebook
 
 
@@ -232,8 +232,10 @@ def cell_text(value: Any) -> str:
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]], grid: Grid) -> list[str]:
-    """The columns that a terminal shows: those in which something stands."""
-    return [name for name in (*grid, *COLUMNS[:-1]) if any(row[name] not in (None, "") for row in rows)]
+    """The columns that a terminal shows: those in which something stands, and is not said already."""
+    ends = [name for name in ("loss_low", "loss_high") if all(row[name] == row["loss"] for row in rows)]
+    shown = [name for name in (*grid, *COLUMNS[:-1]) if name not in ends]
+    return [name for name in shown if any(row[name] not in (None, "") for row in rows)]
 
 
 register_html(Sweep, sweep_html)

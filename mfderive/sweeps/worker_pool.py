@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ T = TypeVar("T")
 CONNECT_SECONDS = 15.0
 _LOOK_SECONDS = 1.0
 _PROGRAM = "mfderive"
+_ADDRESS = re.compile(r"(?:(\w+)://)?[^\s/]+:\d+")
+_PROTOCOLS = ("tcp", "tls", "ws", "wss", "ucx")
 _LOST = "lost", "cancelled"
 
 
@@ -136,15 +139,19 @@ def worker_pool(address: str) -> Iterator[WorkerPool]:
     """The workers of the scheduler at an address. Raises MfError where nobody answers there."""
     from distributed import Client
 
+    advice = (
+        "Give the address that it prints when it starts, such as tcp://192.168.0.5:8786, or leave the "
+        "scheduler out: workers are then started here"
+    )
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or (parts[1] or _PROTOCOLS[0]) not in _PROTOCOLS:
+        # Dask would try for minutes, or leave a client behind that complains when it ends.
+        raise MfError(f"{quoted(address)} is no address of a Dask scheduler. {advice}")
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name=_PROGRAM)
     except (OSError, ValueError, TypeError, TimeoutError, ImportError) as problem:
         told = " ".join(str(problem).split())[:200]
-        raise MfError(
-            f"no Dask scheduler answers at {quoted(address)} ({told}). Give the address that it prints when "
-            "it starts, such as tcp://192.168.0.5:8786, or leave the scheduler out: workers are then started "
-            "here"
-        ) from problem
+        raise MfError(f"no Dask scheduler answers at {quoted(address)} ({told}). {advice}") from problem
     try:
         yield WorkerPool(client, address)
     finally:
