@@ -38,6 +38,10 @@ VALUES = {
     "rule": ("sobol", "sobol"),
     "method": ("rk4", "rk4"),
     "step": (0.05, "0.05"),
+    "rtol": (0.03, "0.03"),
+    "atol": (0.02, "0.02"),
+    "until_loss": (0.25, "0.25"),
+    "until_speed": (0.5, "0.5"),
     "tolerance": (0.5, "0.5"),
     "data": ("sobol", "sobol"),
     "data_nodes": (16, "16"),
@@ -51,6 +55,7 @@ VALUES = {
     "checkpoints": (4, "4"),
 }
 NEEDS = {"step": {"method": "rk4"}, "data_nodes": {"data": "sobol"}}
+NEEDS |= {name: {"method": "flow"} for name in ("rtol", "atol", "until_loss", "until_speed")}
 NEEDS |= {name: {"reduce": False} for name in ("widths", "edges")}
 
 
@@ -63,7 +68,7 @@ def flags_of(command):
 def test_every_option_stands_everywhere():
     """Fields, keys of [solver] and its schema, arguments of solve, flags of solve and run, lines of docs."""
     names = [entry.name for entry in fields(mf.SolveOptions)]
-    assert len(names) == 17 and list(OPTIONS) == names == list(VALUES)
+    assert len(names) == 21 and list(OPTIONS) == names == list(VALUES)
     schema = mf.schema()["$defs"]["solver"]["properties"]
     assert set(SOLVER) == set(schema) == {*names, "data_seed"}
     assert list(inspect.signature(mf.SolveOptions).parameters) == names
@@ -76,7 +81,8 @@ def test_every_option_stands_everywhere():
         flags = flags_of(command)
         assert {name for name in names if name in flags and name != "widths"} == set(names) - {"widths"}
     assert {name for name, option in OPTIONS.items() if not option.flag} == {"widths"}
-    assert set(FLAG_KEYS) - set(names) == {"learning_rate", "batch_size", "seeds"}
+    training = {key for key, (table, _) in FLAG_KEYS.items() if table == "training"}
+    assert set(FLAG_KEYS) - set(names) == training - {"steps"} | {"seeds"}
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -18,7 +18,12 @@ from ..algebra.showing import Shown
 from ..errors import ArgumentError, nearest_word, quoted
 from .values import COUNT, FLAG, POSITIVE, WHOLE, ValueType, by_name, one_of
 
-METHODS = ("euler", "rk4")
+METHODS = ("euler", "rk4", "flow", "stiff")
+# Methods that choose their own steps, and what each step may be wrong by where nothing else is said: relative
+# to the size of each parameter. A step of "stiff" is long, and its error estimate is cautious.
+ADAPTIVE = {"flow": 1e-4, "stiff": 1e-3}
+# The absolute tolerance beside a relative one, as a part of it, where nothing else is said.
+ATOL_OF_RTOL = 0.1
 PRECISIONS = ("float64", "float32")
 # How nodes are chosen; mfderive.state.ensembles carries the rules out.
 RULES = ("gauss", "sobol", "monte-carlo")
@@ -29,6 +34,8 @@ DATA_RULES = ("batches", "sample", "sobol", "quadrature")
 DEFAULT_WIDTHS = 1000
 # Options of which at most one may be given, because both say when to stop.
 ENDS = ("horizon", "steps")
+# Options that end a solution where something has happened, before these.
+EVENTS = ("until_loss", "until_speed")
 
 
 @dataclass(frozen=True)
@@ -151,12 +158,48 @@ class SolveOptions(Shown):
     )
     method: str = field(
         default="euler",
-        metadata=_says(_names(*METHODS), "time stepping: euler follows SGD step by step, rk4 the flow"),
+        metadata=_says(
+            _names(*METHODS),
+            "time stepping: euler follows SGD step by step, rk4 the flow in equal steps, flow in steps that "
+            "an estimate of their error chooses, stiff in long steps of many stages, for late phases",
+        ),
     )
     step: float | None = field(
         default=None,
         metadata=_says(
             _POSITIVE, "time step of rk4; default ten SGD steps at the first learning rate", metavar="H"
+        ),
+    )
+    rtol: float | None = field(
+        default=None,
+        metadata=_says(
+            _POSITIVE,
+            "error of a step of flow or stiff, relative to the root mean square of each parameter; default "
+            + ", ".join(f"{value:g} for {name}" for name, value in ADAPTIVE.items()),
+            metavar="E",
+        ),
+    )
+    atol: float | None = field(
+        default=None,
+        metadata=_says(
+            _POSITIVE,
+            "absolute part of that error, for parameters near 0; default a tenth of rtol",
+            metavar="E",
+        ),
+    )
+    until_loss: float | None = field(
+        default=None,
+        metadata=_says(
+            _POSITIVE, "flow and stiff end when the loss has fallen to this; default never", metavar="L"
+        ),
+    )
+    until_speed: float | None = field(
+        default=None,
+        metadata=_says(
+            _POSITIVE,
+            "flow and stiff end when the velocity has fallen to this, all parameters together in L2(P); "
+            "default never",
+            metavar="V",
         ),
     )
     tolerance: float | None = field(
@@ -168,12 +211,13 @@ class SolveOptions(Shown):
             metavar="E",
         ),
     )
-    data: str = field(
-        default="batches",
+    data: str | None = field(
+        default=None,
         metadata=_says(
             _names(*DATA_RULES),
-            "what a step averages over: a batch of its own, or the same samples at every step: the data set "
-            "or fixed draws, scrambled Sobol points, Gauss nodes",
+            "what a step averages over: a batch of its own, or the same samples at every step: the data "
+            "set or fixed draws (sample), scrambled Sobol points, Gauss nodes; default batches for euler and "
+            "rk4, else the data set, Gauss nodes or Sobol points, the first that there is",
         ),
     )
     data_nodes: int | None = field(

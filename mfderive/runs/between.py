@@ -2,14 +2,16 @@
 
 At a time of the run's own grid the state is the one that the run had there. Between two such times it is that
 of one shorter step of the same method on the same samples, from the grid's time before: its error is of the
-method's order, and it runs without a jump from one state of the run to the next.
+method's order, and it runs without a jump from one state of the run to the next. A method that chooses its
+own steps has the stored states as its grid, and between them what it observed there
+(:mod:`mfderive.solution.flow_again`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,6 +50,14 @@ class Steps(Protocol):
         """A shorter step from time number ``first`` to ``t``; ``state`` may be changed."""
 
 
+@runtime_checkable
+class TimedSteps(Steps, Protocol):
+    """Steps that may be long: they know SGD's steps at any time between two of theirs."""
+
+    def sgd_step(self, t: float) -> int:
+        """After how many steps of SGD a network is at time ``t``."""
+
+
 def legs_of(begins: float, record: Record, before: Sequence[Record] = ()) -> dict[str, Any]:
     """The entry of a trajectory's notes for a run with this record, which went on from runs ``before``."""
     return {NOTE: [*before, {BEGINS: begins, **record}]}
@@ -76,7 +86,8 @@ class Between:
             state = self._on_grid(leg, first, last, stored)
             if is_same(float(steps.times[last]), t):
                 return float(steps.times[last]), int(steps.sgd_steps[last]), state
-            return t, int(steps.sgd_steps[last]), steps.part(state, last, t)
+            done = steps.sgd_step(t) if isinstance(steps, TimedSteps) else int(steps.sgd_steps[last])
+            return t, done, steps.part(state, last, t)
 
     def _leg(self, time: float) -> int:
         begun = [k for k, leg in enumerate(self.legs) if leg[BEGINS] <= time + ROUNDING * abs(time)]

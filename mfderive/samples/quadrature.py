@@ -74,6 +74,26 @@ def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int 
     return _law_nodes(source.law, rule, nodes, source.seed if seed is None else seed)
 
 
+def default_rule(network: Network) -> str:
+    """The rule for an average over the law of the data where none is asked for.
+
+    The data set itself; Gauss nodes where the law has them, else Sobol points, else fixed draws. Raises
+    MfError for data that has no fixed nodes.
+    """
+    source = network.source
+    if not isinstance(source, LawSource):
+        if not isinstance(source, SampleSource):
+            raise MfError(f"data of the type {type(source).__name__} has no fixed nodes to average over")
+        return "sample"
+    if source.law is None:
+        return "sample"
+    try:
+        _tensor(source.law, None)
+    except MfError:
+        return "sobol"
+    return "quadrature"
+
+
 def _check_memory(source: LawSource, rule: str, nodes: int | None) -> None:
     """Raise ResourceError for more nodes than memory can hold."""
     rounding, components = (2, len(source.law.odds)) if rule != "sample" and source.law else (1, 1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import MfError
 from ..network.network import Network
-from ..network.solve_options import SolveOptions
+from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.schedule import times
 
 # Explicit Runge-Kutta methods as data (Butcher tableaus): stage times and couplings, weights.
@@ -37,12 +37,24 @@ class Clock:
         """The number of steps."""
         return len(self.times) - 1
 
+    def sgd_step(self, t: float) -> int:
+        """After how many SGD steps a network is at a time, to the nearest."""
+        return round(float(np.interp(t, self.times, self.sgd_steps)))
+
+    def with_time(self, t: float, sgd_step: int) -> Clock:
+        """The clock with one more time, where it lies within and is not there yet."""
+        number = int(np.searchsorted(self.times, t))
+        if not 0 < number < len(self.times) or np.isclose(self.times[[number - 1, number]], t, 1e-9, 0).any():
+            return self
+        return Clock(np.insert(self.times, number, t), np.insert(self.sgd_steps, number, sgd_step))
+
 
 def make_clock(network: Network, options: SolveOptions) -> Clock:
-    """The grid: SGD's own times for Euler (t_k = sum of alpha_j), equal steps for the others.
+    """The grid: SGD's own times for Euler (t_k = sum of alpha_j), equal steps for rk4.
 
     ``horizon`` ends the grid at the first time that reaches it; the SGD schedule is continued where the
-    horizon lies beyond the spec's steps.
+    horizon lies beyond the spec's steps. A method that chooses its own steps has SGD's times, up to the
+    horizon itself, to be observed at.
     """
     sgd = _sgd_times(network, options)
     if options.method == "euler":
@@ -53,6 +65,8 @@ def make_clock(network: Network, options: SolveOptions) -> Clock:
             "every learning rate is 0 up to the last step, so that time stands still. Take more steps, or a "
             "schedule that is not 0 everywhere"
         )
+    if options.method in ADAPTIVE:
+        return _up_to(sgd, horizon)
     step = options.step or _SGD_STEPS_PER_RK4_STEP * _first_move(sgd)
     count = max(1, math.ceil(horizon / step - 1e-9))
     if count > _MOST_STEPS:
@@ -67,7 +81,8 @@ def grid_clock(network: Network, method: str, steps: int, end: float) -> Clock:
     """The grid of a method by its number of steps and its end, as :func:`make_clock` made it."""
     if method == "euler":
         return Clock(np.asarray(times(network.training, steps)), np.arange(steps + 1))
-    return _equal_steps(_sgd_times(network, SolveOptions(horizon=end)), end, steps)
+    sgd = _sgd_times(network, SolveOptions(horizon=end))
+    return _up_to(sgd, end) if method in ADAPTIVE else _equal_steps(sgd, end, steps)
 
 
 def cut(clock: Clock, parts: int) -> Clock:
@@ -82,6 +97,12 @@ def cut(clock: Clock, parts: int) -> Clock:
 def _equal_steps(sgd: np.ndarray, horizon: float, count: int) -> Clock:
     grid = np.linspace(0.0, horizon, count + 1)
     return Clock(grid, np.round(np.interp(grid, sgd, np.arange(len(sgd)))).astype(np.int64))
+
+
+def _up_to(sgd: np.ndarray, horizon: float) -> Clock:
+    """SGD's times with the horizon in place of the first that reaches it."""
+    last = round(float(np.interp(horizon, sgd, np.arange(len(sgd)))))
+    return Clock(np.append(sgd[:-1], horizon), np.append(np.arange(len(sgd) - 1), last))
 
 
 def _first_move(sgd: np.ndarray) -> float:

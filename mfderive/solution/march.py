@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..network.network import Network
 from ..runs.between import NOTE, copy_state, legs_of
 from ..runs.divergence import divergence, not_finite, noted
 from ..runs.evaluation import evaluate_loss_error
-from ..runs.keeping import UNKEPT, Keeping
+from ..runs.keeping import UNKEPT, Keeping, Kept
 from ..runs.network_record import network_record
 from ..runs.schedule import observation_steps
 from ..runs.stored import EDITED
@@ -26,9 +26,10 @@ from ..state.state import State
 from ..tensor.first_departure import FirstDeparture
 from .cause import cause_at, cause_between, remedy, words
 from .feed import Feed
+from .flow_again import steps_again
 from .grid import Clock
 from .kept_run import content_of, facts_of, taken_up
-from .stepping import LARGEST_PIECE, Problem, Stepper, StepsAgain, run_memory
+from .stepping import LARGEST_PIECE, Problem, Stepper, run_memory
 
 Arrays = dict[str, Any]
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
@@ -53,7 +54,7 @@ class Run:
         self.observed = parts * observation_steps(clock.steps // parts, self.options.observations)
         kept = observation_steps(clock.steps, max(min(checkpoints, clock.steps + 1), 2))
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
-        self.stepper, self.start = Stepper(problem, clock, feed, parts), 0
+        self.stepper, self.start, self.reached = Stepper(problem, clock, feed, parts), 0, 0
         self.ground = ground_of(self.network, problem.reduced, problem.module)
         x, self.y = problem.reduced.encode(*self.network.source.evaluation(self.options.evaluation))
         self.x = np.asarray(x, self.options.dtype)
@@ -70,7 +71,8 @@ class Run:
         self.start = start
         kept = keep.begin(self.network, partial(facts_of, self, state), start, self.clock.steps)
         if kept is not None:
-            start, state = kept.number, taken_up(self, kept)
+            start, state = kept.number, self.take_up(kept)
+        self.reached = start
         bar = tqdm(
             total=self.clock.steps, initial=start, desc="limit", disable=not progress, delay=2, leave=False
         )
@@ -79,40 +81,56 @@ class Run:
             try:
                 if resume is None and kept is None:
                     self.observe(0, state)
-                for target in self.observed[self.observed > start].tolist():
-                    while start < target:
-                        goal = keep.next(start, target, partial(content_of, self, state))
-                        state = self.stepper.advance(state, start, goal)
-                        bar.update(goal - start)
-                        start = goal
-                    self.observe(target, state)
+                state = self.walk(state, start, keep, bar)
             except DivergenceError as error:
-                error.path = self.until_then(str(error), start, state, resume)
+                error.path = self.until_then(str(error), state, resume)
                 raise
-            keep.done(partial(content_of, self, state, done=True))
+            keep.done(partial(self.content, state, done=True))
         return self.finished(state, resume)
 
-    def until_then(
-        self, reason: str, number: int, state: Arrays, resume: Trajectory | None
-    ) -> Trajectory | None:
+    def walk(self, state: Arrays, start: int, keep: Keeping, bar: Any) -> Arrays:
+        """The steps from number ``start`` to the end, observed; the state at the end."""
+        for target in self.observed[self.observed > start].tolist():
+            while start < target:
+                goal = keep.next(start, target, partial(self.content, state))
+                state = self.stepper.advance(state, start, goal)
+                bar.update(goal - start)
+                self.reached = start = goal
+            self.observe(target, state)
+        return state
+
+    def content(self, state: Arrays, done: bool = False) -> Arrays:
+        """What the run goes on from (:mod:`mfderive.runs.keeping`)."""
+        return content_of(self, state, done)
+
+    def take_up(self, kept: Kept) -> Arrays:
+        """Put what was kept back; the state from which the run goes on."""
+        return taken_up(self, kept)
+
+    def until_then(self, reason: str, state: Arrays, resume: Trajectory | None) -> Trajectory | None:
         """What was solved before values left the finite numbers; None where they did at the start."""
         if not self.rows and resume is None:
             return None
-        found = not_finite(reason, float(self.clock.times[number]), int(self.clock.sgd_steps[number]))
+        found = not_finite(reason, *self.moment(self.reached))
         return self.finished(state, resume, (found,))
+
+    def moment(self, number: int) -> tuple[float, int]:
+        """Time and SGD step of a number of the clock."""
+        return float(self.clock.times[number]), int(self.clock.sgd_steps[number])
 
     def observe(self, number: int, state: Arrays) -> None:
         """Measure loss and error on the evaluation sample; keep a checkpoint where one is due."""
-        yhat = self.predict(state)
-        time = float(self.clock.times[number])
-        loss, error = evaluate_loss_error(self.network, yhat, self.y)
+        self.measure(self.moment(number), state, number in self.kept, partial(self.divergence, number, state))
+
+    def measure(self, moment: tuple[float, int], state: Arrays, keeps: bool, why: Callable[[], str]) -> None:
+        """Loss and error at a time and SGD step, with a checkpoint or not; ``why`` they are not finite."""
+        loss, error = evaluate_loss_error(self.network, self.predict(state), self.y)
         # Some functions swallow nan (a step, a maximum), so a finite loss proves nothing.
         if not np.isfinite(loss) or not is_finite(state):
-            raise DivergenceError(self.divergence(number, state))
-        self.rows.append((time, int(self.clock.sgd_steps[number]), loss, error))
-        if number in self.kept:
-            kept = State(copy_state(state), self.problem.reduced)
-            self.points.append(Checkpoint(time, int(self.clock.sgd_steps[number]), kept))
+            raise DivergenceError(why())
+        self.rows.append((*moment, loss, error))
+        if keeps:
+            self.points.append(Checkpoint(*moment, State(copy_state(state), self.problem.reduced)))
 
     def predict(self, state: Arrays) -> Any:
         """The outputs yhat [sample, outputs] on the evaluation sample."""
@@ -192,7 +210,8 @@ class Run:
         notes |= noted(findings)
         if resume is not None and resume.edited:
             notes[EDITED] = list(resume.edited)  # what follows from edited numbers
-        notes |= legs_of(float(self.clock.times[self.start]), self.stepper.record, self.legs_before(resume))
+        notes |= self.more_notes()
+        notes |= legs_of(self.moment(self.start)[0], self.record, self.legs_before(resume))
         return Trajectory(
             kind="limit",
             network=self.network,
@@ -207,6 +226,15 @@ class Run:
             ground=self.ground,
         )
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """Plain data from which the steps can be made again."""
+        return self.stepper.record
+
+    def more_notes(self) -> dict[str, Any]:
+        """What a method notes beside the common ones."""
+        return {}
+
     def legs_before(self, resume: Trajectory | None) -> list[Any]:
         """The legs of what went before, where its steps are those of this network."""
         if resume is None or network_record(resume.network) != network_record(self.network):
@@ -216,7 +244,7 @@ class Run:
 
 def ground_of(network: Network, reduced: Reduced, module: Any) -> Ground:
     """What a solution lives on: its reduced limit, its solver, and how its steps are made again."""
-    steps = partial(StepsAgain, network, reduced, module)
+    steps = partial(steps_again, network, reduced, module)
     return Ground(reduced, partial(fields_of, module), steps, layout_digest(reduced))
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ..algebra.arguments import NETWORK, exclusive, instance
 from ..errors import ArgumentError, SpecError, nearest_word, quoted
 from ..network.network import Network
-from ..network.solve_options import DATA_RULES, ENDS, OPTIONS, SolveOptions
+from ..network.solve_options import ADAPTIVE, DATA_RULES, ENDS, EVENTS, OPTIONS, SolveOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 Given = SolveOptions | float | None
@@ -112,17 +112,36 @@ def _check_use(options: SolveOptions, chosen: Mapping[str, Any]) -> None:
                 f"rule chooses the nodes of the reduced system, but {full} is drawn from the laws. Leave one "
                 "of them out"
             )
-    if options.method == "euler" and "step" in chosen:
-        raise ArgumentError(
-            f"step is {options.step}, but euler makes the steps of SGD (learning_rate in [training]). Leave "
-            "step out, or take the method rk4"
-        )
-    if options.data_nodes is not None and options.data == "batches":
+    _check_steps(options, chosen)
+    batches = options.data == "batches" or (options.data is None and options.method not in ADAPTIVE)
+    if options.data_nodes is not None and batches:
         fixed = ", ".join(rule for rule in DATA_RULES if rule != "batches")
         raise ArgumentError(
             f"data_nodes is {options.data_nodes}, but every step takes a batch of its own (batch_size in "
             f"[training]). Set data to one of {fixed}, or leave data_nodes out"
         )
+
+
+def _check_steps(options: SolveOptions, chosen: Mapping[str, Any]) -> None:
+    """Raise ArgumentError for what a caller gave of steps and ends that the method would not read."""
+    if options.method != "rk4" and "step" in chosen:
+        why = (
+            f"{options.method} chooses its steps by rtol and atol"
+            if options.method in ADAPTIVE
+            else "euler makes the steps of SGD (learning_rate in [training])"
+        )
+        raise ArgumentError(f"step is {options.step}, but {why}. Leave step out, or take the method rk4")
+    for name in ("rtol", "atol", *EVENTS):
+        if options.method not in ADAPTIVE and name in chosen:
+            raise ArgumentError(
+                f"{name} is {chosen[name]:g}, but only the methods {' and '.join(ADAPTIVE)} read it, and the "
+                f"method is {options.method}. Leave {name} out, or take one of them"
+            )
+        if name in EVENTS and options.tolerance is not None and getattr(options, name) is not None:
+            raise ArgumentError(
+                f"tolerance refines a curve up to its end, but {name} ends each refinement at another time. "
+                "Leave one of them out"
+            )
 
 
 def takes_options(function: F) -> F:

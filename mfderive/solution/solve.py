@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..algebra.arguments import LIMIT, exclusive, flag, instance
+from ..algebra.arguments import LIMIT, NETWORK, exclusive, flag, instance
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind
@@ -16,7 +16,7 @@ from ..errors import ArgumentError, StateError
 from ..limit.derive import derive
 from ..network.network import Network
 from ..network.overrides import takes_training
-from ..network.solve_options import SolveOptions
+from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..reduction.reduce import held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.divergence import warn_of
@@ -25,8 +25,10 @@ from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.state import State, arrays_on
 from .feed import make_feed
 from .flat import with_warnings
+from .flow import make_run
 from .grid import Clock, make_clock
-from .march import Run, ground_of
+from .march import ground_of
+from .methods import settle
 from .options import chosen_options, resolve_options, takes_options
 from .start import start_state
 from .stepping import Problem, check_run_memory
@@ -56,10 +58,11 @@ def solve(
     is refused.
 
     ``method`` "euler" makes exactly the step of SGD, at the rates alpha_k and on the batches k that the
-    finite networks see; "rk4" follows the flow at equal time steps, batch k in its step k. By default the
-    limit is first reduced exactly (:func:`mfderive.reduce`). ``reduce=False`` solves the full ensemble on
-    nodes drawn from the laws (``nodes`` then means the same as ``widths``). ``tolerance`` writes what it
-    reached into the trajectory's ``notes["tolerance"]`` (see :mod:`mfderive.solution.tolerance`).
+    finite networks see; "rk4" follows the flow at equal time steps, batch k in its step k; "flow" and "stiff"
+    choose their steps by an estimate of their error, and stop where they are told to (docs/flow.md). By
+    default the limit is first reduced exactly (:func:`mfderive.reduce`). ``reduce=False`` solves the full
+    ensemble on nodes drawn from the laws (``nodes`` then means the same as ``widths``). ``tolerance`` writes
+    what it reached into the trajectory's ``notes["tolerance"]`` (see :mod:`mfderive.solution.tolerance`).
 
     ``initial`` starts from given arrays (any weights ``p``) instead of a draw: a state of another trajectory
     (``path.at(t)``) on the system that it lives on, a dictionary on ``system`` or, without one, on the whole
@@ -76,6 +79,7 @@ def solve(
     say too (docs/runs.md). Where the loss does not move, ``warnings`` of the trajectory say what holds it
     (:mod:`mfderive.solution.flat`).
     """
+    instance(network, Network, "a network", NETWORK)
     _check_start(network, initial, resume, chosen_options(options, changes))
     settled = resolve_options(network, options, **changes)
     if settled.tolerance is not None and not (initial is None and resume is None):
@@ -83,6 +87,7 @@ def solve(
     _check_parts(system, solver, progress)
     reduced = _layout(network, settled, initial, resume, system)
     _check_fit(network, reduced.system, solver)
+    settled = settle(network, settled, reduced.system)
     clock = make_clock(network, settled)
     problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
     with kept_in(keep, "limit") as part:
@@ -97,10 +102,13 @@ def _path(
     network, settled = problem.network, problem.options
     if settled.tolerance is not None:
         return refine(problem, settled.tolerance, progress, keep)
+    if resume is not None and settled.method in ADAPTIVE:  # it goes on from any time
+        end = resume.checkpoint()
+        clock = clock.with_time(end.time, end.step)
     start, state = start_state(problem.reduced, settled, initial, resume, clock)
-    feed = make_feed(network, settled.data, settled.data_nodes)
+    feed = make_feed(network, settled.data or "batches", settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
-    run = Run(problem, clock, feed, settled.checkpoints)
+    run = make_run(problem, clock, feed, settled.checkpoints)
     return run.trajectory(state, start, resume, progress, keep)
 
 
@@ -140,8 +148,9 @@ def _check_start(network: Network, initial: Any, resume: Any, chosen: Mapping[st
             raise ArgumentError("resume is the trajectory of a network; only a solution of the limit goes on")
     for given, value in (("initial", initial), ("resume", resume)):
         for name in _STARTS:
-            draws_on = name == "seed" and network.training.noise  # it draws the noise of all steps, too
-            if value is not None and name in chosen and not draws_on:
+            if value is None or name not in chosen:
+                continue
+            if name != "seed" or not network.training.noise:  # it draws the noise of all steps, too
                 raise ArgumentError(_beside(name, given))
 
 

@@ -11,9 +11,10 @@ from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem, draw_noise
 from ..codegen.protocol import Move
 from ..network.network import Network
-from ..network.solve_options import SolveOptions
+from ..network.solve_options import ADAPTIVE, SolveOptions
 from .feed import Feed, make_feed
 from .grid import TABLEAUS, Clock, cut, grid_clock
+from .methods import vectors_held
 from .threads import fitting_threads, largest_product
 
 Array = Any
@@ -63,6 +64,12 @@ class Stepper:
         for x, y, t, width, weights, _ in moves:
             state = runge_kutta(self.problem.module, state, (x, y, weights), t, width, method)
         return state
+
+    @property
+    def samples(self) -> tuple[Array, Array, Array | None]:
+        """x, y and weights of samples that are the same at every step."""
+        given_x, given_y, weights = self.feed(1)
+        return (*self.problem.reduced.encode(given_x, given_y), weights)
 
     def move(self, number: int) -> Move:
         """x, y, time, width, weights of the samples and number k of the step that begins at t_number."""
@@ -131,10 +138,13 @@ def run_memory(problem: Problem, state: Arrays, samples: int) -> int:
     """Bytes that the steps of a solution hold at once (checkpoints and the data come on top)."""
     nodes = {name: len(weights) for name, weights in state["p"].items()}
     method = problem.options.method
-    # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
-    copies = 0 if method == "euler" else len(TABLEAUS[method][1]) + 1
     arrays = [value for name, value in state.items() if name != "p"]
-    held = copies * sum(value.nbytes for value in arrays)
+    # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
+    if method in ADAPTIVE:
+        held = vectors_held(problem.system, problem.options) * 8 * sum(value.size for value in arrays)
+    else:
+        copies = 0 if method == "euler" else len(TABLEAUS[method][1]) + 1
+        held = copies * sum(value.nbytes for value in arrays)
     dtype = arrays[0].dtype if arrays else problem.options.dtype
     return int(held + problem.module.memory(nodes, max(samples, LARGEST_PIECE), dtype))
 

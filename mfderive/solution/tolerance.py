@@ -30,12 +30,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import MfError, ResourceError
+from ..network.solve_options import ADAPTIVE
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..state.ensembles import Ensemble, plan_ensembles
 from .feed import Feed, make_feed
-from .grid import cut, make_clock
-from .march import Run
+from .flow import finer_options, make_run
+from .grid import make_clock
 from .start import full_state, reduced_state
 from .stepping import Problem, check_run_memory
 
@@ -96,7 +97,7 @@ class Refinement:
             if plan.rule not in _SAMPLED and not all(plan.exact):
                 found.append(Resolution(name, False, partial(_words, plan)))
         if self.options.method != "euler":
-            found.append(Resolution("time", False, lambda k: f"{self.clock.steps * 2**k} steps"))
+            found.append(Resolution("time", False, self.time_words))
         if self.options.data in ("sobol", "quadrature"):
             sampled = self.options.data == "sobol"
             more = SAMPLED_DOUBLINGS if sampled else 0
@@ -108,6 +109,12 @@ class Refinement:
             more = SAMPLED_DOUBLINGS if self.options.reduce else 0
             found.append(Resolution("sampled nodes", True, lambda k: self.sampled_words(drawn, k), more))
         return found
+
+    def time_words(self, doublings: int) -> str:
+        """How fine the steps in time are at a level."""
+        if self.options.method in ADAPTIVE:
+            return f"rtol {finer_options(self.options, 2**doublings).rtol:.2g}"
+        return f"{self.clock.steps * 2**doublings} steps"
 
     def sampled_words(self, drawn: list[Ensemble], doublings: int) -> str:
         """How many sampled nodes there are at a level."""
@@ -130,7 +137,7 @@ class Refinement:
         """The data of a step at a level."""
         rule, nodes = self.options.data, self.options.data_nodes
         if rule not in ("sobol", "quadrature"):
-            return make_feed(self.network, rule, nodes)
+            return make_feed(self.network, rule or "batches", nodes)
         if nodes is None:
             nodes = COARSE_SAMPLED if rule == "sobol" else COARSE_GAUSS ** _data_dimension(self.network)
         factor = 2**doublings if rule == "sobol" else 2 ** (doublings * _data_dimension(self.network))
@@ -150,10 +157,10 @@ class Refinement:
             state = reduced_state(self.problem.system, plans, self.options, scramble)
         else:
             state = full_state(self.problem.system, self.widths(sampled), self.options, scramble)
-        parts = 2 ** levels.of("time")
+        finer = 2 ** levels.of("time")
         feed = replace(self.feed(levels.of("data"), scramble), offset=offset)
         check_run_memory(self.problem, state, feed.samples)
-        run = Run(self.problem, cut(self.clock, parts), feed, checkpoints, parts)
+        run = make_run(self.problem, self.clock, feed, checkpoints, finer)
         self.made += 1  # the order of solutions follows from their numbers, so it is a name for each
         return run.trajectory(state, 0, None, self.progress, self.keep.part(str(self.made)))
 

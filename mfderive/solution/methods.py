@@ -1,0 +1,124 @@
+"""Which method can follow which learning rule on which data, and what its steps average over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from ..algebra.functions import FUNCTIONS
+from ..algebra.system import LimitSystem
+from ..algebra.terms import Role
+from ..algebra.update_rules import ALPHA, GRADIENT, THETA, XI
+from ..errors import ArgumentError
+from ..network.network import Network
+from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL, DATA_RULES, SolveOptions
+from ..samples.quadrature import default_rule
+
+# The embedded pairs of "flow" by the smallest relative tolerance at which each is taken, where all functions
+# are smooth: a pair of high order pays when steps are short for accuracy, not for stability.
+_PAIRS = ((1e-4, "RK23"), (1e-8, "RK45"), (0.0, "DOP853"))
+# What "stiff" is integrated with (mfderive.solution.chebyshev).
+STABILISED = "RKC"
+# Vectors of the size of the moving entries, in float64, that each holds at once.
+_VECTORS = {"RK23": 14, "RK45": 18, "DOP853": 30, STABILISED: 14}
+# In float32 the velocity is known to about 1e-6 of itself; below this, steps would follow its rounding.
+_LEAST_RTOL32 = 1e-5
+
+_FIXED = ", ".join(rule for rule in DATA_RULES if rule != "batches")
+
+
+def settle(network: Network, options: SolveOptions, system: LimitSystem) -> SolveOptions:
+    """The options with what a method chooses for itself where nothing is said: samples and tolerances.
+
+    Raises ArgumentError where a method cannot follow the learning rule or the data, and says what can.
+    """
+    averaged = options.data not in (None, "batches")
+    whole = averaged or network.training.batch_size == "all"
+    adaptive = options.method in ADAPTIVE
+    if options.method != "euler":
+        _check_rule(system, options.method, whole, adaptive)
+    if not adaptive:
+        return replace(options, data=options.data or "batches")
+    if options.data == "batches" and not whole:
+        raise ArgumentError(
+            f"method {options.method} integrates the flow, which averages over the law of the data, but data "
+            f"is batches, so that every step would see other samples. Set data to one of {_FIXED}, leave it "
+            "out, or take the method euler"
+        )
+    rtol = options.rtol or ADAPTIVE[options.method]
+    if options.precision == "float32" and rtol < _LEAST_RTOL32:
+        raise ArgumentError(
+            f"rtol is {rtol:g}, but velocities in float32 are rounded too coarsely for less than "
+            f"{_LEAST_RTOL32:g}. Take precision float64, or a larger rtol"
+        )
+    data = options.data or ("batches" if network.training.batch_size == "all" else default_rule(network))
+    return replace(options, data=data, rtol=rtol, atol=options.atol or ATOL_OF_RTOL * rtol)
+
+
+def _check_rule(system: LimitSystem, method: str, whole: bool, adaptive: bool) -> None:
+    """Raise ArgumentError where the learning rule has no flow that the method could follow."""
+    learning = system.learning
+    name = f"the learning rule {learning.rule}"
+    steps = "take the method euler, which makes its steps"
+    if learning.row.flow is None:
+        raise ArgumentError(f"{name} has no known flow for method {method} to follow; {steps}")
+    if any(field.role is Role.DRAW for field in system.fields):
+        raise ArgumentError(
+            f"noise in [training] makes the limit a diffusion, and method {method} follows flows; take the "
+            "method euler (its steps are those of Euler and Maruyama), or leave noise out"
+        )
+    full = f"Set batch_size to 'all' or data to one of {_FIXED}, or {steps}"
+    if learning.row.flow_needs_all and not whole:
+        raise ArgumentError(
+            f"the flow of {name} is known for full batches only, and every step sees a batch of its own. "
+            f"{full}"
+        )
+    if adaptive and learning.clip is not None and not whole:
+        raise ArgumentError(
+            "clip bounds the gradient of each batch, which is not the clipped mean over the law of the data "
+            f"that method {method} follows. {full}"
+        )
+    if method == "stiff" and memories_moved(system):
+        raise ArgumentError(
+            f"method stiff is made for flows that fall, and that of {name} swings (its memory moves in "
+            "time); take the method flow"
+        )
+
+
+def memories_moved(system: LimitSystem) -> bool:
+    """Whether the flow of the learning rule moves memories of its own beside the parameters."""
+    return any(name != str(THETA) for name, _ in system.learning.row.flow or ())
+
+
+def steps_are_euler(system: LimitSystem) -> bool:
+    """Whether a step of the learning rule is Euler's step of its own flow."""
+    return system.learning.program == ((str(THETA), THETA - ALPHA * XI * GRADIENT),)
+
+
+def has_kinks(system: LimitSystem) -> bool:
+    """Whether a function of the forward equations, or its derivative, jumps somewhere."""
+    return any(
+        FUNCTIONS[type(atom).__name__].has_kink
+        for equation in system.forward
+        for term in equation.terms
+        for atom in term.expression.atoms(sp.Function)
+        if type(atom).__name__ in FUNCTIONS
+    )
+
+
+def integrator_of(system: LimitSystem, options: SolveOptions) -> str:
+    """What integrates a flow: for "flow" an embedded pair, of low order where values have kinks.
+
+    Every kink that a step crosses costs an error of second order in it, whatever the order of the pair.
+    """
+    if options.method == "stiff":
+        return STABILISED
+    if has_kinks(system):
+        return _PAIRS[0][1]
+    return next(name for least, name in _PAIRS if (options.rtol or 0.0) >= least)
+
+
+def vectors_held(system: LimitSystem, options: SolveOptions) -> int:
+    """How many vectors of the size of a state a method that chooses its steps holds."""
+    return _VECTORS[integrator_of(system, options)]
