@@ -78,7 +78,9 @@ class WorkerPool:
         ended: Queue[Any] = Queue()
         try:
             while True:
-                for label, task in islice(waiting, self._places() - len(running)):
+                # A worker that died leaves more under way than there are places.
+                free = max(self._places() - len(running), 0)
+                for label, task in islice(waiting, free):
                     future = self._submit(answer, base, task, key=f"mfderive-{sweep}-{uuid.uuid4().hex}")
                     running[future] = label
                     future.add_done_callback(ended.put)
