@@ -226,7 +226,8 @@ class Part:
         self.facts: dict[str, Any] = {}
         self.written = self.began = self.asked = 0.0
         self.at: int | None = None  # the step at which the present piece began
-        self.steps, self.is_busy = 1, False
+        # ``is_ahead``: of what is kept, by a piece at least.
+        self.steps, self.is_ahead, self.is_busy = 1, False, False
 
     @property
     def file(self) -> Path:
@@ -255,7 +256,7 @@ class Part:
         """
         self.facts = as_facts({**self.keeper.facts(network), **facts()})
         self.keeper.say_what_failed()
-        self.total, self.saved, self.at = total, first, None
+        self.total, self.saved, self.at, self.is_ahead = total, first, None, False
         self.written = self.began = time.monotonic()
         if not self.file.is_file():
             return None
@@ -273,13 +274,15 @@ class Part:
         for, once the state is written.
         """
         now = time.monotonic()
-        if self.at is not None and number > self.at:
-            pace = (now - self.asked) / (number - self.at)
+        if self.at is not None:
+            # A flow may make steps of its own between two numbers.
+            pace = (now - self.asked) / max(number - self.at, 1)
             self.steps = max(1, min(int(PIECE_SECONDS / max(pace, 1e-9)), 2 * self.steps, PIECE_STEPS))
+            self.is_ahead = True
             if not self.is_busy:
                 self.is_busy = True
                 WATCH.busy(+1)
-        if number > self.saved and (WATCH.signal or now - self.written >= self.keeper.every):
+        if self.is_ahead and (WATCH.signal or now - self.written >= self.keeper.every):
             self._write(number, content, done=False)
         if WATCH.signal:
             raise WATCH.ending()
@@ -303,7 +306,7 @@ class Part:
             "saved": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if self.keeper.write(self.file, document, content()):
-            self.saved, self.is_kept, self.is_done = number, True, done
+            self.saved, self.is_kept, self.is_done, self.is_ahead = number, True, done, False
         self.written = time.monotonic()
 
 
