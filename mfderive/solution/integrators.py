@@ -107,7 +107,7 @@ class Stretch:
         stages = getattr(solver, "n_stages", None)
         self.attempts += 1 if stages is None else (solver.nfev - calls) // stages
         is_cut = solver.status == "finished" and self.rejected == rejected
-        self.proposed = max(wanted, solver.h_abs) if is_cut else solver.h_abs
+        self.proposed = float(max(wanted, solver.h_abs) if is_cut else solver.h_abs)
 
     @property
     def rejected(self) -> int:

@@ -20,12 +20,10 @@ from ..samples.quadrature import default_rule
 _PAIRS = ((1e-4, "RK23"), (1e-8, "RK45"), (0.0, "DOP853"))
 # What "stiff" is integrated with (mfderive.solution.chebyshev).
 STABILISED = "RKC"
-# Vectors of the size of the moving entries, in float64, that each holds at once.
-_VECTORS = {"RK23": 14, "RK45": 18, "DOP853": 30, STABILISED: 14}
 # In float32 the velocity is known to about 1e-6 of itself; below this, steps would follow its rounding.
 _LEAST_RTOL32 = 1e-5
 
-_FIXED = ", ".join(rule for rule in DATA_RULES if rule != "batches")
+_FIXED = f"one of {', '.join(rule for rule in DATA_RULES if rule != 'batches')}"
 
 
 def settle(network: Network, options: SolveOptions, system: LimitSystem) -> SolveOptions:
@@ -37,14 +35,14 @@ def settle(network: Network, options: SolveOptions, system: LimitSystem) -> Solv
     whole = averaged or network.training.batch_size == "all"
     adaptive = options.method in ADAPTIVE
     if options.method != "euler":
-        _check_rule(system, options.method, whole, adaptive)
+        _check_rule(system, options.method, "" if whole else _fixed(network), adaptive)
     if not adaptive:
         return replace(options, data=options.data or "batches")
     if options.data == "batches" and not whole:
         raise ArgumentError(
             f"method {options.method} integrates the flow, which averages over the law of the data, but data "
-            f"is batches, so that every step would see other samples. Set data to one of {_FIXED}, leave it "
-            "out, or take the method euler"
+            f"is batches, so that every step would see other samples. Leave data out, set it to "
+            f"{_fixed(network)}, or take the method euler"
         )
     rtol = options.rtol or ADAPTIVE[options.method]
     if options.precision == "float32" and rtol < _LEAST_RTOL32:
@@ -56,8 +54,16 @@ def settle(network: Network, options: SolveOptions, system: LimitSystem) -> Solv
     return replace(options, data=data, rtol=rtol, atol=options.atol or ATOL_OF_RTOL * rtol)
 
 
-def _check_rule(system: LimitSystem, method: str, whole: bool, adaptive: bool) -> None:
-    """Raise ArgumentError where the learning rule has no flow that the method could follow."""
+def _fixed(network: Network) -> str:
+    """The values of ``data`` with which every step sees the same samples, in words."""
+    return "sample" if network.source.rows is not None else _FIXED
+
+
+def _check_rule(system: LimitSystem, method: str, fixed: str, adaptive: bool) -> None:
+    """Raise ArgumentError where the learning rule has no flow that the method could follow.
+
+    ``fixed``: values of ``data`` with which every step would see the same samples; "" where it does.
+    """
     learning = system.learning
     name = f"the learning rule {learning.rule}"
     steps = "take the method euler, which makes its steps"
@@ -68,13 +74,13 @@ def _check_rule(system: LimitSystem, method: str, whole: bool, adaptive: bool) -
             f"noise in [training] makes the limit a diffusion, and method {method} follows flows; take the "
             "method euler (its steps are those of Euler and Maruyama), or leave noise out"
         )
-    full = f"Set batch_size to 'all' or data to one of {_FIXED}, or {steps}"
-    if learning.row.flow_needs_all and not whole:
+    full = f"Set data to {fixed}, or {steps}"
+    if learning.row.flow_needs_all and fixed:
         raise ArgumentError(
             f"the flow of {name} is known for full batches only, and every step sees a batch of its own. "
             f"{full}"
         )
-    if adaptive and learning.clip is not None and not whole:
+    if adaptive and learning.clip is not None and fixed:
         raise ArgumentError(
             "clip bounds the gradient of each batch, which is not the clipped mean over the law of the data "
             f"that method {method} follows. {full}"
@@ -117,8 +123,3 @@ def integrator_of(system: LimitSystem, options: SolveOptions) -> str:
     if has_kinks(system):
         return _PAIRS[0][1]
     return next(name for least, name in _PAIRS if (options.rtol or 0.0) >= least)
-
-
-def vectors_held(system: LimitSystem, options: SolveOptions) -> int:
-    """How many vectors of the size of a state a method that chooses its steps holds."""
-    return _VECTORS[integrator_of(system, options)]

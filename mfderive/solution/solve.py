@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..algebra.arguments import LIMIT, NETWORK, exclusive, flag, instance
@@ -23,9 +24,11 @@ from ..runs.divergence import warn_of
 from ..runs.keeping import Keep, Keeping, kept_in
 from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.state import State, arrays_on
+from .against_steps import NOTE as AGAINST_STEPS
+from .against_steps import flow_against_steps
 from .feed import make_feed
 from .flat import with_warnings
-from .flow import make_run
+from .flow import FlowRun, make_run
 from .grid import Clock, make_clock
 from .march import ground_of
 from .methods import settle
@@ -109,7 +112,11 @@ def _path(
     feed = make_feed(network, settled.data or "batches", settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
     run = make_run(problem, clock, feed, settled.checkpoints)
-    return run.trajectory(state, start, resume, progress, keep)
+    path = run.trajectory(state, start, resume, progress, keep)
+    if not isinstance(run, FlowRun):
+        return path
+    estimate = flow_against_steps(run, state, run.moment(start)[0], path.times)
+    return replace(path, notes={**path.notes, AGAINST_STEPS: estimate})
 
 
 def _told(path: Trajectory) -> Trajectory:

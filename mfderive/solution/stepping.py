@@ -14,13 +14,16 @@ from ..network.network import Network
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from .feed import Feed, make_feed
 from .grid import TABLEAUS, Clock, cut, grid_clock
-from .methods import vectors_held
 from .threads import fitting_threads, largest_product
 
 Array = Any
 Arrays = dict[str, Any]
 # No evaluation goes through the solver in pieces of more samples than this.
 LARGEST_PIECE = 500
+
+# Vectors of the size of a state, in float64, that a method with steps of its own holds at once, and what
+# estimates how far SGD's steps lead from a flow.
+_VECTORS = 30
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def run_memory(problem: Problem, state: Arrays, samples: int) -> int:
     arrays = [value for name, value in state.items() if name != "p"]
     # Euler updates in place; an explicit method holds its slopes, and a state to evaluate them at.
     if method in ADAPTIVE:
-        held = vectors_held(problem.system, problem.options) * 8 * sum(value.size for value in arrays)
+        held = _VECTORS * 8 * sum(value.size for value in arrays)
     else:
         copies = 0 if method == "euler" else len(TABLEAUS[method][1]) + 1
         held = copies * sum(value.nbytes for value in arrays)

@@ -1,0 +1,113 @@
+"""How far SGD's steps at their finite rate lead from the flow: estimated beside the flow, to first order.
+
+Steps of Euler at the rate alpha follow, to first order in alpha, the flow of f - (alpha / 2) (f_t + f' f).
+Its difference d from the flow of f obeys d' = f'(d - (alpha / 2) f) - (alpha / 2) f_t. One more velocity gives
+that: f(t - alpha / 2, y + d - (alpha / 2) f) - f(t, y). What batches of finite size add is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from .chebyshev import Chebyshev
+from .flow import FlowRun
+from .flow_space import FlowSpace
+from .grid import Clock
+from .integrators import Field
+from .methods import steps_are_euler
+
+Array = Any
+Arrays = dict[str, Any]
+
+NOTE = "flow_against_steps"
+# An estimate needs few digits: of the flow itself, and of the difference from it.
+_RTOL, _PART = 1e-2, 0.05
+# It may cost such a part of the velocities of the flow itself, and a few in any case.
+_BUDGET, _LEAST_BUDGET = 0.5, 200
+_LOOKS = 20  # times at which losses are compared
+
+
+def flow_against_steps(run: FlowRun, state: Mapping[str, Any], begins: float, times: Array) -> dict[str, Any]:
+    """What SGD's steps make of the loss beside the flow, from a state until the flow ended, as plain data.
+
+    ``times``: losses are compared at some of these. Keys: "largest" (the difference of the losses that is
+    largest, with its sign: steps minus flow), "time" (when), "end" (the difference at the end), "until" (how
+    far the estimate went), "evaluations" (velocities that it took); or "why" there is no estimate.
+    """
+    system = run.problem.system
+    if not steps_are_euler(system):
+        return {"why": f"a step of {system.learning.rule} is not Euler's step of its flow"}
+    until = float(run.ended[1])
+    pair = Pair.at(run, state, run.clock, begins)
+    found = [(begins, 0.0)]
+    budget = max(_BUDGET * run.evaluations, _LEAST_BUDGET)
+    solver = Chebyshev(pair, begins, pair.start(state), until) if until > begins else None
+    wanted = np.asarray(times)[np.asarray(times) > begins]
+    wanted = wanted[np.unique(np.linspace(0, len(wanted) - 1, _LOOKS).astype(int))] if len(wanted) else wanted
+    with run.stepper.threads(state), np.errstate(all="ignore"):
+        while solver is not None and solver.status == "running" and 2 * solver.nfev < budget:
+            before = solver.t
+            solver.step()
+            passed = wanted[(wanted > before) & (wanted <= solver.t)].tolist()
+            extension = solver.dense_output() if passed else None
+            for t in passed:
+                found.append((t, pair.difference(extension(t), run)))  # type: ignore[misc]
+    return _summary(found, 2 * solver.nfev if solver else 0)
+
+
+def _summary(found: list[tuple[float, float]], evaluations: int) -> dict[str, Any]:
+    seen = [each for each in found if np.isfinite(each[1])]
+    time, largest = max(seen, key=lambda each: abs(each[1]))
+    end, last = seen[-1]
+    return {"largest": largest, "time": time, "end": last, "until": end, "evaluations": evaluations}
+
+
+@dataclass
+class Pair:
+    """The flow and, ``finer`` times larger, its difference from SGD's steps, as one flow."""
+
+    field: Field
+    space: FlowSpace
+    clock: Clock
+    finer: float
+
+    @staticmethod
+    def at(run: FlowRun, state: Mapping[str, Any], clock: Clock, begins: float) -> Pair:
+        """Both around a state; the unit of the difference is a part of alpha times the first velocity."""
+        space = FlowSpace(run.problem, state, _RTOL, _RTOL / 10)
+        field = Field(run.problem, run.samples, space)
+        pair = Pair(field, space, clock, 1.0)
+        first = field(begins, space.vector(state))
+        moved = pair.alpha(begins) * float(np.linalg.norm(first)) / sqrt(len(first))
+        pair.finer = 1 / (_PART * max(moved, _PART))
+        return pair
+
+    def start(self, state: Mapping[str, Any]) -> Array:
+        """No difference yet."""
+        vector = self.space.vector(state)
+        return np.concatenate([vector, np.zeros_like(vector)])
+
+    def alpha(self, t: float) -> float:
+        """SGD's rate at a time."""
+        times = self.clock.times
+        number = min(max(int(np.searchsorted(times, t, "right")), 1), len(times) - 1)
+        return float(times[number] - times[number - 1])
+
+    def __call__(self, t: float, both: Array) -> Array:
+        """The velocity of both."""
+        vector, difference = np.split(both, 2)
+        half = self.alpha(t) / 2
+        rate = self.field(t, vector)
+        beside = self.field(max(0.0, t - half), vector + difference / self.finer - half * rate)
+        return np.concatenate([rate, self.finer * (beside - rate)])
+
+    def difference(self, both: Array, run: FlowRun) -> float:
+        """The loss after SGD's steps minus that of the flow."""
+        vector, difference = np.split(both, 2)
+        flow = run.loss(self.space.state(vector))
+        return run.loss(self.space.state(vector + difference / self.finer)) - flow
