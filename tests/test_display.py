@@ -15,7 +15,10 @@ from mfderive.algebra.showing import LONGEST_LINE, MOST_LINES, html_of, short
 from mfderive.algebra.update_rules import RULES
 from mfderive.finite.network_fields import system_of
 from mfderive.forward.kinds import KINDS
+from mfderive.report.curves import curve_of
 from mfderive.samples.quadrature import data_nodes
+from mfderive.sweeps.sweep_folder import Outcome
+from mfderive.sweeps.sweep_plan import Setting
 
 MOST, LONGEST = 10, 120
 PIXELS = 784
@@ -73,6 +76,7 @@ def made(request):
         "RuleConstant": RULES["momentum"].constants[0],
         "SolveOptions": mf.SolveOptions(nodes={f"h{k}": 64 for k in range(99)}, method="rk4"),
         "State": path.at(),
+        "Sweep": sweep_of(path, net.title),
         "Trajectory": path,
         "UpdateRule": RULES["adam"],
         "Verdict": verdict,
@@ -97,6 +101,18 @@ def made(request):
         "layer": net.layers[1],
         "data": net.data,
     }
+
+
+def sweep_of(path, title):
+    """A sweep over many values, whatever its words are; one setting has failed."""
+    values = [f"$v{k} {title}" for k in range(40)]
+    outcomes = [
+        Outcome(Setting({"v": value}, {}), "done", "", 1.0, (curve_of(path),), paths=(path,))
+        for value in values
+    ]
+    outcomes[3] = Outcome(Setting({"v": values[3]}, {}), "failed", title)
+    changes = {f"layers.h{k}.weight": "normal({v}, 1)" for k in range(99)}
+    return mf.Sweep(title, "solve", changes, {"v": tuple(values)}, tuple(outcomes))
 
 
 def network(spec, **more):
@@ -133,6 +149,7 @@ def test_reprs_say_what_an_object_is(made):
     )
     assert "after 1 SGD steps" in repr(made["checkpoint"])
     assert made["Verdict"].status in repr(made["Verdict"])
+    assert "40 settings, 39 done, 1 failed" in repr(made["Sweep"])
     assert "float64" in repr(made["State"]) and "nodes h1: 8" in repr(made["State"])
     assert made["solver"].__file__ in repr(made["solver"]).replace("\n", "")
     assert "method='rk4'" in repr(made["SolveOptions"])
@@ -178,6 +195,7 @@ DRAWN = {
     "Trajectory": {"svg", "table"},
     "network trajectory": {"svg", "table"},
     "Verdict": {"svg", "table"},
+    "Sweep": {"svg", "table"},
 }
 
 
@@ -196,7 +214,8 @@ def test_html_is_whole_and_needs_no_other_file(made):
 def test_words_of_a_user_are_escaped_and_cut():
     net = network(document(3, title=EVIL * 40))
     assert len(repr(net).split("\n")[0]) <= LONGEST and "\x1b" not in repr(net)
-    for shown in (net, mf.reduce(mf.derive(net)), mf.solve(net, nodes=4, evaluation=5)):
+    path = mf.solve(net, nodes=4, evaluation=5)
+    for shown in (net, mf.reduce(mf.derive(net)), path, sweep_of(path, net.title)):
         text = shown._repr_html_()
         assert "<script>" not in text and "&lt;script&gt;" in text
         assert not re.search(r"\x1b", repr(shown))

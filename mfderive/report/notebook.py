@@ -59,7 +59,7 @@ def network_html(network: Network) -> str:
     try:
         system = forward_system(network)
     except MfError as problem:  # not resolved, for instance
-        return _fragment(network.title, f"<pre>{escape(repr(network))}</pre>{items([str(problem)])}")
+        return fragment(network.title, f"<pre>{escape(repr(network))}</pre>{items([str(problem)])}")
     summary = summarise(network, system)
     shape = " × ".join(map(str, summary["inputs"]))
     training = summary["training"]
@@ -83,7 +83,7 @@ def network_html(network: Network) -> str:
         ],
     )
     graph = graph_figure(graph_data(network, system), network.title)
-    return _fragment(
+    return fragment(
         network.title,
         facts,
         items(summary["facts"]),
@@ -103,7 +103,7 @@ def reduced_html(reduced: Reduced) -> str:
     for entry in reduced.log:
         by_pass.setdefault(entry.pass_name, []).append(entry.text)
     log = "".join(f"<h4>{escape(name)}</h4>{items(lines)}" for name, lines in by_pass.items())
-    return _fragment(
+    return fragment(
         f"{reduced.full.title}, reduced by {' and '.join(reduced.names)}",
         log,
         f'<div class="equations">{equations}</div>',
@@ -121,7 +121,7 @@ def solver_html(solver: SolverModule) -> str:
         equations = f'<div class="equations">{html_of(solver.limit)}</div>'
     else:
         equations = f"<details><summary>{EQUATIONS}</summary><pre>{escape(_latex(solver))}</pre></details>"
-    return _fragment(
+    return fragment(
         str(getattr(solver, "TITLE", solver.__name__)), html_table(("Solver", ""), rows), equations
     )
 
@@ -130,7 +130,7 @@ def trajectory_html(path: Trajectory) -> str:
     """A run: what is to be known of it, its loss against time, and its numbers."""
     what = "limit" if path.kind == "limit" else f"network of width {path.width}, seed {path.seed}"
     alarms = "".join(f'<p class="alarm">{escape(each)}</p>' for each in path.warnings)
-    return _fragment(f"{path.network.title}: {what}", alarms, _loss_figure(path), _numbers(path))
+    return fragment(f"{path.network.title}: {what}", alarms, _loss_figure(path), _numbers(path))
 
 
 def verdict_html(verdict: Verdict) -> str:
@@ -140,10 +140,11 @@ def verdict_html(verdict: Verdict) -> str:
     figures = {
         name: figure_bytes(figure, "svg").decode() for name, figure in drawn.items() if figure is not None
     }
-    return _fragment(verdict.title, verdict_section(data, figures))
+    return fragment(verdict.title, verdict_section(data, figures))
 
 
-def _fragment(title: str, *parts: str) -> str:
+def fragment(title: str, *parts: str) -> str:
+    """An object as HTML: its title and its parts, which are HTML already."""
     inside = "\n".join(part for part in parts if part)
     return f'<div class="mfderive"><style>{_STYLE}</style>\n<h3>{escape(title)}</h3>\n{inside}\n</div>'
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.showing import words
 from .curves import Curve, thinned
 from .figures import INK, new_figure, style
 
@@ -16,6 +17,7 @@ Values = Mapping[str, Any]
 
 # So many curves are told apart by a legend; more have a bar of colours.
 _LEGEND = 8
+_LONGEST = 24  # characters of a value
 # Losses that differ by more are drawn on a logarithmic scale.
 _DECADES = 30.0
 _LOSS, _FINAL = "population loss", "final population loss"
@@ -53,7 +55,11 @@ def _colours(count: int) -> list[Any]:
 
 
 def _label(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """A value as a figure writes it: short, and a text as nothing but a text."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    text = words(str(value), _LONGEST).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text  # else matplotlib leaves it out of legends
 
 
 def _is_scale(values: Sequence[Any]) -> bool:
@@ -96,7 +102,7 @@ def _curves(name: str, values: Sequence[Any], points: Sequence[SweepPoint]) -> A
         last = max(float(getattr(curve, clock)[-1]) for curve in trusted)
         axes.set_xlim(-0.02 * last, 1.02 * last)
         _loss_axis(axes, [loss for curve in trusted for loss in curve.loss[np.isfinite(curve.loss)].tolist()])
-    if len(values) <= _LEGEND or not _is_scale(values):
+    if len(values) <= _LEGEND:
         axes.legend(title=name, frameon=False, loc="best", handlelength=1.6)
     else:
         _value_bar(figure, axes, name, order)
@@ -124,7 +130,7 @@ def _loss_axis(axes: Any, losses: Sequence[float]) -> None:
         axes.set_ylim(0.0, (high or 1.0) * 1.06)
 
 
-def _value_bar(figure: Any, axes: Any, name: str, order: Sequence[float]) -> None:
+def _value_bar(figure: Any, axes: Any, name: str, order: Sequence[Any]) -> None:
     """The colours of many values: one block for each."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -215,7 +221,7 @@ def _dots(variables: Mapping[str, Sequence[Any]], points: Sequence[SweepPoint]) 
     axes.set_ylabel(_FINAL)
     if known:
         _loss_axis(axes, known)
-    if len(values) <= _LEGEND or not _is_scale(values):
+    if len(values) <= _LEGEND:
         axes.legend(title=second, frameon=False, loc="best")
     else:
         _value_bar(figure, axes, second, values)

@@ -26,7 +26,7 @@ from ..runs.stored import CURVES, read_stored
 from ..runs.trajectory import Trajectory
 from .grid_values import Values
 from .sweep_plan import Plan, Setting
-from .sweep_task import DIVERGED, DONE, FAILED, Answer
+from .sweep_task import FAILED, KEPT, Answer
 
 FORMAT = "mfderive sweep 1"
 RECORD, TABLE, RESULT, SETTINGS = "sweep.json", "table.csv", "result.json", "settings"
@@ -188,7 +188,7 @@ def place_of(folder: Path, setting: Setting) -> Path:
 
 def outcome_of(place: Path, setting: Setting, result: Mapping[str, Any]) -> Outcome:
     """What the files of a setting hold. Raises MfError (or KeyError, TypeError) where they are not whole."""
-    if result["state"] not in (DONE, DIVERGED):
+    if result["state"] not in KEPT:
         raise KeyError(result["state"])
     curves, files = [], []
     for name in result["trajectories"]:

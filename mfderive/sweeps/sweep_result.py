@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +21,14 @@ from ..algebra.showing import Shown, names, register_html, words
 from ..errors import ArgumentError, MfError, nearest
 from ..report.figures import FORMS, figure_bytes, inline_svg
 from ..report.html import html_table
+from ..report.notebook import fragment
 from ..report.sweep_figure import SweepPoint, draw_sweep
 from ..runs.atomic import write_bytes, write_text
 from ..runs.trajectory import Trajectory
 from .grid_values import COLUMNS, Grid, combinations
 from .sweep_folder import TABLE, Outcome, read_outcome, read_record
 from .sweep_plan import Setting
-from .sweep_task import DIVERGED, DONE, FAILED
+from .sweep_task import DIVERGED, DONE, FAILED, UNMET
 
 MISSING = "missing"
 FIGURE = "figure"
@@ -37,11 +39,11 @@ _FEW_ROWS = 30  # of a table in a notebook
 class Sweep(Shown):
     """The results of a sweep, setting by setting (:func:`mfderive.sweep`; ``Sweep.read(folder)``).
 
-    ``table`` has a row for each setting: its values, ``state`` ("done", "diverged", "failed", "missing"),
-    final ``loss`` and ``error`` (of networks the mean over seeds, and the lowest and highest loss), ``t`` and
-    ``steps`` where it ended, ``seconds``, a ``note`` that says why it is not done, and its ``folder``.
-    ``load(tau=0.1)`` gives the trajectory of a setting (a list, where networks were trained), ``paths`` those
-    of all, by name.
+    ``table`` has a row for each setting: its values, ``state`` ("done", "diverged", "not met": its tolerance,
+    "failed", "missing"), final ``loss`` and ``error`` (of networks the mean over seeds, and the lowest and
+    highest loss), ``t`` and ``steps`` where it ended, ``seconds``, a ``note`` that says why it is not done,
+    and its ``folder``. ``load(tau=0.1)`` gives the trajectory of a setting (a list, where networks were
+    trained), ``paths`` those of all, by name.
     """
 
     title: str
@@ -90,7 +92,7 @@ class Sweep(Shown):
         None where no setting has any numbers.
         """
         points = [
-            SweepPoint(each.setting.values, each.state == DONE, row["loss"], each.curves)
+            SweepPoint(each.setting.values, each.state in (DONE, UNMET), row["loss"], each.curves)
             for each, row in zip(self.outcomes, self.table, strict=True)
         ]
         return draw_sweep(self.grid, points)
@@ -158,7 +160,7 @@ class Sweep(Shown):
     def _summary(self) -> Iterator[str]:
         count = Counter(outcome.state for outcome in self.outcomes)
         states = ", ".join(
-            f"{count[state]} {state}" for state in (DONE, DIVERGED, FAILED, MISSING) if count[state]
+            f"{count[state]} {state}" for state in (DONE, DIVERGED, UNMET, FAILED, MISSING) if count[state]
         )
         yield f"Sweep of '{words(self.title)}': {len(self.outcomes)} settings, {states}"
         for key, value in list(self.set.items())[:2]:
@@ -207,8 +209,6 @@ def _finite(value: Any) -> float | None:
 
 def sweep_html(sweep: Sweep) -> str:
     """A sweep in a notebook: its figure and its table."""
-    import zlib
-
     figure = sweep.figure()
     drawing = ""
     if figure is not None:
@@ -220,8 +220,7 @@ def sweep_html(sweep: Sweep) -> str:
     cells = [[escape(cell_text(row[name])) for name in shown] for row in sweep.table[:_FEW_ROWS]]
     more = len(sweep.table) - len(cells)
     rest = f"<p>and {more} more settings</p>" if more > 0 else ""
-    head = escape(next(iter(sweep._summary())))
-    return f"<div><h3>{head}</h3>\n{drawing}\n{html_table(shown, cells, numbers)}{rest}</div>"
+    return fragment(next(iter(sweep._summary())), drawing, html_table(shown, cells, numbers), rest)
 
 
 def cell_text(value: Any) -> str:

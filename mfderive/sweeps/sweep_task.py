@@ -28,7 +28,9 @@ from ..solution.options import resolve_options
 from ..solution.solve import limit_to_solve, solve
 from .packed_network import unpacked
 
-DONE, DIVERGED, FAILED = "done", "diverged", "failed"
+DONE, DIVERGED, UNMET, FAILED = "done", "diverged", "not met", "failed"
+# What leaves trajectories; with the others there is nothing to keep.
+KEPT = (DONE, DIVERGED, UNMET)
 # What a trajectory is made of again by whoever has its network.
 _PARTS = ("kind", "width", "seed", "times", "steps", "loss", "error", "notes", "passes", "digest")
 # A process computes one setting at a time, however many threads Dask gives it: threads of matrix products
@@ -99,9 +101,19 @@ def _solved(network: Network, task: Task) -> list[Trajectory]:
 
 def _answer(paths: list[Trajectory]) -> Answer:
     findings = [sentence for path in paths for sentence in run_sentences(path.findings)]
-    notes = findings or [warning for path in paths for warning in path.warnings]
-    state = DIVERGED if findings else DONE
+    unmet = list(filter(None, map(_unmet, paths)))
+    notes = findings or unmet or [warning for path in paths for warning in path.warnings]
+    state = DIVERGED if findings else UNMET if unmet else DONE
     return Answer(state, " ".join(dict.fromkeys(notes)), tuple(map(_parts, paths)))
+
+
+def _unmet(path: Trajectory) -> str:
+    """What is said of a tolerance that was not reached; empty where it was, or where none was asked for."""
+    reached = path.notes.get("tolerance")
+    if reached is None or reached["met"]:
+        return ""
+    within = "not known" if reached["estimate"] is None else f"{reached['estimate']:.3g}"
+    return f"the tolerance {reached['asked']:g} is not met: the error of the loss curve is {within}"
 
 
 def _parts(path: Trajectory) -> dict[str, Any]:
