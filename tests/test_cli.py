@@ -22,7 +22,19 @@ from mfderive.cli.flags import build_parser
 from mfderive.cli.folders import output_folder
 from mfderive.errors import MfError
 
-COMMANDS = ["new", "show", "derive", "generate", "solve", "simulate", "run", "check", "report", "schema"]
+COMMANDS = [
+    "new",
+    "show",
+    "derive",
+    "generate",
+    "solve",
+    "simulate",
+    "run",
+    "check",
+    "sweep",
+    "report",
+    "schema",
+]
 
 SPEC = """\
 format = 1

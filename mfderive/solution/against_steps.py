@@ -1,8 +1,9 @@
 """How far SGD's steps at their finite rate lead from the flow: estimated beside the flow, to first order.
 
 Steps of Euler at the rate alpha follow, to first order in alpha, the flow of f - (alpha / 2) (f_t + f' f).
-Its difference d from the flow of f obeys d' = f'(d - (alpha / 2) f) - (alpha / 2) f_t. One more velocity gives
-that: f(t - alpha / 2, y + d - (alpha / 2) f) - f(t, y). What batches of finite size add is not in it.
+Its difference d from the flow of f obeys d' = f'(d - (alpha / 2) f) - (alpha / 2) f_t, which one more
+velocity gives: f(t - alpha / 2, y + d - (alpha / 2) f) - f(t, y). What batches of finite size add is left
+out.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_products_write_where_out_lies(module, dtype, order, shape):
             start, plain = out.astype(float), left.astype(float) @ right.astype(float)
             weighted = (left.astype(float) * weights) @ right.astype(float)
             tolerance = 8 * (shared + 2) * np.finfo(dtype).eps * 10
-            module.matrix_product(out, left, right, 0.5, (0.25, None), add=True)
+            module.matrix_product(out, left, right, 0.5, (0.25, None), keep=1.0)
             assert np.abs(out - start - 0.125 * plain).max() < tolerance
             module.matrix_product(out, left, right, -2.0, (1.0, weights))
             assert np.abs(out + 2 * weighted).max() < tolerance
