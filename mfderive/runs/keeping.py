@@ -19,10 +19,10 @@ from typing import Any
 
 from ..algebra.arguments import file_path, instance, positive_number
 from ..algebra.showing import Shown, words
-from ..errors import MfError, StateError
+from ..errors import DivergenceError, MfError, StateError
 from ..network.network import Network
 from .archive import flattened, nested, read_archive, write_archive
-from .atomic import make_folder, remove_empty
+from .atomic import is_temporary, make_folder, remove_empty
 from .folder_lock import LOCK, FolderLock, owner_of, take_lock
 from .parts import EVERY, UNFINISHED, parts_in
 from .problem_facts import as_facts, differences, machine_facts, network_facts
@@ -94,8 +94,9 @@ class Keeper(Shown):
         """Lock the folder and watch signals; within itself, go on."""
         if self._depth == 0:
             self._take()
-            if self.fresh:
-                for file in self.files():
+            # Nobody else writes here now: what is half written is a killed run's.
+            for file in self.folder.iterdir():
+                if is_temporary(file) or (self.fresh and file in self.files()):
                     file.unlink(missing_ok=True)
             WATCH.__enter__()
         self._depth += 1
@@ -109,9 +110,11 @@ class Keeper(Shown):
         WATCH.__exit__()
         if error is None:
             self.say_what_failed()
-        if isinstance(error, MfError | OSError | KeyboardInterrupt | Terminated):
+        ends = isinstance(error, MfError | OSError | KeyboardInterrupt | Terminated)
+        # What diverged does so again, and what is of another problem does not go on.
+        if error is not None and ends and not isinstance(error, DivergenceError | OtherProblemError):
             kept = self.kept()
-            if kept and not isinstance(error, OtherProblemError):
+            if kept:
                 error.add_note(f"In {self.folder} is {kept}. {self.again}")
         self._release()
 

@@ -58,6 +58,17 @@ def undisturbed():
     return {name: call() for name, call in CALLS.items()}
 
 
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Signals as a terminal has them: in the background Ctrl-C is ignored, and runs leave it so."""
+    usual = {signal.SIGINT: signal.default_int_handler}
+    usual |= dict.fromkeys((signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL)
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def spec(tmp_path, monkeypatch):
     """A small spec in an empty working folder; its path."""
@@ -289,6 +300,8 @@ def test_a_folder_in_which_somebody_is_at_work_is_refused(capsys, spec, tmp_path
     finally:
         process.kill()
         process.communicate()
+    # It was killed while it wrote.
+    (place / f".limit.npz.{process.pid}-1.tmp").write_text("half")
     assert (place / LOCK).is_file()
     assert main(["solve", spec, "--quiet"]) == 0
     assert not place.exists()
