@@ -47,7 +47,9 @@ def finer_options(options: SolveOptions, finer: int) -> SolveOptions:
 class FlowRun(Run):
     """A flow from checkpoint to checkpoint: each stretch begins at a stored state and ends at the next.
 
-    ``seen``: the number of the last time at which it was observed; ``ended``: what ended it, and when.
+    Where a parameter has outgrown its units, a stretch ends as well, and its state is stored. ``time``: when
+    the present stretch began; ``seen``: the number of the last time at which the flow was observed;
+    ``ended``: what ended it, and when.
     """
 
     def __init__(self, problem: Problem, clock: Clock, feed: Feed, checkpoints: int) -> None:
@@ -57,7 +59,7 @@ class FlowRun(Run):
         self.events = events_of(self.options, self.loss)
         self.stretches: list[tuple[float, float, float | None]] = []
         self.proposed: float | None = None
-        self.seen, self.short, self.is_done = 0, 0, False
+        self.seen, self.time, self.short, self.is_done = 0, 0.0, 0, False
         self.evaluations = self.made = self.rejected = 0
         self.memory: Mapping[str, Any] | None = None
         self.stretch: Stretch | None = None
@@ -67,7 +69,7 @@ class FlowRun(Run):
         self, state: Arrays, start: int, resume: Trajectory | None, progress: bool, keep: Keeping = UNKEPT
     ) -> Trajectory:
         """Integrate from number ``start`` of the clock to the end, or to what ends the flow before."""
-        self.seen, self.proposed = start, self.proposed_by(resume)
+        self.seen, self.time, self.proposed = start, self.moment(start)[0], self.proposed_by(resume)
         return super().trajectory(state, start, resume, progress, keep)
 
     def proposed_by(self, resume: Trajectory | None) -> float | None:
@@ -83,17 +85,15 @@ class FlowRun(Run):
     def walk(self, state: Arrays, start: int, keep: Keeping, bar: Any) -> Arrays:
         """The flow to its end, observed; the state there."""
         for bound in [number for number in sorted(self.kept) if number > self.seen]:
-            if self.is_done:
-                break
-            stretch = self.begun(state, bound)
-            state = self.followed(stretch, state, bound, keep, bar)
+            while not self.is_done and self.seen < bound:
+                stretch = self.begun(state, bound)
+                state = self.followed(stretch, state, bound, keep, bar)
         return state
 
     def begun(self, state: Arrays, bound: int) -> Stretch:
         """The stretch from a state to a number of the clock; one that was kept goes on."""
         if self.memory is None:
-            begins = self.moment(self.seen)[0]
-            self.stretches.append((begins, self.moment(bound)[0], self.proposed))
+            self.stretches.append((self.time, self.moment(bound)[0], self.proposed))
         begins, ends, first = self.stretches[-1]
         stretch = Stretch(self.problem, self.samples, state, (begins, ends), first, self.integrator)
         if self.memory is not None:
@@ -108,7 +108,8 @@ class FlowRun(Run):
             raise DivergenceError(self.lost(stretch))
         if not stretch.made and any(event.happened(stretch) for event in self.events):
             found = (stretch.begins, next(event.name for event in self.events if event.happened(stretch)))
-        while found is None and stretch.is_running:
+        is_outgrown = False
+        while found is None and stretch.is_running and not is_outgrown:
             keep.next(self.reached, self.clock.steps, partial(self.content, begin))
             stretch.step()
             self.check(stretch)
@@ -117,9 +118,15 @@ class FlowRun(Run):
             passed = max(self.reached, int(np.searchsorted(self.clock.times, stretch.solver.t, "right")) - 1)
             bar.update(passed - self.reached)
             self.reached = passed
+            is_outgrown = stretch.is_running and stretch.space.is_outgrown(stretch.solver.y)
         self.evaluations += stretch.evaluations
         self.made, self.rejected = self.made + stretch.made, self.rejected + stretch.rejected
         self.proposed, self.stretch = stretch.proposed, None
+        self.time = stretch.solver.t
+        if found is None and stretch.is_running:  # the next stretch has other units, and begins here
+            state = stretch.state
+            self.store((self.time, self.clock.sgd_step(self.time)), state)
+            return state
         if found is None:
             state = stretch.state
             self.observe(bound, state)
@@ -197,7 +204,7 @@ class FlowRun(Run):
             "spans": np.array(spans, np.float64).reshape(-1, 3),
             "proposed": np.array([np.nan if self.proposed is None else self.proposed]),
             "counts": np.array([self.seen, self.evaluations, self.made, self.rejected, self.short], np.int64),
-            "ended": np.array([names.index(self.ended[0]), self.ended[1]], np.float64),
+            "ended": np.array([names.index(self.ended[0]), self.ended[1], self.time], np.float64),
         }
         if not done and self.stretch is not None:
             flow[_STRETCH] = self.stretch.memory
@@ -210,7 +217,7 @@ class FlowRun(Run):
         self.stretches = [
             (begins, ends, None if np.isnan(size) else size) for begins, ends, size in flow["spans"].tolist()
         ]
-        (proposed,), (number, time) = flow["proposed"].tolist(), flow["ended"].tolist()
+        (proposed,), (number, time, self.time) = flow["proposed"].tolist(), flow["ended"].tolist()
         self.proposed = None if np.isnan(proposed) else proposed
         self.seen, self.evaluations, self.made, self.rejected, self.short = flow["counts"].tolist()
         self.ended, self.is_done = (names[int(number)], time), kept.done

@@ -61,6 +61,7 @@ class FlowAgain:
             stretch = Stretch(
                 stepper.problem, stepper.samples, state, (begins, ends), size, self.record["integrator"]
             )
-            while stretch.is_running and stretch.solver.t < t:
-                stretch.step()
+            with np.errstate(all="ignore"):
+                while stretch.is_running and stretch.solver.t < t:
+                    stretch.step()
             return stretch.state_at(t)

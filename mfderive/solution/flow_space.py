@@ -20,40 +20,54 @@ Array = Any
 Arrays = dict[str, Any]
 # Nodes count at least so much of an equal share: values of nodes of no weight must stay accurate, too.
 _LEAST_SHARE = 1e-4
+# Units are right until a parameter has become so many times larger or smaller.
+_OUTGROWN = 10.0
 
 
 class FlowSpace:
     """Coordinates around one state: vectors of the moving entries in units of the tolerated error."""
 
     def __init__(self, problem: Problem, state: Mapping[str, Any], rtol: float, atol: float) -> None:
-        layout = problem.module.layout
-        self.names = [name for name in layout.parameters if name not in layout.frozen]
-        self.still: Arrays = {name: value for name, value in state.items() if name not in self.names}
-        self.shapes = {name: np.shape(state[name]) for name in self.names}
-        self.dtypes = {name: np.asarray(state[name]).dtype for name in self.names}
-        shares = [_shares(layout.parameters[name], self.shapes[name], state[WEIGHTS]) for name in self.names]
-        entries = sum(share.size for share in shares)
-        units = []
-        for name, share in zip(self.names, shares, strict=True):
-            size = sqrt(float(share @ np.ravel(state[name]).astype(np.float64) ** 2))
-            counted = np.maximum(share, _LEAST_SHARE / max(1, share.size))
-            units.append(np.sqrt(entries * counted) / (atol + rtol * size))
+        layout, self.tolerances = problem.module.layout, (rtol, atol)
+        names = [name for name in layout.parameters if name not in layout.frozen]
+        self.still: Arrays = {name: value for name, value in state.items() if name not in names}
+        self.shapes = {name: np.shape(state[name]) for name in names}
+        self.dtypes = {name: np.asarray(state[name]).dtype for name in names}
+        counts = [prod(shape) for shape in self.shapes.values()]
         # Where nothing moves, one number that stays 0 is integrated.
-        self.units = np.concatenate(units) if units else np.ones(1)
-        finite = [
-            prod(size for axis, size in zip(layout.parameters[name], self.shapes[name], strict=True)
-                 if axis not in state[WEIGHTS])
-            for name in self.names
-        ]  # fmt: skip
+        self.starts = np.cumsum([0, *counts[:-1]])
+        self.counts = np.array(counts or [1])
+        weights, finite = state[WEIGHTS], np.ones(len(self.counts))
+        self.shares = np.ones(1)
+        if names:
+            axes = [layout.parameters[name] for name in names]
+            pairs = list(zip(axes, self.shapes.values(), strict=True))
+            self.shares = np.concatenate([_shares(along, shape, weights) for along, shape in pairs])
+            finite = np.array([_finite(along, shape, weights) for along, shape in pairs])
         # In L2(P) nodes are averaged over, and finite axes are summed over.
-        weights = [share * count for share, count in zip(shares, finite, strict=True)]
-        self.weights = np.concatenate(weights) if weights else np.zeros(1)
+        self.weights = self.shares * np.repeat(finite, self.counts)
+        self.units = np.ones(len(self.shares))
+        self.allowed = self.errors(self.vector(state))
+        least = np.repeat(_LEAST_SHARE / self.counts, self.counts)
+        self.units = np.sqrt(len(self.shares) * np.maximum(self.shares, least))
+        self.units /= np.repeat(self.allowed, self.counts)
+
+    def errors(self, vector: Array) -> Array:
+        """What each parameter may be wrong by at a state: atol + rtol times its size."""
+        rtol, atol = self.tolerances
+        squares = np.add.reduceat(self.shares * (vector / self.units) ** 2, self.starts)
+        return atol + rtol * np.sqrt(squares)
+
+    def is_outgrown(self, vector: Array) -> bool:
+        """Whether a parameter has changed its size so much that these are the wrong units."""
+        change = self.errors(vector) / self.allowed
+        return bool((change > _OUTGROWN).any() or (change < 1 / _OUTGROWN).any())
 
     def vector(self, state: Mapping[str, Any]) -> Array:
         """A state, or a velocity, as a vector."""
-        if not self.names:
+        if not self.shapes:
             return np.zeros(1)
-        flat = np.concatenate([np.ravel(state[name]) for name in self.names], dtype=np.float64)
+        flat = np.concatenate([np.ravel(state[name]) for name in self.shapes], dtype=np.float64)
         flat *= self.units
         return flat
 
@@ -79,3 +93,8 @@ def _shares(axes: tuple[str, ...], shape: tuple[int, ...], weights: Mapping[str,
         along = np.asarray(weights[axis], np.float64) if axis in weights else np.full(size, 1 / size)
         share = share * along.reshape([-1 if place == other else 1 for other in range(len(shape))])
     return share.ravel()
+
+
+def _finite(axes: tuple[str, ...], shape: tuple[int, ...], weights: Mapping[str, Any]) -> int:
+    """How many places the finite axes of an array have."""
+    return prod(size for axis, size in zip(axes, shape, strict=True) if axis not in weights)

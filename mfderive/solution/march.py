@@ -130,7 +130,11 @@ class Run:
             raise DivergenceError(why())
         self.rows.append((*moment, loss, error))
         if keeps:
-            self.points.append(Checkpoint(*moment, State(copy_state(state), self.problem.reduced)))
+            self.store(moment, state)
+
+    def store(self, moment: tuple[float, int], state: Arrays) -> None:
+        """Keep a checkpoint at a time and SGD step."""
+        self.points.append(Checkpoint(*moment, State(copy_state(state), self.problem.reduced)))
 
     def predict(self, state: Arrays) -> Any:
         """The outputs yhat [sample, outputs] on the evaluation sample."""
