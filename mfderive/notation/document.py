@@ -7,7 +7,6 @@ else one sentence says which edge closes the loop or which operation keeps f fro
 from __future__ import annotations
 
 import html as html_module
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,8 +18,10 @@ from ..algebra.system import ForwardSystem, LimitSystem
 from ..errors import MfError, nearest
 from .breaking import CONTINUED, DOCUMENT_WIDTH, PAGE_WIDTH, broken, width
 from .embedding import Embedding, Line
+from .existence import obstacle
 from .measure_form import measure_form
 from .measure_print import MeasurePage, theta_lines
+from .remarks import Formula, pieces_of
 from .rule_lines import RuleLines
 from .styles import LATEX, TEXT, Style
 
@@ -36,29 +37,6 @@ _EQUALS = 1.4  # ems
 _TAG = 4.0  # a number of the paper, and the space before it
 _WIDE_LEFT = 0.35  # of the room
 _INDENT = r"\qquad"
-# What remarks say in unicode, as formulas.
-_REMARK_FORMULAS = {
-    "H⁽ˢ⁾": "H^{(s)}",
-    "x⁽ˢ⁾": "x^{(s)}",
-    "D_F = ∂₂L Δ_F": r"D_F = \partial_2 L\, \Delta_F",
-    "t = α_1 + ... + α_{k−1}": r"t = \alpha_1 + \ldots + \alpha_{k-1}",
-    "θᵏ = θᵏ⁻¹ + α_k ∂ₜ θ": r"\theta^{k} = \theta^{k-1} + \alpha_k\, \partial_t \theta",
-    "k = 1, 2, ...": r"k = 1, 2, \ldots",
-    "k − 1": "k - 1",
-    "α → 0": r"\alpha \to 0",
-    "α_k": r"\alpha_k",
-    "∇²": r"\nabla^2",
-    "κ": r"\kappa",
-    "f = CE{ν}": r"f = \mathrm{CE}\{\nu\}",
-    "E_P": r"\mathbb{E}_P",
-    "∂₂L": r"\partial_2 L",
-    "Δ_F": r"\Delta_F",
-    "D_F": r"D_F",
-    "ŷ": r"\hat{y}",
-    "ζ": r"\zeta",
-    "ν": r"\nu",
-    "ρ": r"\rho",
-}
 
 
 @dataclass(frozen=True)
@@ -117,10 +95,10 @@ def _measure(system: ForwardSystem, style: Style) -> list[Section]:
     if not isinstance(system, LimitSystem) or system.passes:
         sentence = "Measure notation belongs to the limit itself, before any reduction."
         return [Section(title, (sentence,))]
-    try:
-        form = measure_form(system)
-    except MfError as reason:
-        return [Section(title, (str(reason),))]
+    reason = obstacle(system)
+    if reason is not None:
+        return [Section(title, (reason,))]
+    form = measure_form(system)
     result = [Section(title, tuple(form.remarks()))]
     theta = theta_lines(form, style)
     if theta:
@@ -239,16 +217,11 @@ def tex_words(words: str) -> str:
     return "".join(_TEX_SPECIAL.get(letter, letter) for letter in words)
 
 
-def _remark_pieces(remark: str) -> list[tuple[bool, str]]:
-    """(whether it is a formula, LaTeX or plain words) pieces of a remark."""
-    pattern = "|".join(re.escape(shown) for shown in _REMARK_FORMULAS)
-    pieces = re.split(f"({pattern})", remark)
-    return [(piece in _REMARK_FORMULAS, _REMARK_FORMULAS.get(piece, piece)) for piece in pieces if piece]
-
-
 def remark_latex(remark: str) -> str:
     """A remark with its formulas in math mode."""
-    return "".join(f"${piece}$" if formula else tex_words(piece) for formula, piece in _remark_pieces(remark))
+    return "".join(
+        f"${piece.latex}$" if isinstance(piece, Formula) else tex_words(piece) for piece in pieces_of(remark)
+    )
 
 
 def mathml(formula: str, display: str = "block") -> str:
@@ -275,8 +248,8 @@ def html(system: ForwardSystem | Reduced, notation: str = "both") -> str:
 
 def _remark_html(remark: str) -> str:
     return "".join(
-        mathml(piece, "inline") if formula else html_module.escape(piece)
-        for formula, piece in _remark_pieces(remark)
+        mathml(piece.latex, "inline") if isinstance(piece, Formula) else html_module.escape(piece)
+        for piece in pieces_of(remark)
     )
 
 

@@ -16,6 +16,7 @@ from .letters import Letter, name_of, scalings
 from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
 from .paper_numbers import Notation, PaperNumbers, Quantity
 from .printer import MULTIPLY, Printer
+from .remarks import Remark
 from .styles import TEXT, Style
 from .tree import TreeBuilder
 
@@ -83,7 +84,7 @@ class EmbeddingVocabulary:
         letter = self.field_letter(name)
         data, slots = self._slots(node, name)
         if name == "x":
-            letter, slots = self._input_at_step(letter, slots)
+            letter, slots = self._x_step(letter, slots)
         shown = printer.indices(slots)
         if name in ("x", "y"):
             return style.subscript(style.letter(letter), ",".join(shown)) if shown else style.letter(letter)
@@ -99,7 +100,7 @@ class EmbeddingVocabulary:
             after = ["x", "y"] if self._reads_target(name) else ["x"]
         return style.call(style.letter(letter), shown, after=after)
 
-    def _input_at_step(self, letter: Letter, slots: list[Tree]) -> tuple[Letter, list[Tree]]:
+    def _x_step(self, letter: Letter, slots: list[Tree]) -> tuple[Letter, list[Tree]]:
         """The input at a certain step carries it as everything else there does: x⁽¹⁾, not x_0."""
         axes = [a for a in self.system.field["x"].axes[1:] if a not in self.builder.single]
         if axes and self.system.axis[axes[0]].part == "steps" and slots[0].is_Integer:
@@ -292,18 +293,19 @@ class Embedding:
 
     def remarks(self) -> list[str]:
         """Sentences that the equations need: what D or Delta means, what an affine slot reads outside."""
-        found = ["E with labels under it averages over neurons; E_P averages over the data (x, y)."]
+        averages = "E with labels under it averages over neurons; {E_P} averages over the data (x, y)."
+        found: list[str] = [Remark(averages)]
         if getattr(self.system, "passes", ()):
             found.append(
                 "After reduction a label c stands for the type of a neuron; what has no label of a layer "
                 "is the same for all of its neurons."
             )
         if any(axis.kind is AxisKind.NOISE for axis in self.system.axes):
-            found.append("ζ is the randomness of one weight entry once the labels of its two ends are given.")
+            noise = "{zeta} is the randomness of one weight entry once the labels of its two ends are given."
+            found.append(Remark(noise))
         if any(field.step for field in self.system.fields):
-            found.append(
-                "H⁽ˢ⁾ and x⁽ˢ⁾ belong to step s = 1, 2, ... of a sequence; parameters serve all steps."
-            )
+            steps = "{H_s} and {x_s} belong to step s = 1, 2, ... of a sequence; parameters serve all steps."
+            found.append(Remark(steps))
         if self.system.backward:
             found.append(self._adjoint_remark())
         if self._reads_outside():
@@ -315,11 +317,13 @@ class Embedding:
 
     def _adjoint_remark(self) -> str:
         if self.builder.outside:
-            return (
-                "Δ_F is the derivative of the output ŷ with respect to F; the residual ∂₂L stands outside, "
-                "and D_F = ∂₂L Δ_F is the derivative of the loss of the sample."
+            return Remark(
+                "{Delta_F} is the derivative of the output {output} with respect to F; the residual "
+                "{residual} stands outside, and {D_by_Delta} is the derivative of the loss of the sample."
             )
-        return "D_F is the derivative of the loss of the sample with respect to F, the residual included."
+        return Remark(
+            "{D_F} is the derivative of the loss of the sample with respect to F, the residual included."
+        )
 
     def _reads_outside(self) -> bool:
         """Whether some affine slot can leave its range."""

@@ -9,6 +9,7 @@ from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import Access, AxisKind, Index, Role, Term, slot_indices
 from ..analysis.affinity import Obstacle, kernel_obstacles
 from ..analysis.dependencies import field_words
+from .remarks import Remark
 
 Edge = tuple[str, str, str]  # weight, source population, target population
 
@@ -129,8 +130,10 @@ def _no_closed_f(system: LimitSystem, found: Obstacle) -> str:
         what = (
             f"multiplies the weights {' and '.join(found.weights)} on one pair of neurons. Their entries are"
         )
-    return (
-        f"There is no closed equation for f = CE{{ν}} and no Eulerian form: {field} {what} random given the "
-        "neurons at their ends, so that the kernel ν itself, the law of an entry given its two ends, has to "
-        "be kept (ζ in embedding notation)."
+    return Remark(
+        "There is no closed equation for {f_of_kernel} and no Eulerian form: {field} {what} random given the "
+        "neurons at their ends, so that the kernel {kernel} itself, the law of an entry given its two ends, "
+        "has to be kept ({zeta} in embedding notation).",
+        field=field,
+        what=what,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..algebra.update_rules import Learning
+from .remarks import Remark
 
-_FLOW = "The flow of the rule, which its steps follow as α → 0 at fixed constants"
+_FLOW = "The flow of the rule, which its steps follow as {small_steps} at fixed constants"
 
 
 def flow_sentence(learning: Learning) -> str:
@@ -12,7 +13,7 @@ def flow_sentence(learning: Learning) -> str:
     if learning.row.flow is None:
         return "No flow of this rule is known; it is followed step by step."
     if learning.row.flow_needs_all:
-        return f"{_FLOW}; it holds for full batches only."
+        return Remark(f"{_FLOW}; it holds for full batches only.")
     if learning.clip is not None:  # theory B.7: E of a clipped gradient is not the clipped gradient
-        return f"{_FLOW}; as each batch is clipped by itself, it holds for full batches only."
-    return f"{_FLOW}."
+        return Remark(f"{_FLOW}; as each batch is clipped by itself, it holds for full batches only.")
+    return Remark(f"{_FLOW}.")

@@ -22,6 +22,7 @@ from .measure import MeasureWriter
 from .measure_nodes import Apply, Change, Increment, Laplacian, Rate
 from .nodes import head_name
 from .paper_numbers import Notation, PaperNumbers, Quantity
+from .remarks import Remark
 from .sigma import UngroupedError
 from .tree import TreeBuilder
 
@@ -61,7 +62,11 @@ class MeasureForm:
 
     def remarks(self) -> list[str]:
         """Sentences that belong to the equations."""
-        found = ["All quantities are taken at time t; ρ is the law of the state of a neuron of each layer."]
+        found: list[str] = [
+            Remark(
+                "All quantities are taken at time t; {law} is the law of the state of a neuron of each layer."
+            )
+        ]
         if self.alphabet.has_components:
             found.append(
                 "An inner product runs over all components of a parameter: positions, taps, outputs."
@@ -80,7 +85,11 @@ class MeasureForm:
         if any(slots[name] < 2 for name in noisy):
             found.append("B are independent Brownian motions, one for every component of every neuron.")
         if 0 in slots.values():
-            found.append("Parameters that all neurons share have one path; ρ is the law of neurons given it.")
+            found.append(
+                Remark(
+                    "Parameters that all neurons share have one path; {law} is the law of neurons given it."
+                )
+            )
         if 2 in slots.values():
             found.append("Fresh noise on weights between two populations averages out: f does not feel it.")
         return found
@@ -89,7 +98,11 @@ class MeasureForm:
         """Sentences about the equations of the laws."""
         found = ["The law of the states of neurons is carried along by the movement of their variables."]
         if any(tree.atoms(Laplacian) for _, tree in self.laws):
-            found.append("Fresh noise spreads it: ∇² with a variable is the Laplacian in this variable.")
+            found.append(
+                Remark(
+                    "Fresh noise spreads it: {laplacian} with a variable is the Laplacian in this variable."
+                )
+            )
         states = self.alphabet.states.values()
         if any(variable.function for state in states for variable in state):
             found.append(

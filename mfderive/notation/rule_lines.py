@@ -16,16 +16,18 @@ from .flow_words import flow_sentence
 from .letters import COVARIANCE, FACTOR, Letter
 from .nodes import Head, HeadKind, head
 from .printer import MULTIPLY, Printer
+from .remarks import Remark
 from .rule_printer import RulePrinter
 from .styles import TEXT, Style
 
 Tree = Any
 
-_STEP = (
-    "Step k = 1, 2, ... has size α_k and begins at the time t = α_1 + ... + α_{k−1}. What carries k is meant "
-    "after it, what carries k − 1 before it. G belongs to the latter, with E_P the average over its batch."
+_STEP = Remark(
+    "Step {steps} has size {alpha_k} and begins at the time {t_of_step}. What carries k is meant "
+    "after it, what carries {before_k} before it. G belongs to the latter, with {E_P} the average over "
+    "its batch."
 )
-_OTHERS = "Parameters that have no equation here make a step of SGD, θᵏ = θᵏ⁻¹ + α_k ∂ₜ θ."
+_OTHERS = Remark("Parameters that have no equation here make a step of SGD, {sgd_step}.")
 
 
 class RuleLines:
@@ -174,7 +176,7 @@ class RuleLines:
             "average over neurons feels how they deviate from it."
         ]
         if FACTOR in parts:
-            found.append("The deviation that an entry started with is multiplied by κ.")
+            found.append(Remark("The deviation that an entry started with is multiplied by {kappa}."))
         if COVARIANCE in parts:
             found.append(
                 "Fresh noise adds a normal deviation, independent for every entry, with variances and "

@@ -13,7 +13,9 @@ from mfderive import reduce
 from mfderive.algebra.functions import call, only_inside, split_inside
 from mfderive.errors import MfError
 from mfderive.notation import equation_text, html, latex, latex_document, mathml, text
+from mfderive.notation.document import remark_latex
 from mfderive.notation.printer import spelled
+from mfderive.notation.remarks import FORMULAS, Remark
 
 from . import systems
 from .systems import LAW
@@ -272,3 +274,14 @@ def test_steps_are_superscripts_in_every_form(limit):
 def test_helpers_of_a_step_carry_it_too():
     shown = text(sequences(), "embedding")
     assert "g⁽²⁾_r(c_r; x)" in shown and "mean1⁽³⁾_r(x)" in shown
+
+
+def test_formulas_of_remarks_are_data():
+    """What stands for a formula in a template is one; the same sign in somebody's words is a letter."""
+    remark = Remark("{D_F} of {layer} is averaged, {E_P}.", layer="ζ {x} 50%")
+    assert remark == "D_F of ζ {x} 50% is averaged, E_P." and isinstance(remark, str)
+    assert remark_latex(remark) == r"$D_F$ of ζ \{x\} 50\% is averaged, $\mathbb{E}_P$."
+    assert remark_latex("ζ and E_P") == r"ζ and E\_P"
+    with pytest.raises(KeyError, match="unknown"):
+        Remark("{unknown}")
+    assert all(formula.text and "$" not in formula.latex for formula in FORMULAS.values())

@@ -1,0 +1,65 @@
+"""Sentences with formulas in them: plain text that knows which of its pieces are formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from string import Formatter
+from typing import NamedTuple
+
+
+class Formula(NamedTuple):
+    """A formula in a sentence: as readable text, and in LaTeX."""
+
+    text: str
+    latex: str
+
+
+# The formulas of remarks, by the names that their templates use.
+FORMULAS = {
+    "H_s": Formula("H⁽ˢ⁾", "H^{(s)}"),
+    "x_s": Formula("x⁽ˢ⁾", "x^{(s)}"),
+    "D_by_Delta": Formula("D_F = ∂₂L Δ_F", r"D_F = \partial_2 L\, \Delta_F"),
+    "t_of_step": Formula("t = α_1 + ... + α_{k−1}", r"t = \alpha_1 + \ldots + \alpha_{k-1}"),
+    "sgd_step": Formula("θᵏ = θᵏ⁻¹ + α_k ∂ₜ θ", r"\theta^{k} = \theta^{k-1} + \alpha_k\, \partial_t \theta"),
+    "steps": Formula("k = 1, 2, ...", r"k = 1, 2, \ldots"),
+    "before_k": Formula("k − 1", "k - 1"),
+    "small_steps": Formula("α → 0", r"\alpha \to 0"),
+    "alpha_k": Formula("α_k", r"\alpha_k"),
+    "laplacian": Formula("∇²", r"\nabla^2"),
+    "kappa": Formula("κ", r"\kappa"),
+    "f_of_kernel": Formula("f = CE{ν}", r"f = \mathrm{CE}\{\nu\}"),
+    "E_P": Formula("E_P", r"\mathbb{E}_P"),
+    "residual": Formula("∂₂L", r"\partial_2 L"),
+    "Delta_F": Formula("Δ_F", r"\Delta_F"),
+    "D_F": Formula("D_F", r"D_F"),
+    "output": Formula("ŷ", r"\hat{y}"),
+    "zeta": Formula("ζ", r"\zeta"),
+    "kernel": Formula("ν", r"\nu"),
+    "law": Formula("ρ", r"\rho"),
+}
+
+
+class Remark(str):
+    """A sentence; ``pieces`` are its plain words and its formulas, in their order."""
+
+    pieces: tuple[str | Formula, ...]
+
+    def __new__(cls, template: str, **words: str) -> Remark:
+        """The sentence of a template, in which ``{name}`` is one of ``words`` or of :data:`FORMULAS`."""
+        pieces = tuple(_pieces(template, words))
+        made = super().__new__(cls, "".join(p.text if isinstance(p, Formula) else p for p in pieces))
+        made.pieces = pieces
+        return made
+
+
+def _pieces(template: str, words: dict[str, str]) -> Iterator[str | Formula]:
+    for text, name, _, _ in Formatter().parse(template):
+        if text:
+            yield text
+        if name is not None:
+            yield words[name] if name in words else FORMULAS[name]
+
+
+def pieces_of(remark: str) -> tuple[str | Formula, ...]:
+    """The words and formulas of a sentence; a plain text is words alone."""
+    return remark.pieces if isinstance(remark, Remark) else (remark,)
