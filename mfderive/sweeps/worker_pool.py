@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from itertools import islice
 from queue import Empty, Queue
 from typing import Any, TypeVar
@@ -23,6 +25,8 @@ _PROGRAM = "mfderive"
 _ADDRESS = re.compile(r"(?:(\w+)://)?[^\s/]+:\d+")
 _PROTOCOLS = ("tcp", "tls", "ws", "wss", "ucx")
 _LOST = "lost", "cancelled"
+_LOGGERS = tuple(f"distributed{part}" for part in ("", ".client", ".comm", ".core", ".utils"))
+_CLOSE_SECONDS = 5.0
 
 
 class LostError(MfError):
@@ -61,7 +65,9 @@ class WorkerPool:
             except PackageNotFoundError:
                 return ""
 
-        for worker, version in self.client.run(probe).items():
+        with self._connected():
+            found = self.client.run(probe)
+        for worker, version in found.items():
             if version != own:
                 has = f"version {version}" if version else "not installed"
                 raise MfError(
@@ -92,33 +98,42 @@ class WorkerPool:
                     continue
                 yield running.pop(future), self._answer_of(future)
         finally:
-            for future in (*running, base):
-                future.cancel()
+            with suppress(OSError, TimeoutError, CancelledError):
+                self.client.cancel([*running, base])
 
     def _submit(self, function: Any, *arguments: Any, key: str) -> Any:
-        with warnings.catch_warnings():
+        with self._connected(), warnings.catch_warnings():
             # A network goes with its data; Dask warns of the size.
             warnings.filterwarnings("ignore", message=".*large graph.*")
             return self.client.submit(function, *arguments, key=key, pure=False)
 
     def _places(self) -> int:
         """How many settings may be under way: one on each worker, and one that waits where there is none."""
-        self._check_connected()
-        return max(len(self.client.nthreads()), 1)
+        with self._connected():
+            return max(len(self.client.nthreads()), 1)
 
-    def _check_connected(self) -> None:
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """A block that speaks to the scheduler. Raises LostError where that cannot be done (any more)."""
+        lost = f"the scheduler at {self.address} does not answer any more"
         if self.client.status != "running":
-            raise LostError(f"the scheduler at {self.address} does not answer any more")
+            raise LostError(lost)
+        try:
+            yield
+        except (OSError, TimeoutError, CancelledError) as problem:
+            raise LostError(lost) from problem
 
     def _answer_of(self, future: Any) -> Answer:
         from distributed.scheduler import KilledWorker
 
-        if future.status in _LOST:
-            raise LostError(f"the scheduler at {self.address} has lost what was given to it")
         try:
+            if future.status in _LOST:
+                raise CancelledError
             found = future.result()
             assert isinstance(found, Answer)
             return found
+        except CancelledError as problem:
+            raise LostError(f"the scheduler at {self.address} has lost what was given to it") from problem
         except KilledWorker as problem:
             # Dask counts the workers that died with a task and gives it up after a few.
             return Answer(
@@ -149,15 +164,31 @@ def worker_pool(address: str) -> Iterator[WorkerPool]:
     if parts is None or (parts[1] or _PROTOCOLS[0]) not in _PROTOCOLS:
         # Dask would try for minutes, or leave a client behind that complains when it ends.
         raise MfError(f"{quoted(address)} is no address of a Dask scheduler. {advice}")
+    with _silent():
+        try:
+            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name=_PROGRAM)
+        except (OSError, ValueError, TypeError, TimeoutError, ImportError) as problem:
+            told = " ".join(str(problem).split())[:200]
+            raise MfError(f"no Dask scheduler answers at {quoted(address)} ({told}). {advice}") from problem
+        try:
+            yield WorkerPool(client, address)
+        finally:
+            with suppress(OSError, TimeoutError, CancelledError):
+                client.close(timeout=_CLOSE_SECONDS)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Dask prints tracebacks where a connection is lost; what is to be known of it is said by LostError."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name=_PROGRAM)
-    except (OSError, ValueError, TypeError, TimeoutError, ImportError) as problem:
-        told = " ".join(str(problem).split())[:200]
-        raise MfError(f"no Dask scheduler answers at {quoted(address)} ({told}). {advice}") from problem
-    try:
-        yield WorkerPool(client, address)
+        yield
     finally:
-        client.close(timeout=5)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _same(content: bytes) -> bytes:

@@ -19,6 +19,7 @@ from mfderive.errors import ArgumentError, DivergenceError, MfError
 from mfderive.forward.kinds import KINDS
 from mfderive.runs.atomic import is_running, is_temporary
 from mfderive.runs.folder_lock import owner_of
+from mfderive.sweeps import worker_pool
 from mfderive.sweeps.local_workers import local_workers
 
 from .material import DIVERGING, GRID, RATES, SET, TINY, assert_same, results, wait_for
@@ -198,6 +199,13 @@ def test_two_variables_and_the_folder_of_a_sweep(network, workers, tmp_path):
         again.load("m=-1,n=80")
     with pytest.raises(MfError, match="not the folder of a sweep"):
         mf.Sweep.read(tmp_path / "settings")
+
+
+def test_workers_of_another_version(network, workers, monkeypatch):
+    """Nothing is handed to workers whose mfderive is another one."""
+    monkeypatch.setattr(worker_pool, "version_of", lambda name: "9.9")
+    with pytest.raises(MfError, match=r"mfderive is 9.9 here and version \S+ on the worker tcp://"):
+        mf.sweep(network, SET, {"a": [0.1]}, scheduler=workers)
 
 
 def test_networks_and_rules_and_kinds_of_ones_own(workers, tmp_path):

@@ -1,16 +1,29 @@
 """Words of the command line, values with variables, and dotted keys: read as data, never evaluated."""
 
+import re
+import shlex
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 import pytest
 
 import mfderive as mf
+from mfderive.cli.flags import build_parser
 from mfderive.cli.sweep_words import assignment, variable
 from mfderive.errors import ArgumentError
 from mfderive.sweeps.dotted_keys import changes_of, check_keys, fitting, parts_of_key
-from mfderive.sweeps.grid_values import checked_grid, combinations, filled, setting_name
+from mfderive.sweeps.grid_values import (
+    COLUMNS,
+    check_variables,
+    checked_grid,
+    combinations,
+    filled,
+    setting_name,
+)
 
 from .material import TINY
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
@@ -208,6 +221,26 @@ def test_keys_that_name_nothing(network, keys, words):
     with pytest.raises(ArgumentError) as caught:
         check_keys(network.document, keys)
     assert words in str(caught.value)
+
+
+def test_the_page():
+    """The keys of the page are keys, its commands can be read, and it explains every column of the table."""
+    page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    keys = re.findall(r"`([^`]+)`", page.partition("| key | what it is |")[2].partition("\n\n")[0])
+    document = mf.load(ROOT / "specs" / "three_layer.toml").document
+    layers = [{"name": "h2", "connections": [{}, {}], "parameters": {}}]
+    assert len(check_keys({**document, "layers": layers, "losses": [{}]}, keys[:1] + keys[2:])) == 13
+    commands = re.findall(r"^    (mfderive sweep (?:.*\\\n)*.*)$", page, re.MULTILINE)
+    for command in commands:
+        words = shlex.split(command.replace("\\\n", " "))[1:]
+        arguments = build_parser().parse_args(words)
+        check_keys(document, [key for key, _ in arguments.set])
+        check_variables(dict(arguments.set), checked_grid(dict(arguments.grid)))
+    assert len(commands) == 2
+    columns = re.findall(
+        r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", page.partition("| column |")[2], re.M))
+    )
+    assert set(columns) | {"loss_low", "loss_high"} == set(COLUMNS)
 
 
 def test_the_material_can_be_read(tmp_path):
