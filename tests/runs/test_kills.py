@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ import pytest
 from mfderive.runs.keeping import read_part
 from mfderive.runs.parts import parts_in
 
-from .survival import SPEC, all_whole, arrays_in, command, ended
+from .survival import SPEC, all_whole, arrays_in, command, ended, when
 
 KILLS = 20
 COMMANDS = {
-    "solve": ["--steps", "8000", "--nodes", "64"],
-    "simulate": ["--steps", "20000", "--widths", "4,8"],
+    "solve": ["--steps", "20000", "--nodes", "64"],
+    "simulate": ["--steps", "50000", "--widths", "4,8"],
     "run": ["--steps", "4000", "--widths", "4,8,12", "--effort", "quick"],
     "check": ["--steps", "4000", "--widths", "4,8,12", "--effort", "quick"],
 }
@@ -28,9 +29,9 @@ COMMANDS = {
 def test_twenty_kills(tmp_path, name):
     """The command is started with --resume and killed, again and again, until it is through; then anew.
 
-    Kills fall anywhere between the start of the process and the end of an undisturbed run: while it imports,
-    compiles, steps, writes, draws. After each, every file with a final name is whole, and no part is behind
-    where it was.
+    One kill in three falls anywhere between the start of the process and the end of an undisturbed run: while
+    it imports, compiles, steps, writes, draws. The others fall within two seconds (twenty intervals) after it
+    has kept something. After each, every file with a final name is whole, and no part is behind where it was.
     """
     (tmp_path / "tiny.toml").write_text(SPEC)
     words = [name, "tiny.toml", *COMMANDS[name], "--quiet", "--checkpoint-every", "0.1"]
@@ -43,8 +44,12 @@ def test_twenty_kills(tmp_path, name):
     folder = tmp_path / "out"
     while kills < KILLS or folder.exists():
         process = command(*words, "--output", "out", "--resume", cwd=tmp_path)
-        if kills < KILLS:
+        begin = time.time()
+        if kills < KILLS and kills % 3 == 0:
             time.sleep(random.uniform(0, seconds))
+        elif kills < KILLS:
+            when(process, lambda begin=begin: has_written(folder, begin))
+            time.sleep(random.uniform(0, 2))
         if kills < KILLS and process.poll() is None:
             before = {file.name: read_part(file)[0].number for file in parts_in(folder / "unfinished")}
             ended(process, signal.SIGKILL)
@@ -62,6 +67,15 @@ def test_twenty_kills(tmp_path, name):
         finished += 1
     print(f"{name}: {kills} kills, steps that were kept: {kept_at}; {finished} runs went through")
     assert any(kept_at) and finished
+
+
+def has_written(folder, since):
+    """Whether a process that was started at some time has kept something."""
+    for file in parts_in(folder / "unfinished"):
+        with suppress(OSError):
+            if file.stat().st_mtime > since:
+                return True
+    return False
 
 
 def results(folder):
