@@ -77,15 +77,10 @@ def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int 
 def default_rule(network: Network) -> str:
     """The rule for an average over the law of the data where none is asked for.
 
-    The data set itself; Gauss nodes where the law has them, else Sobol points, else fixed draws. Raises
-    MfError for data that has no fixed nodes.
+    The data set itself; Gauss nodes where the law has them, else Sobol points, else fixed draws.
     """
     source = network.source
-    if not isinstance(source, LawSource):
-        if not isinstance(source, SampleSource):
-            raise MfError(f"data of the type {type(source).__name__} has no fixed nodes to average over")
-        return "sample"
-    if source.law is None:
+    if not isinstance(source, LawSource) or source.law is None:
         return "sample"
     try:
         _tensor(source.law, None)

@@ -26,8 +26,9 @@ from .stepping import Problem
 
 Arrays = dict[str, Any]
 
-# A flow whose steps are so short that this many would be left, so many steps in a row, is given up.
-_MOST_STEPS, _PATIENCE = 10**7, 100
+# A flow whose steps are so short that this many would be left, so many steps in a row, is given up. (One that
+# leaves every number comes to its end within fewer.)
+_MOST_STEPS, _PATIENCE = 10**7, 5000
 # What the arrays of a checkpoint are called, beside those of every solution.
 _FLOW, _STRETCH = "flow", "stretch"
 

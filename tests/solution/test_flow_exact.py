@@ -1,4 +1,4 @@
-"""Flows against closed forms: errors that follow the tolerance, energy, decay, momentum, the ball, clipping."""
+"""Flows against closed forms: errors that follow the tolerance, energy, learning rules, SGD's own steps."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def deep_error(method, rtol):
 
 
 CASES = {"linear": linear_error, "exponential": exponential_error, "deep": deep_error}
-# Relative tolerances, and the power of the tolerance with which the error falls. A pair of order q estimates the
-# error h^q of a step, so that h ~ rtol^(1/q), and goes on with values whose error is ~ h^q: power 1. Stabilised
-# steps of order 2 estimate the error h^3 of a step, and theirs is ~ h^2: power 2/3.
+# Relative tolerances, and the power of the tolerance with which the error falls. A pair of order q estimates
+# the error h^q of a step, so that h ~ rtol^(1/q), and goes on with values whose error is ~ h^q: power 1.
+# Stabilised steps of order 2 estimate the error h^3 of a step, and theirs is ~ h^2: power 2/3.
 PAIRS = {
     "RK23": ("flow", 10.0 ** -np.arange(4, 8), 1.0),
     "RK45": ("flow", 10.0 ** -np.arange(5, 9), 1.0),
@@ -103,9 +103,9 @@ def test_errors_follow_the_tolerance(pair, case, monkeypatch):
 def test_the_loss_falls_at_the_rate_of_the_squared_gradients(method, pair):
     """E6 along a flow: L(0) - L(T) = integral of sum E G^2 xi, within the error of the loss itself.
 
-    States between the stored ones come from dense output; Simpson's rule with 64 intervals, whose error is
-    below a tenth of that at the tolerances here, as a second rule with half of them says. What is left falls with
-    the tolerance, to the power of its order (see above) within 0.4: a loss may be lucky once.
+    States between the stored ones come from dense output; Simpson's rule with 64 intervals has an error below
+    a tenth of what is left, as a second rule with half of them says. What is left falls with the tolerance,
+    to the power of its order (see above) within 0.4: a loss may be lucky once.
     """
     limit, state = energetic("plain")
     horizon, parts = 0.2, 64
