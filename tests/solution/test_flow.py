@@ -99,7 +99,7 @@ def test_a_target_loss_is_hit(method, rtol):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_flow_that_hardly_moves_ends(method):
-    """The speed at the end is the bound to 1e-6: |velocity| in L2(P), whose square is the fall of the loss."""
+    """The speed at the end is the bound to 1e-6: |velocity| in L2(P); its square is the fall of the loss."""
     limit, a = isotropic(3)
     state, bound = aligned_state(a), 0.3
     path = mf.solve(
