@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import DivergenceError, MfError
 from ..network.solve_options import ENDS
+from ..runs.flow_words import flow_sentences
 from .command_tools import Outcome, given_options, load_network, say, stem
 from .console import (
     curve,
@@ -163,6 +164,10 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     data["warnings"] = list(path.notes.get("warnings", ()))
     warnings = warnings_of(path)
     text = f"{curve_text(path)}\n\n{warnings_text(warnings)}"
+    flow = flow_sentences(path.notes)
+    if flow:
+        data["flow"] = flow
+        text += "".join(f"{sentence}\n\n" for sentence in flow)
     reached = path.notes.get("tolerance")
     if reached is not None:
         data["tolerance"] = reached

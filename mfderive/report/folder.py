@@ -25,6 +25,7 @@ from ..errors.unreadable import reason
 from ..network.network import Network
 from ..runs.atomic import is_temporary, write_text
 from ..runs.divergence import run_sentences
+from ..runs.flow_words import flow_sentences
 from ..runs.folder_lock import LOCK, owner_record
 from ..runs.parts import UNFINISHED
 from ..runs.stored import CURVES, read_curves
@@ -183,6 +184,7 @@ def _record(result: RunResult, curves: Sequence[Curve], owner: Mapping[str, Any]
         "reduction": [{"pass": entry.pass_name, "text": entry.text} for entry in result.reduction],
         "warnings": list(result.warnings),
         "alarms": _alarms(result.trajectories),
+        "flow": [line for each in result.trajectories for line in flow_sentences(each.notes)],
         "status": "stopped" if result.stopped else "running" if result.missing else "finished",
         "missing": list(result.missing),
         "stopped": result.stopped,

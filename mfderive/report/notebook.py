@@ -19,6 +19,7 @@ from ..codegen.solver_module import SolverModule
 from ..errors import MfError
 from ..forward.equations import forward_system
 from ..network.network import Network
+from ..runs.flow_words import flow_sentences
 from ..runs.trajectory import Trajectory
 from ..verdict.verdict import Verdict
 from .curves import curve_of
@@ -130,7 +131,8 @@ def trajectory_html(path: Trajectory) -> str:
     """A run: what is to be known of it, its loss against time, and its numbers."""
     what = "limit" if path.kind == "limit" else f"network of width {path.width}, seed {path.seed}"
     alarms = "".join(f'<p class="alarm">{escape(each)}</p>' for each in path.warnings)
-    return fragment(f"{path.network.title}: {what}", alarms, _loss_figure(path), _numbers(path))
+    flow = items(flow_sentences(path.notes))
+    return fragment(f"{path.network.title}: {what}", alarms, _loss_figure(path), flow, _numbers(path))
 
 
 def verdict_html(verdict: Verdict) -> str:

@@ -58,7 +58,7 @@ def _sections(parts: PageParts) -> list[Section]:
         Section("reduction", "What collapses", _reduction(parts)),
         Section("warnings", "What to know of this limit", _warnings(parts)),
         Section("verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures)),
-        Section("curves", "Training curves", _curves(parts.figures)),
+        Section("curves", "Training curves", _curves(parts)),
         Section("final", "Where training ends", _final(parts.record["final"])),
         Section("made", "How this was made", _made(parts)),
         Section("files", "Files of this folder", _files(parts.files)),
@@ -234,20 +234,22 @@ def _reduction(parts: PageParts) -> str:
     )
 
 
-def _curves(figures: Mapping[str, str]) -> str:
-    items = [
+def _curves(parts: PageParts) -> str:
+    figures = parts.figures
+    drawn = [
         f"<figure>\n{inline_svg(figures[recipe.name], recipe.name, escape(recipe.title))}\n"
         f"<figcaption><b>{escape(recipe.title)}.</b> {escape(recipe.caption)}</figcaption>\n</figure>"
         for recipe in RECIPES
         if recipe.name in figures
     ]
-    if not items:
+    if not drawn:
         return ""
+    told = items(parts.record.get("flow", []))
     opening = (
         "<p>The thick line is the limit; each thin line is one finite network, one seed per line. The wider "
         "the networks, the closer their lines lie to the limit.</p>"
     )
-    return f'{opening}\n<div class="figures">\n' + "\n".join(items) + "\n</div>"
+    return f'{opening}\n{told}\n<div class="figures">\n' + "\n".join(drawn) + "\n</div>"
 
 
 def _number(value: float | None) -> str:

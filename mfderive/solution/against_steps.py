@@ -25,7 +25,6 @@ from .methods import steps_are_euler
 Array = Any
 Arrays = dict[str, Any]
 
-NOTE = "flow_against_steps"
 # An estimate needs few digits: of the flow itself, and of the difference from it.
 _RTOL, _PART = 1e-2, 0.05
 # It may cost such a part of the velocities of the flow itself, and a few in any case.

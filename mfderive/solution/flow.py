@@ -13,6 +13,7 @@ from ..errors import DivergenceError, MfError
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.between import NOTE
 from ..runs.evaluation import evaluate_loss_error
+from ..runs.flow_words import FLOW
 from ..runs.keeping import UNKEPT, Keeping, Kept
 from ..runs.trajectory import Trajectory
 from .cause import cause_at, remedy, words
@@ -30,7 +31,7 @@ Arrays = dict[str, Any]
 # leaves every number comes to its end within fewer.)
 _MOST_STEPS, _PATIENCE = 10**7, 5000
 # What the arrays of a checkpoint are called, beside those of every solution.
-_FLOW, _STRETCH = "flow", "stretch"
+_KEPT, _STRETCH = "flow", "stretch"
 
 
 def make_run(problem: Problem, clock: Clock, feed: Feed, checkpoints: int, finer: int = 1) -> Run:
@@ -209,12 +210,12 @@ class FlowRun(Run):
         }
         if not done and self.stretch is not None:
             flow[_STRETCH] = self.stretch.memory
-        return {**super().content(state, done), _FLOW: flow}
+        return {**super().content(state, done), _KEPT: flow}
 
     def take_up(self, kept: Kept) -> Arrays:
         """Put what was kept back; the state at the beginning of the stretch that goes on."""
         state = super().take_up(kept)
-        flow, names = kept.tree[_FLOW], ["horizon", *(event.name for event in self.events)]
+        flow, names = kept.tree[_KEPT], ["horizon", *(event.name for event in self.events)]
         self.stretches = [
             (begins, ends, None if np.isnan(size) else size) for begins, ends, size in flow["spans"].tolist()
         ]
@@ -243,14 +244,16 @@ class FlowRun(Run):
 
     def more_notes(self) -> dict[str, Any]:
         """How the flow was integrated, and what ended it."""
+        bounds = {event.name: getattr(self.options, event.name) for event in self.events}
         return {
-            "flow": {
+            FLOW: {
                 "integrator": self.integrator,
                 "rtol": self.options.rtol,
                 "atol": self.options.atol,
                 "evaluations": self.evaluations,
                 "steps": self.made,
                 "rejected": self.rejected,
+                "until": bounds,
                 "ended": {"by": self.ended[0], "time": self.ended[1]},
             }
         }

@@ -21,10 +21,10 @@ from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..reduction.reduce import held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.divergence import warn_of
+from ..runs.flow_words import AGAINST_STEPS
 from ..runs.keeping import Keep, Keeping, kept_in
 from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.state import State, arrays_on
-from .against_steps import NOTE as AGAINST_STEPS
 from .against_steps import flow_against_steps
 from .feed import make_feed
 from .flat import with_warnings

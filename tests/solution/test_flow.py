@@ -11,6 +11,7 @@ from theory.test_two_layer import aligned_state, isotropic, linear_closed_form
 import mfderive as mf
 from mfderive.algebra.update_rules import RULES
 from mfderive.errors import ArgumentError, DivergenceError
+from mfderive.runs.flow_words import flow_sentences
 from mfderive.runs.trajectory import Trajectory
 from mfderive.solution import flow as flow_module
 from mfderive.solution.flow_space import FlowSpace
@@ -161,7 +162,7 @@ def test_a_flow_goes_on_from_where_it_ended(method, paths):
     assert path.checkpoint(2.1).step == 42
 
 
-@pytest.mark.parametrize("options", [{}, {"until_loss": 0.6}], ids=["horizon", "event"])
+@pytest.mark.parametrize("options", [{}, {"until_loss": 0.985}], ids=["horizon", "event"])
 def test_an_interrupted_flow_goes_on_to_the_same_bits(tmp_path, options):
     """Stabilised steps remember the direction and size of the spectral radius; interrupted twice."""
 
@@ -308,3 +309,16 @@ def test_a_tolerance_refines_rtol():
     part = path.notes["tolerance"]["resolutions"]["time"]
     assert part["level"].startswith("rtol ") and part["estimate"] < 0.05
     assert path.notes["flow"]["rtol"] == pytest.approx(float(part["level"].split()[1]), rel=0.02)
+
+
+def test_what_is_said_of_a_flow(paths):
+    """Integrator, samples, the end and SGD's steps; of no other run anything."""
+    said = flow_sentences(paths["stiff"].notes)
+    assert "integrated by RKC (method stiff" in said[0] and "data = quadrature" in said[0]
+    estimate = paths["stiff"].notes["flow_against_steps"]
+    assert f"{estimate['largest']:+.2g} at most (at t = {estimate['time']:.4g})" in said[1] and len(said) == 2
+    hit = mf.solve(network(), method="flow", until_loss=0.99, until_speed=1e-9, **COMMON)
+    assert any("had fallen to 0.99 (until_loss)" in each for each in flow_sentences(hit.notes))
+    missed = mf.solve(network(), 0.1, method="flow", until_loss=1e-9, **COMMON)
+    assert any("did not fall to 1e-09 by t = 0.1" in each for each in flow_sentences(missed.notes))
+    assert flow_sentences(mf.solve(network(), 0.1, nodes=4, evaluation=10).notes) == []
