@@ -159,7 +159,7 @@ def test_a_failed_replacement_leaves_the_earlier_run(capsys, spec, tmp_path, mon
     assert names(tmp_path / "runs") == ["tiny", "tiny.unfinished"]
     assert "This run stopped before its end: the lights went out." in page(tmp_path / "runs/tiny.unfinished")
     monkeypatch.undo()
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert main(["run", spec, *QUICK, "--overwrite"]) == 0
     assert names(tmp_path / "runs") == ["tiny"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DivergenceError, MfError
 from ..network.solve_options import ENDS
-from ..runs.flow_words import flow_sentences
+from ..runs.flow_sentences import flow_sentences
 from .command_tools import Outcome, given_options, load_network, say, stem
 from .console import (
     curve,

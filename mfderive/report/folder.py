@@ -25,7 +25,7 @@ from ..errors.unreadable import reason
 from ..network.network import Network
 from ..runs.atomic import is_temporary, write_text
 from ..runs.divergence import run_sentences
-from ..runs.flow_words import flow_sentences
+from ..runs.flow_sentences import flow_sentences
 from ..runs.folder_lock import LOCK, owner_record
 from ..runs.parts import UNFINISHED
 from ..runs.stored import CURVES, read_curves

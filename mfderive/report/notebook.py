@@ -19,7 +19,7 @@ from ..codegen.solver_module import SolverModule
 from ..errors import MfError
 from ..forward.equations import forward_system
 from ..network.network import Network
-from ..runs.flow_words import flow_sentences
+from ..runs.flow_sentences import flow_sentences
 from ..runs.trajectory import Trajectory
 from ..verdict.verdict import Verdict
 from .curves import curve_of

@@ -13,7 +13,7 @@ from ..errors import DivergenceError, MfError
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.between import NOTE
 from ..runs.evaluation import evaluate_loss_error
-from ..runs.flow_words import FLOW
+from ..runs.flow_sentences import FLOW
 from ..runs.keeping import UNKEPT, Keeping, Kept
 from ..runs.trajectory import Trajectory
 from .cause import cause_at, remedy, words

@@ -21,7 +21,7 @@ from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..reduction.reduce import held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.divergence import warn_of
-from ..runs.flow_words import AGAINST_STEPS
+from ..runs.flow_sentences import AGAINST_STEPS
 from ..runs.keeping import Keep, Keeping, kept_in
 from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.state import State, arrays_on

@@ -13,8 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import BDF, LSODA
 
 import mfderive as mf
+from mfderive.network.solve_options import SolveOptions
+from mfderive.solution.feed import make_feed
+from mfderive.solution.flow_space import FlowSpace
+from mfderive.solution.grid import make_clock
+from mfderive.solution.integrators import Field
+from mfderive.solution.stepping import Problem, Stepper
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "five_layer_gaussians.toml"
 END, TIMED_STEPS = 100.0, 300
@@ -55,3 +62,38 @@ def test_a_flow_to_a_late_time_costs_a_tenth_of_its_steps() -> None:
     for way in (("flow", 1e-4), ("stiff", 1e-3)):
         assert found[way].notes["flow"]["evaluations"] < PART * steps
         assert np.abs(found[way].loss - reference).max() < AIM
+
+
+def test_implicit_solvers_need_a_matrix() -> None:
+    """Two layers of 64 nodes (704 numbers) to t = 100: scipy's solvers for stiff equations beside ours.
+
+    In the same coordinates, to the same tolerance. They spend a velocity on each number of the state whenever
+    they need its linearisation, so that they need more of them than stabilised steps at this size already.
+    """
+    net = mf.load(SPEC.with_name("two_layer.toml"))
+    options: dict[str, Any] = {"nodes": 64, "data": "sobol", "data_nodes": 256, "observations": 40}
+    path = mf.solve(net, END, method="stiff", rtol=1e-4, **options)
+    exact = mf.solve(net, END, method="flow", rtol=1e-6, **options)
+    note = path.notes["flow"]
+    print(f"\nRKC: {note['evaluations']} velocities, loss within {abs(path.loss[-1] - exact.loss[-1]):.1e}")
+    reduced, solver = path.reduced, mf.generate(path.reduced)
+    settings = SolveOptions(method="stiff", rtol=1e-4, atol=1e-5, seed=path.seed)
+    problem = Problem(net, reduced, solver, settings)
+    samples = Stepper(problem, make_clock(net, settings), make_feed(net, "sobol", 256)).samples
+    for kind in (BDF, LSODA):
+        space = FlowSpace(problem, path.at(0.0), 1e-4, 1e-5)
+        counted = [0]
+        field = Field(problem, samples, space)
+
+        def rate(t: float, z: Any, field: Any = field, counted: list[int] = counted) -> Any:
+            counted[0] += 1
+            return field(t, z)
+
+        start = time.perf_counter()
+        stepping = kind(rate, 0.0, space.vector(path.at(0.0)), END, rtol=2.3e-14, atol=1.0)
+        while stepping.status == "running":
+            stepping.step()
+        took = time.perf_counter() - start
+        moved = np.sqrt(np.mean((stepping.y - space.vector(exact.at())) ** 2)) * 1e-4
+        print(f"{kind.__name__}: {counted[0]} velocities, {took:.0f} s, state within {moved:.1e} of its size")
+        assert counted[0] > 3 * note["evaluations"]

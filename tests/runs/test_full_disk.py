@@ -159,7 +159,7 @@ def test_commands_on_a_full_disk(capsys, spec, tmp_path, monkeypatch, words, aft
     code = main([*words, "--quiet"])
     message = capsys.readouterr().err
     monkeypatch.undo()
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert code in (2, 3) and "the disk is full" in message and "Traceback" not in message, message
     assert message.count("\n") == 1
     assert (tmp_path / "equations.txt").read_text() == "earlier"

@@ -11,7 +11,7 @@ from theory.test_two_layer import aligned_state, isotropic, linear_closed_form
 import mfderive as mf
 from mfderive.algebra.update_rules import RULES
 from mfderive.errors import ArgumentError, DivergenceError
-from mfderive.runs.flow_words import flow_sentences
+from mfderive.runs.flow_sentences import flow_sentences
 from mfderive.runs.trajectory import Trajectory
 from mfderive.solution import flow as flow_module
 from mfderive.solution.flow_space import FlowSpace
