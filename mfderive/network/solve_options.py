@@ -167,7 +167,7 @@ class SolveOptions(Shown):
     step: float | None = field(
         default=None,
         metadata=_says(
-            _POSITIVE, "time step of rk4; default ten SGD steps at the first learning rate", metavar="H"
+            _POSITIVE, "time step of rk4; default ten SGD steps at the mean learning rate", metavar="H"
         ),
     )
     rtol: float | None = field(

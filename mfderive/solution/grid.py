@@ -17,7 +17,8 @@ TABLEAUS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
     "rk4": (((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
 }
 
-# rk4 steps by default over so many SGD steps: its error is then still far below that of Euler's steps.
+# rk4 steps by default over so many SGD steps of the mean size: its error is then still far below that of
+# Euler's steps. (At the first size, a warm-up would make steps that are as many times shorter as it is long.)
 _SGD_STEPS_PER_RK4_STEP = 10
 _MOST_STEPS = 10**8
 
@@ -67,7 +68,7 @@ def make_clock(network: Network, options: SolveOptions) -> Clock:
         )
     if options.method in ADAPTIVE:
         return _up_to(sgd, horizon)
-    step = options.step or _SGD_STEPS_PER_RK4_STEP * _first_move(sgd)
+    step = options.step or _SGD_STEPS_PER_RK4_STEP * _mean_move(sgd)
     count = max(1, math.ceil(horizon / step - 1e-9))
     if count > _MOST_STEPS:
         raise MfError(
@@ -105,9 +106,9 @@ def _up_to(sgd: np.ndarray, horizon: float) -> Clock:
     return Clock(np.append(sgd[:-1], horizon), np.append(np.arange(len(sgd) - 1), last))
 
 
-def _first_move(sgd: np.ndarray) -> float:
-    """The first learning rate that is not 0 (a schedule may begin with 0)."""
-    return float(sgd[sgd > 0][0])
+def _mean_move(sgd: np.ndarray) -> float:
+    """The mean of the learning rates that are not 0 (a schedule may begin or end with 0)."""
+    return float(sgd[-1]) / int(np.count_nonzero(np.diff(sgd)))
 
 
 def _sgd_times(network: Network, options: SolveOptions) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from mfderive.algebra.parser import Names, parse_expression
 from mfderive.errors import MfError
 from mfderive.network.network import DataSpec, Loss, Network, Output, Training
 from mfderive.network.solve_options import SolveOptions
@@ -45,3 +46,24 @@ def test_a_horizon_too_far_away_is_refused_at_once(options, message):
     with pytest.raises(MfError, match=message):
         clock(CONSTANT, **options)
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "moving"),
+    [
+        ("1", 600),
+        ("min(k / 300, 1)", 600),
+        ("k ** (-1/2)", 600),
+        ("exp(-k / 20)", 600),
+        ("heaviside(k - 200.5) * heaviside(400.5 - k)", 200),
+    ],
+)
+def test_rk4_makes_a_step_for_ten_of_sgd_whatever_their_sizes_are(schedule, moving):
+    """By default; steps of rate 0 do not count. A warm-up that begins at alpha / 300 costs no more."""
+    training = Training(0.1, 600, schedule=parse_expression(schedule, Names(frozenset({"k"}))))
+    for horizon in (None, 0.9 * float(clock(training).times[-1])):
+        grid, sgd = clock(training, method="rk4", horizon=horizon), clock(training, horizon=horizon)
+        steps = np.count_nonzero(np.diff(sgd.times))
+        assert steps == moving or horizon is not None
+        assert abs(grid.steps - steps / 10) <= 1
+        assert np.allclose(np.diff(grid.times), (horizon or sgd.times[-1]) / grid.steps, rtol=1e-9)
