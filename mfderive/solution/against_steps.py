@@ -14,6 +14,7 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from .chebyshev import Chebyshev
 from .flow import FlowRun
@@ -28,7 +29,7 @@ Arrays = dict[str, Any]
 # An estimate needs few digits: of the flow itself, and of the difference from it.
 _RTOL, _PART = 1e-2, 0.05
 # It may cost such a part of the velocities of the flow itself, and a few in any case.
-_BUDGET, _LEAST_BUDGET = 0.5, 200
+_BUDGET, _LEAST_BUDGET = 0.5, 100
 _LOOKS = 20  # times at which losses are compared
 
 
@@ -49,10 +50,12 @@ def flow_against_steps(run: FlowRun, state: Mapping[str, Any], begins: float, ti
     solver = Chebyshev(pair, begins, pair.start(state), until) if until > begins else None
     wanted = np.asarray(times)[np.asarray(times) > begins]
     wanted = wanted[np.unique(np.linspace(0, len(wanted) - 1, _LOOKS).astype(int))] if len(wanted) else wanted
-    with run.stepper.threads(state), np.errstate(all="ignore"):
+    bar = tqdm(total=int(budget), desc="SGD's steps", disable=not run.progress, delay=2, leave=False)
+    with bar, run.stepper.threads(state), np.errstate(all="ignore"):
         while solver is not None and solver.status == "running" and 2 * solver.nfev < budget:
-            before = solver.t
+            before, spent = solver.t, solver.nfev
             solver.step()
+            bar.update(2 * (solver.nfev - spent))
             passed = wanted[(wanted > before) & (wanted <= solver.t)].tolist()
             extension = solver.dense_output() if passed else None
             for t in passed:

@@ -51,7 +51,7 @@ class FlowRun(Run):
 
     Where a parameter has outgrown its units, a stretch ends as well, and its state is stored. ``time``: when
     the present stretch began; ``seen``: the number of the last time at which the flow was observed;
-    ``ended``: what ended it, and when.
+    ``ended``: what ended it, and when; ``progress``: whether bars show how far it is.
     """
 
     def __init__(self, problem: Problem, clock: Clock, feed: Feed, checkpoints: int) -> None:
@@ -62,6 +62,7 @@ class FlowRun(Run):
         self.stretches: list[tuple[float, float, float | None]] = []
         self.proposed: float | None = None
         self.seen, self.time, self.short, self.is_done = 0, 0.0, 0, False
+        self.progress = False
         self.evaluations = self.made = self.rejected = 0
         self.memory: Mapping[str, Any] | None = None
         self.stretch: Stretch | None = None
@@ -72,6 +73,7 @@ class FlowRun(Run):
     ) -> Trajectory:
         """Integrate from number ``start`` of the clock to the end, or to what ends the flow before."""
         self.seen, self.time, self.proposed = start, self.moment(start)[0], self.proposed_by(resume)
+        self.progress = progress
         return super().trajectory(state, start, resume, progress, keep)
 
     def proposed_by(self, resume: Trajectory | None) -> float | None:
