@@ -32,6 +32,9 @@ class FindingKind(StrEnum):
     ADJOINT_LABELS = "adjoint-labels"
     # What is left of weights between populations.
     REDUCED_WEIGHT = "reduced-weight"
+    # Vectors of which only the length counts; what breaks a symmetry that the law of the data has.
+    ROTATION = "rotation"
+    NO_ROTATION = "no-rotation"
 
     UNEXAMINED = "unexamined"  # the initial state cannot be evaluated
     UNREAD = "unread"  # trained parameters that the loss does not depend on
@@ -46,6 +49,7 @@ class FindingKind(StrEnum):
     # Of the data.
     SINGLE_CLASS = "single-class"  # every label is the same
     LABEL_GAP = "label-gap"  # whole numbers are left out between the labels
+    MANY_CLASSES = "many-classes"  # hardly any label occurs twice
     IDLE_OUTPUTS = "idle-outputs"  # outputs that no label stands for
     UNEVEN_COLUMNS = "uneven-columns"  # columns of very different size
     LARGE_INPUTS = "large-inputs"  # first pre-activations far beyond what the law of the weights is made for

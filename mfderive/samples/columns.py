@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,8 @@ class Column(Shown):
 
     def __str__(self) -> str:
         """How a message names it."""
-        counted = f"column {self.number + 1}" if self.number >= 0 else "y, column"
-        return f"{counted} ({quoted(self.name)})" if self.name is not None else counted
+        counted = f"column {self.number + 1}" if self.number >= 0 else "y"
+        return f"{counted} ({quoted(self.name)})" if self.name not in (None, counted) else counted
 
     @property
     def label(self) -> str:
@@ -146,12 +147,16 @@ class Chosen(Shown):
         if not drop:
             row = int(np.argmax(bad))
             column = used[int(np.argmax(missing[row]))]
+            where = "x and y" if column.number < 0 else self.where
+            ways = ["Fill them in", "use other columns"]
+            if count < len(bad):
+                ways.append('leave these rows out: missing = "drop" in [data]')
             raise place.error(
-                f"{count} of {len(bad)} rows of {self.where} {'has' if count == 1 else 'have'} missing "
+                f"{count} of {len(bad)} rows of {where} {'has' if count == 1 else 'have'} missing "
                 f"values in the columns that are used, first in {self.rows(row)}, {column}"
                 f"{self.rows.note}",
                 "missing",
-                'Fill them in, use other columns, or leave these rows out: missing = "drop" in [data]',
+                f"{', '.join(ways[:-1])}, or {ways[-1]}",
             )
         if count == len(bad):
             raise place.error(
@@ -173,10 +178,11 @@ def inputs_of(chosen: Chosen, one_hot: Sequence[Any], place: DataPlace) -> Input
     known = (*chosen.x, *(chosen.y or ()))
     for name in one_hot:
         if not any(column.is_called(name) for column in known):
+            near = get_close_matches(str(name)[:60], [column.name or "" for column in known], n=1)
             raise place.error(
                 f"there is no column {shown(name)} among those that are used",
                 "one_hot",
-                f"Used: {listed_columns(known)}",
+                f"{f'Did you mean {quoted(near[0])}? ' if near else ''}Used: {listed_columns(known)}",
             )
     hot = []
     for column in chosen.x:

@@ -15,8 +15,9 @@ import numpy as np
 
 from ..algebra.findings import Finding
 from ..algebra.showing import Shown
-from ..errors import StateError
+from ..errors import StateError, quoted
 from .columns import Column, Inputs, plain_labels
+from .data_place import few
 from .delimited import TableFormat
 from .scaling import Scaling
 
@@ -97,14 +98,14 @@ class DataFacts(Shown):
     def encode(self, x: Array) -> Array:
         """Inputs in the units of the data as the network takes them.
 
-        x [sample, column of the data] (a frame too) has its columns written out and scaled as the training
-        rows were. Where the spec has neither ``scale`` nor ``one_hot``, x is returned as it is. Raises
-        StateError for columns that do not fit and for values that the data never showed.
+        x [sample, column of the data] (a frame too, whose columns are found by name) has its columns written
+        out and scaled as the training rows were; without ``scale`` and ``one_hot`` in the spec it stays as
+        it is. Raises StateError for columns that do not fit and for values that the data never showed.
         """
-        if not self.has_one_hot and self.scale is None:
-            return x
         if hasattr(x, "columns") and self.inputs is not None:
             x = _in_order(x, self.inputs.labels)
+        if not self.has_one_hot and self.scale is None:
+            return x
         values = np.asarray(x)
         if values.ndim < 2 or not len(values):
             raise StateError(f"x has shape {values.shape}; expected [sample, {', '.join(self._wanted())}]")
@@ -147,13 +148,22 @@ class DataFacts(Shown):
 
 
 def _in_order(frame: Any, labels: tuple[str, ...]) -> Any:
-    """The columns of a frame in the order of the network's, where they are called the same."""
-    names = [str(name) for name in frame.columns]
-    missing = [label for label in labels if label not in names]
-    if missing and len(names) != len(labels):
-        raise StateError(f"x has no column '{missing[0]}'; its columns: {', '.join(names[:12])}")
+    """The columns of a frame in the order of the network's, found by what they are called.
+
+    Names that are only numbers 0, 1, 2, ... say nothing: such columns are taken in their order.
+    """
+    heads = [str(name) for name in frame.columns]
     values = np.asarray(frame.to_numpy())
-    return values if missing else values[:, [names.index(label) for label in labels]]
+    own = [Column(c, head, values[:, c], heads.count(head) > 1).label for c, head in enumerate(heads)]
+    missing = [label for label in labels if label not in own]
+    if not missing:
+        return values[:, [own.index(label) for label in labels]]
+    if len(own) == len(labels) and heads == [str(number) for number in range(len(own))]:
+        return values
+    raise StateError(
+        f"x has no column {quoted(missing[0])}; its columns: {', '.join(map(few, heads[:12]))}. The network "
+        f"was trained on: {', '.join(map(few, labels[:12]))}"
+    )
 
 
 def _numbers(values: Array, what: str = "x") -> Array:

@@ -28,6 +28,7 @@ _HELD = {
     "c": "complex numbers",
     "M": "dates",
     "m": "times",
+    "V": "records (several values in each entry)",
 }
 
 
@@ -105,7 +106,13 @@ class DataPlace:
         others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, others, n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise self.error(f"there is no file '{path}'", key, f"{hint}Paths are relative to the spec file")
+        rest = "Paths are relative to the spec file"
+        if "://" in text:
+            path, hint, rest = Path(text), "", "Data is read from files: download it, and name the file"
+        elif text.startswith("~"):
+            rest += "; ~ is not expanded, so write the whole path"
+        called = text if "://" in text else path
+        raise self.error(f"there is no file '{called}'", key, f"{hint}{rest}")
 
     def numbers(self, values: Any, what: str, key: str | None, missing: str | None = None) -> Array:
         """Values as finite float64, or DataError that names the first that is not.

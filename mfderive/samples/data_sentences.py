@@ -119,6 +119,15 @@ def _single(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
     )
 
 
+def _many(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
+    column = f" in {few(subjects[0])}" if subjects else ""
+    return (
+        f"There are {facts['classes']:,} different labels{column} for {facts['rows']:,} rows, each of them a "
+        "class with an output of its own. If they are numbers to be learned, take a loss like squared; if "
+        "they are names of rows, take another column for y."
+    )
+
+
 def _gap(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
     labels, out = facts["labels"], facts["left_out"]
     verb = "occur" if len(out) > 1 else "occurs"
@@ -167,6 +176,7 @@ def _large(facts: Mapping[str, Any], subjects: Sequence[str]) -> str:
 
 _SENTENCES: dict[str, Callable[[Mapping[str, Any], Sequence[str]], str]] = {
     FindingKind.SINGLE_CLASS: _single,
+    FindingKind.MANY_CLASSES: _many,
     FindingKind.LABEL_GAP: _gap,
     FindingKind.IDLE_OUTPUTS: _idle,
     FindingKind.UNEVEN_COLUMNS: _uneven,

@@ -94,6 +94,8 @@ def read_table(path: Path, options: Mapping[str, Any], place: DataPlace) -> Text
         delimiter = options.get("delimiter") or sniffed_delimiter(first)
         with _open(path) as file:
             lines = list(_cells(file, delimiter))
+        if any("\n" in cell or "\r" in cell for _, cells in lines for cell in cells):
+            _check_quotes(path, delimiter, place)
     except UnicodeDecodeError as error:
         raise place.error(
             f"'{path}' cannot be read as text (byte {error.start} is not UTF-8)",
@@ -106,14 +108,26 @@ def read_table(path: Path, options: Mapping[str, Any], place: DataPlace) -> Text
         ) from None
     lines, headings, skipped = _without_extras(lines, delimiter, skip)
     if not lines:
-        raise place.error(f"'{path}' is empty" if not skip else f"'{path}' has no line after {skip}", "file")
+        raise place.error(
+            *(
+                (
+                    f"'{path}' has no line after {skip}",
+                    "skip_rows",
+                    "Skip fewer: these are all its lines",
+                )
+                if skip
+                else (f"'{path}' is empty", "file", "Write the table into it, or name another file")
+            )
+        )
     number, line = lines[0]
     if options.get("headings") is False:
         headings = None
     elif headings is None and (options.get("headings") or _has_headings(lines)):
         headings, lines = (number, line), lines[1:]
     if not lines:
-        raise place.error(f"'{path}' has headings but no rows", "file")
+        raise place.error(
+            f"'{path}' has headings but no rows", "file", "Write the rows into it, or name another file"
+        )
     _check_lengths(path, headings, lines, delimiter, place)
     form = TableFormat(
         delimiter,
@@ -130,6 +144,23 @@ def _open(path: Path) -> TextIO:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", newline="", encoding="utf-8-sig")
     return path.open(newline="", encoding="utf-8-sig")
+
+
+def _check_quotes(path: Path, delimiter: str, place: DataPlace) -> None:
+    """Cells over several lines are legal where their quotes are; a quote that is missing swallows rows."""
+    with _open(path) as file:
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=delimiter != "\t", strict=True)
+        begin = 1
+        try:
+            for _ in reader:
+                begin = reader.line_num + 1
+        except csv.Error:
+            raise place.error(
+                f"the quotes of lines {begin} to {reader.line_num} of '{path}' do not fit: a cell that opens "
+                "with a quote runs over these lines",
+                "file",
+                'Close it with a quote at its end, or take the quote away; a quote within quotes is written ""',
+            ) from None
 
 
 def _cells(file: Any, delimiter: str) -> Iterator[Line]:
@@ -162,11 +193,12 @@ def _without_extras(
     lines: list[Line], delimiter: str, skip: int | None
 ) -> tuple[list[Line], Line | None, tuple[Skipped, ...]]:
     """The lines without those that are no data, headings that stand in a comment, and what was left out."""
+    lines, remarks = _without_remarks(lines)
     text = {number: ("," if delimiter == SPACES else delimiter).join(cells) for number, cells in lines[:50]}
     if skip is not None:
         out = [number for number, _ in lines if number <= skip]
         left = tuple(Skipped(number, few(text.get(number, "")), "skip_rows") for number in out[:50])
-        return [line for line in lines if line[0] > skip], None, left
+        return [line for line in lines if line[0] > skip], None, (*left, *remarks)
     skipped, headings = [], None
     comments = 0
     while comments < len(lines) and lines[comments][1][0].startswith("#"):
@@ -187,7 +219,22 @@ def _without_extras(
         named = names if names and not any(is_number(name) or is_missing(name) for name in names) else ()
         skipped.append(Skipped(number, few(text.get(number, "")), "sizes", named))
         lines = lines[1:]
-    return lines, headings, tuple(skipped)
+    return lines, headings, (*skipped, *remarks)
+
+
+def _without_remarks(lines: list[Line]) -> tuple[list[Line], tuple[Skipped, ...]]:
+    """Comments below the first line of the table: they begin with # and have not the cells of the others."""
+    first = next((row for row, (_, cells) in enumerate(lines) if not cells[0].startswith("#")), len(lines))
+    if not any(cells[0].startswith("#") for _, cells in lines[first:]):
+        return lines, ()
+    usual = Counter(len(cells) for _, cells in lines[first:]).most_common(1)[0][0]
+    kept, out = lines[:first], []
+    for number, cells in lines[first:]:
+        if cells[0].startswith("#") and len(cells) != usual:
+            out.append(Skipped(number, few(" ".join(cells)), "comment"))
+        else:
+            kept.append((number, cells))
+    return kept, tuple(out)
 
 
 def _gives_sizes(lines: Sequence[Line]) -> bool:
@@ -248,9 +295,14 @@ def _check_lengths(
     number, cells = odd
     usual, times = Counter(len(cells) for _, cells in every).most_common(1)[0]
     remedy = f"The cells are separated by {DELIMITERS[delimiter]}s; every line needs as many as the first"
-    if usual != count and times == len(every) - 1:
+    if usual != count and all(len(cells) == usual for _, cells in every[len(every) - times :]):
+        last = every[len(every) - times - 1][0]
         number, count, cells = every[0][0], usual, every[0][1]
-        remedy = f"If line {number} is no data, leave it out: skip_rows = {number}"
+        if last == number:
+            remedy = f"If line {last} is no data, leave it out: skip_rows = {last}"
+            remedy += f"; if it has headings, there must be {usual}"
+        else:
+            remedy = f"If the lines up to line {last} are no data, leave them out: skip_rows = {last}"
     columns = f"{len(cells)} column{'s' * (len(cells) != 1)}"
     raise place.error(f"line {number} of '{path}' has {columns}, not {count}", "file", remedy)
 
@@ -304,7 +356,9 @@ def _words(table: TextTable, column: Column, key: str, place: DataPlace) -> Colu
             f"Write a point before decimals ({example.replace(',', '.')}) and nothing between thousands: "
             "export the table again with English numbers",
         )
-    others = f"not a number like most of this column ({len(known) - len(wrong)} of {len(known)})"
+    numbers = len(known) - len(wrong)
+    part = "most" if 2 * numbers > len(known) else "half"
+    others = f"not a number like {part} of this column ({numbers} of {len(known)})"
     raise place.error(
         f"{_cell(table, column, wrong[0])}, {others}",
         key,

@@ -56,7 +56,8 @@ def read_arrays(options: Mapping[str, Any], place: DataPlace) -> Rows:
         raise place.error(
             f"'{path.name}' has an unknown ending",
             "file",
-            f"Allowed: .npz, {', '.join(TABLE_ENDINGS)}; for .npy files give x and y",
+            f"Allowed: .npz, {', '.join(TABLE_ENDINGS)}; for .npy files give x and y. Tables of other "
+            "programs (.xlsx, .parquet, .json) must be exported as csv first",
         )
     _only_tables(options, "a .npz file", place)
     return _array_rows(_read_npz(path, wanted, place, missing), options, place)
@@ -120,7 +121,7 @@ def _read_npz(
             raise place.error(
                 f"'{path}' has no array {shown(name)}",
                 key,
-                f"It holds: {', '.join(map(few, sorted(entries))) or 'nothing'}",
+                _name_one(sorted(entries), key),
             )
     needed = 2 * sum(entries[name].file_size for name in wanted.values())
     place.check_memory(needed, f"reading '{path}'", "file", _SMALLER)
@@ -136,6 +137,17 @@ def _read_npz(
             raise _damaged(path, error, key, place) from error
         arrays[key] = _checked(values, what, key, place, missing)
     return arrays
+
+
+def _name_one(names: list[str], key: str) -> str:
+    """Which arrays a file holds, and how one of them is named."""
+    if not names:
+        return "It holds nothing"
+    same = [name for name in names if name.lower() == key]
+    others = same or [name for name in names if name.lower() != "x"]
+    example = (others or names)[0 if key == "x" else -1]
+    meaning = " (the target is then the input)" if key == "y" and example == "x" else ""
+    return f'It holds: {", ".join(map(few, names))}. Name one: {key} = "{few(example)}"{meaning}'
 
 
 def _check_header(file: Any, size: int, what: str, key: str, place: DataPlace) -> None:
@@ -241,7 +253,8 @@ def _number_of(name: Any, table: TextTable, key: str, place: DataPlace) -> int:
         listed = "The table has no headings"
     if count == 1:
         listed += f"; if cells are not separated by {DELIMITERS[table.format.delimiter]}s, set 'delimiter'"
-    example = f"{key} = {count - 1}" if not headings else f'{key} = "{few(headings[-1])}"'
+    one = 0 if key == "x" else count - 1
+    example = f"{key} = {one}" if not headings else f'{key} = "{few(headings[one])}"'
     raise place.error(
         f"there is no column {shown(name)}",
         key,

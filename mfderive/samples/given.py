@@ -32,10 +32,17 @@ def given_rows(data: Any, options: Mapping[str, Any], place: DataPlace) -> Rows:
         raise place.error(
             "data was not given as a pair", None, "Give data=(x, y); y may be None where y = 'x'"
         )
+    if data[0] is None:
+        raise place.error("x is None", None, "Give data=(x, y) with x as [sample, inputs]")
+    if data[1] is None and options.get("y") != "x":
+        raise place.error("y is None", "y", 'Give targets, or write y = "x" where the target is the input')
+    _check_order(data[0], data[1], place)
     missing = options.get("missing")
     inputs = _plain_array(data[0], "x", place)
     if inputs.ndim == 0:
         raise place.error("x is a single number", None, "Expected [sample, inputs]")
+    if 0 in inputs.shape[1:]:
+        raise place.error(f"x has shape {inputs.shape}: no columns", None, "Expected [sample, inputs]")
     targets = None if data[1] is None else _plain_array(data[1], "y", place)
     if targets is not None and targets.ndim == 0:
         raise place.error("y is a single number", None, "Expected [sample] or [sample, outputs]")
@@ -64,6 +71,26 @@ def given_rows(data: Any, options: Mapping[str, Any], place: DataPlace) -> Rows:
     )
     chosen = Chosen(columns, _targets(data[1], targets, place, missing), RowNames(), "x")
     return rows_of_columns(chosen, options, place, DataFacts())
+
+
+def _check_order(x: Any, y: Any, place: DataPlace) -> None:
+    """Refuse x and y that name their rows alike and have them in another order (an ``index``, as in pandas).
+
+    Rows belong together by their place. Names of rows that differ altogether (one of the two was numbered
+    anew) say nothing about the order.
+    """
+    first, second = getattr(x, "index", None), getattr(y, "index", None)
+    if callable(first) or callable(second) or first is None or second is None or len(first) != len(second):
+        return
+    names, others = list(first), list(second)
+    if names != others and set(names) == set(others):
+        row = next(row for row, (one, other) in enumerate(zip(names, others, strict=True)) if one != other)
+        raise place.error(
+            f"the rows of x and y are in different orders: row {row} (counted from 0) is "
+            f"{quoted(str(names[row]))} in the index of x, {quoted(str(others[row]))} in that of y",
+            None,
+            "Bring them into one order, y = y.loc[x.index], or take the indices off: x.to_numpy()",
+        )
 
 
 def _targets(given: Any, y: Array | None, place: DataPlace, missing: str | None) -> tuple[Column, ...] | None:
@@ -143,7 +170,7 @@ def column_values(values: Array, what: str, key: str | None, place: DataPlace) -
     kind = values.dtype.kind
     if kind == "b":
         return values
-    if kind in "iuf":
+    if kind in "iufcmMV":  # complex numbers, dates, times and records are refused there
         return place.numbers(values, what, key, DROP)
     if kind == "S":
         values = np.char.decode(values, "utf-8", "replace")

@@ -20,6 +20,7 @@ Array = Any
 _LISTED = 12
 # Whole numbers left out between labels are a gap up to so many for each label that is there.
 _MOST_HOLES = 3
+_FEW_CLASSES = 20  # so many need no warning, however few the rows
 _LABEL_BYTES = 64  # that Python takes for a whole number and its place in a list
 
 
@@ -70,7 +71,8 @@ def find_classes(
             f"one_hot = [{key}] in [data]",
         )
     if values.dtype.kind == "f":
-        _check_whole(values, outputs, place, rows)
+        column = f" (column {quoted(names[0])})" if names and names[0] != "y" else ""
+        _check_whole(values, outputs, column, place, rows)
     found = sorted(set(plain_labels(values)))
     if asked is Targets.SIGNS and not given and len(found) <= 2 and outputs in (None, 1):
         return Classes(tuple(found), 1), _single(found)
@@ -84,7 +86,7 @@ def find_classes(
                 f"Leave 'outputs' out, or write outputs = {len(found)}",
             )
         classes = Classes(tuple(found), outputs if outputs is not None else max(len(found), 2))
-    return classes, (*_single(found), *_gaps(found, classes, outputs))
+    return classes, (*_single(found), *_many(found, len(values), names), *_gaps(found, classes, outputs))
 
 
 def check_classes(outputs: int | None, classes: int, rows: int, place: DataPlace) -> None:
@@ -103,12 +105,12 @@ def check_classes(outputs: int | None, classes: int, rows: int, place: DataPlace
     )
 
 
-def _check_whole(values: Array, outputs: int | None, place: DataPlace, rows: RowNames) -> None:
+def _check_whole(values: Array, outputs: int | None, column: str, place: DataPlace, rows: RowNames) -> None:
     """Labels that are numbers must be whole; counted from 0, they must stay below ``outputs``."""
     bad = np.flatnonzero(values != np.floor(values))
     if len(bad):
         raise place.error(
-            f"the label of {rows(bad[0])} is {values[bad[0]]:g}{rows.note}",
+            f"the label of {rows(bad[0])}{column} is {values[bad[0]]:g}{rows.note}",
             None,
             "Class labels must be whole numbers or words; for numbers of any size take a loss like squared",
         )
@@ -124,6 +126,13 @@ def _check_whole(values: Array, outputs: int | None, place: DataPlace, rows: Row
 
 def _single(found: Sequence[Any]) -> tuple[Finding, ...]:
     return (Finding.of(FindingKind.SINGLE_CLASS, label=found[0]),) if len(found) == 1 else ()
+
+
+def _many(found: Sequence[Any], rows: int, names: Sequence[str]) -> tuple[Finding, ...]:
+    """Labels of which most occur once: numbers to be learned, or names of rows."""
+    if len(found) <= _FEW_CLASSES or 2 * len(found) <= rows:
+        return ()
+    return (Finding.of(FindingKind.MANY_CLASSES, *names[:1], classes=len(found), rows=rows),)
 
 
 def _gaps(found: Sequence[Any], classes: Classes, outputs: int | None) -> tuple[Finding, ...]:

@@ -157,3 +157,70 @@ def test_words_of_an_npz_are_labels(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.eye(3), y=np.array(["b", "a", "b"]))
     net = replace(network("arrays", "cross-entropy", file="a.npz"), file=str(tmp_path / "net.toml"))
     assert resolve(net).classes == ("a", "b")
+
+
+class Indexed(Series):
+    """A series whose rows have names, as those of pandas have."""
+
+    def __init__(self, values, index):
+        super().__init__(values)
+        self.index = index
+
+
+def test_rows_that_are_named_in_another_order_are_refused():
+    """x shuffled, y not: rows went together by their place, without a word."""
+    x, y = Indexed([[1.0], [2.0], [3.0]], ["a", "b", "c"]), Indexed([1, 2, 3], ["c", "a", "b"])
+    with pytest.raises(
+        DataError, match=r"row 0 .* is 'a' in the index of x, 'c' in that of y.*y.loc\[x.index"
+    ):
+        resolve(network("arrays"), data=(x, y))
+    for index in (["a", "b", "c"], [0, 1, 2]):  # the same order; numbered anew
+        net = resolve(network("arrays"), data=(x, Indexed([1, 2, 3], index)))
+        assert net.source.y[:, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ((None, [1]), r"x is None\. Give data=\(x, y\)"),
+        (([[1.0]], None), "key 'y': y is None"),
+        ((np.zeros((2, 0)), [1, 2]), r"x has shape \(2, 0\): no columns"),
+        (([[1.0], [2.0]], np.array([3, 4], dtype="M8[ns]")), "y holds dates, not real numbers"),
+        (([[1.0], [2.0]], np.array([3, 4], dtype="m8[s]")), "y holds times"),
+        ((Frame(a=[1, 2]), Series([1.0, None], "cost")), r"row 1, y \('cost'\) \(rows counted from 0\)"),
+        ((np.zeros(2, dtype=[("a", "f8"), ("b", "f8")]), [1, 2]), "x holds records"),
+    ],
+)
+def test_what_cannot_be_data_is_called_what_it_is(data, words):
+    with pytest.raises(DataError, match=words):
+        resolve(network("arrays"), data=data)
+
+
+def test_predict_finds_columns_by_name_in_any_spec():
+    """Without ``scale`` and ``one_hot`` a frame was taken by the place of its columns."""
+    rng = np.random.default_rng(0)
+    table = {name: rng.normal(size=6) for name in ("a", "b", "c")}
+    frame = Frame(**table)
+    net = mf.load(
+        {
+            "format": 1,
+            "data": {"kind": "arrays"},
+            "loss": {"kind": "squared"},
+            "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 1)", "activation": "relu"}],
+            "output": {"from": "h1", "weight": "normal(0, 1)"},
+            "training": {"learning_rate": 0.1, "steps": 1, "batch_size": 2},
+        },
+        data=(frame, table["a"]),
+    )
+    facts = net.source.facts
+    assert np.array_equal(
+        facts.encode(Frame(c=table["c"], z=table["a"], b=table["b"], a=table["a"])), net.source.x
+    )
+    with pytest.raises(
+        StateError, match=r"x has no column 'a'; its columns: A, b, c\. The network was trained on"
+    ):
+        facts.encode(Frame(A=table["a"], b=table["b"], c=table["c"]))
+    numbered = Frame(**{str(k): table[name] for k, name in enumerate("abc")})
+    assert np.array_equal(facts.encode(numbered), net.source.x)
+    array = np.zeros((2, 3))
+    assert facts.encode(array) is array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -210,3 +211,13 @@ def test_classes_of_images_are_seen_in_the_test_files_too():
 def test_every_finding_of_data_has_a_sentence():
     source = given([1, 2, 4])
     assert all(finding_text(finding).endswith(".") for finding in source.facts.findings)
+
+
+def test_labels_that_hardly_occur_twice_are_said():
+    """A column of numbers or of names as y gave an output for each row, without a word."""
+    x = np.zeros((30, 1))
+    with pytest.warns(DataWarning, match="30 different labels in y for 30 rows.*take a loss like squared"):
+        mf.load(spec(), data=(x, np.arange(30)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        assert len(mf.load(spec(), data=(x, np.arange(30) % 15)).classes) == 15

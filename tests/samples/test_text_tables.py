@@ -285,3 +285,43 @@ def test_text_that_is_not_utf8_is_answered(tmp_path):
     (tmp_path / "a.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"cannot be read as text .*Save it as UTF-8"):
         read(tmp_path)
+
+
+def test_a_quote_that_is_missing_swallows_no_rows(tmp_path):
+    """Rows between two stray quotes were one cell, in a column that may not even be used."""
+    text = 'a,note,y\n1,"fine,2\n3,odd,4\n5,"fine,6\n'
+    with pytest.raises(DataError, match=r"the quotes of lines 2 to 4 of .* do not fit: a cell that opens"):
+        read(tmp_path, text, x="a")
+    kept = read(tmp_path, 'a,note,y\n1,"over\ntwo lines, ""quoted""",2\n3,b,4\n', x="a")
+    assert kept.source.x.tolist() == [[1], [3]]
+
+
+def test_comments_may_stand_anywhere(tmp_path):
+    net = read(tmp_path, "a,y\n1,2\n# from here on by night\n3,4\n# end of the table\n")
+    assert net.source.x.tolist() == [[1], [3]]
+    assert "line 3 ('# from here on by night') skipped: it is a comment" in said(net)
+    colours = read(tmp_path, "a,y\n#ff0000,2\n#00ff00,4\n", one_hot=["a"])
+    assert colours.source.x.tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (
+            "Export\nof Tuesday\na,y\n1,2\n3,4\n",
+            {},
+            "lines up to line 2 are no data, leave them out: skip_rows = 2",
+        ),
+        ("a,y\n1,2,\n3,4,\n", {}, "skip_rows = 1; if it has headings, there must be 3"),
+        ("a,y\n1,2\n", {"skip_rows": 9}, "key 'skip_rows': .* has no line after 9. Skip fewer"),
+        ("", {}, "is empty. Write the table into it"),
+        ("a,y\n", {}, "headings but no rows. Write the rows"),
+        ("a,b,y\n,1,2\n,3,4\n", {}, r"2 of 2 rows .* missing .*Fill them in, or use other columns$"),
+        ("a,b,y\n1,2,3\n4,word,6\n", {}, r"'word', not a number like half of this column \(1 of 2\)"),
+        ("a,b,y\n1,2,3\n", {"x": ["a", "c"]}, 'Name a column, for example x = "a"'),
+        ("colour,b,y\nred,2,3\n", {"one_hot": ["color"]}, "Did you mean 'colour'[?] Used: colour, b, y"),
+    ],
+)
+def test_the_next_step_is_said(tmp_path, text, options, words):
+    with pytest.raises(DataError, match=words):
+        read(tmp_path, text, **options)
