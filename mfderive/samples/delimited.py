@@ -159,7 +159,7 @@ def _check_quotes(path: Path, delimiter: str, place: DataPlace) -> None:
                 f"the quotes of lines {begin} to {reader.line_num} of '{path}' do not fit: a cell that opens "
                 "with a quote runs over these lines",
                 "file",
-                'Close it with a quote at its end, or take the quote away; within quotes, write a quote as ""',
+                'Close it with a quote at its end, or take it away; within quotes a quote is doubled: ""',
             ) from None
 
 
