@@ -7,14 +7,16 @@ the limit, the generated step, the steps of finite networks, what a reduction ma
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NoReturn
+from numbers import Real
+from typing import Any, NoReturn
 
 import sympy as sp
 
 from ..errors import ArgumentError, MfError, nearest
+from .arguments import flag, found, instance
 from .parser import Names, parse_expression
 from .showing import Shown, names, words
 
@@ -281,22 +283,98 @@ def register_rule(rule: UpdateRule) -> UpdateRule:
     here: ArgumentError says what is wrong with them, and refuses a name that is taken by another rule.
     Source equations: theory B, one row each.
     """
+    instance(rule, UpdateRule, "a learning rule", "Make one: mfderive.UpdateRule(name, doc, step, ...)")
+    _check_parts(rule)
     if RULES.get(rule.name, rule) != rule:
         raise ArgumentError(f"there is a learning rule '{rule.name}' already; give yours another name")
+    _check_names(rule)
+    _ = rule.program, rule.flow_program
+    RULES[rule.name] = rule
+    return rule
+
+
+_OPEN = ("", "low", "high", "both")
+_PAIRS = {
+    "step": (str, '(name, expression), as in (("theta", "theta - alpha*xi*g"),)'),
+    "flow": (str, '(name, derivative), as in (("theta", "-xi*g"),), or None where no flow is known'),
+    "memories": (float, '(name, value at the start), as in (("m", 0.0),)'),
+}
+
+
+def _check_parts(rule: UpdateRule) -> None:
+    """Raise ArgumentError for a row whose parts have wrong types."""
+    name = rule.name
+    if not isinstance(name, str) or not name.replace("-", " ").replace("_", " ").replace(" ", "a").isalnum():
+        raise ArgumentError(
+            f"name of the learning rule: {found(name)}; it must be a word of letters, digits, '-' and '_'"
+        )
+    for part in ("doc", "statement"):
+        if not isinstance(getattr(rule, part), str):
+            raise ArgumentError(f"learning rule '{name}': {part} is {found(getattr(rule, part))}, not a text")
+    for part in ("flow_needs_all", "decoupled"):
+        flag(f"learning rule '{name}': {part}", getattr(rule, part))
+    for part, (kind, words_) in _PAIRS.items():
+        given = getattr(rule, part)
+        if not (given is None and part == "flow") and not _are_pairs(given, kind):
+            raise ArgumentError(
+                f"learning rule '{name}': {part} is {found(given)}; it must be a tuple of pairs {words_}"
+            )
+    if rule.flow is not None:
+        moved = [variable for variable, _ in rule.flow]
+        if "theta" not in moved or len(set(moved)) < len(moved):
+            raise ArgumentError(
+                f"learning rule '{name}': its flow must say the derivative of theta, and each one once. "
+                "Where no flow is known, leave it out"
+            )
+    wrong = [each for each in _listed(rule.constants) if not isinstance(each, RuleConstant)]
+    if wrong or not isinstance(rule.constants, (tuple, list)):
+        given = wrong[0] if wrong else rule.constants
+        raise ArgumentError(
+            f"learning rule '{name}': constants holds {found(given)}; it must be a tuple of "
+            "mfderive.RuleConstant(name, meaning, default, low, high, open)"
+        )
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, (tuple, list)) else ()
+
+
+def _are_pairs(given: Any, second: type) -> bool:
+    """Whether something is a sequence of (name, text) or of (name, finite number)."""
+    if not isinstance(given, (tuple, list)):
+        return False
+    return all(
+        isinstance(pair, (tuple, list))
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and (isinstance(pair[1], str) if second is str else _is_number(pair[1]))
+        for pair in given
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_names(rule: UpdateRule) -> None:
+    """Raise ArgumentError for memories and constants whose names or values cannot be."""
     taken = [*READS, "kind"]
-    for name in (*dict(rule.memories), *(constant.name for constant in rule.constants)):
-        if name in taken or not name.isidentifier():
+    for name in (*(memory for memory, _ in rule.memories), *(each.name for each in rule.constants)):
+        if not isinstance(name, str) or name in taken or not name.isidentifier():
             raise ArgumentError(
                 f"learning rule '{rule.name}': a memory or a constant cannot be called '{name}'; each has a "
                 f"name of its own that is none of {', '.join([*READS, 'kind'])}"
             )
         taken.append(name)
     for constant in rule.constants:
-        if constant.default is not None and not constant.allows(constant.default):
+        default, bounds = constant.default, (constant.low, constant.high)
+        if not all(isinstance(bound, Real) for bound in bounds) or constant.open not in _OPEN:
             raise ArgumentError(
-                f"learning rule '{rule.name}': {constant.name} is {constant.default} by default; allowed is "
+                f"learning rule '{rule.name}': the bounds of {constant.name} are {found(bounds)} and "
+                f"{found(constant.open)}; they must be two numbers, and one of {', '.join(map(repr, _OPEN))}"
+            )
+        if default is not None and not (_is_number(default) and constant.allows(default)):
+            raise ArgumentError(
+                f"learning rule '{rule.name}': {constant.name} is {default} by default; allowed is "
                 f"{constant.allowed}"
             )
-    _ = rule.program, rule.flow_program
-    RULES[rule.name] = rule
-    return rule

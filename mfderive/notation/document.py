@@ -73,6 +73,9 @@ def _embedding(system: ForwardSystem, style: Style) -> list[Section]:
     result += [Section(title, lines=tuple(lines)) for title, lines in groups if lines]
     if system.motion:
         result += _learning(RuleLines(system, style))
+    rates = tuple(page.rates()) if system.evolution else ()
+    if rates:
+        result.append(Section("Learning rates", lines=rates))
     result.append(Section("Gradient scalings", (f"{_SCALINGS}.",), rows=tuple(page.scalings())))
     return result
 

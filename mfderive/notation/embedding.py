@@ -11,7 +11,7 @@ import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
 from ..algebra.system import ForwardSystem, LimitSystem
-from ..algebra.terms import Affine, AxisKind, Equation, Role
+from ..algebra.terms import ANGLES, COSINE_PART, Affine, AxisKind, Equation, Role
 from .letters import Letter, name_of, scalings
 from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
 from .paper_numbers import Notation, PaperNumbers, Quantity
@@ -241,8 +241,28 @@ class Embedding:
         name = self.system.field[equation.field].of
         tree = self.builder.equation(equation)
         left = self.printer.text(head(Head(name), *tree.lhs.args))
-        right = self._with_rate(self.system.parameter[name].rate, tree.rhs)
+        right = self._with_rate(name, tree.rhs)
         return Line(name, self.style.time_derivative + left, right, self._number(name))
+
+    def rates(self) -> list[Line]:
+        """What the letters ξ stand for: the rates that change in time, each written out once."""
+        changing = [p for p in self.system.parameters if p.rate.free_symbols]
+        return [
+            Line(
+                self.system.rate_field(p.name).name,
+                self._rate(p.name) + self.style.group("t"),
+                letter_text(self.style, p.rate, {}),
+            )
+            for p in changing
+        ]
+
+    def _rate(self, parameter: str) -> str:
+        """The letter ξ of a rate; where a learning rule reads it, as the rule's equations print it."""
+        field = self.system.rate_field(parameter).name
+        letters = self.builder.letters
+        known = field in self.system.field
+        letter = letters.field(field) if known else Letter("ξ", (letters.field(parameter),))
+        return self.style.letter(letter)
 
     def _number(self, parameter: str) -> int | None:
         """The paper's number of the evolution of a parameter."""
@@ -254,21 +274,23 @@ class Embedding:
     def _numbers(self) -> PaperNumbers | None:
         return PaperNumbers(self.system) if isinstance(self.system, LimitSystem) else None
 
-    def _with_rate(self, rate: sp.Expr, right: Tree) -> str:
+    def _with_rate(self, parameter: str, right: Tree) -> str:
+        rate = self.system.parameter[parameter].rate
         if rate.is_number or right == 0:
             return self.printer.text(rate * right)
-        shown = Printer(self.style, LetterVocabulary()).text(rate)
-        if isinstance(rate, sp.Add) or "/" in shown:
-            shown = self.style.group(shown)
         number, rest = number_and_rest(right)
         sign = self.style.minus if number.is_negative else ""
-        return sign + shown + self.style.times + self.printer.text(abs(number) * rest, MULTIPLY)
+        return (
+            sign + self._rate(parameter) + self.style.times + self.printer.text(abs(number) * rest, MULTIPLY)
+        )
 
     def scalings(self) -> list[tuple[str, str]]:
         """Parameter and the multiplier of its plain gradient in a network of finite widths."""
         rows = []
         multipliers = scalings(self.system)
         for parameter in self.system.parameters:
+            if self.system.field[parameter.name].part == COSINE_PART:
+                continue  # no network has it
             slots = multipliers.get(parameter.name, ())
             widths = [self.style.letter(Letter("n", (self.builder.letters.layer(axis),))) for axis in slots]
             shown = self.style.letter(self.builder.letters.field(parameter.name))
@@ -300,7 +322,15 @@ class Embedding:
                 "After reduction a label c stands for the type of a neuron; what has no label of a layer "
                 "is the same for all of its neurons."
             )
-        if any(axis.kind is AxisKind.NOISE for axis in self.system.axes):
+        noises = [axis.part == ANGLES for axis in self.system.axes if axis.kind is AxisKind.NOISE]
+        if any(noises):
+            found.append(
+                Remark(
+                    "{phi} is the angle between x and the vector of a neuron; x and that vector stand for "
+                    "their lengths."
+                )
+            )
+        if not all(noises):
             noise = "{zeta} is the randomness of one weight entry once the labels of its two ends are given."
             found.append(Remark(noise))
         if any(field.step for field in self.system.fields):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import sympy as sp
@@ -11,7 +10,7 @@ from ..algebra.functions import call
 from ..algebra.learning_words import statements
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Equation, Role
-from .embedding import Embedding, EmbeddingVocabulary, Line, StepVocabulary, letter_text
+from .embedding import Embedding, EmbeddingVocabulary, Line, StepVocabulary
 from .flow_words import flow_sentence
 from .letters import COVARIANCE, FACTOR, Letter
 from .nodes import Head, HeadKind, head
@@ -49,9 +48,8 @@ class RuleLines:
         ]
 
     def steps(self) -> list[Line]:
-        """The factor of clipping, rates that change, then every variable after a step."""
-        known = [self._step(e) for e in self.system.motion if not self._is_deviation(e)]
-        return [*self._rates(), *known]
+        """The factor of clipping, then every variable after a step."""
+        return [self._step(e) for e in self.system.motion if not self._is_deviation(e)]
 
     def evolution(self) -> list[Line]:
         """The derivatives of all parameters and memories in time, as far as the rule has a flow."""
@@ -95,13 +93,6 @@ class RuleLines:
 
     def _step(self, equation: Equation) -> Line:
         return self._line(equation, self.steps_printer)
-
-    def _rates(self) -> Iterator[Line]:
-        for field in self.system.fields:
-            if field.role is Role.CLOCK and field.of:
-                rate = self.system.parameter[field.of].rate
-                letter = self.style.letter(self.builder.letters.field(field.name))
-                yield Line(field.name, letter + self.style.group("t"), letter_text(self.style, rate, {}))
 
     def _memory(self, name: str) -> Line:
         return self._line(self.system.equation_of[self.system.flow_of[name]], self.printer)

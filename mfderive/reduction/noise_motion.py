@@ -3,8 +3,9 @@
 The rule is affine in what varies with the noise of a pair (closure asks for that), so the deviation of a
 weight from its mean follows by itself. The weight and its memories deviate by a vector z times the noise of
 the start, where z starts at (1, 0, ...) and moves by the linear part A of the rule; fresh noise of every step
-adds a normal deviation with covariance S, which moves by S -> A S A^T + b b^T. Under SGD alone z stays 1:
-the noise is frozen (theory C.1).
+adds a normal deviation with covariance S, which moves by S -> A S A^T + b b^T. Where the rule has a flow with
+linear part B, z' = B z and S' = B S + S B^T + 2 T xi e e^T, e the weight among its memories (theory B.3).
+Under SGD alone z stays 1: the noise is frozen (theory C.1).
 """
 
 from __future__ import annotations
@@ -100,32 +101,55 @@ class _Writer:
             return None
         if self.accesses and any(access.slots for access in self.accesses.values()):
             self.axes = self.weight.axes
+        flows = {name: self.row(name, Role.FLOW) for name in names}
         factors: dict[str, str] = {}
         if not self.weight.law.is_deterministic:
             factors = {name: self.variable(name, FACTOR, int(name == self.weight.name)) for name in names}
-            flows = {name: self.row(name, Role.FLOW) for name in names}
             for role, rows in ((Role.NEXT, steps), (Role.FLOW, flows)):
                 for name in names:
                     value = sum((c * sp.Symbol(factors[u]) for u, c in rows[name].items() if u in factors))
                     self.write(factors[name], role, sp.sympify(value))
-        covariances = self.spread(names, steps) if fresh else {}
+        covariances = self.spread(names, steps, flows) if fresh else {}
         return Deviations(self.weight.name, tuple(names), factors, covariances)
 
-    def spread(self, names: list[str], steps: Mapping[str, Row]) -> dict[tuple[str, str], str]:
-        """The covariance that fresh noise adds up to."""
+    def spread(
+        self, names: list[str], steps: Mapping[str, Row], flows: Mapping[str, Row]
+    ) -> dict[tuple[str, str], str]:
+        """The covariance that fresh noise adds up to, in steps and in the flow."""
         pairs = list(combinations_with_replacement(names, 2))
         table = {
             pair: self.variable(", ".join(dict.fromkeys(pair)), COVARIANCE, 0, pair[0]) for pair in pairs
         }
+
+        def entry(u: str, v: str) -> sp.Expr:
+            return sp.Symbol(table[(u, v) if (u, v) in table else (v, u)])
+
         for one, other in pairs:
-            value = sp.Integer(0)
-            for u in names:
-                for v in names:
-                    pair = (u, v) if (u, v) in table else (v, u)
-                    value += steps[one].get(u, 0) * steps[other].get(v, 0) * sp.Symbol(table[pair])
+            value = sum(
+                (steps[one].get(u, 0) * steps[other].get(v, 0) * entry(u, v) for u in names for v in names),
+                sp.Integer(0),
+            )
             fresh = steps[one].get(str(self.draw), 0) * steps[other].get(str(self.draw), 0)
             self.write(table[one, other], Role.NEXT, sp.sympify(value + fresh))
+            moved = sum(
+                (
+                    flows[one].get(u, 0) * entry(u, other) + flows[other].get(u, 0) * entry(one, u)
+                    for u in names
+                ),
+                self.diffusion() if one == other == self.weight.name else sp.Integer(0),
+            )
+            self.write(table[one, other], Role.FLOW, sp.expand(moved))
         return table
+
+    def diffusion(self) -> sp.Expr:
+        """2 T xi: how fast the variance of a Brownian motion with the temperature of the weight grows."""
+        temperature = sp.Rational(repr(dict(self.system.learning.noise)[self.weight.name]))
+        if not self.weight.rate.free_symbols:
+            return 2 * temperature * self.weight.rate
+        field = self.system.rate_field(self.weight.name)
+        rate = sp.Symbol(field.name)
+        self.accesses.setdefault(rate, Access(field.name, ()))
+        return 2 * temperature * rate
 
     def row(self, name: str, role: Role) -> Row:
         """The coefficients of what varies with the noise in a next value (or a derivative in time)."""

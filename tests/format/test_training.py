@@ -436,6 +436,11 @@ def test_the_rule_of_the_page(own_rules, monkeypatch) -> None:
         net.replace(training={"optimizer": {"c": None}})
 
 
+def test_what_is_no_row_is_no_rule() -> None:
+    with pytest.raises(ArgumentError, match=r"a learning rule is needed, found 5"):
+        mf.register_rule(5)
+
+
 def test_a_rule_that_is_not_registered_is_refused_with_the_way_to_do_it() -> None:
     assert "mfderive.register_rule" in refused(trained(optimizer="sign-momentum"))
 
@@ -449,8 +454,19 @@ def test_a_rule_that_is_not_registered_is_refused_with_the_way_to_do_it() -> Non
         ({"constants": (mf.RuleConstant("alpha", "", 1.0),)}, "a constant cannot be called 'alpha'"),
         ({"constants": (mf.RuleConstant("kind", "", 1.0),)}, "a constant cannot be called 'kind'"),
         ({"constants": (mf.RuleConstant("c", "", 2.0, high=1.0),)}, "c is 2.0 by default; allowed is c <= 1"),
+        ({"constants": (mf.RuleConstant("c", "", 2.0, open="left"),)}, "one of '', 'low', 'high', 'both'"),
+        ({"constants": ("c",)}, "it must be a tuple of mfderive.RuleConstant"),
+        ({"name": ""}, "it must be a word of letters"),
+        ({"name": 5}, "it must be a word of letters"),
+        ({"doc": 3}, "doc is 3 (int), not a text"),
+        ({"step": "theta - alpha*g"}, "it must be a tuple of pairs (name, expression)"),
+        ({"step": {"theta": "theta - alpha*g"}}, "it must be a tuple of pairs (name, expression)"),
+        ({"step": (("theta", 3),)}, "it must be a tuple of pairs (name, expression)"),
+        ({"memories": (("m", float("nan")),)}, "it must be a tuple of pairs (name, value at the start)"),
+        ({"memories": (("m", 0.0), ("m", 1.0))}, "a memory or a constant cannot be called 'm'"),
+        ({"flow": ()}, "its flow must say the derivative of theta"),
+        ({"flow": (("theta", "-g"), ("theta", "-g"))}, "its flow must say the derivative of theta"),
     ],
-    ids=["name", "theta", "taken", "given", "key", "default"],
 )
 def test_rows_that_are_none_are_refused(own_rules, row, says) -> None:
     given = {"name": "own", "doc": "", "step": (("theta", "theta - alpha*xi*g"),), **row}

@@ -80,8 +80,10 @@ def test_positions_are_printed_as_affine_slots():
 
 
 def test_rates_are_printed():
+    """A rate that changes has a letter, and is written out once."""
     shown = text(systems.three_layer(("1/(1 + t)", "2", "1")), "embedding")
-    assert "∂ₜ w₁(c₁, i) = −(1/(t + 1)) E_P[" in shown
+    assert "∂ₜ w₁(c₁, i) = −ξ_w₁ E_P[" in shown
+    assert "Learning rates\n  ξ_w₁(t) = 1/(t + 1)\n" in shown and shown.count("1/(t + 1)") == 1
     assert "∂ₜ w₂(c₂, c₁, ζ) = −2 E_P[" in shown
 
 
@@ -177,7 +179,7 @@ def test_numbers_and_constants_stand_before_means_and_sums():
     gate = text(systems.residual(), "embedding")
     assert "∂ₜ gate_h1(c_h0) = −E_P[" in gate
     rated = text(systems.three_layer(("1", "1/(1 + t)", "1")), "embedding")
-    assert "∂ₜ w₂(c₂, c₁, ζ) = −(1/(t + 1)) E_P[" in rated
+    assert "∂ₜ w₂(c₂, c₁, ζ) = −ξ_w₂ E_P[" in rated
 
 
 def padded_pooling():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy
 
 import mfderive as mf
 from mfderive.algebra.findings import FindingKind
@@ -126,6 +127,52 @@ def test_fresh_noise_on_dense_weights_adds_up():
     for weights in (path.sample(width, seed=2)["h2.weight"], trained.at()["h2.weight"]):
         variance = weights.var(axis=0, ddof=1).mean()
         assert abs(variance / expected - 1) < 4 * np.sqrt(2 / width**2)
+
+
+# The linear part of a rule's flow on (w, m) at rate 2, decay 0.5: w' = B w + fresh noise, and what it is
+# called. Momentum's memory is slaved: in the flow it stands still, and w feels the decay 1/(1 - mu) times.
+FLOWS = {
+    "sgd": ({"optimizer": "sgd"}, [[-1.0]]),
+    "momentum": ({"optimizer": "momentum", "constants": (("mu", 0.75),)}, [[-4.0, 0.0], [0.0, 0.0]]),
+    "heavy-ball": ({"optimizer": "heavy-ball", "constants": (("gamma", 0.7),)}, [[0.0, 1.0], [-1.0, -0.7]]),
+}
+
+
+@pytest.mark.parametrize("rule", FLOWS)
+def test_in_the_flow_the_covariance_of_fresh_noise_follows_the_equation_of_lyapunov(rule):
+    """S' = B S + S B^T + 2 T xi e e^T, e the weight: the equations themselves, evaluated at random S."""
+    training, linear = FLOWS[rule]
+    spec = chain(3, hidden="normal(1, 0.7)")
+    spec["layers"][1]["weight"] = {"law": "normal(1, 0.7)", "rate": "2"}
+    net = ruled(spec, weight_decay=(("h2.weight", 0.5),), noise=(("h2.weight", 0.3),), **training)
+    reduced = mf.reduce(mf.derive(net)).system
+    names = [name for name in ("h2.weight", "m h2.weight") if name in reduced.variable][: len(linear)]
+    matrix = np.random.default_rng(2).uniform(-1, 1, (len(names), len(names)))
+    matrix = matrix + matrix.T
+    entries = {
+        f"noise covariance {', '.join(dict.fromkeys((names[i], names[j])))}": (i, j)
+        for i in range(len(names))
+        for j in range(i, len(names))
+    }
+    expected = linear @ matrix + matrix @ np.transpose(linear)
+    expected[0, 0] += 2 * 0.3 * 2
+    values = {sympy.Symbol(name): matrix[place] for name, place in entries.items()}
+    for name, place in entries.items():
+        (term,) = reduced.equation_of[reduced.flow_of[name]].terms
+        assert float(term.expression.subs(values)) == pytest.approx(expected[place], rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.study
+def test_samples_after_a_flow_have_the_noise_of_their_weights():
+    """Variance T (1 - exp(-2 lambda t))/lambda at time t, within four standard errors (sqrt(2/N) each)."""
+    decay, temperature, horizon, width = 0.5, 0.3, 0.4, 200
+    network = ruled(
+        chain(3, hidden="1"), weight_decay=(("h2.weight", decay),), noise=(("h2.weight", temperature),)
+    )
+    path = mf.solve(network, horizon=horizon, method="rk4", nodes=8, evaluation=5)
+    variance = path.sample(width, seed=2)["h2.weight"].var(axis=0, ddof=1).mean()
+    expected = temperature * (1 - np.exp(-2 * decay * float(path.times[-1]))) / decay
+    assert abs(variance / expected - 1) < 4 * np.sqrt(2 / width**2)
 
 
 def test_held_means_follow_the_rule_too():
