@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mfderive as mf
 from mfderive.cli import FAULT, INTERRUPTED, commands, main
 from mfderive.cli.command_tools import load_network
 from mfderive.cli.flags import build_parser
@@ -412,6 +414,13 @@ def test_new_writes_a_spec_that_loads_and_overwrites_nothing(capsys, tmp_path, m
     document = tomllib.loads((tmp_path / "first.toml").read_text())
     assert document["title"] == "first"
     assert json_of(capsys, "show", "first.toml")["title"] == "first"
+    # What it offers in comments loads where the mark is taken away, one key at a time.
+    text = (tmp_path / "first.toml").read_text()
+    offered = re.findall(r"^# (\w+) = .*$", text, re.M)
+    assert {"optimizer", "schedule", "weight_decay", "noise", "clip", "dropout"} == set(offered)
+    for key in offered:
+        training = mf.load(tomllib.loads(text.replace(f"# {key} =", f"{key} ="))).training
+        assert getattr(training, key) != getattr(mf.load(document).training, key)
     (tmp_path / "first.toml").write_text("mine")
     assert main(["new", "first.toml"]) == 2
     assert "left alone" in capsys.readouterr().err
@@ -750,3 +759,23 @@ def test_words_of_other_programs_and_long_words(capsys, spec, words, says):
     assert main(words) == 2
     message = capsys.readouterr().err
     assert says in message and message.count("\n") == 1 and len(message) < 1500
+
+
+@pytest.mark.parametrize(
+    "flags", [[], ["--format", "latex"], ["--format", "mathml"], ["--quiet"], ["--json"]]
+)
+@pytest.mark.parametrize("into", [False, True])
+def test_derive_says_its_warnings_in_every_form(flags, into, capsys, tmp_path):
+    """Pages of equations, and files, said nothing of a limit in which nothing is learned."""
+    spec = tmp_path / "still.toml"
+    text = Path("specs/two_layer.toml").read_text(encoding="utf-8")
+    spec.write_text(
+        re.sub(r"^(bias|weight) = .*$", r'\1 = "0"', text, flags=re.M),
+        encoding="utf-8",
+    )
+    target = ["--output", str(tmp_path / "page")] if into else []
+    assert main(["derive", str(spec), *flags, *target]) == 0
+    captured = capsys.readouterr()
+    said = captured.err if flags or into else captured.out
+    assert "initial state is partly stationary" in " ".join(said.split())
+    assert captured.err.count("stationary") <= 1

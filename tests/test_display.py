@@ -147,7 +147,7 @@ def test_reprs_say_what_an_object_is(made):
     assert (
         f"{path.loss[-1]:.6g}" in repr(path) and "0.04" in repr(path) and "steps are made again" in repr(path)
     )
-    assert "after 1 SGD steps" in repr(made["checkpoint"])
+    assert "after 1 step, at" in repr(made["checkpoint"])
     assert made["Verdict"].status in repr(made["Verdict"])
     assert "40 settings, 39 done, 1 failed" in repr(made["Sweep"])
     assert "float64" in repr(made["State"]) and "nodes h1: 8" in repr(made["State"])

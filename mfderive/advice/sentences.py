@@ -147,12 +147,17 @@ def _unseen(finding: Finding) -> str:
 
 
 def _why(finding: Finding) -> str:
-    cause = finding.facts["cause"]
+    """What holds them; of what was only not seen to move, no more than the nodes that were looked at show."""
+    cause, shown = finding.facts["cause"], finding.kind != FindingKind.UNSEEN
+    where = "" if shown else "on these nodes and samples "
     if cause is None:
-        why = "every product in their evolution has a factor 0 (slopes that vanish, averages that cancel)"
+        why = (
+            f"{where}every product in their evolution has a factor 0 (slopes that vanish, averages that "
+            "cancel)"
+        )
         remedy = "change initial values or activations"
     else:
-        why = f"{'; '.join(_reasons(cause))}. So every product in their evolution has a factor 0"
+        why = f"{'; '.join(_reasons(cause))}. So {where}every product in their evolution has a factor 0"
         whom = "all of them" if set(finding.subjects) == set(cause["woken"]) else listed(cause["woken"])
         remedy = f"{_remedy(cause)}, which moves {whom}"
     return f"Why: {why}{_zero(finding)}. {_chance(finding)}What to do: {remedy}."
@@ -197,13 +202,27 @@ def _chance(finding: Finding) -> str:
     text, moved = "", finding.facts["fluctuations"]
     if moved:
         whom = "them" if set(moved) == set(finding.subjects) else listed(moved)
-        text = (
-            "Wide networks leave this state through fluctuations of order 1/sqrt(width) alone, which move "
-            f"{whom}. "
-        )
+        if finding.kind == FindingKind.UNSEEN:
+            text = f"Finite networks move {whom}, through fluctuations that shrink with their width. "
+        else:
+            text = (
+                "Wide networks leave this state through fluctuations of order 1/sqrt(width) alone, which "
+                f"move {whom}. "
+            )
     if finding.facts["sampled"]:
         text += "So do sampled nodes (sobol, monte-carlo), through their sampling error. "
     return text
+
+
+def _random_limit(finding: Finding) -> str:
+    names = finding.subjects
+    quiet = ", ".join(f'"{name}" = 0' for name in names)
+    return (
+        f"{listed(names)}: fresh noise here makes the limit itself random. Why: noise of neurons averages "
+        "out over them, but what belongs to no neuron is felt by all of them alike, at every width. A "
+        "solution is the limit for the path of the noise that its seed draws, and networks of other seeds "
+        f"follow other paths. What to do if one limit is wanted: noise = {{ {quiet}, default = ... }}."
+    )
 
 
 _SENTENCES: dict[str, Callable[[Finding], str]] = {
@@ -215,5 +234,6 @@ _SENTENCES: dict[str, Callable[[Finding], str]] = {
     FindingKind.ZERO_VARIANCE: _zero_variance,
     FindingKind.EQUAL_NEURONS: _equal_neurons,
     FindingKind.IDLE_DEVIATION: _idle_deviation,
+    FindingKind.RANDOM_LIMIT: _random_limit,
     FindingKind.NO_THEOREM: _no_theorem,
 }

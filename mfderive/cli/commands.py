@@ -79,8 +79,13 @@ def derive(arguments: argparse.Namespace) -> Outcome:
         equations = _graph(network, limit, reduced) + equations
     if arguments.format == "text":
         equations += _listed("What collapses, and why", log) + _listed("Warnings", warnings)
+    # Pages have no place for warnings, and a file is not read at once: they are said beside both.
+    apart = () if arguments.format == "text" and arguments.output is None else tuple(warnings)
+    if not (arguments.json or arguments.quiet):
+        for warning in apart:
+            say(f"warning: {warning}")
     if arguments.output is None:
-        return Outcome(data, equations)
+        return Outcome(data, equations, warnings=tuple(warnings))
     try:
         write_file(arguments.output, equations.rstrip("\n") + "\n")
     except OSError as problem:
@@ -88,7 +93,8 @@ def derive(arguments: argparse.Namespace) -> Outcome:
             f"{arguments.output} cannot be written: {problem.strerror}. Name with --output a file in a "
             "folder that exists and that you may write to"
         ) from problem
-    return Outcome({**data, "file": str(arguments.output)}, f"The equations are in {arguments.output}")
+    told_where = f"The equations are in {arguments.output}"
+    return Outcome({**data, "file": str(arguments.output)}, told_where, warnings=tuple(warnings))
 
 
 def _graph(network: Any, limit: Any, reduced: Any) -> str:

@@ -224,7 +224,7 @@ def _add_runs(shelf: Shelf) -> None:
     simulate = shelf.spec_command(
         "simulate",
         commands.simulate,
-        "Train finite networks by SGD.",
+        "Train finite networks.",
         "folder to write (default runs/NAME-networks)",
     )
     run = shelf.spec_command(

@@ -23,18 +23,25 @@ TRAINING_WISHES: tuple[Wish, ...] = (
         OWN_RULE,
     ),
     row(
-        "weight_decay decay l2 regularization regularizer kernel_regularizer",
+        "weight_decay decay regularization regularizer kernel_regularizer",
         "Weight decay is a key of [training]: weight_decay = 0.01 for all parameters, or "
         'weight_decay = { "h2.weight" = 0.01 }. Its penalty is a mean over the entries, not their sum.',
         BESIDE,
     ),
     row(
-        "l1 l1_regularizer lasso",
-        "There is no L1 penalty yet; weight_decay in [training] is the L2 one.",
+        "l2 ridge",
+        "As a penalty this is weight_decay in [training], a mean over the entries; as a loss it is kind = "
+        '"squared".',
         BESIDE,
     ),
     row(
-        "gradient_clip gradient_clipping clip clip_norm clip_grad_norm max_grad_norm max_norm",
+        "l1 l1_regularizer lasso",
+        "There is no L1 penalty yet (weight_decay in [training] is the L2 one); as a loss this is kind = "
+        '"expression" with expression = "abs(yhat - y)".',
+        BESIDE,
+    ),
+    row(
+        "gradient_clip gradient_clipping clip clip_norm clip_grad clip_grad_norm max_grad_norm max_norm",
         "The norm of the gradient is held by a key of [training]: clip = 1.0, a norm in L2(P), which "
         "does not grow with the width.",
         BESIDE,
@@ -51,7 +58,7 @@ TRAINING_WISHES: tuple[Wish, ...] = (
     ),
     row(
         "epochs epoch n_epochs num_epochs",
-        "Training is counted in SGD steps: steps = epochs * samples / batch_size.",
+        "Training is counted in steps: steps = epochs * samples / batch_size.",
         TRAINING,
     ),
     row("lr alpha step_size eta", "This is learning_rate in [training].", TRAINING),
@@ -73,6 +80,12 @@ TRAINING_WISHES: tuple[Wish, ...] = (
         SCHEDULES,
     ),
     row("batch minibatch", "This is batch_size in [training].", TRAINING),
+    row(
+        "shuffle random_state random_seed rng",
+        "Every batch is drawn at random: seed in [solver] is that of initial values, data_seed in it that of "
+        "the data.",
+        TRAINING,
+    ),
     row(
         "early_stopping patience", "Training ends after a number of steps; it is not stopped early.", TRAINING
     ),

@@ -18,6 +18,9 @@ OWN_RULE = f"{TRAINING}#a-rule-of-your-own"
 SCHEDULES = f"{TRAINING}#schedules"
 BESIDE = f"{TRAINING}#weight-decay-noise-clipping-dropout"
 FUNCTIONS = f"{LAYERS}#functions"
+DATA = "docs/data.md"
+CLASSES = f"{DATA}#classes"
+UNITS = f"{DATA}#units"
 SPEC = "README.md#a-spec-file"
 
 

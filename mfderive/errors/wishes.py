@@ -10,7 +10,9 @@ from __future__ import annotations
 from .training_wishes import TRAINING_WISHES
 from .wish_rows import (
     BESIDE,
+    CLASSES,
     CONVOLUTION,
+    DATA,
     DENSE,
     FUNCTIONS,
     GROUPS,
@@ -20,6 +22,7 @@ from .wish_rows import (
     RECURRENCE,
     SKIPS,
     SPEC,
+    UNITS,
     Wish,
 )
 from .wish_rows import row as _wish
@@ -60,9 +63,9 @@ WISHES: tuple[Wish, ...] = (
         CONVOLUTION,
     ),
     _wish(
-        "grouped depthwise separable",
-        "This is groups = G in a convolution of x, or of a layer with groups; G = channels of x is the "
-        "depthwise one (specs/cnn_grouped.toml).",
+        "groups grouped depthwise separable",
+        "Groups of neurons are a key of a convolution, groups = G, from x or from a layer with groups; G = "
+        "channels of x is the depthwise one (specs/cnn_grouped.toml).",
         GROUPS,
     ),
     _wish(
@@ -71,7 +74,7 @@ WISHES: tuple[Wish, ...] = (
         OWN_KIND,
     ),
     _wish(
-        "embedding embed",
+        "embedding embed embedding_dim num_embeddings vocab_size",
         "An embedding is a dense layer from x whose inputs are one-hot vectors (one_hot in [data] makes them "
         "of a column): its weight is the table of the embedding.",
         DENSE,
@@ -104,7 +107,7 @@ WISHES: tuple[Wish, ...] = (
     ),
     _wish("bidirectional", "Recurrence runs forwards only; backwards steps do not exist yet.", RECURRENCE),
     _wish(
-        "attention self_attention multihead_attention transformer",
+        "attention self_attention multihead_attention transformer heads num_heads",
         "Attention over positions is written with softmax(e, positions) in an activation "
         "(specs/attention_positions.toml); self-attention is a kind that one registers "
         "(examples/own_layer_kind.py).",
@@ -190,9 +193,35 @@ WISHES: tuple[Wish, ...] = (
         "no activation; softmax(e, positions) stands in activations.",
         SPEC,
     ),
+    _wish(
+        "kl kl_div kl_divergence",
+        'Of probabilities as targets kind = "cross-entropy" is this loss up to a constant.',
+        SPEC,
+    ),
+    _wish(
+        "class_weight class_weights sample_weight sample_weights pos_weight",
+        'Samples have no weights; a loss that is written down may weigh signs: kind = "expression" with '
+        'expression = "(2 + y) * softplus(-y * yhat)".',
+        SPEC,
+    ),
     _wish("hinge", 'This is kind = "expression" with expression = "max(0, 1 - y * yhat)".', SPEC),
     _wish("mnist fashion_mnist kmnist", 'Files as MNIST has them are read by kind = "idx".', SPEC),
-    _wish("csv tsv npz npy pandas cifar10 cifar100", 'Files of numbers are read by kind = "arrays".', SPEC),
+    _wish(
+        "csv tsv npz npy pandas dataframe table cifar10 cifar100 imagenet iris wine diabetes breast_cancer",
+        'Files of numbers are read by kind = "arrays".',
+        DATA,
+    ),
+    _wish(
+        "normalize normalise normalization normalisation standardize scaler min_max",
+        'Columns of x are brought to one size by a key of [data], scale = "standardize" or "unit"; layers '
+        "are normalised in their activations, with mean(h).",
+        UNITS,
+    ),
+    _wish(
+        "validation validation_split val_split test_size test_split holdout train_test_split",
+        "Rows are held out by a key of [data]: test = 0.2, a fifth of them, or test = 30.",
+        CLASSES,
+    ),
 )
 
 # What a word means where a function or a law is asked for.

@@ -194,12 +194,16 @@ def _schedule(value: Any, steps: int, place: Place) -> sp.Expr:
 
 def _check_schedule(schedule: sp.Expr, text: str, place: Place) -> None:
     if constant_value(schedule) == 0:
-        raise place.error("the schedule is 0, so that nothing is ever trained", key="schedule")
+        raise place.error(
+            "the schedule is 0, so that nothing is ever trained",
+            key="schedule",
+            remedy="Leave the key out for a constant rate, or write a factor that is positive at some step k",
+        )
     for step in (1, 2):
         value = constant_value(schedule.xreplace({STEP: sp.Integer(step)}))
         if value is None or not math.isfinite(value) or value < -SCHEDULE_ROUNDING:
             raise place.error(
                 f"the schedule {quoted(text)} is {value} at k = {step}",
                 key="schedule",
-                remedy="It must be finite and not negative for every k = 1, 2, ...",
+                remedy="It must be finite and not negative for every k = 1, 2, ...; max(e, 0) cuts e off",
             )

@@ -83,7 +83,8 @@ class Place:
                 )
         for name, key in keys.items():
             if key.required and name not in values:
-                raise self.error(f"the key '{name}' is missing", key=name, remedy=f"Meaning: {key.meaning}")
+                remedy = f"It must be {key.type.words}. Meaning: {key.meaning}"
+                raise self.error(f"the key '{name}' is missing", key=name, remedy=remedy)
 
 
 def _home(name: str) -> str:

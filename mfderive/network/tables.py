@@ -349,7 +349,7 @@ OUTPUT: Table = table(
 
 TRAINING: Table = table(
     Key("learning_rate", POSITIVE, "alpha; alpha_k = learning_rate * schedule(k)", required=True),
-    Key("steps", COUNT, "number of SGD steps", required=True),
+    Key("steps", COUNT, "number of steps of training", required=True),
     Key("batch_size", either(COUNT, _ALL), "samples per step; 'all': the whole fixed sample; default 100"),
     Key(
         "schedule",
@@ -393,7 +393,7 @@ CHECK: Table = table(
     Key("seeds", COUNT, "networks per width"),
     Key("seed", WHOLE, "seed of the first network"),
     Key("horizon", POSITIVE, "time t at which to stop"),
-    Key("steps", COUNT, "SGD steps at which to stop"),
+    Key("steps", COUNT, "number of steps after which to stop"),
     Key("evaluation", COUNT, "samples on which loss and error are measured"),
     Key("nodes", COUNT, "nodes of every ensemble of the limit; default chosen from its structure"),
 )

@@ -42,7 +42,7 @@ _STYLE = {
 }
 _LABEL = {
     "times": "training time  t = Σα",
-    "steps": "SGD steps (logarithmic)",
+    "steps": "steps (logarithmic)",
     "loss": "population loss",
     "error": "classification error",
 }
@@ -76,13 +76,13 @@ def _training_figure(horizontal: str, vertical: str) -> Callable[[Sequence[Curve
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "loss_steps",
-        "Loss against SGD steps",
+        "Loss against steps",
         "Loss on the evaluation sample; the step axis is logarithmic, with step 0 to its left.",
         _training_figure("steps", "loss"),
     ),
     Recipe(
         "error_steps",
-        "Error against SGD steps",
+        "Error against steps",
         "Fraction of the evaluation sample that is misclassified.",
         _training_figure("steps", "error"),
     ),

@@ -166,7 +166,7 @@ def _numbers(path: Trajectory) -> str:
     if len(path.times):
         rows += [
             ("Loss", f"{path.loss[0]:.6g} at the start, {path.loss[-1]:.6g} at the end"),
-            ("Time", f"{path.times[0]:.6g} to {path.times[-1]:.6g} in {path.steps[-1]} SGD steps"),
+            ("Time", f"{path.times[0]:.6g} to {path.times[-1]:.6g} in {path.steps[-1]} steps"),
         ]
         if path.error[-1] == path.error[-1]:
             rows.append(("Error", f"{path.error[0]:.4g} at the start, {path.error[-1]:.4g} at the end"))

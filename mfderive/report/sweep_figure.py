@@ -21,7 +21,7 @@ _LONGEST = 24  # characters of a value
 # Losses that differ by more are drawn on a logarithmic scale.
 _DECADES = 30.0
 _LOSS, _FINAL = "population loss", "final population loss"
-_CLOCKS = {"times": "training time  t = Σα", "steps": "SGD steps"}
+_CLOCKS = {"times": "training time  t = Σα", "steps": "steps"}
 
 
 @dataclass(frozen=True)

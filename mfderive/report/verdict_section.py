@@ -204,8 +204,8 @@ def _errors(data: Data) -> str:
     ]
     flow, size = errors["gradient flow"], errors["size"]
     return (
-        f'<p class="soft">How far each source alone moves the outputs (their size: {size:.3g}). The limit of '
-        f"SGD is {flow:.2g} ({100 * flow / size:.2g} %) away from the gradient flow.</p>"
+        f'<p class="soft">How far each source alone moves the outputs (their size: {size:.3g}). The limit in '
+        f"these steps is {flow:.2g} ({100 * flow / size:.2g} %) away from the gradient flow.</p>"
         + html_table(["Source", "What it is", "Error", "Share of the size"], rows, (2, 3))
     )
 

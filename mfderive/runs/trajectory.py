@@ -72,7 +72,7 @@ class Checkpoint(Shown):
     state: State = field(repr=False)
 
     def _summary(self) -> Iterator[str]:
-        yield f"Checkpoint after {self.step} SGD steps, at t = {self.time:.6g}"
+        yield f"Checkpoint after {self.step} step{'s' * (self.step != 1)}, at t = {self.time:.6g}"
         yield f"  state: {first_line(self.state)}"
 
 

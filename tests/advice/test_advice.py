@@ -341,3 +341,13 @@ def test_kinks_are_where_slopes_jump():
             left, right = (at - below) / step, (above - at) / step
             assert (abs(right - left) > 0.5 or max(abs(left), abs(right)) > 10) is row.has_kink, name
     assert {"relu", "max", "heaviside"} <= KINKED and "elu" not in KINKED
+
+
+def test_what_was_not_seen_to_move_is_not_explained_beyond_what_was_seen():
+    """relu(h - 50) on a normal h has a slope somewhere: nothing is said of nodes that were not looked at."""
+    layers = [layer("h1", "x", "normal(0, 1)", activation="relu", bias="-50")]
+    text = advice(document(layers, {"from": "h1", "weight": "normal(1, 1)"}))
+    assert "So on these nodes and samples every product in their evolution has a factor 0" in text
+    layers[0].update(weight="0", bias="0")
+    shown = advice(document(layers, {"from": "h1", "weight": "0"}))
+    assert "So every product in their evolution has a factor 0" in shown and "these nodes" not in shown

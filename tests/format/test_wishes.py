@@ -49,12 +49,10 @@ def test_what_is_wished_for_most_is_answered() -> None:
 
 
 def test_no_word_that_may_be_written_is_called_missing() -> None:
-    """What becomes a word of the format leaves the table, unless its answer says in which table it stands."""
+    """What becomes a word of the format leaves the table, unless its answer says what it is a key of."""
     known = {plain_word(word) for word in words_of_the_format()}
     answered = [plain_word(word) for each in WISHES for word in each.words]
-    missing = {
-        plain_word(word) for each in WISHES if "key of [training]" not in each.sentence for word in each.words
-    }
+    missing = {plain_word(word) for each in WISHES if "key of" not in each.sentence for word in each.words}
     assert sorted(missing & known) == []
     assert len(answered) == len(set(answered))
     functions = [plain_word(word) for each in FUNCTION_WISHES for word in each.words]
@@ -186,3 +184,27 @@ def test_identity_is_what_a_layer_without_activation_has() -> None:
     assert str(named.activation) == "bias + h"
     own = dense(activation="identity + h", parameters={"identity": "1"})
     assert str(parse_document(own).layer["h2"].activation) == "h + identity"
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "words"),
+    [
+        ("", "groups", 2, "Groups of neurons are a key of a convolution, groups = G"),
+        ("training", "epochs", 3, "counted in steps: steps = epochs"),
+        ("training", "shuffle", True, r"seed in \[solver\]"),
+        ("training", "clip_grad", 1, "clip = 1.0"),
+        ("training", "validation_split", 0.2, "test = 0.2, a fifth of them"),
+        ("data", "normalize", True, 'scale = "standardize"'),
+        ("data", "kind", "iris", r'kind = "arrays" \(docs/data.md\)'),
+        ("loss", "kind", "l1", r'expression = "abs\(yhat - y\)"'),
+        ("loss", "kind", "l2", 'as a loss it is kind = "squared"'),
+        ("loss", "class_weight", [1, 2], r"softplus\(-y \* yhat\)"),
+        ("training", "schedule", "0", "Leave the key out for a constant rate"),
+        ("training", "schedule", "1 - k", r"max\(e, 0\) cuts e off"),
+    ],
+)
+def test_words_are_answered_where_people_write_them(table, key, value, words) -> None:
+    """No other word is offered for a data set or a loss of that name; what is refused has a next step."""
+    with pytest.raises(SpecError, match=words) as found:
+        parse_document(changed(f"{table}.{key}" if table else key, value))
+    assert "Did you mean" not in str(found.value)
