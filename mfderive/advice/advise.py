@@ -15,6 +15,7 @@ from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind
 from ..analysis.outputs import outputs_stay_equal
 from ..errors import MfError
+from ..forward.learning import shared_noise
 from ..network.network import Network
 from .case import Case
 from .normalisation import vanishing_normalisation
@@ -63,6 +64,13 @@ def equal_outputs(case: Case) -> Iterator[Finding]:
     if outputs_stay_equal(case.reduced):
         trained = not all(parameter.is_frozen for parameter in case.limit.parameters)
         yield Finding.of(FindingKind.EQUAL_OUTPUTS, trained=trained)
+
+
+def random_limit(case: Case) -> Iterator[Finding]:
+    """Fresh noise that all neurons feel alike: it is no average over anything (theory B.3)."""
+    names = shared_noise(case.limit)
+    if names:
+        yield Finding.of(FindingKind.RANDOM_LIMIT, *names)
 
 
 # ---------------------------------------------------------------------------------------- theorems
@@ -146,5 +154,6 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     vanishing_normalisation,
     collapsed_layers,
     idle_deviations,
+    random_limit,
     theorems,
 )

@@ -44,6 +44,7 @@ class FindingKind(StrEnum):
     ZERO_VARIANCE = "zero-variance"  # a normalisation divides by a deviation that is 0 in the limit
     EQUAL_NEURONS = "equal-neurons"
     IDLE_DEVIATION = "idle-deviation"  # deviations of initial weights that the limit does not feel
+    RANDOM_LIMIT = "random-limit"  # noise on parameters that belong to no neuron, which never averages out
     NO_THEOREM = "no-theorem"  # assumptions of the published theorems that are not met
 
     # Of the data.

@@ -37,6 +37,14 @@ def with_learning(system: ForwardSystem, network: Network) -> ForwardSystem:
     )
 
 
+def shared_noise(system: ForwardSystem) -> tuple[str, ...]:
+    """The parameters with fresh noise that belong to no neuron of a population, such as a bias of the output.
+
+    Noise of neurons averages out over them; here all of them feel the same, so that the limit is random.
+    """
+    return tuple(name for name, _ in system.learning.noise if not system.population_slots(name))
+
+
 def _learning(network: Network, trained: list[str]) -> Learning:
     training = network.training
     decoupled = rule_of(training.optimizer).decoupled if training.decoupled is None else training.decoupled

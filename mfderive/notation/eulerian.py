@@ -14,7 +14,6 @@ from typing import Any
 
 import sympy as sp
 
-from ..algebra.functions import call
 from ..algebra.terms import Role
 from ..algebra.update_rules import CLOCK, NOW
 from ..limit.apply_rule import CLIP_FIELD
@@ -24,6 +23,7 @@ from .measure import MeasureWriter, Scope
 from .measure_nodes import DOT, Apply, Brownian, Change, Frechet, Gradient, Increment, Inner, Rate
 from .nodes import Head, HeadKind, head
 from .readable import readable
+from .rule_printer import square_root
 
 Tree = Any
 _TARGET, _SOURCE = sp.Symbol("target"), sp.Symbol("source")
@@ -137,7 +137,7 @@ class EulerianWriter:
         value, diffusion = self.speed(name, neurons, scope), self.diffusion(name)
         if not diffusion:
             return sp.Eq(Rate(moved), value, evaluate=False)
-        noise = call("sqrt", 2 * diffusion) * Brownian(moved)
+        noise = square_root(2 * diffusion) * Brownian(moved)
         return sp.Eq(Increment(moved), value * Increment(sp.Symbol("t")) + noise, evaluate=False)
 
     # ------------------------------------------------------------------ equations

@@ -6,17 +6,17 @@ from typing import Any
 
 import sympy as sp
 
-from ..algebra.functions import call
 from ..algebra.learning_words import statements
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Equation, Role
+from ..forward.learning import shared_noise
 from .embedding import Embedding, EmbeddingVocabulary, Line, StepVocabulary
 from .flow_words import flow_sentence
 from .letters import COVARIANCE, FACTOR, Letter
 from .nodes import Head, HeadKind, head
 from .printer import MULTIPLY, Printer
 from .remarks import Remark
-from .rule_printer import RulePrinter
+from .rule_printer import RulePrinter, square_root
 from .styles import TEXT, Style
 
 Tree = Any
@@ -116,8 +116,9 @@ class RuleLines:
         noise = self.style.call(f"d{self.style.letter(brownian)}", self._shown_slots(name, slots))
         times = self.style.times
         moving = f"{self.printer.text(drift, MULTIPLY)}{times}dt + "
-        root = self.printer.text(call("sqrt", 2 * diffusion))
-        return Line(name, f"d{value}", f"{moving}{root}{times}{noise}")
+        root = square_root(2 * diffusion)
+        factor = "" if root == 1 else f"{self.printer.text(root)}{times}"
+        return Line(name, f"d{value}", f"{moving}{factor}{noise}")
 
     def _shown_slots(self, name: str, slots: tuple[Tree, ...]) -> list[str]:
         return self.printer.indices(slots)
@@ -157,6 +158,11 @@ class RuleLines:
         found = [flow_sentence(self.system.learning)]
         if self.has_flow and self._reads(Role.DRAW):
             found.append("B are independent Brownian motions, one for every entry.")
+        if shared_noise(self.system):
+            found.append(
+                "Noise of a parameter that belongs to no neuron is one path for all neurons: the limit is "
+                "random, and meant given this path."
+            )
         return found
 
     def deviation_remarks(self) -> list[str]:

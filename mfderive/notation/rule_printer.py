@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from ..algebra.functions import call
 from ..algebra.terms import Role
 from .embedding import EmbeddingVocabulary
 from .nodes import Head, HeadKind, head_name
@@ -17,6 +18,12 @@ Tree = Any
 
 # Terms with memories stand first, then those with parameters; fresh noise is last.
 _ORDER = (Role.MEMORY, Role.PARAMETER, None, Role.DRAW)
+
+
+def square_root(value: Tree) -> Tree:
+    """A root as it is printed: sqrt(0.02 ξ), and 0.2 for that of 0.04."""
+    exact = sp.sqrt(value) if value.is_Rational else None
+    return exact if exact is not None and exact.is_Rational else call("sqrt", value)
 
 
 class DecimalPrinter(Printer):

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from ..algebra.arguments import LIMIT, flag, instance
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
-from ..errors import DivergenceWarning
+from ..errors import DivergenceWarning, SpecError
+from ..forward.equations import forward_system
+from ..forward.learning import shared_noise
 from ..network.network import Network
 from ..network.overrides import takes_training
 from ..runs.keeping import Keep, kept_in
@@ -47,7 +49,9 @@ def check(
     ``system`` a reduced limit to be tested in place of the network's own. ``keep``: a folder (or a Keeper) in
     which finished and unfinished runs are kept, and from which the same call goes on (docs/runs.md).
 
-    Raises ArgumentError for options that do not exist, DivergenceError where a run leaves the finite numbers.
+    Raises ArgumentError for options that do not exist, SpecError where noise that all neurons feel alike
+    makes the limit random (so that there is no one limit to hold networks against), DivergenceError where a
+    run leaves the finite numbers.
     """
     flag("progress", progress)
     if system is not None:
@@ -65,7 +69,24 @@ def check(
         precision=precision,
         tolerance=tolerance,
     )
+    _check_one_limit(network)
     with kept_in(keep, "check") as part, warnings.catch_warnings():
         # What a loss that exploded means for the verdict is said there, once.
         warnings.simplefilter("ignore", DivergenceWarning)
         return confirmed(judge(measure(network, settings, system, progress, keep=part)), part)
+
+
+def _check_one_limit(network: Network) -> None:
+    """Raise SpecError where the networks of different seeds have different limits."""
+    names = shared_noise(forward_system(network))
+    if names:
+        quiet = ", ".join(f'"{name}" = 0' for name in names)
+        raise SpecError(
+            f"the noise of {', '.join(names)} belongs to no neuron and never averages out: the limit is "
+            "random, and networks of different seeds follow different paths of it, so that there is no one "
+            "limit to hold them against",
+            file=network.where,
+            table="training",
+            key="noise",
+            remedy=f"Leave this noise out: noise = {{ {quiet}, default = ... }}",
+        )

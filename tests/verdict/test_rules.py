@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 
 import mfderive as mf
+from mfderive.advice.advise import advise
+from mfderive.advice.sentences import sentences
+from mfderive.errors import SpecError
 from mfderive.verdict.measurements import measure
 from mfderive.verdict.verdict import judge
 
-from .wrong import network, settings
+from .wrong import document, network, settings
 
 # Each rule with a wrong twin: another memory, decay that is not there, another exponent of Adam's memory.
 CASES = {
@@ -28,15 +31,55 @@ def learning(net, **training):
     return replace(net, training=replace(net.training, **training))
 
 
-@pytest.mark.parametrize(
-    "name", ["momentum", *(pytest.param(n, marks=pytest.mark.study) for n in ("decay", "adamw"))]
-)
+def shallow():
+    """One hidden layer with little to scatter: small widths tell much, and little is compiled."""
+    spec = document(deviation="0.5")
+    spec["layers"] = spec["layers"][:1]
+    spec["output"] |= {"from": "h1", "weight": "normal(1, 0.1)"}
+    spec["check"]["widths"] = [16, 32, 64]
+    return mf.load(spec)
+
+
+def judged(net, changes, made):
+    """The verdicts on the right limit and on a wrong one; both share the networks that were trained."""
+    trained = measure(net, made)
+    wrong = mf.reduce(mf.derive(learning(net, **changes))).system
+    return judge(trained), judge(measure(net, made, wrong, trained=trained))
+
+
+def test_the_right_rule_is_not_refused_and_a_grossly_wrong_one_is():
+    """Momentum against SGD: three widths, six seeds each. (Constants that are a little wrong: the study.)"""
+    net = learning(shallow(), **CASES["momentum"][0])
+    right, wrong = judged(
+        net,
+        {"optimizer": "sgd", "constants": ()},
+        settings(net, ensembles=3, random_ensembles=12, steps=25, seeds=6),
+    )
+    assert right.status != "disagrees"
+    assert wrong.agrees is False
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("name", CASES)
 def test_the_right_rule_is_not_refused_and_a_wrong_one_is(name):
-    """Four widths, eight seeds each; both sides share the networks that were trained."""
+    """Four widths, eight seeds each; half a minute a rule."""
     right, changes = CASES[name]
     net = learning(network(), **right)
-    made = settings(net, ensembles=3, random_ensembles=12)
-    trained = measure(net, made)
-    assert judge(trained).status != "disagrees"
-    wrong = mf.reduce(mf.derive(learning(net, **changes))).system
-    assert judge(measure(net, made, wrong, trained=trained)).agrees is False
+    passed, refused = judged(net, changes, settings(net, ensembles=3, random_ensembles=12))
+    assert passed.status != "disagrees"
+    assert refused.agrees is False
+
+
+def test_noise_that_all_neurons_feel_alike_leaves_no_one_limit():
+    """The output's bias belongs to no neuron: said in advance, refused by a check with the way out."""
+    noisy = shallow().replace(training={"noise": 0.1})
+    limit = mf.derive(noisy)
+    said = [s for s in sentences(advise(noisy, limit, mf.reduce(limit))) if s.startswith("output.bias: ")]
+    assert len(said) == 1 and "makes the limit itself random" in said[0]
+    assert "the limit is random, and meant given this path" in str(limit)
+    with pytest.raises(SpecError, match=r"key 'noise'.*output.bias.*noise = \{ \"output.bias\" = 0, default"):
+        mf.check(noisy)
+    quiet = noisy.replace(training={"noise": {"output.bias": 0, "default": 0.1}})
+    limit = mf.derive(quiet)
+    assert not any("random" in s for s in sentences(advise(quiet, limit, mf.reduce(limit))))
+    assert "the limit is random" not in str(limit)
