@@ -175,3 +175,67 @@ def test_no_decision_is_made_by_taking_names_apart():
         found += [(where, word) for word in forbidden if word in text and (where, word) not in allowed]
     assert found == []
     assert BY_AXIS  # the package was imported, not an empty folder read
+
+
+# Methods that take a text apart, or ask what it is made of.
+TAKING_APART = {
+    *("rsplit", "partition", "rpartition", "removeprefix", "removesuffix", "startswith", "endswith"),
+    *(
+        "match",
+        "fullmatch",
+        "search",
+        "findall",
+        "finditer",
+        "isdigit",
+        "isupper",
+        "islower",
+        "find",
+        "rfind",
+    ),
+}
+# Rooms that read what people and other programs write: specs, flags, files, web pages.
+READERS = {"errors", "network", "format", "samples", "runs", "report", "sweeps", "cli"}
+# Elsewhere texts are taken apart that are no names: expressions of a spec, LaTeX that was just written (a
+# given name W2 is printed with a subscript), brackets of code, Python files, the parts of a Python class.
+OF_TEXTS = {
+    "algebra/parser.py": {"partition"},
+    "algebra/syntax.py": {"partition", "match"},
+    "notation/breaking.py": {"startswith", "fullmatch", "findall", "isupper"},
+    "notation/letters.py": {"fullmatch"},
+    "notation/rule_printer.py": {"fullmatch"},
+    "notation/styles.py": {"fullmatch", "search", "isdigit"},
+    "codegen/numba/loops.py": {"startswith", "endswith"},
+    "codegen/numba/splice.py": {"match", "partition"},
+    "codegen/protocol.py": {"startswith"},
+}
+
+
+def taken_apart(node):
+    """How a node takes a text apart, if it does: by a method, or by a part of somebody's ``name``."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+        return "name[...]" if node.value.attr == "name" else None
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return None
+    word, of = node.func.attr, node.func.value
+    is_split = word == "split" and node.args and not (isinstance(of, ast.Name) and of.id == "np")
+    return word if is_split or word in TAKING_APART else None
+
+
+@pytest.mark.parametrize("disguise", ["symbol.name[1:]", "re.match(r'(.*) b', name)", "name.split(' ', 1)"])
+def test_disguises_are_seen(disguise):
+    assert any(taken_apart(node) for node in ast.walk(ast.parse(disguise)))
+
+
+def test_no_text_is_taken_apart_where_equations_are_made():
+    """The same by syntax: outside of the readers of texts no method takes one apart, whoever it is of."""
+    looked_at, found = 0, {}
+    for path in FILES:
+        where = str(path.relative_to(PACKAGE))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            looked_at += isinstance(node, ast.Call)
+            word = taken_apart(node)
+            if word is not None and (room_of(path) not in READERS or word == "name[...]"):
+                found.setdefault(where, set()).add(word)
+    assert found.pop("report/run_folder.py") == {"name[...]"}  # the name of a file
+    assert found == OF_TEXTS
+    assert looked_at > 5000

@@ -14,6 +14,7 @@ from ..algebra.laws import TIME, Variable
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import AxisKind
 from ..algebra.update_rules import ALPHA, GRADIENT, NOW, STEP, THETA, XI
+from ..algebra.visitor import Rewriting
 from ..errors import ArgumentError
 from .namespace import NUMPY, Namespace
 from .numpy_functions import NUMPY_FUNCTIONS, evaluate_expression
@@ -22,6 +23,32 @@ Array = Any
 Arrays = dict[str, Any]
 
 _CLOCK = frozenset({ALPHA, XI, NOW, STEP})
+
+
+class _Beforehand(Rewriting):
+    """Expressions with a symbol for every largest part that reads alpha, xi, t and k alone: ``clocks``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clocks: dict[sp.Expr, sp.Symbol] = {}
+
+    def __call__(self, expression: sp.Expr) -> sp.Expr:
+        """The expression, which is visited where only a part of it can be computed beforehand."""
+        if not expression.free_symbols & _CLOCK:
+            return expression
+        if expression.free_symbols <= _CLOCK:
+            return self.clocks.setdefault(expression, sp.Symbol(f"clock {len(self.clocks)}"))
+        return super().__call__(expression)
+
+    def visit_add(self, node: sp.Expr) -> sp.Expr:
+        """A sum, whose summands of the clock alone, numbers among them, are one part."""
+        own = [part for part in node.args if part.free_symbols <= _CLOCK]
+        rest = [self(part) for part in node.args if not part.free_symbols <= _CLOCK]
+        return node.func(self(node.func(*own)), *rest) if own else node.func(*rest)
+
+    def visit_mul(self, node: sp.Expr) -> sp.Expr:
+        """A product, likewise."""
+        return self.visit_add(node)
 
 
 class RuleStep:
@@ -43,20 +70,9 @@ class RuleStep:
         self.widths = {p.name: width_factor(system, p, shapes[p.name]) for p in self.trained}
         self.decay, self.noise = dict(self.learning.decay), dict(self.learning.noise)
         self.shapes = shapes
-        self.clocks: dict[sp.Expr, sp.Symbol] = {}
-        self.program = tuple((name, self._hoisted(line)) for name, line in self.learning.program)
-
-    def _hoisted(self, node: sp.Expr) -> sp.Expr:
-        """An expression with a symbol for every largest part that reads alpha, xi, t and k alone."""
-        if not node.free_symbols & _CLOCK:
-            return node
-        if node.free_symbols <= _CLOCK:
-            return self.clocks.setdefault(node, sp.Symbol(f"clock {len(self.clocks)}"))
-        if not isinstance(node, (sp.Add, sp.Mul)):
-            return node.func(*map(self._hoisted, node.args))
-        own = [part for part in node.args if part.free_symbols <= _CLOCK]
-        rest = [self._hoisted(part) for part in node.args if not part.free_symbols <= _CLOCK]
-        return node.func(self._hoisted(node.func(*own)), *rest) if own else node.func(*rest)
+        beforehand = _Beforehand()
+        self.program = tuple((name, beforehand(line)) for name, line in self.learning.program)
+        self.clocks = beforehand.clocks
 
     # ------------------------------------------------------------------ steps
 

@@ -22,7 +22,7 @@ Array = Any
 Arrays = dict[str, Any]
 
 # Steps of one call of the compiled program, and the bytes that their batches may take.
-_STEPS_A_CALL = 64
+_STEPS_PER_CALL = 64
 BATCH_BYTES = 2**26
 
 
@@ -76,8 +76,8 @@ class TrainingSteps:
         size = self.network.training.batch_size
         batches, draws = [self.network.source.batch(done + 1, size)], [self._draws(done + 1)]
         entries = sum(array.size for array in (*batches[0], *draws[0].values()))
-        bytes_a_step = entries * np.dtype(self.dtype).itemsize
-        longest = max(1, min(_STEPS_A_CALL, self.count, BATCH_BYTES // max(1, bytes_a_step)))
+        bytes_per_step = entries * np.dtype(self.dtype).itemsize
+        longest = max(1, min(_STEPS_PER_CALL, self.count, BATCH_BYTES // max(1, bytes_per_step)))
         numbers = range(done + 2, done + 1 + min(longest, target - done))
         if size != "all":
             batches += [self.network.source.batch(k, size) for k in numbers]

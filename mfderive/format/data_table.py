@@ -17,7 +17,8 @@ from ..network.tables import DATA_KINDS, DATA_REFUSED, data_keys
 from .law_text import read_law
 
 # A coordinate of x in the target of a teacher; up to so many are listed in errors.
-_INPUT = re.compile(r"\bx[1-9]\d*\b", re.ASCII)
+_INPUT = re.compile(r"\bx([1-9]\d*)\b", re.ASCII)
+_LONGEST_COORDINATE = 10  # characters; a longer name is no coordinate of any data
 _FEW = 12
 
 
@@ -61,21 +62,19 @@ def teacher_inputs(data: DataSpec, place: Place | None = None) -> LawSpec:
 def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr, ...]:
     """The targets of the kind ``teacher``, one for each output, in the symbols x1 ... xd."""
     dimension = data.get["dimension"]
-    written = data.get["target"]
-    texts = written if isinstance(written, tuple) else (written,)
     where = place or Place(table="data")
     few = dimension <= _FEW
     inputs = ", ".join(f"x{k + 1}" for k in range(dimension)) if few else f"x1 ... x{dimension}"
     found = []
-    for text in texts:
-        used = {word for word in _INPUT.findall(text) if len(word) <= 10}
-        for word in sorted(used):
-            if int(word[1:]) > dimension:
-                raise where.error(
-                    f"unknown name {quoted(word)} in {shown(text)}: the data have {dimension} coordinates",
-                    key="target",
-                    remedy=f"Allowed: {inputs}",
-                )
+    for text in _targets(data):
+        used = _coordinates(text)
+        beyond = sorted(word for word, column in used.items() if column >= dimension)
+        if beyond:
+            raise where.error(
+                f"unknown name {quoted(beyond[0])} in {shown(text)}: the data have {dimension} coordinates",
+                key="target",
+                remedy=f"Allowed: {inputs}",
+            )
         known = {f"x{k + 1}" for k in range(dimension)} if few else used
         names = Names(plain=frozenset(known), unavailable={"x": f"coordinates are {inputs}"})
         try:
@@ -89,6 +88,26 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
             raise where.error(f"the target {quoted(text)} is not a finite number", key="target")
         found.append(target)
     return tuple(found)
+
+
+def teacher_columns(data: DataSpec) -> dict[sp.Symbol, int]:
+    """The columns of the inputs that the targets of the kind ``teacher`` read, by their symbols."""
+    found = {word: column for text in _targets(data) for word, column in _coordinates(text).items()}
+    return {sp.Symbol(word): found[word] for word in sorted(found)}
+
+
+def _targets(data: DataSpec) -> tuple[str, ...]:
+    written = data.get["target"]
+    return written if isinstance(written, tuple) else (written,)
+
+
+def _coordinates(text: str) -> dict[str, int]:
+    """The coordinates that a text names, as a spec writes them: x1 is column 0."""
+    return {
+        found.group(): int(found.group(1)) - 1
+        for found in _INPUT.finditer(text)
+        if len(found.group()) <= _LONGEST_COORDINATE
+    }
 
 
 def frozen(value: Any) -> Any:

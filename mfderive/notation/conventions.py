@@ -6,6 +6,7 @@ import sympy as sp
 
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine, AxisKind, Equation, Index, Role, Term, slot_indices
+from ..analysis.affinity import entangled
 from .letters import Letters
 
 
@@ -29,7 +30,7 @@ def _divides(system: ForwardSystem, letters: Letters, equation: Equation, term: 
     symbol, access = adjoints[0]
     if system.field[access.field].of in letters.loss_path:
         return False
-    linear = sp.diff(term.expression, symbol, 2) == 0
+    linear = not entangled(sp.expand(term.expression), {symbol})
     data = [i for i in access.indices if system.axis[i.axis].kind is AxisKind.DATA]
     kept = slot_indices(term.target)
     local = system.field[equation.field].role is Role.VELOCITY or all(i in kept for i in data)

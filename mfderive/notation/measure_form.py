@@ -12,6 +12,7 @@ from sympy.core.function import AppliedUndef
 
 from ..algebra.system import LimitSystem, draw_noise
 from ..algebra.terms import Role
+from ..analysis.affinity import entangled
 from ..errors import MfError
 from .alphabet import Alphabet, Manner
 from .eulerian import EulerianWriter
@@ -120,7 +121,7 @@ class MeasureForm:
             for symbol, access in term.accesses
             if self.system.field[access.field].role is Role.VELOCITY
         )
-        return any(expression.diff(symbol).has(symbol) for expression, symbol in reads)
+        return any(entangled(sp.expand(expression), {symbol}) for expression, symbol in reads)
 
 
 def measure_form(system: LimitSystem) -> MeasureForm:

@@ -20,6 +20,8 @@ from ..notation.letters import Letters
 
 Data = Mapping[str, Any]
 FOLD = "fold"
+# What becomes of a layer's neurons in the limit.
+ONE_TYPE, MANY_TYPES = "one type", "random types"
 _LONGEST_PERIOD = 8
 _FEWEST_COPIES = 6
 # What the drawing calls a kind; kinds that are not here go by their own name.
@@ -40,7 +42,7 @@ def graph_data(
     ``system`` has the letters and the sizes; ``reduced``, its reduction, tells which layers are one type.
     Node keys: name, role (input, population, finite, output), neurons (in words), population, shared, types,
     positions (sizes), steps, activation. Edge keys: source, target, kind, weight (its full name), letter,
-    tied, transposed, into, delay, words (what is to be known of the kind and the operation).
+    tied, transposed, into, delay, strided, words (what is to be known of the kind and the operation).
     """
     letters = Letters(system)
     uses = [name for part in parts_of(network) for name in connection_weights(part) if name is not None]
@@ -140,7 +142,7 @@ def _neurons(layer: Layer, owner: Layer, groups: int) -> str:
 def _types(reduced: ForwardSystem | None, field: str, population: str) -> str | None:
     if reduced is None or field not in reduced.field:
         return None
-    return "random types" if population in reduced.field[field].axes else "one type"
+    return MANY_TYPES if population in reduced.field[field].axes else ONE_TYPE
 
 
 def _activation(layer: Layer) -> str:
@@ -175,16 +177,30 @@ def _edge(
         "transposed": connection.weight is not None and connection.weight.transpose,
         "into": connection.into,
         "delay": connection.delay,
+        "strided": bool(_stride(connection)),
         "words": list(_words(connection)),
     }
 
 
 def _reading(target: str, connection: Connection, layer: str) -> dict[str, Any]:
     """An edge for a further layer that the kind of a connection reads."""
-    plain = {"kind": connection.kind, "weight": None, "letter": None, "tied": False, "transposed": False}
+    plain = {
+        "kind": connection.kind,
+        "weight": None,
+        "letter": None,
+        "tied": False,
+        "transposed": False,
+        "strided": False,
+    }
     words = [f"read by {_KIND_WORDS.get(connection.kind) or connection.kind}"]
     ends = {"source": layer, "target": target}
     return {**ends, **plain, "into": connection.into, "delay": 0, "words": words}
+
+
+def _stride(connection: Connection) -> tuple[int, ...]:
+    """The strides of a window; () where it has none, or all are 1."""
+    stride = tuple(dict(connection.options).get("stride") or ())
+    return stride if any(step != 1 for step in stride) else ()
 
 
 def _words(connection: Connection) -> Iterator[str]:
@@ -194,8 +210,8 @@ def _words(connection: Connection) -> Iterator[str]:
     window = options.get("kernel", options.get("window"))
     if window is not None:
         kind += f" {window if isinstance(window, str) else '×'.join(map(str, window))}"
-    stride = options.get("stride")
-    if stride is not None and any(step != 1 for step in stride):
+    stride = _stride(connection)
+    if stride:
         kind += f" /{'×'.join(map(str, stride)) if len(set(stride)) > 1 else stride[0]}"
     if options.get(GROUPS, 1) > 1:
         kind += f" in {options[GROUPS]} groups"
@@ -297,6 +313,7 @@ def _joined(edges: Sequence[Data], hidden: Mapping[str, str]) -> Iterator[dict[s
                 "letter": None,
                 "tied": False,
                 "transposed": False,
+                "strided": False,
                 "words": [],
             }
             yield {**edge, **blank, "source": ends[0], "target": ends[1], "delay": 0, "into": MAIN}

@@ -7,13 +7,14 @@ boxes hold their words in any font a reader's machine may choose.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from typing import Any
 
 from ..network.names import MAIN
 from ..notation.letters import Letter, letter_of
-from .graph import FOLD, folded
+from .graph import FOLD, MANY_TYPES, ONE_TYPE, folded
 from .graph_layout import ARROW, Box, Layout, Wire, arrange
 
 Data = Mapping[str, Any]
@@ -41,8 +42,21 @@ _STYLE = """
 """
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing: one ``svg`` element, and its width in pixels."""
+
+    svg: str
+    width: int
+
+
 def graph_svg(graph: Data, title: str = "") -> str:
     """The drawing as one ``svg`` element that can stand in a page or in a file of its own."""
+    return graph_drawing(graph, title).svg
+
+
+def graph_drawing(graph: Data, title: str = "", least_scale: float | None = None) -> Drawing:
+    """The drawing with its width; ``least_scale``: it may shrink to fit a page, by no more than this."""
     shown = folded(graph)
     colours = _Colours(shown)
     sizes = {node["name"]: _box_size(node) for node in shown["nodes"]}
@@ -55,11 +69,14 @@ def graph_svg(graph: Data, title: str = "") -> str:
         *legend,
     ]
     label = f' aria-label="{escape(title)}"' if title else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph-drawing" role="img"{label} '
+    room = round(width)
+    style = f'style="min-width:{least_scale * room:.0f}px;max-width:{room}px" ' if least_scale else ""
+    svg = (
+        f'<svg {style}xmlns="http://www.w3.org/2000/svg" class="graph-drawing" role="img"{label} '
         f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'fill="currentColor" color="#121417">\n<style>{_STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n"
     )
+    return Drawing(svg, room)
 
 
 def text_width(words: str, size: float) -> float:
@@ -172,7 +189,7 @@ def _box(box: Box, colours: _Colours) -> str:
         ' stroke-dasharray="5 3"' if finite else ' stroke-dasharray="2 4"' if node["role"] == FOLD else ""
     )
     parts = [f"<title>{escape(_tooltip(node))}</title>"]
-    if node["types"] == "random types":
+    if node["types"] == MANY_TYPES:
         parts.append(_rectangle(box, 4, rounded, f'{_OUTLINE} stroke-opacity="0.55"'))
     parts.append(_rectangle(box, 0, rounded, _OUTLINE + dashed))
     if node["shared"]:
@@ -297,8 +314,8 @@ def _entries(graph: Data, colours: _Colours) -> list[tuple[str, str]]:
     )
     ink = 'stroke="currentColor"'
     rows = [
-        ("random types" in (n["types"] for n in nodes), stacked + _sample_box(round_box), _MANY),
-        ("one type" in (n["types"] for n in nodes), _sample_box(round_box), _ONE),
+        (MANY_TYPES in (n["types"] for n in nodes), stacked + _sample_box(round_box), _MANY),
+        (ONE_TYPE in (n["types"] for n in nodes), _sample_box(round_box), _ONE),
         (
             any(n["role"] == "finite" for n in nodes),
             _sample_box(f'rx="1" {_OUTLINE} stroke-dasharray="5 3"'),
@@ -324,7 +341,7 @@ def _entries(graph: Data, colours: _Colours) -> list[tuple[str, str]]:
             "",
             "into g: adds to the pre-activation g, which the activation reads beside h",
         ),
-        (any("/" in word for e in edges for word in e["words"]), "", "/2: stride 2"),
+        (any(e.get("strided") for e in edges), "", "/2: stride 2"),
     ]
     return [(sample, words) for there, sample, words in rows if there]
 

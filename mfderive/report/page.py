@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .figures import RECIPES, inline_svg
-from .graph_svg import graph_svg
+from .graph_svg import graph_drawing
 from .html import Section, code, document, html_table, items, words
 from .summary import bytes_text
 from .verdict_section import verdict_section
@@ -149,13 +149,11 @@ def graph_figure(graph: Mapping[str, Any] | None, title: str) -> str:
     """The drawing of the network's graph as a figure that scrolls sideways where it is wide; HTML."""
     if not graph:  # a run of an earlier version
         return ""
-    svg = graph_svg(graph, f"Graph of {title}")
-    width = int(svg.split('viewBox="0 0 ', 1)[1].split(" ", 1)[0])
-    scroll = " It goes on to the right: scroll sideways." if _LEAST_SCALE * width > _PAGE else ""
     # It may shrink a little to fit a page, never so far that its words cannot be read.
-    svg = svg.replace("<svg ", f'<svg style="min-width:{_LEAST_SCALE * width:.0f}px;max-width:{width}px" ', 1)
+    drawing = graph_drawing(graph, f"Graph of {title}", _LEAST_SCALE)
+    scroll = " It goes on to the right: scroll sideways." if _LEAST_SCALE * drawing.width > _PAGE else ""
     return (
-        f'<figure class="graph"><div class="wide">{svg}</div>\n'
+        f'<figure class="graph"><div class="wide">{drawing.svg}</div>\n'
         f"<figcaption>{_GRAPH_CAPTION}{scroll}</figcaption></figure>"
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..algebra.laws import Law
 from ..algebra.losses import Targets
 from ..errors import DataError, SpecError, nearest
-from ..format.data_table import frozen, teacher_inputs, teacher_targets
+from ..format.data_table import frozen, teacher_columns, teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Loss, Network
 from ..network.place import Place
 from .data_facts import Classes, DataFacts, Split
@@ -246,7 +246,8 @@ def _teacher(options: Options, place: DataPlace) -> tuple[Draw, int, StandardLaw
     law = Law(written.kind, written.arguments, text=written.text)
     dimension = int(options["dimension"])
     noise = float(options.get("noise", 0.0))
-    draw, standard, probe = teacher(dimension, law, teacher_targets(data, table), noise, place)
+    targets, columns = teacher_targets(data, table), teacher_columns(data)
+    draw, standard, probe = teacher(dimension, law, targets, columns, noise, place)
     return draw, dimension, standard, probe
 
 

@@ -101,28 +101,26 @@ def mixture_of_options(options: Mapping[str, Any], place: DataPlace) -> tuple[Dr
 
 @dataclass(frozen=True)
 class Teacher:
-    """Targets that are functions of independent coordinates, whose law has these ``arguments`` as numbers."""
+    """Targets that are functions of independent coordinates, whose law has these ``arguments`` as numbers.
+
+    ``columns``: where the coordinates stand that targets read.
+    """
 
     dimension: int
     law: Law
     arguments: tuple[Array, ...]
     targets: tuple[sp.Expr, ...]
+    columns: Mapping[sp.Symbol, int]
     noise: float
     place: DataPlace
 
-    @property
-    def used(self) -> list[sp.Symbol]:
-        """The coordinates that targets read."""
-        return sorted(set().union(*(target.free_symbols for target in self.targets)), key=str)
-
     def values(self, x: Array, columns: Mapping[sp.Symbol, int] | None = None) -> Array:
-        """The targets [row, output] at x [row, coordinate]; ``columns``: where those stand that are read.
+        """The targets [row, output] at x [row, coordinate]; ``columns``: where those stand in this x.
 
         Raises DataError where they are not finite.
         """
-        if columns is None:
-            columns = {symbol: int(symbol.name[1:]) - 1 for symbol in self.used}
-        symbols = {symbol: x[:, column] for symbol, column in columns.items()}
+        placed = self.columns if columns is None else columns
+        symbols = {symbol: x[:, column] for symbol, column in placed.items()}
         with np.errstate(all="ignore"):
             found = [np.broadcast_to(evaluate_expression(t, symbols), (len(x),)) for t in self.targets]
         y = np.stack(found, axis=1).astype(np.float64)
@@ -149,20 +147,26 @@ class Teacher:
             return self.draw(rng, size)
         if self.law.row.is_vector:  # a shorter vector has other coordinates
             return self.draw(rng, max(1, min(size, _PROBE_NUMBERS // self.dimension)))
-        shape = size, max(PROBE_COORDINATES, len(self.used))
+        shape = size, max(PROBE_COORDINATES, len(self.columns))
         x = draw_law(self.law, self.arguments, shape, rng)
-        return x, self.values(x, {symbol: column for column, symbol in enumerate(self.used)})
+        return x, self.values(x, {symbol: column for column, symbol in enumerate(self.columns)})
 
 
 def teacher(
-    dimension: int, law: Law, targets: Sequence[sp.Expr], noise: float, place: DataPlace
+    dimension: int,
+    law: Law,
+    targets: Sequence[sp.Expr],
+    columns: Mapping[sp.Symbol, int],
+    noise: float,
+    place: DataPlace,
 ) -> tuple[Draw, StandardLaw, Draw]:
     """Coordinates x1 ... xd independent with law ``law``; y_k = targets[k](x) + N(0, noise^2).
 
-    The last of what comes back draws few coordinates, among them those that targets read. Every draw checks
-    that the targets are finite, for example that no logarithm met a negative number.
+    ``columns``: where the coordinates stand that targets read. The last of what comes back draws few
+    coordinates, among them those that targets read. Every draw checks that the targets are finite, for
+    example that no logarithm met a negative number.
     """
     arguments = tuple(evaluate_expression(argument, {}) for argument in law.arguments)
-    found = Teacher(dimension, law, arguments, tuple(targets), noise, place)
+    found = Teacher(dimension, law, arguments, tuple(targets), columns, noise, place)
     standard = teacher_law(dimension, law, arguments, found.values, len(targets), noise)
     return found.draw, standard, found.probe

@@ -1,4 +1,4 @@
-"""A network on its way to workers: with its data, and with kinds and rules that the workers do not know."""
+"""A network on its way to workers: with its data, and with all layer kinds and learning rules."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ from ..algebra.update_rules import RULES, UpdateRule, register_rule
 from ..forward.kinds import KINDS, ConnectionKind, register_kind
 from ..network.network import Network
 
-_PACKAGE, _, _ = __name__.partition(".")
 # The network that this process unpacked last, by the digest of what it was packed in.
 _LAST: dict[str, Network] = {}
 
 
 def packed(network: Network) -> bytes:
-    """A network as bytes. Kinds that were registered from outside go along, and so do all learning rules."""
+    """A network as bytes, with all kinds and learning rules: some may be registered in this process alone."""
     import cloudpickle
 
-    kinds = [
-        {each.name: getattr(kind, each.name) for each in fields(kind)}
-        for kind in KINDS.values()
-        if kind.read.__module__.partition(".")[0] != _PACKAGE
-    ]
+    kinds = [{each.name: getattr(kind, each.name) for each in fields(kind)} for kind in KINDS.values()]
     rules = [{each.name: getattr(rule, each.name) for each in fields(rule)} for rule in RULES.values()]
     found: bytes = cloudpickle.dumps({"kinds": kinds, "rules": rules, "network": pickle.dumps(network)})
     return found

@@ -25,6 +25,10 @@ SLOPE_LEVEL = 0.95
 # An interval wider than this holds slopes as different as "does not fall" and "falls as 1/n".
 WIDEST_INTERVAL = 1.0
 
+# The kinds of tests of an observable: networks against the limit on their own labels, the limit on drawn
+# labels against the limit, and networks against the limit.
+PAIRS, LABELS, DIRECT = "own labels", "labels", "direct"
+
 
 def intercept_coefficients(widths: Sequence[float], precisions: Sequence[float], order: int) -> Array:
     """Weights c_n of sum_n c_n mean_n, the estimate of b in means b + B_1/n + ... + B_order/n^order.

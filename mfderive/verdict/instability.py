@@ -19,7 +19,8 @@ from ..algebra.findings import Finding, FindingKind
 from ..limit.derive import derive
 from ..network.network import Network
 from ..reduction.reduce import reduce
-from .judge import PAIRS, ROUNDING, Row, rms, scale_of
+from .estimates import PAIRS
+from .judge import ROUNDING, Row, rms, scale_of
 from .measurements import Measurements
 from .observables import OUTPUTS, OUTPUTS_START
 

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..algebra.showing import Shown
-from .estimates import Deviation, Slope, contrast_coefficients, deviation, fit_slope, intercept_coefficients
+from .estimates import (
+    DIRECT,
+    LABELS,
+    PAIRS,
+    Deviation,
+    Slope,
+    contrast_coefficients,
+    deviation,
+    fit_slope,
+    intercept_coefficients,
+)
 from .measurements import Measurements
 from .observables import ERROR, LOSS, OUTPUTS, OUTPUTS_START
 from .wording import without_noise
@@ -29,8 +39,6 @@ LAST_TERM = {1: 1.0, 2: 0.25}
 LAST_TERM_OF_LABELS = 0.5
 # An extrapolation by more than this part of an observable's size is not believed.
 FARTHEST = 0.5
-
-PAIRS, LABELS, DIRECT = "own labels", "labels", "direct"
 
 
 @dataclass(frozen=True, repr=False)

@@ -56,7 +56,7 @@ _NOISE_NODES = 12
 # Ensembles of independent draws are smaller and more: how much they scatter must be known, too.
 _RANDOM_PART = 2
 # Networks of one width that are trained in one program: their states are held at once.
-_SEEDS_A_RUN = 16
+_SEEDS_PER_RUN = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -320,8 +320,8 @@ class _Networks:
             values: list[Values] = []
             kept: list[Trajectory] = []
             laws = []
-            for first in range(0, settings.seeds, _SEEDS_A_RUN):
-                count = min(_SEEDS_A_RUN, settings.seeds - first)
+            for first in range(0, settings.seeds, _SEEDS_PER_RUN):
+                count = min(_SEEDS_PER_RUN, settings.seeds - first)
                 paths = simulate(
                     limit.network,
                     width,

@@ -68,11 +68,11 @@ def unlike_default(measured: Measurements, keep: Keeping = UNKEPT) -> str | None
     x, _ = measured.network.source.evaluation(measured.settings.evaluation)
     gap = float(np.abs(path.loss - measured.limit.loss).max())
     ends = rms(path.fields(x)["yhat"].reshape(-1) - measured.ensembles[OUTPUTS].mean(axis=0))
-    for name, distance in (("the loss", gap), ("outputs", ends)):
-        scale = scale_of(measured, LOSS if name == "the loss" else OUTPUTS)
+    for observable, said, distance in ((LOSS, "the loss", gap), (OUTPUTS, "outputs", ends)):
+        scale = scale_of(measured, observable)
         if not distance <= measured.settings.tolerance * scale:
             return (
-                f"needs a limit that other nodes reproduce: {name} on the nodes that solve takes "
+                f"needs a limit that other nodes reproduce: {said} on the nodes that solve takes "
                 f"({_nodes(path)}) and on this check's ({_nodes(measured.limit)}) are {distance:.2g} apart, "
                 f"tolerance {measured.settings.tolerance * scale:.2g}. {_TAILS}"
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .estimates import LABELS, PAIRS
+
 
 def verdict_text(data: Mapping[str, Any]) -> str:
     """The verdict of :attr:`Verdict.data` for a terminal."""
@@ -64,7 +66,7 @@ def distance(row: Mapping[str, Any], width: int) -> str:
 
 def estimate(row: Mapping[str, Any]) -> float:
     """The distance at infinite width that was found: size with the expected noise taken out."""
-    test = row["tests"].get("own labels") or row["tests"]["labels"]
+    test = row["tests"].get(PAIRS) or row["tests"][LABELS]
     return without_noise(test["size"], test["noise"])
 
 

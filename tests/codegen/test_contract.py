@@ -9,7 +9,8 @@ from mfderive.algebra.system import draw_noise
 from mfderive.algebra.terms import Role
 from mfderive.codegen.backend import backend_names, find_backend
 from mfderive.codegen.protocol import PARTS, layout_of, missing_parts
-from mfderive.tensor.interpreter import interpret
+from mfderive.tensor.clock import Moment
+from mfderive.tensor.interpreter import interpret, interpret_step
 
 from .material import cast, limit, weighted_case, worst_error
 
@@ -28,6 +29,12 @@ def case(request, tmp_path_factory):
     backend, network = request.param
     system = limit(network)
     return system, mf.generate(system, tmp_path_factory.mktemp(network), backend=backend)
+
+
+@pytest.fixture(scope="module", params=backend_names())
+def backend(request):
+    """The name of one backend."""
+    return request.param
 
 
 def rates(system, t):
@@ -120,6 +127,31 @@ def test_a_march_is_steps_in_a_row(case):
     for name in solver.layout.parameters:
         scale = max(np.abs(expected[name]).max(), 1e-300)
         assert np.abs(state[name] - expected[name]).max() <= TOLERANCE * scale, name
+
+
+def test_a_step_is_that_of_the_learning_rule(backend):
+    """Memories and fresh noise, step 3: the interpreter's numbers, to rounding (linear: quickly compiled)."""
+    network = mf.load(
+        {
+            "format": 1,
+            "data": {"kind": "teacher", "dimension": 2, "target": "x1"},
+            "loss": {"kind": "squared"},
+            "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 1)"}],
+            "output": {"from": "h1", "weight": "1"},
+            "training": {"learning_rate": 0.1, "steps": 1, "batch_size": 5, "noise": 0.1}
+            | {"optimizer": {"kind": "heavy-ball", "gamma": 2}},
+        }
+    )
+    system = mf.derive(network)
+    solver = mf.generate(system, backend=backend)
+    assert solver.layout.memories == layout_of(system).memories != ()
+    state, (x, y) = solver.sample(4, seed=1), network.source.batch(1, 5)
+    for name in solver.layout.memories:
+        state[name] += 0.25
+    expected, sizes = interpret_step(system, state, x, y, Moment(0.5, 0.1, k=3, seed=7))
+    found = solver.step(state, x, y, 0.5, 0.1, k=3, seed=7)
+    for name, values in expected.items():
+        assert np.abs(found[name] - values).max() <= TOLERANCE * max(sizes[name].max(), 1e-300), name
 
 
 def test_predict_is_forwards_yhat(case):

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from mfderive.codegen.digest import digest
 from mfderive.codegen.generate import cache_directory, generate, load_solver
 from mfderive.codegen.numba.module import solver_source
 
-from .material import MATERIAL, limit
+from .material import MATERIAL, SPECS, limit
 
 _SCRIPT = """
 import hashlib, sys
@@ -173,3 +174,15 @@ def test_no_title_can_run_code(title):
     differing = [new for old, new in zip(*told, strict=True) if old != new]
     assert len(differing) == 1 and differing[0].startswith("TITLE = ")
     assert ast.literal_eval(differing[0].removeprefix("TITLE = ")).strip()
+
+
+def test_a_layer_may_be_called_as_what_solvers_import():
+    """Its name stands in strings and comments, which import nothing; a law that needs scipy does."""
+    document = tomllib.loads((SPECS / "two_layer.toml").read_text())
+    document["layers"][0]["name"] = document["output"]["from"] = "special"
+    wanted = "from scipy import special"
+    assert wanted not in solver_source(draw_noise(mf.derive(mf.load(document))))
+    document["layers"][0]["parameters"] = {"gain": {"law": "1", "rate": "erf(t)"}}
+    document["layers"][0]["activation"] = "gain * tanh(h)"
+    del document["layers"][0]["bias"]
+    assert wanted in solver_source(draw_noise(mf.derive(mf.load(document))))

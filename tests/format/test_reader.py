@@ -17,7 +17,7 @@ from mfderive.algebra.functions import call
 from mfderive.algebra.laws import End, LawKind
 from mfderive.algebra.local_symbols import LocalSymbol, base_of, component_of, end_of, local_symbol
 from mfderive.algebra.parser import AxisReduction
-from mfderive.format.data_table import teacher_inputs, teacher_targets
+from mfderive.format.data_table import teacher_columns, teacher_inputs, teacher_targets
 from mfderive.format.reader import parse_document, read
 from mfderive.format.schema import schema
 from mfderive.network.names import attributes, connection_weights
@@ -263,6 +263,7 @@ def test_teacher() -> None:
     spec = parse_document(changed("data", data)).data
     x1, x2, x3 = sp.symbols("x1 x2 x3")
     assert teacher_targets(spec) == (x1 * x3, call("tanh", x2))
+    assert teacher_columns(spec) == {x1: 0, x2: 1, x3: 2}
     assert teacher_inputs(spec).kind is LawKind.UNIFORM
 
 

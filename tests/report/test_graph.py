@@ -1,5 +1,6 @@
 """The drawing of a network's graph: complete, every tie and transpose marked, nothing over anything else."""
 
+import tomllib
 from collections import Counter
 from functools import cache
 from itertools import combinations
@@ -274,6 +275,21 @@ def test_widths_of_words_are_upper_bounds():
     every = {text for name in NAMES for group in example(name)[2] for text, _ in group.texts}
     for words in every | {chr(code) * 8 for code in range(33, 127)}:
         assert text_width(words, 12.0) >= measured(words, "words"), words
+
+
+def test_the_legend_explains_strides_where_there_are_some():
+    """Convolutions have strides of 2; an operation that divides by 2 has none."""
+    document = tomllib.loads((SPECS[0].parent / "two_layer.toml").read_text())
+    document["output"] |= {"operation": "w * u / 2"}
+    net = mf.load(document)
+    svg = {"halved": graph_svg(graph_data(net, mf.derive(net)))}
+    svg |= {name: graph_svg(example(name)[1]) for name in ("cnn_nguyen_table1", "two_layer")}
+    assert "u · w/2" in svg["halved"]
+    assert {name: "stride" in text for name, text in svg.items()} == {
+        "halved": False,
+        "cnn_nguyen_table1": True,
+        "two_layer": False,
+    }
 
 
 def test_titles_are_escaped_and_drawings_repeat_to_the_byte():

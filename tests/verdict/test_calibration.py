@@ -66,7 +66,7 @@ def test_false_alarms(monkeypatch):
 
     At most ten may be undecided. Four data seeds, 25 repetitions each, 8 seeds per width.
     """
-    monkeypatch.setattr(measure_module, "_SEEDS_A_RUN", 100)
+    monkeypatch.setattr(measure_module, "_SEEDS_PER_RUN", 100)
     count = Counter()
     for data_seed in range(4):
         net = network(data_seed)
@@ -85,7 +85,7 @@ def test_false_alarms(monkeypatch):
 @pytest.mark.parametrize("kinds", ["wrong", "kernel"])
 def test_power(monkeypatch, kinds):
     """Ten kinds of slightly wrong limits, ten repetitions each at thorough effort (64 seeds): none agrees."""
-    monkeypatch.setattr(measure_module, "_SEEDS_A_RUN", 80)
+    monkeypatch.setattr(measure_module, "_SEEDS_PER_RUN", 80)
     seeds, repetitions = 64, 10
     # Edge noise on quadrature nodes is dear: fewer ensembles and own labels where it is kept.
     matched, ensembles, random = (16, 12, 64) if kinds == "wrong" else (12, 6, 16)

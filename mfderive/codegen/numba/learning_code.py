@@ -9,6 +9,7 @@ import sympy as sp
 from ...algebra.system import LimitSystem
 from ...algebra.terms import Access, Index, Role, Term
 from ...algebra.update_rules import ALPHA, CLOCK, NOW, STEP
+from ...algebra.visitor import Rewriting
 from ...tensor.instructions import Loop
 from ...tensor.learning_plan import Assignments, Gradient, LearningPlan
 from ...tensor.ordering import SortKeys
@@ -138,6 +139,34 @@ def _write_pass(sweep: Sweep, each: Assignments, written: dict[str, str]) -> Non
     sweep.lines.append(f"    {name}({', '.join([*nest.arrays, *numbers])})")
 
 
+class _WithoutClock(Rewriting):
+    """Expressions with a symbol for every largest part that is made of the clock alone: ``numbers``."""
+
+    def __init__(self, clock: frozenset[sp.Symbol]) -> None:
+        super().__init__()
+        self.clock = clock
+        self.numbers: dict[sp.Expr, sp.Symbol] = {}
+
+    def __call__(self, expression: sp.Expr) -> sp.Expr:
+        """The expression, which is visited where only a part of it reads the clock."""
+        own = expression.free_symbols & self.clock
+        if not own:
+            return expression
+        if own == expression.free_symbols:
+            return self.numbers.setdefault(expression, sp.Symbol(f"number {len(self.numbers) + 1}"))
+        return super().__call__(expression)
+
+    def visit_add(self, node: sp.Expr) -> sp.Expr:
+        """A sum, whose summands of the clock alone are one number."""
+        alone = [part for part in node.args if part.free_symbols and part.free_symbols <= self.clock]
+        rest = [self(part) for part in node.args if part not in alone]
+        return node.func(*([self(node.func(*alone))] if alone else []), *rest)
+
+    def visit_mul(self, node: sp.Expr) -> sp.Expr:
+        """A product, likewise."""
+        return self.visit_add(node)
+
+
 class _Pass(Nest):
     """Writes one pass over entries: all old values are read, then every new one is stored.
 
@@ -156,8 +185,9 @@ class _Pass(Nest):
         outs: list[str],
         clock: frozenset[sp.Symbol],
     ) -> None:
-        self.each, self.outs, self.clock = each, outs, clock
-        self.numbers: dict[sp.Expr, sp.Symbol] = {}
+        self.each, self.outs = each, outs
+        without_clock = _WithoutClock(clock)
+        self.numbers = without_clock.numbers
         # What is written only needs an array all the same.
         written = tuple((sp.Symbol(f"out {out}"), Access(out, each.target)) for out in outs)
         super().__init__(Loop("", Term(each.target, (), sp.Integer(0), accesses + written), False))
@@ -165,23 +195,10 @@ class _Pass(Nest):
             sp.Symbol(field): f"new {self.array_letter[out]}"
             for (_, field, _), out in zip(each.values, outs, strict=True)
         }
-        self.values = [self.without_clock(expression) for _, _, expression in each.values]
+        self.values = [without_clock(expression) for _, _, expression in each.values]
         numbers = {symbol: f"s{k}" for k, symbol in enumerate(self.numbers.values(), 1)}
         self.known.update({symbol: (text, 0) for symbol, text in numbers.items()})
         self.keys = SortKeys({**self.ranks, **new, **numbers})
-
-    def without_clock(self, node: sp.Expr) -> sp.Expr:
-        """An expression with a symbol for every largest part that is made of the clock alone."""
-        own = node.free_symbols & self.clock
-        if not own:
-            return node
-        if own == node.free_symbols:
-            return self.numbers.setdefault(node, sp.Symbol(f"number {len(self.numbers) + 1}"))
-        if not isinstance(node, sp.Add | sp.Mul):
-            return node.func(*map(self.without_clock, node.args))
-        alone = [part for part in node.args if part.free_symbols and part.free_symbols <= self.clock]
-        rest = [self.without_clock(part) for part in node.args if part not in alone]
-        return node.func(*([self.without_clock(node.func(*alone))] if alone else []), *rest)
 
     def function(self) -> tuple[str, str]:
         """A name for the function, and its source."""

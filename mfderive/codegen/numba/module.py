@@ -17,7 +17,7 @@ from .function_code import CODE
 from .initial_values import draw_functions, law_lines, rate_lines
 from .learning_code import ADVANCE, FLOW, write_advance, write_flow
 from .loops import Kernels
-from .splice import heading, import_lines, part, with_callees
+from .splice import heading, import_lines, part, reads_scipy, with_callees
 from .sweep import Sweep
 
 Temporaries = set[tuple[str, tuple[str, ...]]]
@@ -97,9 +97,7 @@ def solver_source(system: LimitSystem, name: str | None = None) -> str:
     scalar, maximum, draws = part("scalar_functions"), part("first_maximum"), part("initial_draws")
     helpers = with_callees(scalar, filter(None, (CODE[f].helper for f in body.kernels.functions)))
     laws = _initial_values(system)
-    special = (
-        "from scipy import special\n" if any("special." in text for text in (*body.blocks, laws)) else ""
-    )
+    special = "from scipy import special\n" if any(map(reads_scipy, (*body.blocks, laws))) else ""
     if any(field.role is Role.DRAW for field in system.fields):
         before.append(part("fresh_noise"))
     used = [part("compilation"), *before, *behind, draws, *([scalar] if helpers else [])]

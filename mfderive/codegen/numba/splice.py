@@ -121,6 +121,14 @@ def import_lines(parts: Sequence[Part], more: str = "") -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
+def reads_scipy(text: str) -> bool:
+    """Whether functions read scipy's ``special``; a layer of that name stands in strings and comments."""
+    # Parsing takes its time, so it is for those that may.
+    return "special." in text and any(
+        isinstance(node, ast.Name) and node.id == "special" for node in ast.walk(ast.parse(text))
+    )
+
+
 def _alias(alias: ast.alias) -> str:
     return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
 
