@@ -1,12 +1,16 @@
 """Verdicts under learning rules: the right limit is not refused, one whose rule is a little wrong is."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mfderive as mf
 from mfderive.advice.advise import advise
 from mfderive.advice.sentences import sentences
+from mfderive.algebra.update_rules import RULES
 from mfderive.errors import SpecError
 from mfderive.verdict.measurements import measure
 from mfderive.verdict.verdict import judge
@@ -47,9 +51,23 @@ def judged(net, changes, made):
     return judge(trained), judge(measure(net, made, wrong, trained=trained))
 
 
-def test_the_right_rule_is_not_refused_and_a_grossly_wrong_one_is():
-    """Momentum against SGD: three widths, six seeds each. (Constants that are a little wrong: the study.)"""
-    net = learning(shallow(), **CASES["momentum"][0])
+@pytest.fixture
+def page():
+    """What the page's own code makes: a rule of the user's own, and a network that learns by it."""
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    found = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.S).group(1), found)
+    yield found["net"]
+    del RULES["sign-momentum"]
+
+
+def test_a_rule_of_the_user_s_own_is_derived_solved_and_checked(page):
+    """The rule of the page: its terms are printed, its limit passes a check, and SGD's limit does not.
+
+    Three widths, six seeds each. (Constants that are a little wrong: the study.)
+    """
+    assert "βᵏ(c₁) = βᵏ⁻¹(c₁) − α_k m_βᵏ(c₁)/(abs(m_βᵏ(c₁)) + 0.1)" in str(mf.derive(page))
+    net = shallow().replace(training={"optimizer": {"kind": "sign-momentum", "c": 0.1}, "steps": 25})
     right, wrong = judged(
         net,
         {"optimizer": "sgd", "constants": ()},
@@ -57,6 +75,8 @@ def test_the_right_rule_is_not_refused_and_a_grossly_wrong_one_is():
     )
     assert right.status != "disagrees"
     assert wrong.agrees is False
+    path = right.measured.limit
+    assert np.isfinite(path.loss).all() and "m h1.weight" in path.at()
 
 
 @pytest.mark.study
