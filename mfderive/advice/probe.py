@@ -219,11 +219,11 @@ def _mirrored(system: LimitSystem, plans: Mapping[str, Ensemble]) -> State:
     for name, plan in plans.items():
         images = _mirrors(system, plan) if plan.rule != "gauss" else [()]
         for label in plan.labels if system.axis[name].kind is AxisKind.POPULATION else ():
-            place = system.parameter[label].axes.index(name)
+            position = system.parameter[label].axes.index(name)
             value, law = state[label], system.parameter[label].law
             # A law that names no other label has a number for its mean.
             parts = [2 * float(law.mean) - value if label in image else value for image in images]
-            labels[label] = np.concatenate(parts, axis=place)
+            labels[label] = np.concatenate(parts, axis=position)
         if name in weights:
             weights[name] = np.tile(weights[name], len(images)) / len(images)
     return {**labelled_state(system, plans, labels, SEED), "p": weights}

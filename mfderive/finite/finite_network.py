@@ -298,7 +298,7 @@ class _Run:
         if len(parts) == 1 and parts[0].labels == labels:
             return parts[0].array
         # The operand with the leading target index first: a matrix product then needs no transposition.
-        rank = {label: place for place, label in enumerate(labels)}
+        rank = {label: position for position, label in enumerate(labels)}
         parts = sorted(parts, key=lambda part: min((rank.get(i, len(rank)) for i in part.labels), default=0))
         letter: dict[Index, str] = {}
         for part in parts:

@@ -56,12 +56,12 @@ def evaluation_order(layers: tuple[Layer, ...], file: str | None) -> tuple[Layer
 
 def _sorted(layers: tuple[Layer, ...], waits: Mapping[str, Set[str]]) -> tuple[tuple[Layer, ...], set[str]]:
     """The layers in an order in which nothing waits, and the names of those that wait for ever."""
-    place = {layer.name: number for number, layer in enumerate(layers)}
+    position = {layer.name: number for number, layer in enumerate(layers)}
     readers: dict[str, list[str]] = {name: [] for name in waits}
     for name, needed in waits.items():
         for source in needed:
             readers[source].append(name)
-    ready = [place[name] for name, needed in waits.items() if not needed]
+    ready = [position[name] for name, needed in waits.items() if not needed]
     heapify(ready)
     order: list[Layer] = []
     left = {name: len(needed) for name, needed in waits.items()}
@@ -71,7 +71,7 @@ def _sorted(layers: tuple[Layer, ...], waits: Mapping[str, Set[str]]) -> tuple[t
         for name in readers[layer.name]:
             left[name] -= 1
             if left[name] == 0:
-                heappush(ready, place[name])
+                heappush(ready, position[name])
     return tuple(order), {name for name, count in left.items() if count}
 
 

@@ -95,11 +95,11 @@ def _change_layers(document: dict[str, Any], changes: Mapping[str, Any]) -> None
                 "layers the list of all of them"
             )
         layer, among = layers[name]
-        place = next(number for number, each in enumerate(among) if each is layer)
+        position = next(number for number, each in enumerate(among) if each is layer)
         if change is None:
-            del among[place]
+            del among[position]
         elif isinstance(change, Mapping):
-            among[place] = merged(layer, change)
+            among[position] = merged(layer, change)
         else:
             raise ArgumentError(f"layers[{shown(name)}] is {shown(change)}; give a dictionary, or None")
 

@@ -80,8 +80,8 @@ def broken(formula: str, room: float) -> list[str]:
             break
         # A fraction that is too wide for its line becomes a product, which can be broken.
         widest = max(fractions, key=lambda atom: atom.width)
-        place = next(k for k, atom in enumerate(atoms) if atom is widest)
-        atoms = [*atoms[:place], *_product(widest), *atoms[place + 1 :]]
+        position = next(k for k, atom in enumerate(atoms) if atom is widest)
+        atoms = [*atoms[:position], *_product(widest), *atoms[position + 1 :]]
     return [_joined(line, first=not number) for number, line in enumerate(_fixed_brackets(lines))]
 
 
@@ -98,11 +98,11 @@ def _lines(atoms: Sequence[_Atom], room: float) -> list[Sequence[_Atom]]:
     """The atoms in lines; a line that cannot be broken may be too wide."""
     lines: list[Sequence[_Atom]] = []
     while _width(atoms) > _limit(room, len(lines)):
-        place = _best_place(atoms, _limit(room, len(lines)))
-        if place is None:
+        position = _best_position(atoms, _limit(room, len(lines)))
+        if position is None:
             break
-        lines.append(atoms[:place])
-        atoms = atoms[place:]
+        lines.append(atoms[:position])
+        atoms = atoms[position:]
     return [*lines, atoms]
 
 
@@ -116,23 +116,23 @@ def _product(fraction: _Atom) -> list[_Atom]:
     return [inverse, _Atom(r"\, ", 0.17, _Kind.PRODUCT), *inside]
 
 
-def _best_place(atoms: Sequence[_Atom], limit: float) -> int | None:
+def _best_position(atoms: Sequence[_Atom], limit: float) -> int | None:
     """The number of atoms of the first line: few brackets open, a sum before a product, then the longest.
 
     Arguments are parted only where nothing else helps.
     """
     best: tuple[tuple[bool, bool, int, bool, float], int] | None = None
     used, depth, before = 0.0, 0, _Kind.PLAIN
-    for place, atom in enumerate(atoms):
+    for position, atom in enumerate(atoms):
         comma = before is _Kind.COMMA and depth > 0
-        if place and (comma or atom.kind in (_Kind.SUM, _Kind.PRODUCT)) and _has_text(atoms[:place]):
+        if position and (comma or atom.kind in (_Kind.SUM, _Kind.PRODUCT)) and _has_text(atoms[:position]):
             late = used > limit
             if late and best is not None and not best[0][0]:
                 break
             short = late or used < _LEAST * limit
             key = (short, comma, depth, atom.kind is _Kind.PRODUCT, used if late else -used)
             if best is None or key < best[0]:
-                best = (key, place)
+                best = (key, position)
         used += atom.width
         depth += {_Kind.OPEN: 1, _Kind.CLOSE: -1}.get(atom.kind, 0)
         before = atom.kind if atom.text.strip() else before
@@ -162,12 +162,12 @@ def _fixed_brackets(lines: Sequence[Sequence[_Atom]]) -> Iterator[list[_Atom]]:
         elif atom.kind is _Kind.CLOSE and open_places:
             start, other = open_places.pop()
             if start != number:
-                for line, place, sign, size in (
+                for line, position, sign, size in (
                     (start, other, r"\left", r"\Bigl"),
                     (number, k, r"\right", r"\Bigr"),
                 ):
-                    one = result[line][place]
-                    result[line][place] = replace(one, text=one.text.replace(sign, size))
+                    one = result[line][position]
+                    result[line][position] = replace(one, text=one.text.replace(sign, size))
     yield from result
 
 
@@ -178,41 +178,41 @@ def _atoms(formula: str) -> list[_Atom]:
     return _read(_TOKEN.findall(formula), 0)[0]
 
 
-def _read(tokens: Sequence[str], place: int) -> tuple[list[_Atom], int]:
-    """The atoms up to the end or to a closing brace, and the place behind it."""
+def _read(tokens: Sequence[str], position: int) -> tuple[list[_Atom], int]:
+    """The atoms up to the end or to a closing brace, and the position behind it."""
     found: list[_Atom] = []
-    while place < len(tokens) and tokens[place] != "}":
-        token = tokens[place]
+    while position < len(tokens) and tokens[position] != "}":
+        token = tokens[position]
         if token in ("_", "^"):
-            script, place = _argument(tokens, place + 1)
+            script, position = _argument(tokens, position + 1)
             _attach(found, token + script.text, script.width * _SCRIPT)
             continue
         if token == r"\frac":
-            above, after = _argument(tokens, place + 1)
-            below, place = _argument(tokens, after)
+            above, after = _argument(tokens, position + 1)
+            below, position = _argument(tokens, after)
             wide = max(above.width, below.width) + 0.24
             parts = (tuple(_atoms(above.text[1:-1])), below)
             found.append(_Atom(token + above.text + below.text, wide, parts=parts))
             continue
         if token in _WRAPPERS or token == "{":
-            inside, place = _argument(tokens, place + (token != "{"))
+            inside, position = _argument(tokens, position + (token != "{"))
             more = _WRAPPERS.get(token, 0.0)
             found.append(_Atom((token if token != "{" else "") + inside.text, inside.width + more))
             continue
         found.append(_single(token))
-        place += 1
-    return found, place + 1
+        position += 1
+    return found, position + 1
 
 
-def _argument(tokens: Sequence[str], place: int) -> tuple[_Atom, int]:
+def _argument(tokens: Sequence[str], position: int) -> tuple[_Atom, int]:
     """What stands behind a command: one token, or braces; as one atom."""
-    while place < len(tokens) and tokens[place] == " ":
-        place += 1
-    if place >= len(tokens):
-        return _Atom("", 0.0), place
-    if tokens[place] != "{":
-        return replace(_single(tokens[place]), kind=_Kind.PLAIN), place + 1
-    inside, after = _read(tokens, place + 1)
+    while position < len(tokens) and tokens[position] == " ":
+        position += 1
+    if position >= len(tokens):
+        return _Atom("", 0.0), position
+    if tokens[position] != "{":
+        return replace(_single(tokens[position]), kind=_Kind.PLAIN), position + 1
+    inside, after = _read(tokens, position + 1)
     text = "{" + "".join(atom.text for atom in inside) + "}"
     return _Atom(text, sum(atom.width for atom in inside)), after
 

@@ -242,33 +242,33 @@ def folded(graph: Data) -> dict[str, list[dict[str, Any]]]:
         entering[edge["target"]].append(edge)
     hidden: dict[str, str] = {}
     shown: list[dict[str, Any]] = []
-    place = 0
-    while place < len(nodes):
-        period, copies = _repetition(nodes, entering, place)
+    position = 0
+    while position < len(nodes):
+        period, copies = _repetition(nodes, entering, position)
         if not copies:
-            shown.append(nodes[place])
-            place += 1
+            shown.append(nodes[position])
+            position += 1
             continue
-        inside = nodes[place + 2 * period : place + (copies - 1) * period]
+        inside = nodes[position + 2 * period : position + (copies - 1) * period]
         names = [node["name"] for node in inside]
         fold = _node(f"{names[0]} … {names[-1]}", FOLD, f"{copies - 3} more copies")
-        shown += [*nodes[place : place + 2 * period], {**fold, "layers": names}]
+        shown += [*nodes[position : position + 2 * period], {**fold, "layers": names}]
         hidden.update(dict.fromkeys(names, fold["name"]))
-        place += (copies - 1) * period
+        position += (copies - 1) * period
     return {"nodes": shown, "edges": list(_joined(edges, hidden))}
 
 
-def _repetition(nodes: Sequence[Data], edges: Mapping[str, Sequence[Data]], place: int) -> tuple[int, int]:
-    """The shortest period of a row of like layers that begins at ``place``, and its copies (0: none)."""
+def _repetition(nodes: Sequence[Data], edges: Mapping[str, Sequence[Data]], position: int) -> tuple[int, int]:
+    """The shortest period of a row of like layers that begins at ``position``, and its copies (0: none)."""
     order = {node["name"]: number for number, node in enumerate(nodes)}
     for period in range(1, _LONGEST_PERIOD + 1):
-        wanted = [_signature(nodes[k], edges, order, period) for k in range(place, len(nodes))[:period]]
-        end = place
+        wanted = [_signature(nodes[k], edges, order, period) for k in range(position, len(nodes))[:period]]
+        end = position
         while end < len(nodes) and (
-            _signature(nodes[end], edges, order, period) == wanted[(end - place) % period]
+            _signature(nodes[end], edges, order, period) == wanted[(end - position) % period]
         ):
             end += 1
-        copies = (end - place) // period
+        copies = (end - position) // period
         if copies >= _FEWEST_COPIES:
             return period, copies
     return 0, 0
@@ -276,10 +276,10 @@ def _repetition(nodes: Sequence[Data], edges: Mapping[str, Sequence[Data]], plac
 
 def _signature(node: Data, edges: Mapping[str, Sequence[Data]], order: Mapping[str, int], period: int) -> Any:
     """What is the same in copies of a layer: all but its name, and its sources by their distance."""
-    place = order[node["name"]]
+    position = order[node["name"]]
 
     def source(edge: Data) -> Any:
-        distance = place - order[edge["source"]]
+        distance = position - order[edge["source"]]
         return distance if 0 < distance <= 2 * period else edge["source"]
 
     alike = ("role", "types", "positions", "steps", "activation")

@@ -72,14 +72,14 @@ def html_table(
 ) -> str:
     """A table whose cells are HTML already; columns in ``numbers`` are right aligned."""
 
-    def cell(tag: str, place: int, content: str) -> str:
-        mark = ' class="number"' if place in numbers else ""
+    def cell(tag: str, position: int, content: str) -> str:
+        mark = ' class="number"' if position in numbers else ""
         return f"<{tag}{mark}>{content}</{tag}>"
 
-    head = "".join(cell("th", place, escape(heading)) for place, heading in enumerate(headings))
+    head = "".join(cell("th", position, escape(heading)) for position, heading in enumerate(headings))
     body = "".join(
         ('<tr class="limit">' if number == limit_row else "<tr>")
-        + "".join(cell("td", place, content) for place, content in enumerate(row))
+        + "".join(cell("td", position, content) for position, content in enumerate(row))
         + "</tr>\n"
         for number, row in enumerate(rows)
     )

@@ -195,7 +195,7 @@ def bytes_text(count: float) -> str:
 def text_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A plain table for a terminal: left aligned, two spaces between columns."""
     cells = [[str(heading) for heading in headings], *([str(cell) for cell in row] for row in rows)]
-    spans = [max(len(row[place]) for row in cells) for place in range(len(headings))]
+    spans = [max(len(row[position]) for row in cells) for position in range(len(headings))]
     lines = [
         "  ".join(cell.ljust(span) for cell, span in zip(row, spans, strict=True)).rstrip() for row in cells
     ]

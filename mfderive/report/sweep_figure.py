@@ -139,7 +139,7 @@ def _value_bar(figure: Any, axes: Any, name: str, order: Sequence[Any]) -> None:
     edges = np.arange(len(order) + 1) - 0.5
     bar = figure.colorbar(ScalarMappable(BoundaryNorm(edges, len(order)), colours), ax=axes, label=name)
     shown = np.unique(np.linspace(0, len(order) - 1, _LEGEND).round().astype(int))
-    bar.set_ticks(shown, labels=[_label(order[place]) for place in shown])
+    bar.set_ticks(shown, labels=[_label(order[position]) for position in shown])
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
 
@@ -208,10 +208,10 @@ def _dots(variables: Mapping[str, Sequence[Any]], points: Sequence[SweepPoint]) 
     numeric = _is_scale(columns)
     colours = _colours(len(values))
     known = []
-    for place, value in enumerate(values):
+    for position, value in enumerate(values):
         own = [p for p in points if p.is_done and p.loss is not None and p.values[second] == value]
         x = [p.values[across] if numeric else columns.index(p.values[across]) for p in own]
-        axes.plot(x, [p.loss for p in own], "o", color=colours[place], label=_label(value), alpha=0.8)
+        axes.plot(x, [p.loss for p in own], "o", color=colours[position], label=_label(value), alpha=0.8)
         known += [p.loss for p in own if p.loss is not None]
     if numeric and _is_logarithmic(columns):
         axes.set_xscale("log")

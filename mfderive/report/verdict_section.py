@@ -62,18 +62,18 @@ def draw_distance(data: Data) -> Any:
     with style():
         figure, axes = new_figure()
         colours = _SERIES
-        for place, rate in enumerate(data["rates"]):
+        for position, rate in enumerate(data["rates"]):
             widths, distances = np.asarray(rate["widths"]), np.asarray(rate["distances"])
-            axes.plot(widths, distances, "o", color=colours[place % len(colours)], label=rate["name"])
+            axes.plot(widths, distances, "o", color=colours[position % len(colours)], label=rate["name"])
             last = distances[-1]
             if is_told(rate):
                 fit = np.sqrt(rate["amplitude"] * widths ** (2 * rate["slope"]) + rate["floor"])
-                axes.plot(widths, fit, color=colours[place % len(colours)], linewidth=1.6)
+                axes.plot(widths, fit, color=colours[position % len(colours)], linewidth=1.6)
                 last = fit[-1]
             if rate["expected"] is not None:
                 # Through the widest width's fit, so that a wrong slope shows at the narrow ones.
                 line = last * (widths / widths[-1]) ** rate["expected"]
-                axes.plot(widths, line, color=colours[place % len(colours)], linewidth=1.2, linestyle="--")
+                axes.plot(widths, line, color=colours[position % len(colours)], linewidth=1.2, linestyle="--")
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(widths, [str(width) for width in widths])

@@ -188,7 +188,7 @@ class Keeper(Shown):
     def write(self, file: Path, document: Tree, tree: Tree) -> bool:
         """Write a part's file; False, and a warning, where that cannot be done."""
         leaves = list(flattened(tree))
-        arrays = {f"a{place}": array for place, (_, array) in enumerate(leaves)}
+        arrays = {f"a{position}": array for position, (_, array) in enumerate(leaves)}
         try:
             vanished = not (self.folder / LOCK).is_file()
             if vanished:
@@ -377,7 +377,7 @@ def read_part(file: Path) -> tuple[Kept, dict[str, Any]]:
     if document.get("format") != FORMAT or archive.edited:
         what = f"edited ({', '.join(archive.edited)})" if archive.edited else "no checkpoint of this version"
         raise MfError(f"{file}: this file is {what}. Remove it; its part is then made from its start")
-    leaves = [(keys, archive.arrays[f"a{place}"]) for place, keys in enumerate(document["keys"])]
+    leaves = [(keys, archive.arrays[f"a{position}"]) for position, keys in enumerate(document["keys"])]
     kept = Kept(int(document["number"]), bool(document["done"]), nested(leaves))
     return kept, dict(document["facts"])
 

@@ -90,8 +90,8 @@ def _states(archive: Archive) -> tuple[list[State], dict[str, str]]:
     found: list[State] = []
     for count, entry in enumerate(archive.document["checkpoints"]):
         leaves = {}
-        for place, keys in enumerate(entry["keys"]):
-            name = f"c{count}.{place}"
+        for position, keys in enumerate(entry["keys"]):
+            name = f"c{count}.{position}"
             path = tuple(map(str, keys))
             words[name] = f"{quoted('.'.join(path))} at t = {float(entry['time']):.4g}"
             if name not in archive.arrays:

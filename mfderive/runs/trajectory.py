@@ -335,8 +335,8 @@ class Trajectory(Shown):
         checkpoints = []
         for count, point in enumerate(self.checkpoints):
             keys = []
-            for place, (path, array) in enumerate(flattened(point.state)):
-                arrays[f"c{count}.{place}"] = array
+            for position, (path, array) in enumerate(flattened(point.state)):
+                arrays[f"c{count}.{position}"] = array
                 keys.append(list(path))
             checkpoints.append({"time": float(point.time), "step": int(point.step), "keys": keys})
         document = {

@@ -59,8 +59,8 @@ def _values(name: str, values: Any) -> tuple[Value, ...]:
     if not values:
         raise ArgumentError(f"grid: {name} has no values; give at least one")
     checked = tuple(_value(name, value) for value in values)
-    for place, value in enumerate(checked):
-        if any(_same(value, other) for other in checked[:place]):
+    for position, value in enumerate(checked):
+        if any(_same(value, other) for other in checked[:position]):
             raise ArgumentError(f"grid: {name} has the value {shown(value)} twice; give it once")
     return checked
 

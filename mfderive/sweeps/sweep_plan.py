@@ -150,7 +150,7 @@ def _width(name: str, value: Any) -> Any:
 
 def _seeds(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple | range) and value:
-        return [whole_number(f"{name}[{place}]", seed, 0) for place, seed in enumerate(value)]
+        return [whole_number(f"{name}[{position}]", seed, 0) for position, seed in enumerate(value)]
     return whole_number(name, value)
 
 

@@ -216,7 +216,7 @@ def sweep_html(sweep: Sweep) -> str:
         name = f"sweep-{zlib.crc32(svg.encode()):08x}"
         drawing = f"<figure>{inline_svg(svg, name, 'Losses of the sweep')}</figure>"
     shown = [*sweep.grid, "state", "loss", "error", "t", "note"]
-    numbers = [place for place, name in enumerate(shown) if name in ("loss", "error", "t")]
+    numbers = [position for position, name in enumerate(shown) if name in ("loss", "error", "t")]
     cells = [[escape(cell_text(row[name])) for name in shown] for row in sweep.table[:_FEW_ROWS]]
     more = len(sweep.table) - len(cells)
     rest = f"<p>and {more} more settings</p>" if more > 0 else ""

@@ -160,6 +160,6 @@ class _Planner:
                     accesses[symbol] = access
             values.append((name, self.moved[name].field, expression.xreplace(done)))
         # In an order that is the same for every parameter, so that passes of one kind share their code.
-        place = {field.name: number for number, field in enumerate(self.system.fields)}
-        ordered = sorted(accesses.items(), key=lambda pair: place[pair[1].field])
+        position = {field.name: number for number, field in enumerate(self.system.fields)}
+        ordered = sorted(accesses.items(), key=lambda pair: position[pair[1].field])
         return Assignments(self.moved[names[0]].target, tuple(values), tuple(ordered))

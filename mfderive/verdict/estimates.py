@@ -127,13 +127,13 @@ def _covariance_moments(used: Sequence[tuple[Array, float]]) -> tuple[float, flo
     if not trace > 0:
         return None
     trace_of_square, spread = 0.0, 0.0
-    for place, (rows, factor, free) in enumerate(parts):
+    for position, (rows, factor, free) in enumerate(parts):
         own = factor**2 * _square_trace(rows, free)
         # tr(V)^2 / tr(V^2) is at least 1, and one direction is the safest guess with few seeds.
-        own = min(max(own, 0.0), traces[place] ** 2)
+        own = min(max(own, 0.0), traces[position] ** 2)
         trace_of_square += own
         spread += own / free
-        for other, other_factor, other_free in parts[:place]:
+        for other, other_factor, other_free in parts[:position]:
             crossed = float(((rows @ other.T) ** 2).sum()) / (free * other_free)
             trace_of_square += 2 * factor * other_factor * crossed
     floor = trace**2 * 1e-12

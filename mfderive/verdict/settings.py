@@ -128,7 +128,7 @@ def _widths(widths: Any) -> tuple[int, ...]:
     """Widths in ascending order, each once."""
     if not isinstance(widths, Iterable) or isinstance(widths, (str, bytes, Mapping)):
         raise ArgumentError(f"widths is {found(widths)}; give a list of widths")
-    checked = {whole_number(f"widths[{place}]", width) for place, width in enumerate(widths)}
+    checked = {whole_number(f"widths[{position}]", width) for position, width in enumerate(widths)}
     if not checked:
         raise ArgumentError("widths is empty; give a list of widths")
     return tuple(sorted(checked))
