@@ -36,10 +36,20 @@ class AxisReduction(sp.Function):
     """``mean(e)``, ``mean(e, positions)``, ``max(e, positions)``, ``softmax(e, positions)`` in an activation.
 
     Arguments: the operation as a Symbol (mean, sum, max, softmax), the expression, the axis as a Symbol
-    (neurons, positions). Only the forward equations read it: there it becomes a field of its own.
+    (neurons, positions, steps). Only the forward equations read it: there it becomes a field of its own.
     """
 
     nargs = 3
+
+    @property
+    def operation(self) -> str:
+        """mean, sum, max or softmax."""
+        return str(self.args[0])
+
+    @property
+    def axis(self) -> str:
+        """What is reduced: neurons, positions or steps."""
+        return str(self.args[2])
 
 
 @dataclass(frozen=True)

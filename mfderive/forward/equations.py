@@ -323,7 +323,7 @@ class ForwardBuilder(Shapes):
 def _over_steps(layer: Layer) -> bool:
     """Whether the activation of a layer has a statistic over its steps."""
     return bool(layer.steps) and any(
-        str(reduction.args[2]) == STEPS
+        reduction.axis == STEPS
         for reduction in sp.preorder_traversal(layer.activation)
         if isinstance(reduction, AxisReduction)
     )

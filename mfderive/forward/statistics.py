@@ -42,18 +42,21 @@ class Statistics(Rewriting):
         self.builder, self.layer, self.step, self.target = builder, layer, step, target
         self.reads = dict(local)
         self.replacements: dict[sp.Expr, sp.Expr] = {}
+        # The fields that hold the values of expressions at all steps.
+        self.stacks: dict[sp.Expr, str] = {}
 
     def other(self, node: sp.Expr) -> sp.Expr:
         """A statistic, as the symbol that reads it; innermost first, so that an outer one reads an inner."""
         if not isinstance(node, AxisReduction):
             return super().other(node)
         operation, inner, axis = node.args
-        if str(axis) == STEPS:
-            return self.over_steps(str(operation), inner)
-        key = AxisReduction(operation, self(inner), axis)
+        if node.axis == STEPS:
+            return self.over_steps(node.operation, inner)
+        own = self(inner)
+        key = AxisReduction(operation, own, axis)
         if key not in self.replacements:
-            over = self.over(str(operation), str(axis))
-            self.replacements[key] = self.statistic(str(operation), key.args[1], over, self.target)
+            over = self.over(node.operation, node.axis)
+            self.replacements[key] = self.statistic(node.operation, own, over, self.target)
         return self.replacements[key]
 
     def statistic(
@@ -117,19 +120,17 @@ class Statistics(Rewriting):
         """The field of an expression's values at all steps, read over an index of its own."""
         axis = self.builder.finite(f"{self.layer.name}.{STEPS}", self.layer.steps, STEPS)
         index = Index(axis, axis)
-        key = AxisReduction(sp.Symbol("stack"), inner, sp.Symbol(STEPS))
-        if key not in self.replacements:
+        if inner not in self.stacks:
             terms: list[Term] = []
             for step in self.builder.steps(self.layer):
                 own = self.builder.statistics_of(self.layer, step)
                 slots: tuple[Slot, ...] = (*self.target, Affine((), step - 1))
                 terms.append(make_term(slots, (), own(inner), own.reads, own.unknown))
-            number = sum(str(known.args[0]) == "stack" for known in self.replacements) + 1
-            part = f"stack{number}"
+            part = f"stack{len(self.stacks) + 1}"
             name = f"{self.layer.name}.{part}"
             self.builder.equation(name, (*self.target, index), tuple(terms), owner=self.layer.name, part=part)
-            self.replacements[key] = sp.Symbol(name)
-        return Access(str(self.replacements[key]), (*self.target, index)), index
+            self.stacks[inner] = name
+        return Access(self.stacks[inner], (*self.target, index)), index
 
     # ------------------------------------------------------------------ fields and errors
 
