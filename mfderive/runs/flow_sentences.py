@@ -21,11 +21,12 @@ def flow_sentences(notes: Mapping[str, Any]) -> list[str]:
 
 def _sentences(notes: Mapping[str, Any]) -> Iterator[str]:
     flow, against = notes[FLOW], notes.get(AGAINST_STEPS)
+    samples = _counted(notes["samples_per_step"], "sample")
     yield (
         f"The limit is the flow, integrated by {flow['integrator']} (method {notes['method']}, rtol "
-        f"{flow['rtol']:.2g}): {flow['steps']} steps, {flow['rejected']} more that were rejected, "
-        f"{flow['evaluations']} velocities, each averaged over the same {notes['samples_per_step']} samples "
-        f"(data = {notes['data']})."
+        f"{flow['rtol']:.2g}): {_counted(flow['steps'], 'step')}, "
+        f"{_rejected(flow['rejected'])}, {_counted(flow['evaluations'], 'velocity')}, "
+        f"each averaged over the same {samples} (data = {notes['data']})."
     )
     ended, bounds = flow["ended"], flow["until"]
     if ended["by"] in bounds:
@@ -36,6 +37,17 @@ def _sentences(notes: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_REACHED[name][1]} {bound:.6g} by t = {ended['time']:.6g} ({name})."
     if against is not None:
         yield _against(against, float(ended["time"]))
+
+
+def _rejected(count: int) -> str:
+    """How many steps were made again shorter: "none rejected", "2 more rejected"."""
+    return f"{count} more rejected" if count else "none rejected"
+
+
+def _counted(count: int, thing: str) -> str:
+    """So many things: "1 step", "2 velocities"."""
+    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{count} {thing if count == 1 else many}"
 
 
 def _against(against: Mapping[str, Any], end: float) -> str:

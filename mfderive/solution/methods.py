@@ -20,8 +20,9 @@ from ..samples.quadrature import default_rule
 _PAIRS = ((1e-4, "RK23"), (1e-8, "RK45"), (0.0, "DOP853"))
 # What "stiff" is integrated with (mfderive.solution.chebyshev).
 STABILISED = "RKC"
-# In float32 the velocity is known to about 1e-6 of itself; below this, steps would follow its rounding.
-_LEAST_RTOL32 = 1e-5
+# The velocity is known to about 1e-6 of itself in float32, to 1e-15 in float64; below these tolerances, steps
+# would follow its rounding.
+_LEAST_RTOL = {"float32": 1e-5, "float64": 1e-13}
 
 _FIXED = f"one of {', '.join(rule for rule in DATA_RULES if rule != 'batches')}"
 
@@ -45,10 +46,12 @@ def settle(network: Network, options: SolveOptions, system: LimitSystem) -> Solv
             f"{_fixed(network)}, or take the method euler"
         )
     rtol = options.rtol or ADAPTIVE[options.method]
-    if options.precision == "float32" and rtol < _LEAST_RTOL32:
+    least = _LEAST_RTOL[options.precision]
+    if rtol < least:
+        other = "precision float64, or " if options.precision == "float32" else ""
         raise ArgumentError(
-            f"rtol is {rtol:g}, but velocities in float32 are rounded too coarsely for less than "
-            f"{_LEAST_RTOL32:g}. Take precision float64, or a larger rtol"
+            f"rtol is {rtol:g}, but velocities in {options.precision} are rounded too coarsely for less than "
+            f"{least:g}. Take {other}a larger rtol"
         )
     data = options.data or ("batches" if network.training.batch_size == "all" else default_rule(network))
     return replace(options, data=data, rtol=rtol, atol=options.atol or ATOL_OF_RTOL * rtol)

@@ -190,9 +190,9 @@ def test_kinks_do_not_make_the_steps_chatter(monkeypatch):
         {"name": "h3", "from": "h2", "weight": "normal(1, 0.3)", "activation": "relu"},
     ]
     output = {"from": "h3", "weight": "normal(1, 0.3)"}
-    training = {"learning_rate": 0.002, "batch_size": 20, "steps": 1500}
+    training = {"learning_rate": 0.001, "batch_size": 20, "steps": 1500}
     net = mf.load({**SPEC, "layers": layers, "output": output, "training": training})
-    options = {"nodes": 32, "data": "sobol", "data_nodes": 128, "evaluation": 100}
+    options = {"nodes": 32, "data": "sobol", "data_nodes": 128, "evaluation": 50}
     path = mf.solve(net, method="flow", **options)
     note = path.notes["flow"]
     assert note["integrator"] == "RK23"
@@ -280,6 +280,7 @@ def rule_without_flow():
         ({}, {"until_loss": 0.1}, ("euler", "rk4"), r"only the methods flow and stiff read it"),
         ({}, {"until_loss": 0.1, "tolerance": 0.1}, METHODS, r"tolerance refines a curve up to its end"),
         ({}, {"rtol": 1e-6, "precision": "float32"}, METHODS, r"rounded too coarsely.*float64"),
+        ({}, {"rtol": 1e-14}, METHODS, r"rounded too coarsely for less than 1e-13\. Take a larger rtol"),
     ],
 )
 def test_what_no_flow_can_mean_is_refused(training, options, methods, message):
@@ -322,3 +323,8 @@ def test_what_is_said_of_a_flow(paths):
     missed = mf.solve(network(), 0.1, method="flow", until_loss=1e-9, **COMMON)
     assert any("did not fall to 1e-09 by t = 0.1" in each for each in flow_sentences(missed.notes))
     assert flow_sentences(mf.solve(network(), 0.1, nodes=4, evaluation=10).notes) == []
+    one = {**hit.notes, "samples_per_step": 1}
+    one["flow"] = {**hit.notes["flow"], "steps": 1, "rejected": 2, "evaluations": 1}
+    assert "): 1 step, 2 more rejected, 1 velocity, each averaged over the same 1 sample (" in " ".join(
+        flow_sentences(one)
+    )
