@@ -23,6 +23,13 @@ from ..errors import MfError
 START_SECONDS, END_SECONDS = 120.0, 15.0
 # Libraries read these when they are imported: NPROC is JAX's.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NPROC")
+# Workers end with their cluster, and leave the processor to the settings: by default each asks fifty times a
+# second whether it is late, and notes a hundred times what it computes.
+_DASK = {
+    "distributed.worker.daemon": True,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+}
 _LAST_WORDS = 300  # characters of what a process said before it ended
 
 
@@ -37,7 +44,7 @@ def main(words: list[str]) -> None:
     # same is killed by the system, and its setting is tried again elsewhere. Dask's own limits would stop it
     # at a share of the memory that nobody chose.
     with (
-        dask.config.set({"distributed.worker.daemon": True}),
+        dask.config.set(_DASK),
         LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,

@@ -25,7 +25,7 @@ weight = "normal(1, 0.1)"
 [training]
 learning_rate = 0.01
 batch_size = 10
-steps = 600
+steps = 400
 [solver]
 nodes = 32
 evaluation = 50
@@ -40,8 +40,8 @@ def results(folder):
     return sorted(folder.glob("settings/*/result.json"))
 
 
-def wait_for(condition, seconds=60.0):
-    """Wait until a condition holds; its value."""
+def wait_for(condition, seconds=300.0):
+    """Wait until a condition holds; its value. (On a busy machine processes take long to start.)"""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()

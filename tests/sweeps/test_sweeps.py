@@ -95,9 +95,9 @@ def test_one_worker_is_killed_and_one_setting_diverges(network, workers, alone, 
     found = mf.sweep(network, SET, GRID, scheduler=workers, folder=tmp_path)
     killer.join()
     assert_as_alone(found, alone)
-    # Nobody has a result of the process that was killed after it was.
+    # What the killed one was at, another one computed.
     processes = [json.loads(file.read_text())["process"] for file in results(tmp_path)]
-    assert len(killed) == 1 and len(processes) == 12 and len(set(processes)) >= 2
+    assert len(killed) == 1 and len(processes) == 12 and set(processes) - set(killed)
 
 
 def test_a_sweep_that_is_killed_goes_on(network, spec, workers, alone, tmp_path, capsys):
@@ -215,7 +215,7 @@ def test_networks_and_rules_and_kinds_of_ones_own(workers, tmp_path):
     dense = KINDS["dense"]
     kind = mf.ConnectionKind("own-dense", lambda site: dense.read(site), into_output=True)
     document = TINY.replace('from = "x"', 'from = "x"\nkind = "own-dense"').replace(
-        "steps = 600", 'steps = 4\noptimizer = "half"'
+        "steps = 400", 'steps = 4\noptimizer = "half"'
     )
     (tmp_path / "own.toml").write_text(document)
     try:

@@ -245,4 +245,4 @@ def test_the_page():
 
 def test_the_material_can_be_read(tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY)
-    assert mf.load(tmp_path / "tiny.toml").training.steps == 600
+    assert mf.load(tmp_path / "tiny.toml").training.steps == 400
