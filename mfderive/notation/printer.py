@@ -69,6 +69,8 @@ class Vocabulary(Protocol):
 class Printer:
     """Prints trees in one style and one notation."""
 
+    pulls_out = True  # a whole number that all terms of a sum have stands before it: 2 (a − b)
+
     def __init__(self, style: Style, vocabulary: Vocabulary) -> None:
         self.style = style
         self.vocabulary = vocabulary
@@ -141,7 +143,7 @@ class Printer:
 
     def _add(self, node: Tree) -> str:
         content, rest = node.primitive()
-        if content.is_integer and content != 1 and isinstance(rest, sp.Add):
+        if self.pulls_out and content.is_integer and content != 1 and isinstance(rest, sp.Add):
             return self._product(content, [rest])
         terms = sorted(node.args, key=self._term_key)
         pieces = []

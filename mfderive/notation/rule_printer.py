@@ -29,6 +29,8 @@ def square_root(value: Tree) -> Tree:
 class DecimalPrinter(Printer):
     """Prints numbers as decimals where these are short, very small ones as powers of ten."""
 
+    pulls_out = False  # 10 φ G − 2 b: each term has the numbers of the spec
+
     def _coefficient(self, coefficient: Tree) -> tuple[str, str]:
         shown = decimal(coefficient)
         return (shown, "") if shown else spelled(coefficient)

@@ -27,6 +27,7 @@ from mfderive.runs.trajectory import Trajectory
 from mfderive.samples.resolve import resolve
 from mfderive.state.draw import initial_state
 
+from . import rule_reference
 from .shipped_oracles import SHIPPED
 from .test_simulate import SPEC, network
 
@@ -65,8 +66,7 @@ CASES = {
     ),
 }
 # A network with positions, taps and biases meets all of this in one rule: compilation takes the time.
-DEFAULT = {("three_layer", rule) for rule in CASES if rule not in ("adam", "clipped")}
-DEFAULT |= {("cnn_small", "adamw, clipped")}
+DEFAULT = {("three_layer", rule) for rule in ("sgd", "momentum", "adamw")} | {("cnn_small", "adamw, clipped")}
 PAIRS = [
     pytest.param(name, rule, marks=() if (name, rule) in DEFAULT else pytest.mark.study)
     for name in ("three_layer", "cnn_small")
@@ -176,6 +176,81 @@ def test_what_stands_beside_a_rule_is_what_the_table_says(decoupled: bool) -> No
         for found in (path.at(), exact):
             np.testing.assert_allclose(found[name], state[name], rtol=0, atol=1e-12, err_msg=name)
             np.testing.assert_allclose(found[f"m {name}"], memory[name], rtol=0, atol=1e-11, err_msg=name)
+
+
+CONSTANTS = {
+    "sgd": {},
+    "momentum": {"mu": 0.8},
+    "heavy-ball": {"gamma": 1.3},
+    "adam": {"beta1": 0.8, "beta2": 0.95, "eps": 0.02},
+    "adamw": {"beta1": 0.8, "beta2": 0.95, "eps": 0.02},
+}
+DENSE = {
+    "data": {
+        "kind": "gaussian-mixture",
+        "means": [[1.0, 0.5], [-1.0, 0.3]],
+        "deviations": 0.5,
+        "labels": [0, 1],
+        "y": "x",
+    },
+    "layers": [
+        {
+            "name": "h1",
+            "from": "x",
+            "weight": {"law": "normal(0, 1)", "rate": "2/(1 + t)"},
+            "bias": "0.1",
+            "activation": "tanh",
+        },
+        {"name": "h2", "from": "h1", "weight": "normal(0.4, 1)", "bias": "0", "activation": "tanh"},
+    ],
+    "output": {"from": "h2", "weight": "normal(0, 1)", "bias": "0"},
+}
+
+
+@pytest.mark.parametrize("rule", CONSTANTS)
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize("clip", [None, 0.4])
+def test_a_rule_with_everything_beside_it_makes_the_steps_of_the_theory(rule, decoupled, clip) -> None:
+    """Decay and noise by parameter, a rate in t, a schedule by name, two outputs: four steps in float64.
+
+    Values of order one to ten, gradients known to some 1e-15 of that, which Adam divides by eps at most.
+    """
+    names = ("h1.weight", "h1.bias", "h2.weight", "h2.bias", "output.weight", "output.bias")
+    how = {
+        "rule": rule,
+        "constants": CONSTANTS[rule],
+        "clip": clip,
+        "decoupled": decoupled,
+        "decay": dict.fromkeys(names, 0.3) | {"h2.weight": 0.7},
+        "noise": {"h2.bias": 0.05, "h1.weight": 0.02},
+    }
+    training = {
+        "learning_rate": 0.1,
+        "steps": 4,
+        "batch_size": 5,
+        "optimizer": {"kind": rule, **CONSTANTS[rule]},
+        "schedule": {"kind": "piecewise", "at": [2], "factors": [0.5]},
+        "weight_decay": {"h2.weight": 0.7, "default": 0.3},
+        "noise": how["noise"],
+        "decoupled": decoupled,
+    } | ({} if clip is None else {"clip": clip})
+    net = resolve(parse_document(tomllib.loads(SPEC) | DENSE | {"training": training}))
+    state, t, seed = initial_state(forward_system(net), 3, 5), 0.0, 8
+    p = {name: state[name] for name in names}
+    memories = {name: {"m": 0.0, "v": 0.0} for name in names}
+    for k, alpha in enumerate((0.1, 0.1, 0.05, 0.05), 1):
+        x, y = net.source.batch(k, 5)
+        rate = dict.fromkeys(names, 1.0) | {"h1.weight": 2 / (1 + t)}
+        draws = dict.fromkeys(names, 0.0)
+        for name in how["noise"]:
+            rng = np.random.default_rng([seed, zlib.crc32(f"noise {name}".encode()), k])
+            draws[name] = rng.standard_normal(p[name].shape)
+        p, memories = rule_reference.step(p, memories, x, y, alpha, k, how | {"rate": rate}, draws)
+        state, t = finite_step(net, state, x, y, t, alpha, k, seed), t + alpha
+    for name in names:
+        np.testing.assert_allclose(state[name], p[name], rtol=0, atol=1e-12, err_msg=name)
+        for memory, value in memories[name].items():
+            np.testing.assert_allclose(state[f"{memory} {name}"], value, rtol=0, atol=1e-11, err_msg=name)
 
 
 def test_plain_descent_is_a_product_and_a_difference_to_the_bit() -> None:
