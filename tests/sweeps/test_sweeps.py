@@ -105,7 +105,7 @@ def test_a_sweep_that_is_killed_goes_on(network, spec, workers, alone, tmp_path,
     out = tmp_path / "out"
     command = ["sweep", str(spec), "--quiet", "--output", str(out), "--set", "training.learning_rate={a}"]
     command += ["--grid", f"a={','.join(map(str, RATES))}"]
-    process = subprocess.Popen([sys.executable, "-m", "mfderive", *command, "--jobs", "2"])
+    process = subprocess.Popen([sys.executable, "-m", "mfderive", *command, "--jobs", "1"])
     try:
         wait_for(lambda: len(results(out)) >= 3)
         assert "process" in (owner_of(out) or "")
