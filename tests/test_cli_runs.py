@@ -83,6 +83,21 @@ def test_solve_keeps_a_loss_that_diverged_and_ends_with_three(capsys, spec, tmp_
     assert kept.loss[-1] > 1e6 and kept.findings[0].facts["end"] == kept.loss[-1]
 
 
+def test_a_trajectory_that_takes_the_place_of_another_says_so(capsys, spec):
+    """The second of two solutions in one folder overwrote the first without a word."""
+    words = ["solve", spec, "--steps", "1", "--quiet"]
+    said = []
+    for more in ([], [], ["--overwrite"]):
+        assert main([*words, *more]) == 0
+        said.append(capsys.readouterr().err)
+    assert said == [
+        "",
+        "mfderive: warning: runs/tiny-limit/limit.npz took the place of an earlier one. --output names "
+        "another folder\n",
+        "",
+    ]
+
+
 def test_solve_keeps_what_was_solved_before_values_left_the_finite_numbers(capsys, spec, tmp_path):
     assert main(["solve", spec, "--learning-rate", "1e9", "--steps", "400", "--json"]) == 3
     captured = capsys.readouterr()

@@ -162,9 +162,9 @@ def solve(arguments: argparse.Namespace) -> Outcome:
                 raise
             path = error.path
             say(f"{error}. What was solved until then is in {folder}")
-            saved = path.save(folder)
+            saved = save(path, folder, arguments.overwrite)
         else:
-            saved = path.save(folder)
+            saved = save(path, folder, arguments.overwrite)
             keeper.finish()
     data = {"trajectory": str(saved), "curve": curve(path), "findings": told(path)}
     data["warnings"] = list(path.notes.get("warnings", ()))
@@ -182,6 +182,15 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     return Outcome(data, f"{text}The trajectory is in {saved}", code, warnings)
 
 
+def save(path: Any, folder: Path, asked: bool) -> Path:
+    """Save a trajectory; what it takes the place of is said, unless that was ``asked`` for."""
+    before = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    saved: Path = path.save(folder)
+    if saved.name in before and not asked:
+        say(f"warning: {saved} took the place of an earlier one. --output names another folder")
+    return saved
+
+
 def simulate(arguments: argparse.Namespace) -> Outcome:
     """Train finite networks and keep their trajectories."""
     from ..report.curves import curve_of, final_table
@@ -195,7 +204,7 @@ def simulate(arguments: argparse.Namespace) -> Outcome:
         try:
             for group in trained(network, arguments, arguments.seed, keeper):
                 paths += group
-                saved += [str(path.save(folder)) for path in group]
+                saved += [str(save(path, folder, arguments.overwrite)) for path in group]
         except BaseException as error:
             if saved:
                 error.add_note(f"What was trained until then is in {folder}")

@@ -244,7 +244,7 @@ class Network(Shown):
         chain = [f"{part.name} <- {names((c.source for c in part.connections), 3)}" for part in self.layers]
         chain.append(f"output <- {names((c.source for c in self.output.connections), 3)}")
         shown = [*chain[:5], "...", chain[-1]] if len(chain) > 7 else chain
-        yield f"  {len(self.layers)} layers: {'; '.join(shown)}"
+        yield f"  {len(self.layers)} layer{'s' * (len(self.layers) != 1)}: {'; '.join(shown)}"
         training = self.training
         yield (
             f"  training: {training.steps} steps of {training.optimizer}, "

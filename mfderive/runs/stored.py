@@ -54,7 +54,7 @@ def read_stored(file: Path, edited: bool) -> Stored:
     if differing and not edited:
         raise MfError(
             f"{file}: this file was edited after it was written: {some_of(differing)} "
-            f"{'differ' if len(differing) > 1 else 'differs'} from what its digests say. Run the spec again, "
+            f"{'differ' if len(differing) > 1 else 'differs'} from what was written. Run the spec again, "
             "or read it as it is: Trajectory.load(path, edited=True), which marks it as edited"
         )
     _check_curves(file, curves, finite=not edited)

@@ -239,7 +239,9 @@ class Trajectory(Shown):
         """
         fields = self.fields(x, t)
         if not isinstance(field, str) or field not in fields:
-            raise StateError(f"there is no field {found(field)}. {nearest(str(field), fields)}")
+            is_parameter = isinstance(field, str) and field in self.at(t).arrays
+            where = f"It is a parameter: .at(t)[{field!r}]. " if is_parameter else ""
+            raise StateError(f"there is no field {found(field)}. {where}{nearest(str(field), fields)}")
         return fields[field]
 
     def predict(self, x: Array, t: float | None = None) -> Array:

@@ -54,7 +54,7 @@ EDITS = {
     "weights of nodes": ({"c0_2": lambda a: a / 2}, r"'p\.h1' at t = 0 differs"),
     "two of them": (
         {"loss": lambda a: a / 2, "error": lambda a: a / 2},
-        "loss, error differ from what its digests say",
+        "loss, error differ from what was written",
     ),
     "five of them": (
         {name: lambda a: a + 1 for name in ("times", "steps", "loss", "error", "c0_0")},

@@ -352,6 +352,7 @@ def test_questions_to_a_trajectory_that_have_no_answer(path, tmp_path):
         (lambda: path.predict(x[0]), "x has shape"),
         (lambda: path.observe(3, x), "no field 3"),
         (lambda: path.observe("h7", x), "no field 'h7'"),
+        (lambda: path.observe("h2.weight", x), r"no field .*It is a parameter: \.at\(t\)\['h2\.weight'\]"),
         (lambda: path.at("end"), "t is 'end'"),
         (lambda: path.sample("8"), "whole number"),
         (lambda: path.sample({"h1": 3}), "no width for population 'h2'"),
