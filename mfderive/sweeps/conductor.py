@@ -24,7 +24,7 @@ from .packed_network import packed
 from .sweep_folder import Outcome, SweepFolder, sweep_folder
 from .sweep_plan import MOST, Plan, Setting, make_plan
 from .sweep_result import MISSING, Sweep
-from .sweep_task import FAILED, Answer, Task
+from .sweep_task import FAILED, KEPT, Answer, Task
 from .worker_pool import require_dask, worker_pool
 
 
@@ -235,11 +235,11 @@ class _Conducted:
         result = self.result()
         with suppress(MfError, OSError):
             result.write_table(self.folder.folder)
-        done = sum(outcome.state != MISSING for outcome in result.outcomes)
+        kept = sum(outcome.state in KEPT for outcome in result.outcomes)  # what failed is tried again
         if isinstance(error, MfError | OSError | KeyboardInterrupt | Terminated):
             error.add_note(
-                f"In {self.folder.folder} are {done} of {len(self.settings)} settings. The same call goes on "
-                "from there"
+                f"In {self.folder.folder} are {kept} of {len(self.settings)} settings. The same sweep goes "
+                "on from there"
             )
 
 

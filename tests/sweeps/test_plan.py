@@ -1,14 +1,16 @@
 """What a sweep refuses before anything is computed, in one message each."""
 
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 import mfderive as mf
 from mfderive.cli import main
 from mfderive.errors import ArgumentError, MfError
-from mfderive.sweeps import worker_pool
+from mfderive.sweeps import conductor, worker_pool
 from mfderive.sweeps.sweep_plan import make_plan
+from mfderive.sweeps.sweep_task import answer
 
 from .material import SET, TINY
 
@@ -88,6 +90,31 @@ def test_sweeps_that_are_refused(network, tmp_path, words, arguments):
         mf.sweep(network, **given)
     assert words in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_said_of_a_sweep_that_ends_early(network, tmp_path, monkeypatch):
+    """It names how many settings are kept, without those that failed. The next call takes them up."""
+    seen = []
+
+    class Pool:
+        def check_versions(self):
+            pass
+
+        def answers(self, packed, tasks):
+            label, task = next(tasks)
+            seen.append(label.name)
+            yield label, answer(packed, task)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(conductor, "worker_pool", lambda address: nullcontext(Pool()))
+    for kept, computed in ((1, "a=0.1"), (2, "a=0.2")):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            mf.sweep(network, SET, {"a": [-1, 0.1, 0.2, 0.3]}, folder=tmp_path, scheduler="any", steps=2)
+        assert caught.value.__notes__ == [
+            f"In {tmp_path} are {kept} of 4 settings. The same sweep goes on from there"
+        ]
+        assert seen[-1] == computed
+    assert [row["state"] for row in mf.Sweep.read(tmp_path).table] == ["missing", "done", "done", "missing"]
 
 
 def test_no_scheduler_answers(network, monkeypatch):

@@ -131,7 +131,7 @@ def test_the_scheduler_is_lost(tmp_path):
         killer.join()
     count = len(results(out))
     assert caught.value.__notes__ == [
-        f"In {out} are {count} of 12 settings. The same call goes on from there"
+        f"In {out} are {count} of 12 settings. The same sweep goes on from there"
     ]
     found = mf.sweep(network, SET, GRID, jobs=2, folder=out)
     assert [row["state"] for row in found.table].count("done") == 11 and len(results(out)) == 12
