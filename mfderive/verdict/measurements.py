@@ -55,6 +55,8 @@ _LINE_NODES = 128
 _NOISE_NODES = 12
 # Ensembles of independent draws are smaller and more: how much they scatter must be known, too.
 _RANDOM_PART = 2
+# The seed of the fresh noise of the first ensemble, far from those of networks, which draw theirs by them.
+_FIRST_NOISE = 1_000_000
 # Networks of one width that are trained in one program: their states are held at once.
 _SEEDS_PER_RUN = 16
 
@@ -197,11 +199,17 @@ class _Limit:
         return plan_ensembles(self.system, nodes, rules)
 
     def solve(
-        self, name: str, state: State, network: Network | None = None, observations: int = 2
+        self,
+        name: str,
+        state: State,
+        network: Network | None = None,
+        observations: int = 2,
+        noise_seed: int = _FIRST_NOISE,
     ) -> Trajectory:
         """SGD's own steps from a state; ``observations``: how often the loss is measured (at both ends).
 
-        ``name``: of the part in which the solution is kept.
+        ``name``: of the part in which the solution is kept. ``noise_seed`` draws the fresh noise of its
+        steps, where there is some: ensembles are independent only if their noise is, too.
         """
         given = self.settings
         horizon, steps = (None, self.steps) if self.steps else (given.horizon, given.steps)
@@ -212,6 +220,7 @@ class _Limit:
             evaluation=len(self.x),
             checkpoints=2,
             observations=observations,
+            seed=noise_seed if self.network.training.noise else SolveOptions.seed,
         )
         return solve(
             network or self.network,
@@ -243,7 +252,9 @@ class _Limit:
         self.steps = int(self.path.steps[-1])
 
         others = together(
-            lambda number: self.values(self.solve(f"ensemble-{number}", self.ensemble(number))),
+            lambda number: self.values(
+                self.solve(f"ensemble-{number}", self.ensemble(number), noise_seed=_FIRST_NOISE + number)
+            ),
             range(1, count),
         )
         return [self.values(self.path), *others]
@@ -261,17 +272,27 @@ class _Limit:
         count = self.settings.effort.random_ensembles
         return together(
             lambda number: self.values(
-                self.solve(f"random-{number}", self.labelled(self.random_nodes, first + number))
+                self.solve(
+                    f"random-{number}",
+                    self.labelled(self.random_nodes, first + number),
+                    noise_seed=first + number,
+                )
             ),
             range(count),
         )
 
     def matched(self, width: int) -> list[Values]:
-        """The limit on the labels of networks of one width: what is left is the noise of pairs."""
+        """The limit on the labels of networks of one width: what is left is the noise of pairs.
+
+        Fresh noise of neurons is that of the network, number by number: it is drawn by seed, name and shape.
+        """
         count = min(self.settings.seeds, self.settings.effort.matched)
         seeds = range(self.settings.first_seed, self.settings.first_seed + count)
         return together(
-            lambda seed: self.values(self.solve(f"matched-{width}-{seed}", self.labelled(width, seed))), seeds
+            lambda seed: self.values(
+                self.solve(f"matched-{width}-{seed}", self.labelled(width, seed), noise_seed=seed)
+            ),
+            seeds,
         )
 
     def labelled(self, width: int, seed: int) -> State:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from mfderive.advice.advise import advise
 from mfderive.advice.sentences import sentences
 from mfderive.algebra.update_rules import RULES
 from mfderive.errors import SpecError
+from mfderive.verdict import measurements
 from mfderive.verdict.measurements import measure
 from mfderive.verdict.verdict import judge
+from tests.exact.comparison import plain_solver
 
 from .wrong import document, network, settings
 
@@ -103,3 +106,41 @@ def test_noise_that_all_neurons_feel_alike_leaves_no_one_limit():
     limit = mf.derive(quiet)
     assert not any("random" in s for s in sentences(advise(quiet, limit, mf.reduce(limit))))
     assert "the limit is random" not in str(limit)
+
+
+def test_ensembles_draw_noise_of_their_own_and_networks_share_theirs(monkeypatch):
+    """Fresh noise is a part of what is drawn: a limit on a network's labels has that network's own."""
+    noisy = shallow().replace(training={"noise": {"output.bias": 0, "default": 0.1}})
+    seeds = {}
+
+    def record(network, options, **given):
+        seeds.setdefault(kind[0], []).append(options.seed)
+        return SimpleNamespace(steps=[0])
+
+    monkeypatch.setattr(measurements, "solve", record)
+    monkeypatch.setattr(measurements._Limit, "values", lambda self, path: {})
+    made = settings(noisy, ensembles=3, random_ensembles=4, matched=3)
+    limit = measurements._Limit(noisy, made, mf.reduce(mf.derive(noisy)))
+    kind = ["ensembles"]
+    for kind[0], run in (
+        ("ensembles", limit.ensembles),
+        ("random", limit.random),
+        ("matched", lambda: limit.matched(16)),
+    ):
+        run()
+    assert sorted(seeds["matched"]) == [1, 2, 3]  # those of the networks
+    independent = seeds["ensembles"] + seeds["random"]
+    assert len(independent) == len({*independent} - {*range(1, made.seeds + 1)}) == 7
+
+
+def test_a_limit_on_the_labels_and_the_noise_of_a_network_makes_its_steps(tmp_path):
+    """One hidden layer has no noise of pairs: nothing is left but rounding, of some steps in float64."""
+    noisy = shallow().replace(training={"noise": {"output.bias": 0, "default": 0.1}, "batch_size": 2})
+    (path,) = mf.simulate(noisy, 5, [7], steps=3, precision="float64", evaluation=5)
+    limit = mf.derive(noisy)
+    options = {"system": limit, "solver": plain_solver(limit, tmp_path)}
+    same = mf.solve(noisy, initial=path.at(0.0), seed=7, steps=3, evaluation=5, **options)
+    other = mf.solve(noisy, initial=path.at(0.0), seed=8, steps=3, evaluation=5, **options)
+    found, expected = same.at()["h1.weight"], path.at()["h1.weight"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+    assert np.abs(other.at()["h1.weight"] - expected).max() > 1e-3
