@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mfderive as mf
+
+# Tests replace the table of grounds: what enters itself in it must have done so before, and for good.
+import mfderive.finite.simulate
+import mfderive.solution.solve
 from mfderive.algebra.reduced import Reduced
 from mfderive.errors import ArgumentError, DataError, MfError, StateError
 from mfderive.format.reader import parse_document
@@ -218,3 +223,27 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         write_atomically(target, fail)
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_data_that_changed_since_is_refused(tmp_path, monkeypatch):
+    """Another word for a class gave other classes to the stored outputs, another unit other predictions."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{k % 7},{k % 5},{'cat' if k % 2 else 'dog'}" for k in range(20)]
+    text = "\n".join(["a,b,kind", *rows, ""])
+    spec = {
+        "format": 1,
+        "data": {"kind": "arrays", "file": "pets.csv", "y": "kind", "scale": "standardize"},
+        "loss": {"kind": "cross-entropy"},
+        "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 1)", "activation": "tanh"}],
+        "output": {"from": "h1", "weight": "normal(0, 1)"},
+        "training": {"learning_rate": 0.1, "steps": 1, "batch_size": 5},
+    }
+    Path("pets.csv").write_text(text)
+    mf.simulate(mf.load(spec), width=3, seeds=1)[0].save("kept")
+    assert mf.Trajectory.load("kept").network.classes == ("cat", "dog")
+    Path("pets.csv").write_text(f"# looked through\n{text}")
+    mf.Trajectory.load("kept")
+    for changed in (text.replace("dog", "ape"), text.replace("6,", "60,"), text + "1,2,cat\n"):
+        Path("pets.csv").write_text(changed)
+        with pytest.raises(DataError, match=r"data of this run has changed since .*Put the data back"):
+            mf.Trajectory.load("kept")
