@@ -9,7 +9,8 @@ from sympy.core.function import AppliedUndef
 
 from ..algebra.functions import ClosedFunction
 from .alphabet import Manner, NameKind
-from .embedding import Embedding, Line, letter_text
+from .embedding import Embedding, Line
+from .letter_text import letter_text
 from .letters import Letter
 from .measure_form import MeasureForm, Named
 from .measure_nodes import (
