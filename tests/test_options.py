@@ -53,6 +53,7 @@ VALUES = {
     "evaluation": (11, "11"),
     "observations": (5, "5"),
     "checkpoints": (4, "4"),
+    "stated_error": (False, None),
 }
 NEEDS = {"step": {"method": "rk4"}, "data_nodes": {"data": "sobol"}}
 NEEDS |= {name: {"method": "flow"} for name in ("rtol", "atol", "until_loss", "until_speed")}
@@ -68,7 +69,7 @@ def flags_of(command):
 def test_every_option_stands_everywhere():
     """Fields, keys of [solver] and its schema, arguments of solve, flags of solve and run, lines of docs."""
     names = [entry.name for entry in fields(mf.SolveOptions)]
-    assert len(names) == 21 and list(OPTIONS) == names == list(VALUES)
+    assert len(names) == 22 and list(OPTIONS) == names == list(VALUES)
     schema = mf.schema()["$defs"]["solver"]["properties"]
     assert set(SOLVER) == set(schema) == {*names, "data_seed"}
     assert list(inspect.signature(mf.SolveOptions).parameters) == names

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import DivergenceError, MfError
 from ..network.solve_options import ENDS
+from ..runs.error_sentences import LOSS_ERROR, error_sentences
 from ..runs.flow_sentences import flow_sentences
 from .command_tools import Outcome, given_options, load_network, say, stem
 from .console import (
@@ -170,6 +171,9 @@ def solve(arguments: argparse.Namespace) -> Outcome:
     data["warnings"] = list(path.notes.get("warnings", ()))
     warnings = warnings_of(path)
     text = f"{curve_text(path)}\n\n{warnings_text(warnings)}"
+    if LOSS_ERROR in path.notes:
+        data["loss_error"] = path.notes[LOSS_ERROR]
+        text += "".join(f"{sentence}\n\n" for sentence in error_sentences(path.notes))
     flow = flow_sentences(path.notes)
     if flow:
         data["flow"] = flow

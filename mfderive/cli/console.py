@@ -12,15 +12,16 @@ def curve(path: Any) -> list[dict[str, float | None]]:
     """A trajectory as plain data; what is not finite becomes None."""
     import math
 
-    rows = zip(path.times, path.steps, path.loss, path.error, strict=True)
+    rows = zip(path.times, path.steps, path.loss, path.error, path.loss_error, strict=True)
     return [
         {
             "t": float(time),
             "step": int(step),
             "loss": float(loss) if math.isfinite(loss) else None,
             "error": float(error) if math.isfinite(error) else None,
+            "loss_error": float(known) if math.isfinite(known) else None,
         }
-        for time, step, loss, error in rows
+        for time, step, loss, error, known in rows
     ]
 
 
@@ -70,8 +71,11 @@ def curve_text(path: Any) -> str:
 
     rows = curve(path)
     chosen = sorted({round(k * (len(rows) - 1) / (ROWS - 1)) for k in range(ROWS)})
-    cells = [[_number(rows[number][key]) for key in ("t", "step", "loss", "error")] for number in chosen]
-    return text_table(("t", "step", "loss", "error"), cells)
+    headings = {"t": "t", "step": "step", "loss": "loss", "loss_error": "known to", "error": "error"}
+    if all(row["loss_error"] is None for row in rows):
+        del headings["loss_error"]
+    cells = [[_number(rows[number][key]) for key in headings] for number in chosen]
+    return text_table(tuple(headings.values()), cells)
 
 
 def final_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -251,10 +251,11 @@ def _equations(limit: Any, solved: Any) -> dict[str, str]:
 def _settings(arguments: argparse.Namespace, path: Any, networks: Sequence[Any]) -> dict[str, Any]:
     """What a reader needs to make the same run again, beside the spec; as far as it is known yet."""
     from ..runs.divergence import NOTE
+    from ..runs.error_sentences import LOSS_ERROR
 
     settings: dict[str, Any] = start_settings(arguments)
     if path is not None:
-        limit = {name: value for name, value in path.notes.items() if name != NOTE}
+        limit = {name: value for name, value in path.notes.items() if name not in (NOTE, LOSS_ERROR)}
         settings |= {"limit": limit, "limit seed": path.seed}
     if networks:
         settings |= {

@@ -273,6 +273,14 @@ class SolveOptions(Shown):
         default=9,
         metadata=_says(_COUNT, "how many of these times keep a state, start and end among them", metavar="N"),
     )
+    stated_error: bool = field(
+        default=True,
+        metadata=_says(
+            _FLAG,
+            "whether to say how far the loss curve may be off, which takes a coarser solution beside the "
+            "one that is asked for; false (--no-stated-error) says nothing of it",
+        ),
+    )
 
     def __new__(cls, *values: Any, **named: Any) -> SolveOptions:
         """Names first, so that an unknown one is answered with the nearest."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runs.stored import CURVES
 from ..runs.trajectory import Trajectory
 
 Values = NDArray[np.float64]
@@ -20,7 +21,8 @@ class Curve:
 
     ``width`` is None for the mean-field limit, else n. All arrays are one number per recorded moment:
     ``times`` (t = sum of the alphas), ``steps`` (SGD steps), ``loss`` (per sample, on the evaluation
-    sample), ``error`` (fraction misclassified; nan throughout where the loss defines no error).
+    sample), ``error`` (fraction misclassified; nan throughout where the loss defines no error),
+    ``loss_error`` (how far the loss may be off; nan where that is not known, None where nothing is said).
     """
 
     width: int | None
@@ -29,11 +31,19 @@ class Curve:
     steps: Values
     loss: Values
     error: Values
+    loss_error: Values | None = None
 
     @property
     def is_limit(self) -> bool:
         """Whether this is the mean-field limit."""
         return self.width is None
+
+    @property
+    def band(self) -> tuple[Values, Values] | None:
+        """Between what the loss lies, by its stated error; None where nothing is stated."""
+        if self.loss_error is None or not np.isfinite(self.loss_error).any():
+            return None
+        return self.loss - self.loss_error, self.loss + self.loss_error
 
     @property
     def has_error(self) -> bool:
@@ -44,7 +54,7 @@ class Curve:
 def curve_of(trajectory: Trajectory) -> Curve:
     """The curve of a trajectory. The number of nodes of a limit is no width: its curve has none."""
     width = None if trajectory.kind == "limit" else trajectory.width
-    arrays = (trajectory.times, trajectory.steps, trajectory.loss, trajectory.error)
+    arrays = (getattr(trajectory, name) for name in CURVES)
     return Curve(width, trajectory.seed, *(np.asarray(array, dtype=np.float64) for array in arrays))
 
 
@@ -66,6 +76,7 @@ def thinned(curve: Curve, most: int = 600) -> Curve:
         steps=curve.steps[keep],
         loss=curve.loss[keep],
         error=curve.error[keep],
+        loss_error=None if curve.loss_error is None else curve.loss_error[keep],
     )
 
 

@@ -137,7 +137,7 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
     with style():
         figure, axes = new_figure()
         colours = width_colours(widths)
-        labelled: set[int | None] = set()
+        labelled: set[Any] = set()
         # Narrow networks first, the limit last: what is drawn later lies in front.
         for curve in sorted(curves, key=lambda c: (c.is_limit, c.width or 0, c.seed or 0)):
             points = thinned(curve)
@@ -152,19 +152,26 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
                 else {"color": colours[curve.width], "linewidth": 1.1, "alpha": 0.9, "zorder": 3}
             )
             axes.plot(x, np.where(np.isfinite(y), y, np.nan), label=label, **look)
+            if vertical == "loss" and points.band is not None:
+                named = None if _BAND in labelled else _BAND
+                labelled.add(_BAND)
+                axes.fill_between(x, *points.band, color=INK, alpha=0.22, linewidth=0, zorder=4, label=named)
         axes.set_xlabel(_LABEL[horizontal])
         axes.set_ylabel(_LABEL[vertical])
         if horizontal == "steps":
             _step_axis(axes, max((float(curve.steps[-1]) for curve in curves if len(curve.steps)), default=1))
         else:
             axes.margins(x=0.02)
-        _value_axis(axes, [getattr(curve, vertical) for curve in curves], vertical)
+        shown = [getattr(curve, vertical) for curve in curves]
+        if vertical == "loss":
+            shown += [curve.band[1] for curve in curves if curve.band is not None]
+        _value_axis(axes, shown, vertical)
         if labelled:
             _legend(axes)
     return figure
 
 
-_LIMIT = "limit (n = ∞)"
+_LIMIT, _BAND = "limit (n = ∞)", "stated error of the limit"
 
 
 def _step_axis(axes: Any, last: float) -> None:
@@ -201,8 +208,8 @@ def _value_axis(axes: Any, series: list[Any], vertical: str) -> None:
 
 def _legend(axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    # The limit leads, the widths follow in ascending order.
-    order = sorted(range(len(labels)), key=lambda k: (labels[k] != _LIMIT, k))
+    # The limit leads, with its error; the widths follow in ascending order.
+    order = sorted(range(len(labels)), key=lambda k: (labels[k] != _LIMIT, labels[k] != _BAND, k))
     legend = axes.legend(
         [handles[k] for k in order],
         [labels[k] for k in order],

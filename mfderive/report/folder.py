@@ -25,6 +25,7 @@ from ..errors.unreadable import reason
 from ..network.network import Network
 from ..runs.atomic import is_temporary, write_text
 from ..runs.divergence import run_sentences
+from ..runs.error_sentences import error_sentences
 from ..runs.flow_sentences import flow_sentences
 from ..runs.folder_lock import LOCK, owner_record
 from ..runs.parts import UNFINISHED
@@ -184,6 +185,7 @@ def _record(result: RunResult, curves: Sequence[Curve], owner: Mapping[str, Any]
         "reduction": [{"pass": entry.pass_name, "text": entry.text} for entry in result.reduction],
         "warnings": list(result.warnings),
         "alarms": _alarms(result.trajectories),
+        "loss_error": [line for each in result.trajectories for line in error_sentences(each.notes)],
         "flow": [line for each in result.trajectories for line in flow_sentences(each.notes)],
         "status": "stopped" if result.stopped else "running" if result.missing else "finished",
         "missing": list(result.missing),

@@ -19,6 +19,7 @@ from ..codegen.solver_module import SolverModule
 from ..errors import MfError
 from ..forward.equations import forward_system
 from ..network.network import Network
+from ..runs.error_sentences import error_sentences
 from ..runs.flow_sentences import flow_sentences
 from ..runs.trajectory import Trajectory
 from ..verdict.verdict import Verdict
@@ -131,7 +132,7 @@ def trajectory_html(path: Trajectory) -> str:
     """A run: what is to be known of it, its loss against time, and its numbers."""
     what = "limit" if path.kind == "limit" else f"network of width {path.width}, seed {path.seed}"
     alarms = "".join(f'<p class="alarm">{escape(each)}</p>' for each in path.warnings)
-    flow = items(flow_sentences(path.notes))
+    flow = items([*error_sentences(path.notes), *flow_sentences(path.notes)])
     return fragment(f"{path.network.title}: {what}", alarms, _loss_figure(path), flow, _numbers(path))
 
 

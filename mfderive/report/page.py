@@ -242,7 +242,7 @@ def _curves(parts: PageParts) -> str:
     ]
     if not drawn:
         return ""
-    told = items(parts.record.get("flow", []))
+    told = items([*parts.record.get("loss_error", []), *parts.record.get("flow", [])])
     opening = (
         "<p>The thick line is the limit; each thin line is one finite network, one seed per line. The wider "
         "the networks, the closer their lines lie to the limit.</p>"

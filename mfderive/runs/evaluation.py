@@ -68,6 +68,14 @@ def evaluate_loss_error(network: Network, yhat: Array, y: Array) -> tuple[float,
 
     ``yhat`` and ``y`` are [sample, outputs]; [sample] is accepted for one output. Computed in float64.
     """
+    losses, errors = losses_and_errors(network, yhat, y)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss = float(losses.mean())
+    return loss, float("nan") if errors is None else float(errors.mean())
+
+
+def losses_and_errors(network: Network, yhat: Array, y: Array) -> tuple[Array, Array | None]:
+    """Loss and classification error of every sample, float64 [sample] (None where none is meaningful)."""
     predicted = np.asarray(yhat, dtype=np.float64)
     wanted = np.asarray(y, dtype=np.float64)
     predicted = predicted[:, None] if predicted.ndim == 1 else predicted
@@ -77,6 +85,5 @@ def evaluate_loss_error(network: Network, yhat: Array, y: Array) -> tuple[float,
             f"yhat has shape {predicted.shape} and y {wanted.shape}; both must be [sample, outputs]"
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        loss = float(sample_losses(network.loss, predicted, wanted).mean())
-    errors = sample_errors(network.loss, predicted, wanted)
-    return loss, float("nan") if errors is None else float(errors.mean())
+        losses = sample_losses(network.loss, predicted, wanted)
+    return losses, sample_errors(network.loss, predicted, wanted)

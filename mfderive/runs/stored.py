@@ -18,7 +18,9 @@ Array = Any
 
 # The key of a trajectory's notes for what differs from what was written, in words.
 EDITED = "edited"
-CURVES = ("times", "steps", "loss", "error")
+CURVES = ("times", "steps", "loss", "error", "loss_error")
+# Curves of which an entry may be unknown (nan); of these, what a file of an earlier version does not have.
+_UNKNOWN, _LATER = ("error", "loss_error"), ("loss_error",)
 _MOST_NAMED = 3  # parts that a message names one by one
 
 
@@ -43,7 +45,7 @@ def read_stored(file: Path, edited: bool) -> Stored:
         states, words = _states(archive)
         facts = {name: archive.document[name] for name in ("kind", "width", "seed")}
         notes = dict(archive.document["notes"])
-        curves = {curve: archive.arrays[curve] for curve in CURVES}
+        curves = _curves(archive)
         passes = tuple(archive.document["reduction"])
         digest = str(archive.document.get("system", ""))  # a file may be older than this entry
         record = {name: archive.document[name] for name in ("spec", "file", "folder", "data")}
@@ -67,10 +69,10 @@ def read_stored(file: Path, edited: bool) -> Stored:
 
 
 def read_curves(file: Path) -> dict[str, Array]:
-    """Times, steps, loss and error of a file, float64 [T]. Raises MfError where they were edited."""
+    """The curves of a file, float64 [T]. Raises MfError where they were edited."""
     archive = read_run(file)
     try:
-        curves = {curve: archive.arrays[curve] for curve in CURVES}
+        curves = _curves(archive)
     except KeyError as error:
         raise damaged(file, error) from error
     differing = [name for name in archive.edited if name in CURVES]
@@ -78,6 +80,13 @@ def read_curves(file: Path) -> dict[str, Array]:
         raise _not_a_run(file, f"{some_of(differing)} of this file were edited after it was written")
     _check_curves(file, curves, finite=False)
     return {name: np.asarray(array, np.float64) for name, array in curves.items()}
+
+
+def _curves(archive: Archive) -> dict[str, Array]:
+    """The curves of a file; what was not there when it was written is unknown."""
+    unknown = np.full(np.shape(archive.arrays["times"]), np.nan)
+    found = {name: archive.arrays.get(name, unknown) for name in _LATER}
+    return {name: found[name] if name in found else archive.arrays[name] for name in CURVES}
 
 
 Leaves = dict[tuple[str, ...], Array]
@@ -108,7 +117,7 @@ def _check_curves(file: Path, curves: Mapping[str, Array], finite: bool) -> None
             raise _not_a_run(file, f"{name} holds {_kind(array)}, not numbers")
         if array.shape != length or array.ndim != 1:
             raise _not_a_run(file, f"{name} has shape {array.shape}, times has {length}; both must be [T]")
-        if finite and name != "error" and not np.isfinite(array).all():
+        if finite and name not in _UNKNOWN and not np.isfinite(array).all():
             raise _not_a_run(file, f"{name} holds values that are not finite")
     for name in ("times", "steps"):
         # A learning rate of 0 lets time stand still.

@@ -25,6 +25,7 @@ from .archive import damaged, flattened, locate, plain, write_run
 from .between import NOTE, Between, Steps, is_same
 from .divergence import NOTE as FINDINGS
 from .divergence import finding_of, run_sentences
+from .error_sentences import known_to
 from .network_record import check_pair, network_of_record, network_record
 from .stored import CURVES, EDITED, read_stored, some_of
 
@@ -83,6 +84,8 @@ class Trajectory(Shown):
     ``times`` float64 [T] (sums of learning rates) and ``steps`` int64 [T] say when ``loss`` and ``error``,
     float64 [T], were evaluated, on the evaluation sample of the network's data source; ``error`` is nan where
     no classification error is meaningful. ``checkpoints`` hold states in increasing order of time.
+    ``loss_error`` float64 [T]: how far the loss of a limit may be from its true mean over the law of the data
+    (:mod:`mfderive.solution.loss_error`), nan where that is unknown or was not asked for.
     ``width`` is the width of a finite network (the number of nodes, where a limit has one such number).
     ``notes`` is plain data: method, precision, numbers of nodes, ... ``ground`` is what the states live on,
     attached by whoever made the trajectory; one that was read from a file knows the names of the ``passes``
@@ -103,16 +106,20 @@ class Trajectory(Shown):
     passes: tuple[str, ...] = field(default=(), repr=False)
     digest: str = field(default="", repr=False)
     ground: Ground | None = field(default=None, repr=False)
+    loss_error: Array = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Bring the curves to their types and check that they belong together."""
         if self.kind not in KINDS:
             raise StateError(f"the kind of a trajectory is {self.kind!r}; allowed: {', '.join(KINDS)}")
+        if self.loss_error is None:
+            object.__setattr__(self, "loss_error", np.full(np.shape(self.times), np.nan))
         for name, kind in (
             ("times", np.float64),
             ("steps", np.int64),
             ("loss", np.float64),
             ("error", np.float64),
+            ("loss_error", np.float64),
         ):
             array = np.array(getattr(self, name), dtype=kind)
             array.setflags(write=False)
@@ -314,7 +321,7 @@ class Trajectory(Shown):
             yield from list(wrapped(f"  WARNING: {first}"))[:3]
         if len(self.times):
             yield f"  .times: {len(self.times)} from {self.times[0]:.6g} to {self.times[-1]:.6g}"
-            yield f"  .loss: from {self.loss[0]:.6g} to {self.loss[-1]:.6g}"
+            yield f"  .loss: from {self.loss[0]:.6g} to {self.loss[-1]:.6g}{known_to(self.loss_error)}"
         stored = names((f"{point.time:.4g}" for point in self.checkpoints), 9)
         yield f"  .checkpoints: states stored at t = {stored}" if stored else "  .checkpoints: none"
         yield "  .at(t), .predict(x, t), .observe(field, x, t): any t; between states, steps are made again"

@@ -7,6 +7,7 @@ from math import ceil, log2
 import numpy as np
 
 from ..algebra.law_kinds import LawKind
+from .independent_parts import Parts, alone
 from .points import standard_points
 from .standard_law import StandardLaw
 
@@ -25,6 +26,16 @@ def block_sizes(samples: int) -> tuple[int, ...]:
     blocks = BLOCKS if samples >= _SMALLEST else 1
     size, more = divmod(samples, blocks)
     return tuple(size + (block < more) for block in range(blocks))
+
+
+def integrated_parts(samples: int) -> Parts:
+    """How so many points stand for the law.
+
+    By their blocks; where there is only one, as independent samples, than which scrambled points are no
+    worse by more than a small factor (Owen 1997).
+    """
+    sizes = block_sizes(samples)
+    return Parts(sizes) if len(sizes) > 1 else alone(samples)
 
 
 def can_integrate(law: StandardLaw) -> bool:

@@ -21,7 +21,7 @@ from ..algebra.showing import Shown
 from ..errors import MfError, nearest
 from ..network.solve_options import DATA_RULES
 from .points import standard_points, tensor_points, transform
-from .sources import FIXED_SAMPLE, DrawnSource, LawSource, SampleSource, generator
+from .sources import FIXED_SAMPLE, DataSource, DrawnSource, LawSource, SampleSource, generator
 from .standard_law import StandardLaw
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ Array = Any
 NODES_EACH = {0: 1, 1: 64, 2: 32, 3: 16}
 SOBOL_NODES = 4096
 SAMPLE_NODES = 2000
+# The part of sampled points that a coarser rule takes, where errors are to be compared.
+SAMPLED_PART = 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +89,35 @@ def default_rule(network: Network) -> str:
     except MfError:
         return "sobol"
     return "quadrature"
+
+
+def coarser_count(source: DataSource, rule: str, nodes: int | None = None) -> int | None:
+    """How many nodes to ask for in place of ``nodes`` for the same rule with fewer; 0: there are no fewer.
+
+    A quarter of points and draws; Gauss nodes as :func:`fewer_gauss` has them. None where nodes are the law
+    itself: the rows of a data set, numbers of two values.
+    """
+    if not isinstance(source, LawSource):
+        return None
+    if rule == "sample":
+        return (nodes or SAMPLE_NODES) // SAMPLED_PART
+    if rule == "sobol" or source.law is None:
+        return int(2 ** ceil(log2(nodes or SOBOL_NODES))) // SAMPLED_PART
+    pairs = [LAWS[kind].standard is Standard.PAIR for kind in source.law.kinds]
+    if all(pairs):
+        return None
+    sizes = _tensor(source.law, nodes)
+    return prod(n if pair else fewer_gauss(n) for n, pair in zip(sizes, pairs, strict=True))
+
+
+def fewer_gauss(nodes: int) -> int:
+    """Two thirds of the Gauss nodes of a number, to the nearest of the other parity; 0: there are no fewer.
+
+    A kink at the centre of the law lies between two of an even number of nodes, and on one of an odd number:
+    the errors then have opposite signs.
+    """
+    others = [n for n in range(1, nodes) if (nodes - n) % 2]
+    return min(others, key=lambda n: abs(3 * n - 2 * nodes), default=0)
 
 
 def _check_memory(source: LawSource, rule: str, nodes: int | None) -> None:

@@ -20,7 +20,8 @@ from ..algebra.memory import check_memory
 from ..algebra.showing import Shown, brief
 from ..errors import DataError
 from .data_facts import DataFacts
-from .integration_points import can_integrate, integration_points
+from .independent_parts import Parts, alone
+from .integration_points import can_integrate, integrated_parts, integration_points
 
 if TYPE_CHECKING:
     from .standard_law import StandardLaw
@@ -75,6 +76,9 @@ class DataSource(Protocol):
 
     def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
         """At most ``samples`` samples on which limit and networks are compared, always the same ones."""
+
+    def parts(self, samples: int, split: Split | None = None) -> Parts:
+        """How these samples stand for the law of the data."""
 
 
 def generator(seed: int, purpose: int, k: int = 0) -> np.random.Generator:
@@ -143,6 +147,12 @@ class LawSource(Shown):
             return x.reshape(samples, *self.input_shape), y
         return self.draw(generator(self.seed, EVALUATION), samples)
 
+    def parts(self, samples: int, split: Split | None = None) -> Parts:
+        """Blocks of points with scrambles of their own, or fresh samples."""
+        if self.law is not None and can_integrate(self.law):
+            return integrated_parts(samples)
+        return alone(samples)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SampleSource(Shown):
@@ -199,15 +209,24 @@ class SampleSource(Shown):
         All rows in their order if there are no more than ``samples``, else a fixed random choice of them.
         """
         whole_number("samples", samples)
-        if split is not None:
-            choice("split", split, ("train", "test"))
-        if split == "test" and self.test is None:
-            raise DataError("this data has no test split", table="data", key="test")
-        x, y = self.test if self.test is not None and split != "train" else (self.x, self.y)
+        x, y = self._rows_of(split)
         if samples >= len(x):
             return x, y
         chosen = np.sort(generator(self.seed, EVALUATION).permutation(len(x))[:samples])
         return x[chosen], y[chosen]
+
+    def parts(self, samples: int, split: Split | None = None) -> Parts:
+        """All rows, which are the law themselves; or rows that were chosen at random."""
+        rows = len(self._rows_of(split)[0])
+        return alone(min(samples, rows), max(0.0, 1 - samples / rows))
+
+    def _rows_of(self, split: Split | None) -> tuple[Array, Array]:
+        """The rows that are evaluated: those of the test split, or of the training sample."""
+        if split is not None:
+            choice("split", split, ("train", "test"))
+        if split == "test" and self.test is None:
+            raise DataError("this data has no test split", table="data", key="test")
+        return self.test if self.test is not None and split != "train" else (self.x, self.y)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -262,3 +281,7 @@ class DrawnSource(Shown):
     def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
         """At most ``samples`` samples, as those of :class:`SampleSource`."""
         return self.sample.evaluation(samples, split)
+
+    def parts(self, samples: int, split: Split | None = None) -> Parts:
+        """As those of :class:`SampleSource`."""
+        return self.sample.parts(samples, split)

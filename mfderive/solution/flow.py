@@ -25,6 +25,7 @@ from .march import Run
 from .methods import integrator_of
 from .stepping import Problem
 
+Array = Any
 Arrays = dict[str, Any]
 
 # A flow whose steps are so short that this many would be left, so many steps in a row, is given up. (One that
@@ -34,11 +35,22 @@ _MOST_STEPS, _PATIENCE = 10**7, 5000
 _KEPT, _STRETCH = "flow", "stretch"
 
 
-def make_run(problem: Problem, clock: Clock, feed: Feed, checkpoints: int, finer: int = 1) -> Run:
-    """The run of a problem; ``finer``: steps in so many parts, or tolerances smaller by its square."""
+def make_run(
+    problem: Problem,
+    clock: Clock,
+    feed: Feed,
+    checkpoints: int,
+    finer: int = 1,
+    observed: Array | None = None,
+) -> Run:
+    """The run of a problem; ``finer``: steps in so many parts, or tolerances smaller by its square.
+
+    ``observed``: at which numbers of the clock; by default where the options say.
+    """
     if problem.options.method not in ADAPTIVE:
-        return Run(problem, cut(clock, finer), feed, checkpoints, finer)
-    return FlowRun(replace(problem, options=finer_options(problem.options, finer)), clock, feed, checkpoints)
+        return Run(problem, cut(clock, finer), feed, checkpoints, finer, observed)
+    finest = replace(problem, options=finer_options(problem.options, finer))
+    return FlowRun(finest, clock, feed, checkpoints, observed)
 
 
 def finer_options(options: SolveOptions, finer: int) -> SolveOptions:
@@ -54,8 +66,10 @@ class FlowRun(Run):
     ``ended``: what ended it, and when; ``progress``: whether bars show how far it is.
     """
 
-    def __init__(self, problem: Problem, clock: Clock, feed: Feed, checkpoints: int) -> None:
-        super().__init__(problem, clock, feed, checkpoints)
+    def __init__(
+        self, problem: Problem, clock: Clock, feed: Feed, checkpoints: int, observed: Array | None = None
+    ) -> None:
+        super().__init__(problem, clock, feed, checkpoints, observed=observed)
         self.samples = self.stepper.samples
         self.integrator = integrator_of(problem.system, self.options)
         self.events = events_of(self.options, self.loss)
@@ -188,7 +202,8 @@ class FlowRun(Run):
         x, y, _ = self.samples
         found = cause_at(self.problem.system, self.module, state, x, y) or self.cause(state)
         at = f"{self.name} cannot be followed beyond t = {stretch.solver.t:.6g}"
-        last = f"the last loss was {self.rows[-1][2]:.4g} at t = {self.rows[-1][0]:.4g}" if self.rows else ""
+        seen = self.rows[-1:]
+        last = "".join(f"the last loss was {row.loss:.4g} at t = {row.time:.4g}" for row in seen)
         if found is not None:
             where = f"at t = {t:.6g} {words(found)}"
         elif stretch.field.broken is not None:
@@ -240,7 +255,7 @@ class FlowRun(Run):
             "rtol": self.options.rtol,
             "atol": self.options.atol,
             "stretches": [list(each) for each in self.stretches],
-            "until": self.rows[-1][0] if self.rows else self.moment(self.start)[0],
+            "until": self.rows[-1].time if self.rows else self.moment(self.start)[0],
             "proposed": self.proposed,
         }
 

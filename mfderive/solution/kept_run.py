@@ -16,6 +16,7 @@ from ..runs.trajectory import Checkpoint
 from ..state.state import State
 from .feed import Feed
 from .grid import Clock
+from .observed_rows import Row, numbers, rows_of
 from .stepping import Problem
 
 Arrays = dict[str, Any]
@@ -32,7 +33,7 @@ class Marching(Protocol):
     feed: Feed
     observed: Any
     kept: set[int]
-    rows: list[tuple[float, int, float, float]]
+    rows: list[Row]
     points: list[Checkpoint]
 
 
@@ -53,7 +54,7 @@ def content_of(run: Marching, state: Mapping[str, Any], done: bool = False) -> A
     """What a solution goes on from; where it is ``done`` its state is the last of its points."""
     points = {str(number): point.state.arrays for number, point in enumerate(run.points)}
     found: Arrays = {
-        _ROWS: np.array(run.rows, np.float64).reshape(-1, 4),
+        _ROWS: numbers(run.rows),
         _TIMES: np.array([(point.time, point.step) for point in run.points], np.float64).reshape(-1, 2),
         _POINTS: points,
     }
@@ -62,7 +63,7 @@ def content_of(run: Marching, state: Mapping[str, Any], done: bool = False) -> A
 
 def taken_up(run: Marching, kept: Kept) -> Arrays:
     """Put what was observed back into a run; the state from which it goes on."""
-    run.rows = [(time, int(step), loss, error) for time, step, loss, error in kept.tree[_ROWS].tolist()]
+    run.rows = rows_of(kept.tree[_ROWS])
     states = [kept.tree[_POINTS][str(number)] for number in range(len(kept.tree[_TIMES]))]
     run.points = [
         Checkpoint(time, int(step), State(state, run.problem.reduced))

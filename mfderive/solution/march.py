@@ -16,7 +16,6 @@ from ..errors import DivergenceError
 from ..network.network import Network
 from ..runs.between import NOTE, copy_state, legs_of
 from ..runs.divergence import divergence, not_finite, noted
-from ..runs.evaluation import evaluate_loss_error
 from ..runs.keeping import UNKEPT, Keeping, Kept
 from ..runs.network_record import network_record
 from ..runs.schedule import observation_steps
@@ -29,8 +28,10 @@ from .feed import Feed
 from .flow_again import steps_again
 from .grid import Clock
 from .kept_run import content_of, facts_of, taken_up
+from .observed_rows import Row, numbers, row_of
 from .stepping import LARGEST_PIECE, Problem, Stepper, run_memory
 
+Array = Any
 Arrays = dict[str, Any]
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST_PIECE.
@@ -38,7 +39,7 @@ _SMALLEST_PIECE = 64
 
 
 class Run:
-    """One solution: steps, observations and checkpoints."""
+    """One solution: steps, observations and checkpoints; ``observed``: numbers of the clock, in order."""
 
     def __init__(
         self,
@@ -47,19 +48,23 @@ class Run:
         feed: Feed,
         checkpoints: int,
         parts: int = 1,
+        observed: Array | None = None,
     ) -> None:
         self.problem, self.clock, self.feed = problem, clock, feed
         self.network, self.module, self.options = problem.network, problem.module, problem.options
         # A clock whose steps are cut into parts is observed when the uncut one is.
-        self.observed = parts * observation_steps(clock.steps // parts, self.options.observations)
+        steps = parts * observation_steps(clock.steps // parts, self.options.observations)
+        self.observed = steps if observed is None else observed
         kept = observation_steps(clock.steps, max(min(checkpoints, clock.steps + 1), 2))
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
         self.stepper, self.start, self.reached = Stepper(problem, clock, feed, parts), 0, 0
         self.ground = ground_of(self.network, problem.reduced, problem.module)
         x, self.y = problem.reduced.encode(*self.network.source.evaluation(self.options.evaluation))
         self.x = np.asarray(x, self.options.dtype)
-        self.rows: list[tuple[float, int, float, float]] = []
+        self.law_parts = self.network.source.parts(self.options.evaluation)
+        self.rows: list[Row] = []
         self.points: list[Checkpoint] = []
+        self.words = "limit"  # of the progress bar
 
     def trajectory(
         self, state: Arrays, start: int, resume: Trajectory | None, progress: bool, keep: Keeping = UNKEPT
@@ -73,9 +78,8 @@ class Run:
         if kept is not None:
             start, state = kept.number, self.take_up(kept)
         self.reached = start
-        bar = tqdm(
-            total=self.clock.steps, initial=start, desc="limit", disable=not progress, delay=2, leave=False
-        )
+        total = self.clock.steps
+        bar = tqdm(total=total, initial=start, desc=self.words, disable=not progress, delay=2, leave=False)
         # Values that overflow are found at the next observation, with a message; no warning is owed here.
         with bar, keep, self.stepper.threads(state), np.errstate(all="ignore"):
             try:
@@ -124,11 +128,11 @@ class Run:
 
     def measure(self, moment: tuple[float, int], state: Arrays, keeps: bool, why: Callable[[], str]) -> None:
         """Loss and error at a time and SGD step, with a checkpoint or not; ``why`` they are not finite."""
-        loss, error = evaluate_loss_error(self.network, self.predict(state), self.y)
+        row = row_of(moment, self.network, self.predict(state), self.y, self.law_parts)
         # Some functions swallow nan (a step, a maximum), so a finite loss proves nothing.
-        if not np.isfinite(loss) or not is_finite(state):
+        if not np.isfinite(row.loss) or not is_finite(state):
             raise DivergenceError(why())
-        self.rows.append((*moment, loss, error))
+        self.rows.append(row)
         if keeps:
             self.store(moment, state)
 
@@ -159,7 +163,7 @@ class Run:
         advice = remedy(found) if found else ""
         return (
             f"{limit} diverged by t = {self.clock.times[number]:.4g} (step {number}): {where}; the last "
-            f"finite loss was {self.rows[-1][2]:.4g} at t = {self.rows[-1][0]:.4g}. "
+            f"finite loss was {self.rows[-1].loss:.4g} at t = {self.rows[-1].time:.4g}. "
             f"{advice or 'Take a smaller learning rate (or time step), or initial values of smaller size'}"
         )
 
@@ -191,7 +195,7 @@ class Run:
         self, state: Arrays, resume: Trajectory | None, findings: tuple[Finding, ...] = ()
     ) -> Trajectory:
         """What was observed, after what was observed before; with what is to be known of it."""
-        times, steps, loss, error = np.array(self.rows, dtype=np.float64).reshape(-1, 4).T
+        times, steps, loss, error, *_ = numbers(self.rows).T
         points = tuple(self.points)
         if resume is not None:
             times, steps = np.append(resume.times, times), np.append(resume.steps, steps)

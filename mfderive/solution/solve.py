@@ -30,6 +30,7 @@ from .feed import make_feed
 from .flat import with_warnings
 from .flow import FlowRun, make_run
 from .grid import Clock, make_clock
+from .loss_error import resolution_of, with_loss_error
 from .march import ground_of
 from .methods import settle
 from .options import chosen_options, resolve_options, takes_options
@@ -113,6 +114,9 @@ def _path(
     check_run_memory(problem, state, feed.samples)
     run = make_run(problem, clock, feed, settled.checkpoints)
     path = run.trajectory(state, start, resume, progress, keep)
+    if settled.stated_error:
+        resolution = resolution_of(run, initial, resume, progress, keep.part("coarser"))
+        path = with_loss_error(path, run, resolution, resume)
     if not isinstance(run, FlowRun):
         return path
     estimate = flow_against_steps(run, state, run.moment(start)[0], path.times)

@@ -37,6 +37,8 @@ from ..state.ensembles import Ensemble, plan_ensembles
 from .feed import Feed, make_feed
 from .flow import finer_options, make_run
 from .grid import make_clock
+from .loss_error import Contribution, with_loss_error
+from .march import Run
 from .start import full_state, reduced_state
 from .stepping import Problem, check_run_memory
 
@@ -89,6 +91,7 @@ class Refinement:
         self.plans = _coarse_plans(problem)
         self.clock = make_clock(self.network, self.options)
         self.known: dict[tuple[Any, ...], np.ndarray] = {}
+        self.run: Run | None = None  # the last one
 
     def resolutions(self) -> list[Resolution]:
         """What can be refined, the sampled ones last: they cost most."""
@@ -160,7 +163,7 @@ class Refinement:
         finer = 2 ** levels.of("time")
         feed = replace(self.feed(levels.of("data"), scramble), offset=offset)
         check_run_memory(self.problem, state, feed.samples)
-        run = make_run(self.problem, self.clock, feed, checkpoints, finer)
+        self.run = run = make_run(self.problem, self.clock, feed, checkpoints, finer)
         self.made += 1  # the order of solutions follows from their numbers, so it is a name for each
         return run.trajectory(state, 0, None, self.progress, self.keep.part(str(self.made)))
 
@@ -232,6 +235,9 @@ def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = U
         levels = levels.at(resolution.name, count)
         found[resolution.name] = {"level": resolution.words(count), "estimate": estimate}
     path = work.trajectory(levels, checkpoints=problem.options.checkpoints)
+    if problem.options.stated_error and work.run is not None:
+        known = Contribution(np.full(len(path.times), total), {"tolerance": tolerance})
+        path = with_loss_error(path, work.run, known)
     met = total <= tolerance
     batches = None if fixed else work.batch_scatter()
     note = {"asked": tolerance, "estimate": total, "met": met, "resolutions": found, "batches": batches}

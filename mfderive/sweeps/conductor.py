@@ -212,7 +212,9 @@ class _Conducted:
                 limit_to_solve(network, own) for network, own in zip(networks, options, strict=True)
             )
             if digest(one.system) == digest(other.system):
-                short = replace(options[0], horizon=None, steps=1, tolerance=None, evaluation=2)
+                short = replace(
+                    options[0], horizon=None, steps=1, tolerance=None, evaluation=2, stated_error=False
+                )
                 solve(networks[0], short)
 
     def _keep(self, setting: Setting, answer: Answer) -> None:

@@ -221,6 +221,7 @@ class _Limit:
             checkpoints=2,
             observations=observations,
             seed=noise_seed if self.network.training.noise else SolveOptions.seed,
+            stated_error=False,
         )
         return solve(
             network or self.network,

@@ -89,6 +89,7 @@ def default_solution(measured: Measurements, keep: Keeping = UNKEPT) -> Trajecto
         nodes=given.nodes if given.reduce else None,
         rule=given.rule if given.reduce else None,
         seed=given.seed,
+        stated_error=False,
     )
     part = keep.part("default-nodes")
     return solve(measured.network, options, system=measured.limit.reduced, keep=part)

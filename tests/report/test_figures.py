@@ -1,5 +1,7 @@
 """Figures: what is drawn, in which order, and that the same curves give the same bytes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mfderive.report.curves import Curve, curve_of, final_table, thinned
@@ -31,6 +33,23 @@ def test_seeds_of_a_width_share_a_colour_and_one_entry_of_the_legend():
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["limit (n = ∞)", "n = 50", "n = 100", "n = 400"]
     assert len({line.get_color() for line in _lines(figure)}) == 4
+
+
+def test_the_stated_error_of_the_limit_is_a_band():
+    """Around the limit's loss alone, named behind the limit in the legend; nothing where it is not known."""
+    limit, *others = _curves()
+    width = np.full(len(limit.times), 0.1)
+    width[-1] = np.nan
+    figure = draw_training([replace(limit, loss_error=width), *others], "times", "loss")
+    (band,) = figure.axes[0].collections
+    corners = band.get_paths()[0].vertices
+    assert np.isclose(corners[:, 1].max(), limit.loss[0] + 0.1)
+    assert np.isclose(corners[:, 0].max(), limit.times[-2])
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels[:3] == ["limit (n = ∞)", "stated error of the limit", "n = 50"]
+    assert not draw_training([replace(limit, loss_error=width)], "times", "error").axes[0].collections
+    for nothing in (None, np.full(len(limit.times), np.nan)):
+        assert not draw_training([replace(limit, loss_error=nothing)], "times", "loss").axes[0].collections
 
 
 def test_step_zero_is_drawn_on_the_logarithmic_axis():

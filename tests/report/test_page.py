@@ -159,6 +159,21 @@ def test_rebuild_from_the_folder_alone_gives_the_same_bytes(tmp_path, folder):
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
+def test_the_stated_error_of_the_limit_is_on_the_page(tmp_path):
+    """A sentence and, in the figures of the loss, a band; the same when the page is drawn again."""
+    result = run_result(tmp_path / "solver")
+    limit, *others = result.trajectories
+    note = {"largest": 0.05, "time": 1.0, "there": [0.03, 0.02], "missing": 1.0, "points": 64, "parts": 8}
+    note |= {"confidence": 0.99, "coarser": {"nodes": {"h1": 16}}, "factor": 4.0}
+    known = replace(limit, loss_error=np.full(len(limit.times), 0.05), notes={"loss_error": note})
+    write_run(tmp_path / "tiny", replace(result, trajectories=[known, *others]))
+    for _ in range(2):
+        text = "".join(read_page((tmp_path / "tiny/index.html").read_text(encoding="utf-8")).text)
+        assert "limit's loss is known to within 0.05" in text and "4 times the distance" in text
+        assert text.count("stated error of the limit") == 2
+        rebuild(tmp_path / "tiny")
+
+
 def test_page_without_error_shows_no_error(tmp_path):
     write_run(tmp_path / "tiny", run_result(tmp_path / "solver", with_error=False))
     reader = read_page((tmp_path / "tiny" / "index.html").read_text(encoding="utf-8"))

@@ -212,20 +212,20 @@ def whole_run(tmp_path_factory):
         yield place / "run"
 
 
-@pytest.mark.parametrize("piece", [4, 60])
-def test_a_run_goes_on(capsys, spec, tmp_path, whole_run, piece):
-    """In the solution, then by its folder; in the networks, then by the same command.
+@pytest.mark.parametrize(("piece", "kept"), [(4, 1), (60, 2), (100, 3)])
+def test_a_run_goes_on(capsys, spec, tmp_path, whole_run, piece, kept):
+    """In the solution or the coarser one beside it, then by its folder; in the networks, then as before.
 
     Files of finished stages stay as they are, those that are not whole are made again.
     """
-    solving = piece == 4
+    solving = kept < 3
     with stopped_at(piece, signalled()):
         assert main(["run", spec, *RUN, *EVERY]) == INTERRUPTED
     folder = tmp_path / "runs/tiny"
     assert "What was done until then is in runs/tiny" in capsys.readouterr().err
     trajectories = folder / "trajectories"
     assert [file.name for file in trajectories.glob("*.npz")] == ([] if solving else ["limit.npz"])
-    assert len(list((folder / "unfinished").glob("*.npz"))) == (1 if solving else 2)
+    assert len(list((folder / "unfinished").glob("*.npz"))) == kept
     assert all_whole(folder)
     assert main(["run", spec, *RUN, "--quiet"]) == 2
     assert "--resume goes on with it, --overwrite replaces" in capsys.readouterr().err
@@ -372,7 +372,7 @@ def test_a_folder_that_vanished_is_made_again(tmp_path, undisturbed):
     (text,) = said
     assert f"the folder {folder}/unfinished had vanished; it is made again" in text
     assert all_whole(tmp_path) and read_part(folder / "unfinished/limit.npz")[0].done
-    assert names(folder / "unfinished") == ["limit.npz"]
+    assert names(folder / "unfinished") == ["limit-coarser.npz", "limit.npz"]
 
 
 def test_a_file_in_the_place_of_the_folder(tmp_path, undisturbed):

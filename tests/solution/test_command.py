@@ -40,6 +40,20 @@ def spec(tmp_path, monkeypatch):
     return "tiny.toml"
 
 
+def test_solve_says_how_well_the_loss_is_known(spec, capsys):
+    """As a column of the table, a sentence and numbers; nothing of it where it is switched off."""
+    assert main(["solve", spec, "--nodes", "8", "--quiet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert all(row["loss_error"] > 0 for row in found["curve"]) and found["loss_error"]["largest"] > 0
+    assert main(["solve", spec, "--nodes", "8", "--output", "again"]) == 0
+    said = capsys.readouterr().out
+    assert "known to" in said.splitlines()[0] and "The limit's loss is known to within" in said
+    assert main(["solve", spec, "--nodes", "8", "--output", "without", "--no-stated-error"]) == 0
+    assert "known to" not in capsys.readouterr().out
+    assert main(["solve", spec, "--nodes", "8", "--output", "last", "--no-stated-error", "--json"]) == 0
+    assert "loss_error" not in json.loads(capsys.readouterr().out)
+
+
 def test_solve_reports_what_a_tolerance_reached(spec, capsys):
     flags = ["--tolerance", "1e-3", "--data", "quadrature", "--method", "rk4"]
     assert main(["solve", spec, *flags, "--json"]) == 0

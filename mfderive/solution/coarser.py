@@ -1,0 +1,163 @@
+"""The same problem with coarser resolutions: fewer nodes, fewer samples of the data, longer steps in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..network.solve_options import ADAPTIVE, SolveOptions
+from ..runs.error_sentences import FEW_DATA, FEW_NODES, FEW_STEPS
+from ..samples.independent_parts import alone
+from ..samples.quadrature import SAMPLED_PART, coarser_count, fewer_gauss
+from ..state.ensembles import Ensemble, plan_ensembles
+from .feed import Feed, make_feed
+from .flow import make_run
+from .grid import Clock
+from .march import Run
+from .start import full_state, reduced_state, start_state
+from .stepping import Problem, check_run_memory
+
+Arrays = dict[str, Any]
+
+# By how much a coarser tolerance of the steps in time is larger.
+COARSER_RTOL = 8
+# What part of a difference the error of the finer solution can be, as a factor
+# (mfderive.solution.loss_error says why).
+SAMPLED, GAUSS, TIME = 4.0, 2.0, 1.0
+
+
+class FinestError(Exception):
+    """A resolution that has nothing coarser; its argument says which one."""
+
+
+@dataclass
+class Coarser:
+    """A problem with coarser resolutions: what was made coarser (``facts``), and the factor of its kind."""
+
+    problem: Problem
+    clock: Clock
+    feed: Feed
+    state: Arrays
+    factor: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether there was nothing to make coarser."""
+        return not self.facts
+
+    def took(self, factor: float, **facts: Any) -> None:
+        """Something was made coarser."""
+        self.factor = max(self.factor, factor)
+        self.facts |= facts
+
+    def run(self, finer: Run) -> Run:
+        """The run of this problem, at the times at which ``finer`` was observed and on its first samples.
+
+        Raises ResourceError where it does not fit into the memory.
+        """
+        times = np.array([row.time for row in finer.rows])
+        observed = np.flatnonzero(np.isin(self.clock.times, times))
+        check_run_memory(self.problem, self.state, self.feed.samples)
+        run = make_run(self.problem, self.clock, self.feed, 2, observed=observed)
+        count = finer.law_parts.compared
+        assert finer.y is not None
+        run.x, run.y, run.law_parts = finer.x[:count], finer.y[:count], alone(count)
+        run.words = "limit, coarser"
+        return run
+
+
+def coarser(run: Run, initial: Mapping[str, Any] | None) -> Coarser:
+    """The problem of a run with all of its resolutions made coarser together.
+
+    What is part of the problem stays: the steps and batches of SGD, a data set, a state that was given
+    (``initial``). Raises FinestError where a resolution has nothing coarser.
+    """
+    problem, options = run.problem, run.options
+    made = Coarser(problem, run.clock, run.feed, {})
+    _take_data(made, run)
+    _take_time(made, run)
+    scramble = (options.seed + 1) * 1_000_003
+    if initial is not None:
+        _, made.state = start_state(problem.reduced, options, initial, None, run.clock)
+    elif options.reduce:
+        plans = plan_ensembles(problem.system, options.nodes, options.rule)
+        fewer = {name: _fewer(plan) for name, plan in plans.items()}
+        for name, plan in fewer.items():
+            if plan.nodes != plans[name].nodes:
+                made.took(GAUSS if plan.rule == "gauss" else SAMPLED)
+                made.facts.setdefault("nodes", {})[name] = plan.nodes
+        if not made.is_exact:
+            made.state = reduced_state(problem.system, fewer, options, scramble)
+    else:
+        widths = _fewer_widths(options)
+        made.took(SAMPLED, widths=widths)
+        made.state = full_state(problem.system, widths, options, scramble)
+    return made
+
+
+def _fewer(plan: Ensemble) -> Ensemble:
+    """A plan with fewer nodes, or the same where these are exact."""
+    if not plan.dimension or (plan.rule == "gauss" and all(plan.exact)):
+        return plan
+    if plan.rule == "gauss":
+        tensor = tuple(
+            size if exact else fewer_gauss(size) for size, exact in zip(plan.tensor, plan.exact, strict=True)
+        )
+        fewer = replace(plan, nodes=int(np.prod(tensor)), tensor=tensor)
+    else:
+        fewer = replace(plan, nodes=plan.nodes // SAMPLED_PART)
+    if not fewer.nodes:
+        raise FinestError(FEW_NODES)
+    return fewer
+
+
+def _fewer_widths(options: SolveOptions) -> int | dict[str, int]:
+    """A quarter of the nodes of a full ensemble's populations."""
+    widths = options.widths
+    given = widths.values() if isinstance(widths, dict) else (widths,)
+    if min(given, default=SAMPLED_PART) < SAMPLED_PART:
+        raise FinestError(FEW_NODES)
+    if isinstance(widths, dict):
+        return {name: width // SAMPLED_PART for name, width in widths.items()}
+    return widths // SAMPLED_PART
+
+
+def _take_data(made: Coarser, run: Run) -> None:
+    """Fewer samples of a law that every step integrates."""
+    feed = run.feed
+    count = None if feed.nodes is None else coarser_count(run.network.source, feed.rule, feed.asked)
+    if count is None:
+        return
+    if not count:
+        raise FinestError(FEW_DATA)
+    scramble = (run.network.source.seed + 1) * 1_000_003
+    made.feed = make_feed(run.network, feed.rule, count, scramble)
+    made.took(GAUSS if feed.rule == "quadrature" else SAMPLED, samples=made.feed.samples)
+
+
+def _take_time(made: Coarser, run: Run) -> None:
+    """Longer steps where they follow a flow: SGD's own are part of the problem, and so are its batches."""
+    options, clock = run.options, run.clock
+    if options.method in ADAPTIVE:
+        # No event ends the coarser flow: it has the times of the finer one, to its end.
+        made.clock = _until(clock, run.rows[-1].time, run.rows[-1].step)
+        rtol, atol = (COARSER_RTOL * (options.rtol or 0), COARSER_RTOL * (options.atol or 0))
+        wider = replace(options, rtol=rtol, atol=atol, until_loss=None, until_speed=None)
+        made.problem = replace(made.problem, options=wider)
+        made.took(TIME, rtol=rtol)
+    elif options.method != "euler" and (run.feed.nodes or run.network.training.batch_size == "all"):
+        if clock.steps < 2:
+            raise FinestError(FEW_STEPS)
+        kept = np.unique([*range(0, clock.steps + 1, 2), clock.steps])
+        made.clock = Clock(clock.times[kept], clock.sgd_steps[kept])
+        made.took(TIME, steps=made.clock.steps)
+
+
+def _until(clock: Clock, time: float, step: int) -> Clock:
+    """A clock that ends at a time."""
+    before = clock.times < time
+    return Clock(np.append(clock.times[before], time), np.append(clock.sgd_steps[before], step))
