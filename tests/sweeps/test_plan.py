@@ -2,11 +2,13 @@
 
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
 import mfderive as mf
 from mfderive.cli import main
+from mfderive.codegen.digest import digest
 from mfderive.errors import ArgumentError, MfError
 from mfderive.sweeps import conductor, worker_pool
 from mfderive.sweeps.sweep_plan import make_plan
@@ -115,6 +117,16 @@ def test_what_is_said_of_a_sweep_that_ends_early(network, tmp_path, monkeypatch)
         ]
         assert seen[-1] == computed
     assert [row["state"] for row in mf.Sweep.read(tmp_path).table] == ["missing", "done", "done", "missing"]
+
+
+def test_settings_that_share_a_solver():
+    """The deviation of weights between two populations is no part of the reduced limit; their mean is."""
+    net = mf.load(Path(__file__).parents[2] / "specs" / "three_layer.toml")
+
+    def name(law):
+        return digest(mf.reduce(mf.derive(net.replace(layers={"h2": {"weight": law}}))).system)
+
+    assert name("normal(1, 0.1)") == name("normal(1, 3)") != name("normal(2, 0.1)")
 
 
 def test_no_scheduler_answers(network, monkeypatch):
