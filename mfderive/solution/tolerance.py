@@ -163,7 +163,10 @@ class Refinement:
         finer = 2 ** levels.of("time")
         feed = replace(self.feed(levels.of("data"), scramble), offset=offset)
         check_run_memory(self.problem, state, feed.samples)
-        self.run = run = make_run(self.problem, self.clock, feed, checkpoints, finer)
+        # Fresh noise is sampled, too: what it leaves to chance shows in replicates that draw their own.
+        seed = self.options.seed if scramble is None else scramble
+        problem = replace(self.problem, options=replace(self.options, seed=seed))
+        self.run = run = make_run(problem, self.clock, feed, checkpoints, finer)
         self.made += 1  # the order of solutions follows from their numbers, so it is a name for each
         return run.trajectory(state, 0, None, self.progress, self.keep.part(str(self.made)))
 
