@@ -230,11 +230,15 @@ _DERIVED_NAMES = {
     Role.CLOCK: "rate",
 }
 
+# What an axis of edge noise counts where its nodes are angles between samples and the vectors of neurons.
+ANGLES = "angles"
+
 # Parts of a layer that the program itself names (a person names the others).
 PREACTIVATION = "h"  # what connections add to unless `into` names another pre-activation
 OUTPUT_PART = "out"  # the activation's value
 WEIGHT_PART = "weight"
 BIAS_PART = "bias"
+COSINE_PART = "cos"  # of the angle between a sample and the vector of a neuron
 
 
 @dataclass(frozen=True)
