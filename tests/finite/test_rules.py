@@ -66,7 +66,7 @@ CASES = {
     ),
 }
 # A network with positions, taps and biases meets all of this in one rule: compilation takes the time.
-DEFAULT = {("three_layer", rule) for rule in ("sgd", "momentum", "adamw")} | {("cnn_small", "adamw, clipped")}
+DEFAULT = {("three_layer", rule) for rule in ("momentum", "adamw")} | {("cnn_small", "adamw, clipped")}
 PAIRS = [
     pytest.param(name, rule, marks=() if (name, rule) in DEFAULT else pytest.mark.study)
     for name in ("three_layer", "cnn_small")

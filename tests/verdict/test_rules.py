@@ -13,6 +13,8 @@ from mfderive.advice.advise import advise
 from mfderive.advice.sentences import sentences
 from mfderive.algebra.update_rules import RULES
 from mfderive.errors import SpecError
+from mfderive.finite.velocity import finite_step
+from mfderive.state.draw import initial_state
 from mfderive.verdict import measurements
 from mfderive.verdict.measurements import measure
 from mfderive.verdict.verdict import judge
@@ -136,11 +138,13 @@ def test_ensembles_draw_noise_of_their_own_and_networks_share_theirs(monkeypatch
 def test_a_limit_on_the_labels_and_the_noise_of_a_network_makes_its_steps(tmp_path):
     """One hidden layer has no noise of pairs: nothing is left but rounding, of some steps in float64."""
     noisy = shallow().replace(training={"noise": {"output.bias": 0, "default": 0.1}, "batch_size": 2})
-    (path,) = mf.simulate(noisy, 5, [7], steps=3, precision="float64", evaluation=5)
-    limit = mf.derive(noisy)
+    system, limit = mf.forward_system(noisy), mf.derive(noisy)
+    start = state = initial_state(system, 5, 7)
+    for k in (1, 2, 3):
+        state = finite_step(noisy, state, *noisy.source.batch(k, 2), 0.05 * (k - 1), 0.05, k, 7)
     options = {"system": limit, "solver": plain_solver(limit, tmp_path)}
-    same = mf.solve(noisy, initial=path.at(0.0), seed=7, steps=3, evaluation=5, **options)
-    other = mf.solve(noisy, initial=path.at(0.0), seed=8, steps=3, evaluation=5, **options)
-    found, expected = same.at()["h1.weight"], path.at()["h1.weight"]
+    same = mf.solve(noisy, initial=start, seed=7, steps=3, evaluation=5, **options)
+    other = mf.solve(noisy, initial=start, seed=8, steps=3, evaluation=5, **options)
+    found, expected = same.at()["h1.weight"], state["h1.weight"]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
     assert np.abs(other.at()["h1.weight"] - expected).max() > 1e-3
