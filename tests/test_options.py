@@ -46,6 +46,7 @@ VALUES = {
     "data": ("sobol", "sobol"),
     "data_nodes": (16, "16"),
     "reduce": (False, None),
+    "symmetry": (False, None),
     "widths": ({"h1": 5}, None),
     "edges": ("mean", "mean"),
     "seed": (7, "7"),
@@ -69,7 +70,7 @@ def flags_of(command):
 def test_every_option_stands_everywhere():
     """Fields, keys of [solver] and its schema, arguments of solve, flags of solve and run, lines of docs."""
     names = [entry.name for entry in fields(mf.SolveOptions)]
-    assert len(names) == 22 and list(OPTIONS) == names == list(VALUES)
+    assert len(names) == 23 and list(OPTIONS) == names == list(VALUES)
     schema = mf.schema()["$defs"]["solver"]["properties"]
     assert set(SOLVER) == set(schema) == {*names, "data_seed"}
     assert list(inspect.signature(mf.SolveOptions).parameters) == names

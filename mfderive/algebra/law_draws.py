@@ -51,3 +51,16 @@ def draw_sphere(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, r
 def draw_constant(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, value: Array) -> Array:
     """The same value everywhere; nothing is drawn."""
     return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
+
+
+def draw_radius(
+    rng: np.random.Generator, shape: tuple[int, ...], neuron: int, deviation: Array, dimension: Array
+) -> Array:
+    """Lengths of vectors of independent normal numbers: their deviation, and how many they are."""
+    return np.asarray(deviation * np.sqrt(rng.chisquare(dimension, shape)))
+
+
+def draw_cosine(rng: np.random.Generator, shape: tuple[int, ...], neuron: int, dimension: Array) -> Array:
+    """Cosines of the angle between a fixed direction and one of equal density, in so many dimensions."""
+    values = rng.standard_normal(shape)
+    return np.asarray(values / np.sqrt(values * values + rng.chisquare(dimension - 1, shape)))

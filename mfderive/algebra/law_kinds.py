@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from .law_draws import draw_constant, draw_normal, draw_rademacher, draw_sphere, draw_uniform
+from .law_draws import (
+    draw_constant,
+    draw_cosine,
+    draw_normal,
+    draw_rademacher,
+    draw_radius,
+    draw_sphere,
+    draw_uniform,
+)
+from .round_laws import cosine_of_normal, radius_of_normal
 
 Array = Any
 Arguments = tuple[sp.Expr, ...]
@@ -29,6 +38,8 @@ class LawKind(StrEnum):
     RADEMACHER = "rademacher"
     SPHERE = "sphere"
     CONSTANT = "constant"
+    RADIUS = "radius"
+    COSINE = "cosine"
 
 
 class Standard(StrEnum):
@@ -36,6 +47,7 @@ class Standard(StrEnum):
 
     NORMAL = "standard normal"
     UNIFORM = "uniform on (0, 1)"
+    HALVES = "standard normal, its two signs apart"  # functions of it may bend at 0: each half has nodes
     PAIR = "two values"  # uniform on (0, 1), cut at 1/2: two nodes sum it exactly
 
 
@@ -133,6 +145,29 @@ _ROWS = (
         is_symmetric=lambda a: bool(a[0] == 0),
         draw=draw_constant,
         is_written=False,  # an expression is a constant given its two ends
+    ),
+    LawRow(
+        LawKind.RADIUS,
+        ("deviation", "dimension"),
+        mean=lambda a: a[0] * sp.sqrt(2) * sp.gamma((a[1] + 1) / 2) / sp.gamma(a[1] / 2),
+        is_deterministic=lambda a: bool(a[0] == 0),
+        is_symmetric=lambda a: bool(a[0] == 0),
+        draw=draw_radius,
+        standard=Standard.NORMAL,
+        transform=lambda a, z: a[0] * radius_of_normal(z, a[1]),
+        not_negative=("deviation",),
+        is_written=False,  # what a reduction leaves of a normal vector
+    ),
+    LawRow(
+        LawKind.COSINE,
+        ("dimension",),
+        mean=lambda a: sp.Integer(0),
+        is_deterministic=lambda a: False,
+        is_symmetric=lambda a: True,
+        draw=draw_cosine,
+        standard=Standard.HALVES,
+        transform=lambda a, z: cosine_of_normal(z, a[0]),
+        is_written=False,  # what a reduction leaves of the angle between two directions
     ),
 )
 LAWS: dict[str, LawRow] = {str(row.name): row for row in _ROWS}

@@ -43,6 +43,11 @@ def same_data(x: Array, y: Array | None) -> tuple[Array, Array | None]:
     return x, y
 
 
+def same_law(law: Any) -> Any:
+    """The law of the data as it is."""
+    return law
+
+
 def same_state(state: StateMapping) -> StateMapping:
     """The state as it is."""
     return state
@@ -61,7 +66,9 @@ class PassResult(Shown):
     ``restrict(state)``: a state of the system before -> a state of ``system``, StateError where values differ
     along what the pass dropped; ``lift(network)``: a drawn network of ``system`` -> one of the system before,
     random where the pass dropped information. ``initial_values`` names the parameters whose values at t = 0
-    ``lift`` reads. A pass that changes nothing returns ``PassResult(system)``.
+    ``lift`` reads. ``integrate(law)``: a law of the data in standard variables
+    (:class:`mfderive.samples.standard_law.StandardLaw`) -> one of fewer numbers whose samples, encoded, have
+    the same law. A pass that changes nothing returns ``PassResult(system)``.
     """
 
     system: LimitSystem
@@ -72,6 +79,7 @@ class PassResult(Shown):
     restrict: Callable[[StateMapping], StateMapping] = field(default=same_state, repr=False, compare=False)
     lift: Callable[[DrawnNetwork], DrawnNetwork] = field(default=same_network, repr=False, compare=False)
     initial_values: tuple[str, ...] = ()
+    integrate: Callable[[Any], Any] = field(default=same_law, repr=False, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,6 +184,12 @@ class Reduced(Shown):
         for _, result in self.passes:
             x, y = result.encode(x, y)
         return x, y
+
+    def integrate(self, law: Any) -> Any:
+        """A law of the data in standard variables, in those that the reduced system needs."""
+        for _, result in self.passes:
+            law = result.integrate(law)
+        return law
 
     def restrict(self, state: StateMapping) -> StateMapping:
         """The state of the reduced system that a state of the whole limit is.

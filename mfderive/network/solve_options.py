@@ -133,7 +133,7 @@ class SolveOptions(Shown):
     steps: int | None = field(
         default=None,
         metadata=_says(
-            _COUNT, "number of SGD steps after which to stop; default that of the training", metavar="K"
+            _COUNT, "number of steps after which to stop; default that of the training", metavar="K"
         ),
     )
     nodes: int | dict[str, int] | None = field(
@@ -228,6 +228,14 @@ class SolveOptions(Shown):
         default=True,
         metadata=_says(
             _FLAG, "whether to solve the exact reduction; false (--no-reduce) solves the full ensemble"
+        ),
+    )
+    symmetry: bool = field(
+        default=True,
+        metadata=_says(
+            _FLAG,
+            "whether steps that integrate the law of the data make use of its symmetries; false "
+            "(--no-symmetry) leaves x as it is",
         ),
     )
     # No flag: --widths are those of finite networks; --nodes beside --no-reduce are these.

@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.system import ForwardSystem, LimitSystem
-from ..algebra.terms import ANGLES, COSINE_PART, Affine, AxisKind, Equation, Role
+from ..algebra.terms import ANGLES, Affine, AxisKind, Equation, Role
 from .letter_text import letter_text
 from .letters import Letter, scalings
 from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
@@ -288,8 +288,8 @@ class Embedding:
         rows = []
         multipliers = scalings(self.system)
         for parameter in self.system.parameters:
-            if self.system.field[parameter.name].part == COSINE_PART:
-                continue  # no network has it
+            if not self.system.field[parameter.name].owner:
+                continue  # of a reduction: no network has it
             slots = multipliers.get(parameter.name, ())
             widths = [self.style.letter(Letter("n", (self.builder.letters.layer(axis),))) for axis in slots]
             shown = self.style.letter(self.builder.letters.field(parameter.name))

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import (
+    ANGLES,
     BIAS_PART,
     OUTPUT_PART,
     PREACTIVATION,
@@ -142,7 +143,7 @@ class Letters:
             for e in self.system.forward
             if e.field != "yhat" and e.field not in self.loss_path
         ]
-        return tuple(dict.fromkeys(names))
+        return tuple(name for name in dict.fromkeys(names) if name)
 
     @cached_property
     def number(self) -> dict[str, int]:
@@ -169,8 +170,9 @@ class Letters:
             any(not self._is_parameter(a.field) for _, a in term.accesses) for term in visible[0].terms
         )
         weights = {name for name in visible[0].reads if self._is_parameter(name)}
-        shared = any(e.reads & weights for e in self.system.forward if e.field != visible[0].field)
-        others = {self.owner(name) for name in values} - {layer}
+        elsewhere = (e for e in self.system.forward if e.field != visible[0].field and self.owner(e.field))
+        shared = any(e.reads & weights for e in elsewhere)
+        others = {self.owner(name) for name in values} - {layer, ""}
         return others == {previous} and reading <= 1 and not shared
 
     def _is_parameter(self, name: str) -> bool:
@@ -200,7 +202,7 @@ class Letters:
         if axis.kind is AxisKind.DATA:
             return DATA_LETTER
         if axis.kind is AxisKind.NOISE:
-            return Letter("ζ")
+            return Letter("φ" if axis.part == ANGLES else "ζ")
         if axis.kind is AxisKind.POPULATION:
             return Letter("c", (self.layer(axis_name),))
         if axis.part in _FINITE_LETTERS:
@@ -292,11 +294,13 @@ class Letters:
         if field.role is Role.PARAMETER:
             return self._parameter(field)
         if not field.owner:
-            return Letter(name)
+            return Letter(field.part or name)
         step = str(field.step) if field.step else ""
         return Letter(_PART_LETTERS.get(field.part, field.part), (self.layer(field.owner),), step)
 
     def _parameter(self, field: Field) -> Letter:
+        if not field.owner and not field.given and field.part:
+            return Letter(field.part)  # of a reduction, not of a layer
         if field.given or not field.owner:
             # A number at the end of a given name is printed as a subscript: W2 is W_2.
             match = _GIVEN.fullmatch(field.name)

@@ -34,6 +34,7 @@ FORMULAS = {
     "D_F": Formula("D_F", r"D_F"),
     "output": Formula("ŷ", r"\hat{y}"),
     "zeta": Formula("ζ", r"\zeta"),
+    "phi": Formula("φ", r"\varphi"),
     "kernel": Formula("ν", r"\nu"),
     "law": Formula("ρ", r"\rho"),
 }

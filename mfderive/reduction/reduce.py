@@ -19,6 +19,8 @@ from .collapse_sentences import COLLAPSE_SENTENCES
 from .exchangeability import collapse
 from .log import log_of
 from .pass_words import Sentences
+from .rotation import turn
+from .rotation_sentences import ROTATION_SENTENCES
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ PASSES = (
     Pass("closure", close_noise, CLOSURE_SENTENCES),
     Pass("exchangeability", collapse, COLLAPSE_SENTENCES),
 )
+
+# What holds on average over the law of the data, and not on each batch by itself.
+SYMMETRIES = (Pass("rotation", turn, ROTATION_SENTENCES),)
 
 # What stands for the limit of a network whose weights start at their conditional means (edges = "mean").
 MEANS = Pass("means", hold_means)
@@ -53,10 +58,28 @@ def reduce(system: LimitSystem) -> Reduced:
 
 @once
 def _reduce(system: LimitSystem) -> Reduced:
-    found = Reduced.identity(system)
-    for each in PASSES:
+    return _after(Reduced.identity(system), PASSES)
+
+
+def _after(found: Reduced, passes: tuple[Pass, ...]) -> Reduced:
+    """A limit after some passes more, with its log."""
+    for each in passes:
         found = found.then(each.name, _applied(each, found.system))
-    return replace(found, log=log_of(found, {each.name: each.sentences for each in PASSES}))
+    return replace(
+        found, log=log_of(found, {each.name: each.sentences for each in (*PASSES, *SYMMETRIES, MEANS)})
+    )
+
+
+@once
+def by_symmetry(limit: LimitSystem) -> Reduced:
+    """The exact reduction of a limit with the symmetries that hold on average over the law of the data.
+
+    They hold for steps that integrate that law, not for those that take a batch of it (theory C.4).
+    Where the law has none, it is :func:`reduce`.
+    """
+    found = reduce(limit)
+    law = limit.data_law
+    return _after(found, SYMMETRIES) if law is not None and law.invariances else found
 
 
 @once
@@ -81,19 +104,18 @@ def _restricted(
 
 
 def reduced_by(limit: LimitSystem, names: Iterable[str]) -> Reduced:
-    """The limit after the passes of these names: what a run kept on disk lives on.
+    """The limit after the passes of these names, in their order: what a run kept on disk lives on.
 
-    Raises MfError for names that are not those of a reduction.
+    Raises MfError for the name of no pass.
     """
     wanted = tuple(names)
-    for known, make in (
-        ((), Reduced.identity),
-        (tuple(each.name for each in PASSES), reduce),
-        ((MEANS.name,), held_at_means),
-    ):
-        if wanted == known:
+    known = {each.name: each for each in (*PASSES, *SYMMETRIES, MEANS)}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise MfError(f"there is no pass {unknown[0]!r} of a reduction; known are {', '.join(known)}")
+    if wanted == (MEANS.name,):
+        return held_at_means(limit)
+    for make in (reduce, by_symmetry):  # what is there already is not made again
+        if wanted == make(limit).names:
             return make(limit)
-    raise MfError(
-        f"there is no reduction by the passes {list(wanted)}; known are {[each.name for each in PASSES]}, "
-        f"[{MEANS.name!r}] and none"
-    )
+    return _after(Reduced.identity(limit), tuple(known[name] for name in wanted))

@@ -46,8 +46,14 @@ class DataNodes(Shown):
     weights: Array
 
 
-def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int | None = None) -> DataNodes:
-    """Nodes for the law of a network's data.
+def data_nodes(
+    network: Network,
+    rule: str,
+    nodes: int | None = None,
+    seed: int | None = None,
+    source: DataSource | None = None,
+) -> DataNodes:
+    """Nodes for the law of a network's data, or of ``source`` in its place.
 
     ``sample``: the data set itself, or ``nodes`` fixed draws of a law; ``sobol``: scrambled Sobol points
     (rounded up to a power of 2 a component); ``quadrature``: a tensor of Gauss nodes, at least ``nodes`` a
@@ -60,7 +66,7 @@ def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int 
         raise MfError(f"the rule for the data is '{rule}'. {nearest(rule, allowed)}")
     if nodes is not None and nodes < 1:
         raise MfError(f"the data cannot have {nodes} nodes; at least 1 is needed")
-    source = network.source
+    source = source or network.source
     if isinstance(source, DrawnSource):
         source = source.sample
     if isinstance(source, SampleSource):
@@ -76,12 +82,11 @@ def data_nodes(network: Network, rule: str, nodes: int | None = None, seed: int 
     return _law_nodes(source.law, rule, nodes, source.seed if seed is None else seed)
 
 
-def default_rule(network: Network) -> str:
-    """The rule for an average over the law of the data where none is asked for.
+def default_rule(source: DataSource) -> str:
+    """The rule for an average over the law of a source where none is asked for.
 
     The data set itself; Gauss nodes where the law has them, else Sobol points, else fixed draws.
     """
-    source = network.source
     if not isinstance(source, LawSource) or source.law is None:
         return "sample"
     try:

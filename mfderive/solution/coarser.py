@@ -13,7 +13,7 @@ from ..runs.error_sentences import FEW_DATA, FEW_NODES, FEW_STEPS
 from ..samples.independent_parts import alone
 from ..samples.quadrature import SAMPLED_PART, coarser_count, fewer_gauss
 from ..state.ensembles import Ensemble, plan_ensembles
-from .feed import Feed, make_feed
+from .feed import Feed, integrated_source, make_feed
 from .flow import make_run
 from .grid import Clock
 from .march import Run
@@ -129,13 +129,14 @@ def _fewer_widths(options: SolveOptions) -> int | dict[str, int]:
 def _take_data(made: Coarser, run: Run) -> None:
     """Fewer samples of a law that every step integrates."""
     feed = run.feed
-    count = None if feed.nodes is None else coarser_count(run.network.source, feed.rule, feed.asked)
+    source = integrated_source(run.network, run.problem.reduced)
+    count = None if feed.nodes is None else coarser_count(source, feed.rule, feed.asked)
     if count is None:
         return
     if not count:
         raise FinestError(FEW_DATA)
-    scramble = (run.network.source.seed + 1) * 1_000_003
-    made.feed = make_feed(run.network, feed.rule, count, scramble)
+    scramble = (source.seed + 1) * 1_000_003
+    made.feed = make_feed(run.network, run.problem.reduced, feed.rule, count, scramble)
     made.took(GAUSS if feed.rule == "quadrature" else SAMPLED, samples=made.feed.samples)
 
 

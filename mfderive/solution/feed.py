@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..algebra.reduced import Reduced
 from ..network.network import Network
 from ..samples.quadrature import DataNodes, data_nodes
+from ..samples.sources import DataSource, LawSource
 
 Array = Any
 
@@ -40,8 +42,20 @@ class Feed:
         return (*self.network.source.batch(k + self.offset, self.network.training.batch_size), None)
 
 
-def make_feed(network: Network, rule: str, nodes: int | None = None, scramble: int | None = None) -> Feed:
+def make_feed(
+    network: Network, reduced: Reduced, rule: str, nodes: int | None = None, scramble: int | None = None
+) -> Feed:
     """The feed of a rule of :func:`mfderive.samples.quadrature.data_nodes`, or of "batches"."""
     if rule == "batches":
         return Feed(network)
-    return Feed(network, data_nodes(network, rule, nodes, scramble), rule=rule, asked=nodes)
+    source = integrated_source(network, reduced)
+    return Feed(network, data_nodes(network, rule, nodes, scramble, source), rule=rule, asked=nodes)
+
+
+def integrated_source(network: Network, reduced: Reduced) -> DataSource:
+    """The network's data; a law of it in as few numbers as the reduced limit needs to know of a sample."""
+    source: DataSource = network.source
+    if not isinstance(source, LawSource) or source.law is None:
+        return source
+    law = reduced.integrate(source.law)
+    return source if law is source.law else replace(source, law=law)

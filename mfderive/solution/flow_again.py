@@ -37,7 +37,7 @@ class FlowAgain:
         self.record = record
         options = SolveOptions(method=record["method"], rtol=record["rtol"], atol=record["atol"])
         self.clock = grid_clock(network, record["method"], 0, record["end"])
-        feed = make_feed(network, record["data"], record["data_nodes"])
+        feed = make_feed(network, reduced, record["data"], record["data_nodes"])
         self.stepper = Stepper(Problem(network, reduced, module, options), self.clock, feed)
         self.times = np.array([*(begins for begins, *_ in record["stretches"]), record["until"]])
         self.sgd_steps = np.array([self.clock.sgd_step(float(t)) for t in self.times])

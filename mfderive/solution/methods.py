@@ -7,6 +7,7 @@ from dataclasses import replace
 import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
+from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Role
 from ..algebra.update_rules import ALPHA, GRADIENT, THETA, XI
@@ -14,6 +15,7 @@ from ..errors import ArgumentError
 from ..network.network import Network
 from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL, DATA_RULES, SolveOptions
 from ..samples.quadrature import default_rule
+from .feed import integrated_source
 
 # The embedded pairs of "flow" by the smallest relative tolerance at which each is taken, where all functions
 # are smooth: a pair of high order pays when steps are short for accuracy, not for stability.
@@ -27,7 +29,16 @@ _LEAST_RTOL = {"float32": 1e-5, "float64": 1e-13}
 _FIXED = f"one of {', '.join(rule for rule in DATA_RULES if rule != 'batches')}"
 
 
-def settle(network: Network, options: SolveOptions, system: LimitSystem) -> SolveOptions:
+def integrates(network: Network, options: SolveOptions) -> bool:
+    """Whether steps integrate a law of the data whose symmetries the solution is to make use of."""
+    if not options.symmetry or network.source.rows is not None:
+        return False
+    if options.data is None:
+        return options.method in ADAPTIVE
+    return options.data in ("sobol", "quadrature")
+
+
+def settle(network: Network, options: SolveOptions, reduced: Reduced) -> SolveOptions:
     """The options with what a method chooses for itself where nothing is said: samples and tolerances.
 
     Raises ArgumentError where a method cannot follow the learning rule or the data, and says what can.
@@ -36,7 +47,7 @@ def settle(network: Network, options: SolveOptions, system: LimitSystem) -> Solv
     whole = averaged or network.training.batch_size == "all"
     adaptive = options.method in ADAPTIVE
     if options.method != "euler":
-        _check_rule(system, options.method, "" if whole else _fixed(network), adaptive)
+        _check_rule(reduced.system, options.method, "" if whole else _fixed(network), adaptive)
     if not adaptive:
         return replace(options, data=options.data or "batches")
     if options.data == "batches" and not whole:
@@ -53,8 +64,13 @@ def settle(network: Network, options: SolveOptions, system: LimitSystem) -> Solv
             f"rtol is {rtol:g}, but velocities in {options.precision} are rounded too coarsely for less than "
             f"{least:g}. Take {other}a larger rtol"
         )
-    data = options.data or ("batches" if network.training.batch_size == "all" else default_rule(network))
+    everything = network.training.batch_size == "all"
+    data = options.data or ("batches" if everything else _default_rule(network, reduced))
     return replace(options, data=data, rtol=rtol, atol=options.atol or ATOL_OF_RTOL * rtol)
+
+
+def _default_rule(network: Network, reduced: Reduced) -> str:
+    return default_rule(integrated_source(network, reduced))
 
 
 def _fixed(network: Network) -> str:

@@ -18,7 +18,7 @@ from ..limit.derive import derive
 from ..network.network import Network
 from ..network.overrides import takes_training
 from ..network.solve_options import ADAPTIVE, SolveOptions
-from ..reduction.reduce import held_at_means, reduced_by
+from ..reduction.reduce import by_symmetry, held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.divergence import warn_of
 from ..runs.flow_sentences import AGAINST_STEPS
@@ -32,7 +32,7 @@ from .flow import FlowRun, make_run
 from .grid import Clock, make_clock
 from .loss_error import resolution_of, with_loss_error
 from .march import ground_of
-from .methods import settle
+from .methods import integrates, settle
 from .options import chosen_options, resolve_options, takes_options
 from .start import start_state
 from .stepping import Problem, check_run_memory
@@ -90,8 +90,8 @@ def solve(
         raise ArgumentError(_beside("tolerance", "initial" if resume is None else "resume"))
     _check_parts(system, solver, progress)
     reduced = _layout(network, settled, initial, resume, system)
-    _check_fit(network, reduced.system, solver)
-    settled = settle(network, settled, reduced.system)
+    _check_fit(network, reduced, solver)
+    settled = settle(network, settled, reduced)
     clock = make_clock(network, settled)
     problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
     with kept_in(keep, "limit") as part:
@@ -110,7 +110,7 @@ def _path(
         end = resume.checkpoint()
         clock = clock.with_time(end.time, end.step)
     start, state = start_state(problem.reduced, settled, initial, resume, clock)
-    feed = make_feed(network, settled.data or "batches", settled.data_nodes)
+    feed = make_feed(network, problem.reduced, settled.data or "batches", settled.data_nodes)
     check_run_memory(problem, state, feed.samples)
     run = make_run(problem, clock, feed, settled.checkpoints)
     path = run.trajectory(state, start, resume, progress, keep)
@@ -177,9 +177,10 @@ def _check_parts(system: Any, solver: Any, progress: Any) -> None:
     flag("progress", progress)
 
 
-def _check_fit(network: Network, limit: LimitSystem, solver: Any) -> None:
+def _check_fit(network: Network, reduced: Reduced, solver: Any) -> None:
     """Raise ArgumentError where a system or a solver that was given is another network's."""
-    shape = tuple(limit.axis[axis].size for axis in limit.field["x"].axes[1:])
+    limit = reduced.system
+    shape = tuple(reduced.full.axis[axis].size for axis in reduced.full.field["x"].axes[1:])
     if shape != network.input_shape:
         raise ArgumentError(
             f"system is the limit of another network: its x has shape {shape}, and this one's "
@@ -254,7 +255,7 @@ def limit_to_solve(network: Network, options: SolveOptions, system: LimitSystem 
             )
         return Reduced.identity(system)
     if options.reduce:
-        return reduce_system(derive(network))
+        return (by_symmetry if integrates(network, options) else reduce_system)(derive(network))
     full = system or derive(network)
     return held_at_means(full) if options.edges == "mean" else Reduced.identity(full)
 

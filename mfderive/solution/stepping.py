@@ -106,7 +106,7 @@ class StepsAgain:
     def __init__(self, network: Network, reduced: Reduced, module: Any, record: Mapping[str, Any]) -> None:
         options = SolveOptions(method=record["method"], seed=record.get("seed", 0))
         clock = cut(grid_clock(network, record["method"], record["steps"], record["end"]), record["parts"])
-        feed = make_feed(network, record["data"], record["data_nodes"])
+        feed = make_feed(network, reduced, record["data"], record["data_nodes"])
         self.stepper = Stepper(Problem(network, reduced, module, options), clock, feed, record["parts"])
         self.times, self.sgd_steps = clock.times, clock.sgd_steps
 

@@ -140,11 +140,11 @@ class Refinement:
         """The data of a step at a level."""
         rule, nodes = self.options.data, self.options.data_nodes
         if rule not in ("sobol", "quadrature"):
-            return make_feed(self.network, rule or "batches", nodes)
+            return make_feed(self.network, self.problem.reduced, rule or "batches", nodes)
         if nodes is None:
             nodes = COARSE_SAMPLED if rule == "sobol" else COARSE_GAUSS ** _data_dimension(self.network)
         factor = 2**doublings if rule == "sobol" else 2 ** (doublings * _data_dimension(self.network))
-        return make_feed(self.network, rule, nodes * factor, scramble)
+        return make_feed(self.network, self.problem.reduced, rule, nodes * factor, scramble)
 
     def trajectory(
         self, levels: Levels, replicate: int = 0, checkpoints: int = 2, offset: int = 0

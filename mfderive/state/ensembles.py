@@ -20,7 +20,7 @@ from ..algebra.law_kinds import LAWS, Standard
 from ..algebra.laws import Reference, Variable
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import Axis, AxisKind, Role
+from ..algebra.terms import ANGLES, Axis, AxisKind, Role
 from ..errors import MfError, nearest
 from ..network.solve_options import RULES
 from ..samples.points import check_law, draw_law, standard_points, tensor_points, transform
@@ -139,12 +139,22 @@ def _plan(axis: Axis, labels: tuple[str, ...], kinds: list[str], rule: str, coun
             raise MfError(
                 f"there are no Gauss nodes for '{axis.name}': its labels lie on a sphere. Take the rule sobol"
             )
-        tensor = _tensor_sizes(kinds, count, NOISE_NODES if axis.kind is AxisKind.NOISE else None)
+        tensor = _tensor_sizes(kinds, count, _noise_nodes(axis, kinds))
         exact = tuple(LAWS[kind].standard is Standard.PAIR for kind in kinds)
         return Ensemble(axis.name, labels, len(kinds), rule, prod(tensor), tensor, exact)
     total = count or SOBOL_NODES
     total = 2 ** ceil(log2(total)) if rule == "sobol" else total
     return Ensemble(axis.name, labels, len(kinds), rule, int(total))
+
+
+def _noise_nodes(axis: Axis, kinds: list[str]) -> int | None:
+    """The nodes of a single number of an axis of noise; angles share theirs between the sides of a kink."""
+    if axis.kind is not AxisKind.NOISE:
+        return None
+    if axis.part == ANGLES:
+        pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in kinds)
+        return NOISE_NODES >> pairs
+    return NOISE_NODES
 
 
 def _tensor_sizes(kinds: list[str], count: int | None, single: int | None) -> tuple[int, ...]:

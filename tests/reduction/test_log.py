@@ -187,7 +187,7 @@ def test_a_pass_is_one_row_with_its_sentences(monkeypatch):
         limit = mf.derive(mf.load(chain(2) | {"title": f"Net {number}"}))
         if sentences:
             assert "odd: h1: 1 odd layer of 'Net 0'" in map(str, mf.reduce(limit).log)
-            assert mf.reduce(limit).names == ("closure", "exchangeability", "odd")
+            assert mf.reduce(limit).names[-1] == "odd"
         else:
             with pytest.raises(mf.MfError, match=r"kind 'odd layers'; add one to the row of the pass 'odd'"):
                 mf.reduce(limit)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
+from mfderive.algebra.reduced import Reduced
 from mfderive.errors import MfError
 from mfderive.format.reader import parse_document
 from mfderive.samples.resolve import resolve
@@ -45,7 +46,7 @@ def test_weighted_data_counts_by_its_weights(example):
     net = small(example)
     solver = mf.generate(mf.reduce(mf.derive(net)))
     state = mf.solve(net, steps=1, nodes={"h1": 16, "h3": 4}, data_nodes=4).at(0.0)
-    x, y, weights = make_feed(net, "quadrature", 4)(1)
+    x, y, weights = make_feed(net, Reduced.identity(mf.derive(net)), "quadrature", 4)(1)
     together = solver.velocity(state, x, y, 0.0, weights)
     assert np.ptp(weights) == 0 or len(set(np.round(weights, 12))) > 1
     for name in ("h1.weight", "h2.weight", "output.weight"):
