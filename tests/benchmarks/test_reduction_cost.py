@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
+from tests.radial_reference import Radial
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "five_layer_gaussians.toml"
 WIDTH, STEPS, PIECES = 800, 3000, 10
@@ -152,3 +153,45 @@ def test_the_limit_costs_a_fraction_of_a_wide_network(dtype: Any) -> None:
     print(f"allowed 1/{1 / ALLOWED:.0f}, aim 1/{1 / AIM:.0f}; loss curve within {ACCURACY}")
     assert all(distance < ACCURACY for _, distance in rows.values())
     assert rows["tolerance 1e-2"][0] < ALLOWED * wide
+
+
+# To t = 2: nodes of lengths, angles and output weights, samples per step, steps of RK4.
+ROTATED: dict[str, Any] = {"nodes": {"h1": 8, "h4": 6, "angle h1": 16}, "data_nodes": 128, "step": 0.02}
+ROTATED_END, ROTATED_ALLOWED, ROTATED_ACCURACY = 2.0, 1 / 200, 1e-3
+
+
+def test_lengths_and_angles_cost_a_fraction_of_a_hundredth() -> None:
+    """The flow of the same network, reduced to lengths and angles, against a reference written by hand.
+
+    Losses within 1e-3 of max(loss, 0.01) of the reference (tests/radial_reference.py), which is known
+    to 2e-4 of it: half as many lengths move it by that.
+    """
+    network = mf.load(SPEC)
+    steps = round(ROTATED_END / network.training.learning_rate)
+    import jax
+
+    with jax.enable_x64(True):
+        wide = JaxNetwork(network, np.float64)
+        wide.warm(100)
+        network_seconds = min(wide.advance(1 + 100 * k, 100) for k in range(5)) * steps / 100
+    options = {
+        "method": "rk4",
+        "data": "quadrature",
+        "stated_error": False,
+        "observations": 6,
+        "checkpoints": 2,
+    }
+    seconds = []
+    for _ in range(6):
+        begin = time.perf_counter()
+        path = mf.solve(network, ROTATED_END, **options, **ROTATED)
+        seconds.append(time.perf_counter() - begin)
+    reference = Radial(lengths=240).losses(ROTATED_END, 0.02, 1)
+    expected = reference[np.rint(path.times / 0.02).astype(int)]
+    off = np.abs(path.loss - expected) / np.maximum(expected, 0.01)
+    print(
+        f"\nlengths and angles to t = 2: {min(seconds):.2f} s, width {WIDTH} in JAX {network_seconds:.0f} s"
+    )
+    print(f"1/{network_seconds / min(seconds):.0f} of it; loss within {off.max():.1e} of the reference")
+    assert off.max() < ROTATED_ACCURACY
+    assert min(seconds) < ROTATED_ALLOWED * network_seconds
