@@ -81,6 +81,8 @@ def coarser(run: Run, initial: Mapping[str, Any] | None) -> Coarser:
     _take_data(made, run)
     _take_time(made, run)
     scramble = (options.seed + 1) * 1_000_003
+    # Fresh noise is sampled, too: the finer solution's draws would be the coarser one's as well.
+    made.problem = replace(made.problem, options=replace(made.problem.options, seed=scramble))
     if initial is not None:
         _, made.state = start_state(problem.reduced, options, initial, None, run.clock)
     elif options.reduce:
