@@ -175,7 +175,7 @@ def test_measure_notation_exists_where_closure_removes_the_noise():
     rooms agree about kernels is asserted there too.
     """
     counts = Counter()
-    for name in (*SPECS, *range(80)):
+    for name in (*SPECS, *range(100)):
         limit = limit_of(name)
         closed = loses_its_noise(limit)
         assert closed is not bool(kernel_obstacles(limit)), name
