@@ -319,7 +319,7 @@ def test_a_run_that_is_killed_before_anything_is_solved_leaves_a_folder_for_the_
     assert record(folder)["status"] == "finished"
 
 
-@pytest.mark.parametrize("place", ["exchange", "removal"])
+@pytest.mark.parametrize("place", ["exchange", pytest.param("removal", marks=pytest.mark.study)])
 def test_a_kill_while_a_run_replaces_another_is_mended_by_the_next_command(capsys, spec, tmp_path, place):
     assert main(["run", spec, *QUICK]) == 0
     killed(place, "run", spec, *QUICK, "--overwrite", "--steps", "6")
