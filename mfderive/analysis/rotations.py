@@ -25,6 +25,7 @@ class Break(StrEnum):
 
     ENTRYWISE = "entrywise"  # entries of a vector are read one by one, not in an inner product
     LAW = "law"  # the law of a weight is not invariant
+    SIZE = "size"  # the law of a weight has a size that differs from neuron to neuron
     READ = "read"  # a law reads entries of a weight vector
     NOISE = "noise"  # fresh noise moves directions
     TWO_VECTORS = "two vectors"  # a neuron has two random vectors, of independent directions
@@ -132,6 +133,8 @@ def _random_vectors(system: LimitSystem, vectors: Mapping[str, str]) -> dict[str
                 raise _BrokenError(Break.LAW, variable.name)
         elif not _is_isotropic(variable):
             raise _BrokenError(Break.LAW, variable.name)
+        elif variable.law.references:  # a label beside the length, which makes more numbers, not fewer
+            raise _BrokenError(Break.SIZE, variable.name)
         elif population in found:
             raise _BrokenError(Break.TWO_VECTORS, variable.name)
         else:
@@ -145,8 +148,6 @@ def _random_vectors(system: LimitSystem, vectors: Mapping[str, str]) -> dict[str
 def _is_isotropic(variable: Variable) -> bool:
     law = variable.law
     if variable.kind is VariableKind.MEMORY or variable.noise is not None:
-        return False
-    if law.references:  # a size that differs from neuron to neuron is a label beside the length
         return False
     return law.kind == LawKind.SPHERE or (law.kind == LawKind.NORMAL and law.is_symmetric)
 
@@ -210,7 +211,7 @@ def lengths(rotation: Rotation, field: str, term: Term) -> tuple[tuple[sp.Expr, 
     if not vectors:
         if target is not None and term.expression != 0:
             raise _BrokenError(Break.ENTRYWISE, field)
-        return ((term.expression, ()),)
+        return ((term.expression * _repeated(rotation, term, []), ()),)
     symbols = sorted(vectors, key=str)
     try:
         polynomial = sp.Poly(term.expression, *symbols)
@@ -222,8 +223,16 @@ def lengths(rotation: Rotation, field: str, term: Term) -> tuple[tuple[sp.Expr, 
     for powers, coefficient in polynomial.terms():
         read = [vectors[s] for s, power in zip(symbols, powers, strict=True) for _ in range(power)]
         product = sp.Mul(coefficient, *(s**power for s, power in zip(symbols, powers, strict=True)))
-        parts.append((product, tuple(_meetings(rotation, field, target, read))))
+        neurons = tuple(_meetings(rotation, field, target, read))
+        parts.append((product * _repeated(rotation, term, read), neurons))
     return tuple(parts)
+
+
+def _repeated(rotation: Rotation, term: Term, read: list[Access]) -> int:
+    """How often the sums of a term over entries have a part of it that reads these vectors."""
+    met = {slot for access in read for slot in access.slots}
+    free = [index for index in term.reduced if index.axis == rotation.axis and index not in met]
+    return rotation.dimension ** len(free)
 
 
 def _meetings(rotation: Rotation, field: str, target: Access | None, read: list[Access]) -> Iterator[Index]:

@@ -131,8 +131,6 @@ class _Rewriter:
     def term(self, field: str, term: Term) -> Term:
         """A term in lengths; angles that its target does not have are averaged over."""
         used = angles_of(self.rotation, self.rotation.angular, field, term)
-        if not used:
-            return term
         reads: dict[sp.Symbol, Access] = {}
         parts = []
         for part, neurons in lengths(self.rotation, field, term):

@@ -10,6 +10,7 @@ from .pass_words import Sentences, listed
 _REASONS = {
     Break.ENTRYWISE: "the equation of '{0}' reads entries of a vector one by one, not in an inner product",
     Break.LAW: "the law of '{0}' is not the same in all directions",
+    Break.SIZE: "the size of '{0}' differs from neuron to neuron, by what its law reads",
     Break.READ: "the law of '{0}' reads single entries of a weight vector",
     Break.NOISE: "fresh noise on '{0}' moves directions",
     Break.TWO_VECTORS: "'{0}' gives neurons that have a random vector already a second one",

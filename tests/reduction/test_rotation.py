@@ -80,11 +80,28 @@ def random_document(seed):
     return made
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_a_step_is_that_of_all_coordinates(seed, monkeypatch):
+def without_bias(**first):
+    made = document(3, None, first)
+    del made["layers"][0]["bias"]
+    return made
+
+
+CENTRED = "(h - mean(h)) / sqrt(0.1 + mean((h - mean(h))**2))"
+OWN = {"parameters": {"b": "normal(0, 0.3)"}}
+# A derivative along a mean of all neurons, which has a part without any angle; a sum over the entries of x
+# in which a part has none of them.
+WITHOUT_ANGLE = {
+    "layer norm": without_bias(activation=f"tanh({CENTRED} + b)", **OWN),
+    "a constant for each entry": without_bias(activation="tanh(h + b)", operation="w * u + 1/5", **OWN),
+}
+
+
+@pytest.mark.parametrize("case", [*range(12), *WITHOUT_ANGLE])
+def test_a_step_is_that_of_all_coordinates(case, monkeypatch):
     """Exactly, so within 1e-12 of the largest entry: sums over 2d times as many nodes in another order."""
     monkeypatch.setattr(angles, "_LEAST_DIMENSION", 10**9)  # angles at nodes that the test may choose
-    reduced = rotated(random_document(seed))
+    seed = case if isinstance(case, int) else 0
+    reduced = rotated(WITHOUT_ANGLE[case] if case in WITHOUT_ANGLE else random_document(seed))
     assert is_rotated(reduced), reduced.log
     rng = np.random.default_rng(seed)
     whole, turned = mf.reduce(reduced.full).system, reduced.system
@@ -318,6 +335,8 @@ LOOKS = [
     ({"first": {"weight": "uniform(-1, 1)"}}, Break.LAW),
     ({"first": {"weight": "rademacher(1)"}}, Break.LAW),
     ({"first": {"weight": "normal(0.1, 1)"}}, Break.LAW),
+    ({"first": {"weight": "normal(0, exp(target.bias))"}}, Break.SIZE),
+    ({"first": {"weight": "normal(target.bias, 1)"}}, Break.LAW),
     (
         {
             "first": {
