@@ -191,6 +191,11 @@ class Reduced(Shown):
             law = result.integrate(law)
         return law
 
+    @property
+    def integrates_the_law(self) -> bool:
+        """Whether it holds on average over the law of the data only, and so not for steps on batches."""
+        return any(result.integrate is not same_law for _, result in self.passes)
+
     def restrict(self, state: StateMapping) -> StateMapping:
         """The state of the reduced system that a state of the whole limit is.
 

@@ -232,7 +232,7 @@ def _repeated(rotation: Rotation, term: Term, read: list[Access]) -> int:
     """How often the sums of a term over entries have a part of it that reads these vectors."""
     met = {slot for access in read for slot in access.slots}
     free = [index for index in term.reduced if index.axis == rotation.axis and index not in met]
-    return rotation.dimension ** len(free)
+    return int(rotation.dimension ** len(free))
 
 
 def _meetings(rotation: Rotation, field: str, target: Access | None, read: list[Access]) -> Iterator[Index]:

@@ -91,6 +91,7 @@ def solve(
     _check_parts(system, solver, progress)
     reduced = _layout(network, settled, initial, resume, system)
     _check_fit(network, reduced, solver)
+    _check_law(network, settled, reduced)
     settled = settle(network, settled, reduced)
     clock = make_clock(network, settled)
     problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
@@ -182,8 +183,9 @@ def _check_fit(network: Network, reduced: Reduced, solver: Any) -> None:
     limit = reduced.system
     shape = tuple(reduced.full.axis[axis].size for axis in reduced.full.field["x"].axes[1:])
     if shape != network.input_shape:
+        part = "" if not limit.passes else ", or a part of a reduction, which is given whole (system=reduced)"
         raise ArgumentError(
-            f"system is the limit of another network: its x has shape {shape}, and this one's "
+            f"system is the limit of another network{part}: its x has shape {shape}, and this one's "
             f"{network.input_shape}"
         )
     differs = None if solver is None else _difference(limit, solver)
@@ -192,6 +194,23 @@ def _check_fit(network: Network, reduced: Reduced, solver: Any) -> None:
             f"solver was generated from another limit: its {differs} differ. Make one from the limit that is "
             "solved: generate(reduce(derive(network))), or generate(derive(network)) with reduce=False"
         )
+
+
+def _check_law(network: Network, options: SolveOptions, reduced: Reduced) -> None:
+    """Raise ArgumentError where a given limit holds on average over the law of the data, and steps do not."""
+    if not reduced.integrates_the_law or integrates(network, options):
+        return
+    lives = (
+        "what is solved lives on lengths and angles: rotations of x change nothing on average over the law "
+        "of the data"
+    )
+    anew = "start anew (without initial, resume and system)"
+    if not options.symmetry:
+        raise ArgumentError(f"{lives}, and symmetry=False asks for x as it is. Leave that out, or {anew}")
+    raise ArgumentError(
+        f"{lives}, but not on the batches or the sample that these steps take. Set data to quadrature or "
+        f"sobol, take the method flow or stiff, or {anew}"
+    )
 
 
 def _difference(limit: LimitSystem, solver: Any) -> str | None:

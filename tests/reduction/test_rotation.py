@@ -291,6 +291,16 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
     again = mf.Trajectory.load(tmp_path / "path.npz")
     assert again.passes == ("closure", "exchangeability", "rotation")
     assert np.array_equal(again.predict(x), path.predict(x))
+    # What lives on lengths goes on where the law is integrated only: on a batch, directions count.
+    go_on = [{"initial": path.at()}, {"resume": path}, {"system": path.reduced}]
+    for given in go_on:
+        for options in ({}, {"method": "rk4"}, {"method": "rk4", "data": "sample"}):
+            with pytest.raises(mf.ArgumentError, match=r"lengths and angles.*Set data to quadrature"):
+                mf.solve(net, 0.2, **given, **options)
+        with pytest.raises(mf.ArgumentError, match="symmetry=False asks for x as it is"):
+            mf.solve(net, 0.2, method="flow", symmetry=False, **given)
+    with pytest.raises(mf.ArgumentError, match="given whole"):
+        mf.solve(net, 0.2, method="flow", system=path.reduced.system)
 
 
 def test_where_it_is_used():
