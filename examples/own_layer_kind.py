@@ -112,7 +112,7 @@ SPEC = {
     ],
     "output": {"from": "mixed", "weight": "normal(0.5, 1)", "bias": "0"},
     "training": {"learning_rate": 0.05, "batch_size": 50, "steps": 100},
-    "check": {"widths": [16, 32, 64, 128], "seeds": 8, "steps": 20, "nodes": 64, "evaluation": 60},
+    "check": {"widths": [16, 32, 64], "seeds": 8, "steps": 10, "nodes": 64, "evaluation": 60},
 }
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
-
-import numpy as np
 
 # The key of a trajectory's notes.
 LOSS_ERROR = "loss_error"
@@ -26,8 +25,8 @@ _WHY = {
 
 def known_to(loss_error: Any) -> str:
     """How well a loss curve is known, as the end of a line; nothing where nothing is known of it."""
-    known = loss_error[np.isfinite(loss_error)]
-    return f", known to within {known.max():.2g} (.loss_error)" if len(known) else ""
+    known = [value for value in loss_error.tolist() if isfinite(value)]
+    return f", known to within {max(known):.2g} (.loss_error)" if known else ""
 
 
 def error_sentences(notes: Mapping[str, Any]) -> list[str]:

@@ -226,7 +226,9 @@ def test_a_disk_that_really_is_full(tmp_path):
             )
             assert done.returncode in (2, 3), done.stderr
             assert "the disk is full" in done.stderr and "are free" in done.stderr
-            assert done.stderr.count("\n") == 1
+            # A slow machine may have had a state to keep on the way, and says that it could not.
+            errors = [line for line in done.stderr.splitlines() if "goes on without it" not in line]
+            assert len(errors) == 1, done.stderr
             left = [each for each in place.rglob("*") if each.is_dir() and not any(each.iterdir())]
             assert left == [] and (place / "earlier").read_text() == "whole"
             assert not list(place.rglob("*.tmp"))

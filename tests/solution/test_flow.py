@@ -192,7 +192,7 @@ def test_kinks_do_not_make_the_steps_chatter(monkeypatch):
     output = {"from": "h3", "weight": "normal(1, 0.3)"}
     training = {"learning_rate": 0.001, "batch_size": 20, "steps": 1500}
     net = mf.load({**SPEC, "layers": layers, "output": output, "training": training})
-    options = {"nodes": 32, "data": "sobol", "data_nodes": 128, "evaluation": 50}
+    options = {"nodes": 32, "data": "sobol", "data_nodes": 128, "evaluation": 50, "symmetry": False}
     path = mf.solve(net, method="flow", **options)
     note = path.notes["flow"]
     assert note["integrator"] == "RK23"
