@@ -33,8 +33,9 @@ from ..errors import MfError, ResourceError
 from ..network.solve_options import ADAPTIVE
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
+from ..samples.sources import LawSource
 from ..state.ensembles import Ensemble, plan_ensembles
-from .feed import Feed, make_feed
+from .feed import Feed, integrated_source, make_feed
 from .flow import finer_options, make_run
 from .grid import make_clock
 from .loss_error import Contribution, with_loss_error
@@ -141,9 +142,10 @@ class Refinement:
         rule, nodes = self.options.data, self.options.data_nodes
         if rule not in ("sobol", "quadrature"):
             return make_feed(self.network, self.problem.reduced, rule or "batches", nodes)
+        numbers = _data_dimension(self.problem)
         if nodes is None:
-            nodes = COARSE_SAMPLED if rule == "sobol" else COARSE_GAUSS ** _data_dimension(self.network)
-        factor = 2**doublings if rule == "sobol" else 2 ** (doublings * _data_dimension(self.network))
+            nodes = COARSE_SAMPLED if rule == "sobol" else COARSE_GAUSS**numbers
+        factor = 2**doublings if rule == "sobol" else 2 ** (doublings * numbers)
         return make_feed(self.network, self.problem.reduced, rule, nodes * factor, scramble)
 
     def trajectory(
@@ -311,6 +313,7 @@ def _doubled(plan: Ensemble, doublings: int) -> Ensemble:
     return replace(plan, nodes=int(np.prod(tensor)), tensor=tensor)
 
 
-def _data_dimension(network: Any) -> int:
-    law = network.source.law
-    return len(law.kinds) if law is not None else 1
+def _data_dimension(problem: Problem) -> int:
+    """How many numbers a sample of the law of the data is made of, as far as the limit needs to know it."""
+    source = integrated_source(problem.network, problem.reduced)
+    return len(source.law.kinds) if isinstance(source, LawSource) and source.law is not None else 1

@@ -19,6 +19,8 @@ from mfderive.network.solve_options import SolveOptions
 from mfderive.reduction import angles
 from mfderive.reduction.reduce import by_symmetry, reduced_by
 from mfderive.solution.solve import limit_to_solve
+from mfderive.solution.stepping import Problem
+from mfderive.solution.tolerance import Refinement
 from mfderive.tensor.clock import Moment
 from mfderive.tensor.interpreter import interpret_step
 
@@ -317,6 +319,15 @@ def test_where_it_is_used():
     assert "rotation" in passes(data="sobol")
     assert "rotation" not in passes(data="sobol", symmetry=False)
     assert "rotation" not in passes(data="sample")
+
+
+def test_a_tolerance_begins_with_samples_of_the_length():
+    """8 Gauss nodes of one number for each of two classes, and 16 of it: not of five numbers."""
+    net = mf.load(document())
+    options = SolveOptions(data="quadrature", tolerance=0.1)
+    reduced = limit_to_solve(net, options)
+    work = Refinement(Problem(net, reduced, mf.generate(reduced), options), False)
+    assert [work.feed(doublings).samples for doublings in (0, 1)] == [16, 32]
 
 
 def test_a_drawn_state_has_directions():
