@@ -23,10 +23,14 @@ _WHY = {
 }
 
 
-def known_to(loss_error: Any) -> str:
-    """How well a loss curve is known, as the end of a line; nothing where nothing is known of it."""
-    known = [value for value in loss_error.tolist() if isfinite(value)]
-    return f", known to within {max(known):.2g} (.loss_error)" if known else ""
+def known_to(path: Any) -> str:
+    """How well the loss curve of a trajectory is known, as the end of a line; nothing where it is not."""
+    stated = list(zip(path.times.tolist(), path.loss_error.tolist(), strict=True))
+    known = [(time, value) for time, value in stated if isfinite(value)]
+    if not known:
+        return ""
+    until = f" until t = {known[-1][0]:.4g}" if len(known) < len(stated) else ""
+    return f", known to within {max(value for _, value in known):.2g}{until} (.loss_error)"
 
 
 def error_sentences(notes: Mapping[str, Any]) -> list[str]:

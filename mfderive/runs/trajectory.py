@@ -321,7 +321,7 @@ class Trajectory(Shown):
             yield from list(wrapped(f"  WARNING: {first}"))[:3]
         if len(self.times):
             yield f"  .times: {len(self.times)} from {self.times[0]:.6g} to {self.times[-1]:.6g}"
-            yield f"  .loss: from {self.loss[0]:.6g} to {self.loss[-1]:.6g}{known_to(self.loss_error)}"
+            yield f"  .loss: from {self.loss[0]:.6g} to {self.loss[-1]:.6g}{known_to(self)}"
         stored = names((f"{point.time:.4g}" for point in self.checkpoints), 9)
         yield f"  .checkpoints: states stored at t = {stored}" if stored else "  .checkpoints: none"
         yield "  .at(t), .predict(x, t), .observe(field, x, t): any t; between states, steps are made again"

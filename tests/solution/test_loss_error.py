@@ -355,6 +355,8 @@ def test_a_solution_that_goes_on_has_nodes_that_nothing_is_known_of():
     path = mf.solve(LINEAR, steps=3, nodes=16, evaluation=64)
     on = mf.solve(LINEAR, steps=6, resume=path, evaluation=64)
     assert np.array_equal(on.loss_error[:4], path.loss_error) and np.isnan(on.loss_error[4:]).all()
+    assert f"{path.loss_error.max():.2g} until t = {path.times[-1]:.4g} (" in repr(on)
+    assert "until" not in repr(path)
     given = mf.solve(LINEAR, steps=3, initial=path.at(), evaluation=64)
     assert np.array_equal(given.loss_error, [given.loss_error[k] for k in range(4)])
     assert given.notes["loss_error"]["resolution"] == 0 < given.notes["loss_error"]["evaluation"]
