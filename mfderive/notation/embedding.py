@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from ..algebra.system import ForwardSystem, LimitSystem
-from ..algebra.terms import ANGLES, Affine, AxisKind, Equation, Role
+from ..algebra.terms import ANGLES, COSINE_PART, Affine, AxisKind, Equation, Role
 from .letter_text import letter_text
 from .letters import Letter, scalings
 from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
@@ -329,6 +329,13 @@ class Embedding:
                     "their lengths."
                 )
             )
+        if any(field.part == COSINE_PART and field.role is Role.FORWARD for field in self.system.fields):
+            followed = (
+                "Where cos follows a kink, {phi} numbers nodes of the angle: by the side (-1 or 1) of the "
+                "kink, which is at cosine bend, and a node in (-1, 1) there; share is how much a node counts, and "
+                "density the constant of the law of the cosine."
+            )
+            found.append(Remark(followed))
         if not all(noises):
             noise = "{zeta} is the randomness of one weight entry once the labels of its two ends are given."
             found.append(Remark(noise))

@@ -330,6 +330,12 @@ def test_a_tolerance_begins_with_samples_of_the_length():
     assert [work.feed(doublings).samples for doublings in (0, 1)] == [16, 32]
 
 
+def test_printed_equations_say_what_the_nodes_of_an_angle_are():
+    smooth, kinked = (str(rotated(document(first={"activation": name}))) for name in ("tanh", "relu"))
+    assert "φ is the angle" in smooth and "φ is the angle" in kinked
+    assert "follows a kink" in kinked and "follows a kink" not in smooth
+
+
 def test_a_drawn_state_has_directions():
     net = mf.load(document())
     reduced = rotated(document())
