@@ -332,8 +332,8 @@ class Embedding:
         if any(field.part == COSINE_PART and field.role is Role.FORWARD for field in self.system.fields):
             followed = (
                 "Where cos follows a kink, {phi} numbers nodes of the angle: by the side (-1 or 1) of the "
-                "kink, which is at cosine bend, and a node in (-1, 1) there; share is how much a node counts, and "
-                "density the constant of the law of the cosine."
+                "kink, which is at cosine bend, and a node in (-1, 1) there; share is how much a node "
+                "counts, and density the constant of the law of the cosine."
             )
             found.append(Remark(followed))
         if not all(noises):
