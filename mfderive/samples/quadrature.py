@@ -118,10 +118,11 @@ def coarser_count(source: DataSource, rule: str, nodes: int | None = None) -> in
 def fewer_gauss(nodes: int) -> int:
     """Two thirds of the Gauss nodes of a number, to the nearest of the other parity; 0: there are no fewer.
 
-    A kink at the centre of the law lies between two of an even number of nodes, and on one of an odd number:
-    the errors then have opposite signs.
+    A single node is the centre of the law and sees nothing of its width, so two have no fewer. A kink at the
+    centre of the law lies between two of an even number of nodes, and on one of an odd number: the errors
+    then have opposite signs.
     """
-    others = [n for n in range(1, nodes) if (nodes - n) % 2]
+    others = [n for n in range(2, nodes) if (nodes - n) % 2]
     return min(others, key=lambda n: abs(3 * n - 2 * nodes), default=0)
 
 
