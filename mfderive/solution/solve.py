@@ -181,7 +181,7 @@ def _check_parts(system: Any, solver: Any, progress: Any) -> None:
 def _check_fit(network: Network, reduced: Reduced, solver: Any) -> None:
     """Raise ArgumentError where a system or a solver that was given is another network's."""
     limit = reduced.system
-    shape = tuple(reduced.full.axis[axis].size for axis in reduced.full.field["x"].axes[1:])
+    shape = _shape(reduced)
     if shape != network.input_shape:
         part = "" if not limit.passes else ", or a part of a reduction, which is given whole (system=reduced)"
         raise ArgumentError(
@@ -255,7 +255,23 @@ def _continued(network: Network, resume: Trajectory) -> Reduced:
 def _own(network: Network, layout: Reduced) -> Reduced:
     """The network's own limit through the passes of a layout: a state may come from another network."""
     full = derive(network)
-    return layout if layout.full is full else reduced_by(full, layout.names)
+    own = layout if layout.full is full else reduced_by(full, layout.names)
+    # Lengths and angles have one layout in all dimensions, but not one law.
+    if layout.integrates_the_law and not (own.integrates_the_law and _shape(layout) == _shape(own)):
+        where = (
+            f"those of x of shape {_shape(layout)}, and this network's has shape {_shape(own)}. Solve it "
+            "from a start of its own"
+            if own.integrates_the_law
+            else "and this network's limit, or the law of its data, changes when x is rotated. A network "
+            "that is drawn from that solution goes on: initial=path.sample(n)"
+        )
+        raise ArgumentError(f"the given state lives on lengths and angles, {where}")
+    return own
+
+
+def _shape(reduced: Reduced) -> tuple[int | None, ...]:
+    """The shape of an x of the whole network."""
+    return tuple(reduced.full.axis[axis].size for axis in reduced.full.field["x"].axes[1:])
 
 
 def limit_to_solve(network: Network, options: SolveOptions, system: LimitSystem | None = None) -> Reduced:

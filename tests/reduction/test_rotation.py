@@ -301,6 +301,10 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
                 mf.solve(net, 0.2, **given, **options)
         with pytest.raises(mf.ArgumentError, match="symmetry=False asks for x as it is"):
             mf.solve(net, 0.2, method="flow", symmetry=False, **given)
+    for spec, said in ((document(4), "shape"), (document(data=SPARSE), "path.sample")):
+        for given in go_on[:2]:
+            with pytest.raises(mf.ArgumentError, match=f"lives on lengths and angles.*{said}"):
+                mf.solve(mf.load(spec), 0.2, method="flow", **given)
     with pytest.raises(mf.ArgumentError, match="given whole"):
         mf.solve(net, 0.2, method="flow", system=path.reduced.system)
 
