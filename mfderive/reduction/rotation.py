@@ -24,7 +24,7 @@ from ..algebra.reduced import DrawnNetwork, PassResult, StateMapping
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, AxisKind, Equation, Field, Index, Slot, Term
 from ..analysis.rotations import Broken, Rotation, angles_of, lengths, rotation_of
-from ..errors import StateError
+from ..errors import ArgumentError, StateError
 from ..samples.radial import radial_law
 from .angles import Angles, angles_between
 
@@ -34,8 +34,9 @@ Array = Any
 def turn(system: LimitSystem) -> PassResult:
     """The system in lengths and angles, where the limit is invariant under rotations; else as it is.
 
-    Data is encoded by its length. No drawn state restricts: its directions are some directions, and the
-    reduced limit has all of them (StateError). A network lifts by a random direction for every neuron.
+    Data is encoded by its length (ArgumentError for an x of another shape). No drawn state restricts: its
+    directions are some directions, and the reduced limit has all of them (StateError). A network lifts by a
+    random direction for every neuron.
     """
     found = rotation_of(system)
     if found is None:
@@ -47,7 +48,7 @@ def turn(system: LimitSystem) -> PassResult:
     return PassResult(
         _in_lengths(system, found),
         (finding,),
-        encode=_encoded,
+        encode=partial(_encoded, found.dimension),
         restrict=partial(_restricted, subjects[0]),
         lift=partial(_lifted, system, found),
         integrate=partial(radial_law, found.dimension),
@@ -172,7 +173,9 @@ class _Rewriter:
 # ---------------------------------------------------------------------------------------- there and back
 
 
-def _encoded(x: Array, y: Array | None) -> tuple[Array, Array | None]:
+def _encoded(dimension: int, x: Array, y: Array | None) -> tuple[Array, Array | None]:
+    if np.ndim(x) != 2 or np.shape(x)[1] != dimension:  # a length would hide it
+        raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {dimension}]")
     return np.sqrt(np.einsum("si,si->s", x, x))[:, None], y
 
 

@@ -293,7 +293,7 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
     again = mf.Trajectory.load(tmp_path / "path.npz")
     assert again.passes == ("closure", "exchangeability", "rotation")
     assert np.array_equal(again.predict(x), path.predict(x))
-    # What lives on lengths goes on where the law is integrated only: on a batch, directions count.
+    # It goes on where the law is integrated only: on a batch, directions count.
     go_on = [{"initial": path.at()}, {"resume": path}, {"system": path.reduced}]
     for given in go_on:
         for options in ({}, {"method": "rk4"}, {"method": "rk4", "data": "sample"}):
@@ -334,7 +334,7 @@ def test_a_tolerance_begins_with_samples_of_the_length():
     assert [work.feed(doublings).samples for doublings in (0, 1)] == [16, 32]
 
 
-def test_printed_equations_say_what_the_nodes_of_an_angle_are():
+def test_printed_equations_say_what_nodes_are():
     smooth, kinked = (str(rotated(document(first={"activation": name}))) for name in ("tanh", "relu"))
     assert "φ is the angle" in smooth and "φ is the angle" in kinked
     assert "follows a kink" in kinked and "follows a kink" not in smooth
@@ -346,6 +346,9 @@ def test_a_drawn_state_has_directions():
     state = mf.solve(net, steps=1, reduce=False, widths=10).at(0)
     with pytest.raises(mf.StateError, match="--no-symmetry"):
         reduced.restrict(state)
+    assert reduced.encode([[1, 2, 2, 4, 0]])[0] == 5
+    with pytest.raises(mf.ArgumentError, match=r"expected \[sample, 5\]"):
+        reduced.encode(np.ones((3, 4)))
     assert reduced_by(reduced.full, reduced.names) is reduced
 
 
