@@ -109,14 +109,19 @@ def smooth(spec: str) -> bool:
 
 def test_shipped_specs_are_of_both_sorts() -> None:
     """There are smooth specs and specs with kinks, so both tests below have work to do."""
-    assert len({smooth(spec) for spec in SPECS}) == 2
+    assert len({smooth(spec) for spec in sorted(SPECS)[-8:]}) == 2
 
 
 # Patches and positions make a step long: by default one relation, of repeated nodes, in fused steps.
 HEAVY = {"cnn_nguyen_table1", "attention_positions", "cnn_small", "cnn_digits", "cnn_grouped"}
+# A network of eight layers of images, whose steps are tens of times as long: a study.
+HEAVIEST = "cnn_nguyen_table1"
+BUT_THE_HEAVIEST = [
+    pytest.param(spec, marks=pytest.mark.study) if spec == HEAVIEST else spec for spec in SPECS
+]
 COPIES = [
     pytest.param(spec, relation, method, marks=pytest.mark.study)
-    if spec in HEAVY and (relation, method) != ("blow-up", "euler")
+    if spec == HEAVIEST or (spec in HEAVY and (relation, method) != ("blow-up", "euler"))
     else (spec, relation, method)
     for spec in SPECS
     for relation in RELATIONS
@@ -181,7 +186,7 @@ def same_sides(known: Case, first: State, second: State, nodes: Array, x: Array,
     return True
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", BUT_THE_HEAVIEST)
 def test_a_tracer_moves_nothing(spec: str) -> None:
     """A node of weight 0 with values of its own is carried along; the others do not notice (rounding)."""
     known = case(spec)
@@ -202,7 +207,7 @@ def test_a_tracer_moves_nothing(spec: str) -> None:
     assert distance(kept, known.euler(known.state)) <= bound(spec)
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", BUT_THE_HEAVIEST)
 def test_weighted_system_against_the_witness(spec: str) -> None:
     """velocity of the weighted state = scaled gradient of the blown-up finite network, copy by copy.
 
