@@ -332,6 +332,7 @@ def test_a_kill_while_a_run_replaces_another_is_mended_by_the_next_command(capsy
     assert LOCK not in names(tmp_path / "runs/tiny")
 
 
+@pytest.mark.study
 def test_a_kill_before_a_replacement_has_solved_anything_leaves_nothing(capsys, spec, tmp_path):
     assert main(["run", spec, *QUICK]) == 0
     made = (tmp_path / "runs/tiny/run.json").read_bytes()

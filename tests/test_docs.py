@@ -14,6 +14,7 @@ from mfderive.network.names import RESERVED, is_reserved
 from mfderive.network.solve_options import DATA_RULES
 from mfderive.solution.options import resolve_options
 from mfderive.state.ensembles import GAUSS_NODES, NOISE_NODES, SOBOL_NODES
+from tests.codegen.material import write_solver
 
 DOCS = Path(__file__).parent.parent / "docs"
 LAYERS = (DOCS / "layers.md").read_text(encoding="utf-8")
@@ -38,11 +39,14 @@ def test_every_section_has_its_piece():
 
 
 @pytest.mark.parametrize(("section", "data", "piece"), PIECES, ids=[each[0] for each in PIECES])
-def test_pieces_of_specs(section, data, piece):
-    """The limit's velocity is the scaled gradient of a network of width 3, to rounding."""
+def test_pieces_of_specs(section, data, piece, tmp_path):
+    """The limit's velocity is the scaled gradient of a network of width 3, to rounding.
+
+    By the solver's source as plain Python: other tests are there for what compilers make of it.
+    """
     network = mf.load(specification(data, piece))
     limit = mf.derive(network)
-    solver = mf.generate(limit)
+    solver = write_solver(limit, tmp_path, compiled=False)
     state = solver.sample(widths=3, seed=0)
     x, y = network.source.batch(1, 4)
     witness = mf.finite_velocity(network, state, x, y)

@@ -113,7 +113,7 @@ def small_seeds() -> list[int]:
 
 
 # Some seconds of two compilers each, so that the rest is a study.
-NUMBERS = [k if k < 6 else pytest.param(k, marks=pytest.mark.study) for k in range(COMPILED)]
+NUMBERS = [k if k < 4 else pytest.param(k, marks=pytest.mark.study) for k in range(COMPILED)]
 
 
 @pytest.mark.parametrize("number", NUMBERS)

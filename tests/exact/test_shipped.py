@@ -38,7 +38,7 @@ def test_velocity_is_the_gradient_of_jax(subject) -> None:
 
 
 # Compiled in single precision, too; the others run their single precision as plain Python.
-SINGLE = ("five_layer_gaussians", "gru", "residual_blocks")
+SINGLE = ("cnn_small", "five_layer_gaussians", "residual_blocks")
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])

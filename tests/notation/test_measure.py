@@ -66,7 +66,7 @@ def assert_page(limit) -> None:
     assert len(re.findall(r"\\left\b", document)) == len(re.findall(r"\\right\b", document))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS[::2])
 def test_random_networks_print_or_say_why(seed):
     assert_page(case_of(seed).limit)
 

@@ -57,7 +57,10 @@ def distance(net, path, t, width, seeds):
     return float(np.sqrt(np.mean((np.array(found) - exact) ** 2)))
 
 
-@pytest.mark.parametrize(("make", "t"), [(network, 0.0), (network, 2.0), (kernel_network, 2.0)])
+@pytest.mark.parametrize(
+    ("make", "t"),
+    [(network, 0.0), (network, 2.0), pytest.param(kernel_network, 2.0, marks=pytest.mark.study)],
+)
 def test_samples_approach_the_limit_at_the_monte_carlo_rate(make, t):
     """The distance falls like n^(-1/2): the slope over widths 16 ... 256 lies within 0.2 of -1/2.
 

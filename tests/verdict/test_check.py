@@ -50,7 +50,9 @@ def recurrent():
     return net, made, measure(net, made)
 
 
-@pytest.mark.parametrize(("field", "seen"), [("r.step2", "r "), ("g.gate", "g.gate ")])
+@pytest.mark.parametrize(
+    ("field", "seen"), [pytest.param("r.step2", "r ", marks=pytest.mark.study), ("g.gate", "g.gate ")]
+)
 def test_a_wrong_step_or_gate_is_refused(recurrent, field, seen):
     """A forward equation that is 5 % off shows in the moments of its own field, by name."""
     net, made, trained = recurrent
