@@ -18,7 +18,10 @@ def radius_of_normal(z: Array, dimension: Array) -> Array:
     from scipy.special import gammainccinv, gammaincinv, ndtr
 
     half = np.asarray(dimension, np.float64) / 2
-    below, above = ndtr(np.minimum(z, 0.0)), ndtr(-np.maximum(z, 0.0))
+    # Nodes of large rules lie where a tail is below the smallest number; their weights are 0, too.
+    smallest = np.finfo(np.float64).tiny
+    below = np.maximum(ndtr(np.minimum(z, 0.0)), smallest)
+    above = np.maximum(ndtr(-np.maximum(z, 0.0)), smallest)
     squares = np.where(z < 0, gammaincinv(half, below), gammainccinv(half, above))
     return np.sqrt(2 * squares)
 

@@ -174,7 +174,7 @@ class _Rewriter:
 
 
 def _encoded(dimension: int, x: Array, y: Array | None) -> tuple[Array, Array | None]:
-    if np.ndim(x) != 2 or np.shape(x)[1] != dimension:  # a length would hide it
+    if np.shape(x)[1:] != (dimension,):  # a length would hide it
         raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {dimension}]")
     return np.sqrt(np.einsum("si,si->s", x, x))[:, None], y
 

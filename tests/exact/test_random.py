@@ -71,7 +71,7 @@ def run(strategy: st.SearchStrategy[Specimen], examples: int, plain) -> Counter[
 @pytest.mark.parametrize(
     ("coarse", "examples"),
     [
-        pytest.param(False, 50, id="smooth"),
+        pytest.param(False, 75, id="smooth"),
         pytest.param(True, 25, id="coarse"),
         pytest.param(False, 750, id="smooth-study", marks=pytest.mark.study),
         pytest.param(True, 250, id="coarse-study", marks=pytest.mark.study),

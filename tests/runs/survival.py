@@ -43,7 +43,7 @@ learning_rate = 0.05
 batch_size = 5
 steps = 40
 [solver]
-nodes = 8
+nodes = 27
 evaluation = 50
 [check]
 widths = [4, 8, 12]

@@ -45,7 +45,9 @@ CALLS = {
     "euler": lambda keep=None: [mf.solve(network(), keep=keep)],
     "momentum": lambda keep=None: [mf.solve(network(**RULES), keep=keep)],
     "rk4": lambda keep=None: [mf.solve(network(), method="rk4", step=0.1, keep=keep)],
-    "flow": lambda keep=None: [mf.solve(network(), method="flow", data="sobol", rtol=1e-5, keep=keep)],
+    "flow": lambda keep=None: [
+        mf.solve(network(), method="flow", data="sobol", rtol=1e-5, nodes=8, keep=keep)
+    ],
     "simulate": lambda keep=None: mf.simulate(
         network(**RULES, noise={"h1.weight": 0.1}, dropout={"h2": 0.3}), 6, 2, keep=keep
     ),
@@ -423,7 +425,7 @@ def test_divergence_leaves_the_last_checkpoint(capsys, spec, tmp_path):
 
 OTHERS = {
     "spec.training.learning_rate: 0.05 then, 0.1 now": (lambda: network(learning_rate=0.1), {}),
-    "options.nodes: 8 then, 9 now": (network, {"nodes": 9}),
+    "options.nodes: 27 then, 28 now": (network, {"nodes": 28}),
     "options.seed: 0 then, 1 now": (network, {"seed": 1}),
     "options.precision: 'float64' then, 'float32' now": (network, {"precision": "float32"}),
     "data.seed: 0 then, 4 now": (lambda: mf.load(tomllib.loads(SPEC) | {"solver": {"data_seed": 4}}), {}),
