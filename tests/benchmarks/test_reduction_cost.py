@@ -195,7 +195,7 @@ def test_lengths_and_angles_cost_a_small_fraction() -> None:
         f"\nlengths and angles to t = 1: {min(seconds):.2f} s, width {WIDTH} in JAX {network_seconds:.0f} s"
     )
     print(
-        f"1/{network_seconds / min(seconds):.0f} of it (aim 1/{1 / ROTATED_AIM:.0f}); loss within {off.max():.1e} of the reference"
+        f"1/{network_seconds / min(seconds):.0f} (aim 1/{1 / ROTATED_AIM:.0f}); loss off by {off.max():.1e}"
     )
     assert off.max() < ROTATED_ACCURACY
     assert min(seconds) < ROTATED_ALLOWED * network_seconds
