@@ -255,6 +255,12 @@ def __getattr__(name: str) -> Any:
 PUBLIC_FUNCTIONS: tuple[str, ...] = tuple(row.name for row in _ROWS if row.public)
 
 
+def kinked_functions(expression: sp.Expr) -> list[sp.Expr]:
+    """The functions in an expression that, or whose derivative, jumps somewhere, in a fixed order."""
+    known = ((atom, FUNCTIONS.get(type(atom).__name__)) for atom in sp.ordered(expression.atoms(sp.Function)))
+    return [atom for atom, row in known if row is not None and row.has_kink]
+
+
 def call(name: str, *arguments: sp.Expr) -> sp.Expr:
     """The expression ``name(arguments)`` for a function of the table."""
     return SYMPY_CLASS[name](*arguments)

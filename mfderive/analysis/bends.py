@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from ..algebra.functions import FUNCTIONS
+from ..algebra.functions import kinked_functions
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, AxisKind, Equation, Index, Role, Term
 from .rotations import Rotation, angles_of, lengths
@@ -49,10 +49,8 @@ def bend_of(system: LimitSystem, rotation: Rotation, population: str) -> Bend | 
 
 def _kinked(expression: sp.Expr) -> Iterator[sp.Expr]:
     """What is 0 where a function of the expression has its kink."""
-    for atom in sp.ordered(expression.atoms(sp.Function)):
-        row = FUNCTIONS.get(type(atom).__name__)
-        if row is not None and row.has_kink:
-            yield atom.args[0] if len(atom.args) == 1 else atom.args[0] - atom.args[1]
+    for function in kinked_functions(expression):
+        yield function.args[0] if len(function.args) == 1 else function.args[0] - function.args[1]
 
 
 def _bend(

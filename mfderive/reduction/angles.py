@@ -41,7 +41,6 @@ class Angles:
     are none). ``fixed``: whether the cosine is the same for all samples and neurons.
     """
 
-    population: str
     axis: Axis
     cosine: str
     share: str | None
@@ -66,7 +65,7 @@ def angles_between(system: LimitSystem, rotation: Rotation, population: str) -> 
     text = f"cosine of an angle in {rotation.dimension} dimensions"
     law = Law(LawKind.COSINE, (sp.Integer(rotation.dimension),), text=text)
     field = Field(name, (axis.name,), Role.PARAMETER, part=COSINE_PART)
-    return Angles(population, axis, name, None, (field,), (_label(name, axis, law),))
+    return Angles(axis, name, None, (field,), (_label(name, axis, law),))
 
 
 def _density(dimension: int) -> float:
@@ -122,7 +121,6 @@ def _following(axis: Axis, dimension: int, population: str, bend: Bend) -> Angle
         Variable(density, (), _constant(_density(dimension)), sp.Integer(0)),
     )
     return Angles(
-        population,
         axis,
         names["cos"],
         names["share"],

@@ -109,13 +109,16 @@ def reduced_by(limit: LimitSystem, names: Iterable[str]) -> Reduced:
     Raises MfError for the name of no pass.
     """
     wanted = tuple(names)
+    if not wanted:
+        return Reduced.identity(limit)
     known = {each.name: each for each in (*PASSES, *SYMMETRIES, MEANS)}
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise MfError(f"there is no pass {unknown[0]!r} of a reduction; known are {', '.join(known)}")
     if wanted == (MEANS.name,):
         return held_at_means(limit)
-    for make in (reduce, by_symmetry):  # what is there already is not made again
-        if wanted == make(limit).names:
+    usual = ((PASSES, reduce), ((*PASSES, *SYMMETRIES), by_symmetry))
+    for passes, make in usual:  # what is there already is not made again
+        if wanted == tuple(each.name for each in passes) == make(limit).names:
             return make(limit)
     return _after(Reduced.identity(limit), tuple(known[name] for name in wanted))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import sympy as sp
-
-from ..algebra.functions import FUNCTIONS
+from ..algebra.functions import kinked_functions
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Role
@@ -123,13 +121,7 @@ def steps_are_euler(system: LimitSystem) -> bool:
 
 def has_kinks(system: LimitSystem) -> bool:
     """Whether a function of the forward equations, or its derivative, jumps somewhere."""
-    return any(
-        FUNCTIONS[type(atom).__name__].has_kink
-        for equation in system.forward
-        for term in equation.terms
-        for atom in term.expression.atoms(sp.Function)
-        if type(atom).__name__ in FUNCTIONS
-    )
+    return any(kinked_functions(term.expression) for equation in system.forward for term in equation.terms)
 
 
 def integrator_of(system: LimitSystem, options: SolveOptions) -> str:

@@ -147,19 +147,23 @@ def _plan(axis: Axis, labels: tuple[str, ...], kinds: list[str], rule: str, coun
     return Ensemble(axis.name, labels, len(kinds), rule, int(total))
 
 
+def _pairs(kinds: list[str]) -> int:
+    """How many of some numbers take two values."""
+    return sum(LAWS[kind].standard is Standard.PAIR for kind in kinds)
+
+
 def _noise_nodes(axis: Axis, kinds: list[str]) -> int | None:
     """The nodes of a single number of an axis of noise; angles share theirs between the sides of a kink."""
     if axis.kind is not AxisKind.NOISE:
         return None
     if axis.part == ANGLES:
-        pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in kinds)
-        return NOISE_NODES >> pairs
+        return NOISE_NODES >> _pairs(kinds)
     return NOISE_NODES
 
 
 def _tensor_sizes(kinds: list[str], count: int | None, single: int | None) -> tuple[int, ...]:
     """Nodes of each number: two for two values, else so many that the tensor has at least ``count`` nodes."""
-    pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in kinds)
+    pairs = _pairs(kinds)
     smooth = len(kinds) - pairs
     each = single if single is not None and smooth == 1 else GAUSS_NODES.get(smooth, 4)
     if count is not None and smooth:
@@ -199,7 +203,7 @@ def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[str]:
 
 
 def _default_rule(kinds: list[str]) -> str:
-    pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in kinds)
+    pairs = _pairs(kinds)
     smooth = len(kinds) - pairs
     if not all(LAWS[kind].has_gauss_nodes for kind in kinds) or smooth not in GAUSS_NODES:
         return "sobol"
