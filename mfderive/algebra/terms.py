@@ -250,7 +250,8 @@ class Field:
     ``owner`` is the layer that it belongs to ("x", "output" and "loss" are owners too), ``part`` what it is
     there: a pre-activation ("h" or a name of its own), "out", a helper such as "mean1", "weight", "bias" or
     the name of a parameter. ``given`` is the name that a spec gave a weight. ``step`` counts the recurrent
-    steps of a layer from 1 (0: the layer has none).
+    steps of a layer from 1 (0: the layer has none). ``deviation`` names the field whose first-order deviation
+    this one is in a linearised system ("" for any other).
     """
 
     name: str
@@ -263,8 +264,9 @@ class Field:
     part: str = ""
     given: str = ""
     step: int = 0
+    deviation: str = ""
 
     def derived(self, role: Role) -> Field:
         """The adjoint, velocity, next value, ... of this field: the same axes, owner, part and step."""
         name = f"{_DERIVED_NAMES[role]} {self.name}"
-        return replace(self, name=name, role=role, hidden=False, of=self.name)
+        return replace(self, name=name, role=role, hidden=False, of=self.name, deviation="")
