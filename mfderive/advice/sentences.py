@@ -11,7 +11,7 @@ from .advise import Gap
 
 def sentences(findings: Iterable[Finding]) -> tuple[str, ...]:
     """One warning for each finding, in their order."""
-    return tuple(sentence_of(_SENTENCES, each, "advice/sentences.py")(each) for each in findings)
+    return tuple(sentence_of(SENTENCES, each, "advice/sentences.py")(each) for each in findings)
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -225,7 +225,7 @@ def _random_limit(finding: Finding) -> str:
     )
 
 
-_SENTENCES: dict[str, Callable[[Finding], str]] = {
+SENTENCES: dict[str, Callable[[Finding], str]] = {
     FindingKind.UNEXAMINED: _unexamined,
     FindingKind.UNREAD: _unread,
     FindingKind.STATIONARY: _stationary,

@@ -32,6 +32,8 @@ class FindingKind(StrEnum):
     ADJOINT_LABELS = "adjoint-labels"
     # What is left of weights between populations.
     REDUCED_WEIGHT = "reduced-weight"
+    # Vectors that are written along and across the directions that the law of the data has of its own.
+    ALIGNED = "aligned"
     # Vectors of which only the length counts; what breaks a symmetry that the law of the data has.
     ROTATION = "rotation"
     NO_ROTATION = "no-rotation"
@@ -59,6 +61,18 @@ class FindingKind(StrEnum):
     LOSS_DIVERGED = "loss-diverged"  # the loss ends far above its start, still growing
     LOSS_EXPLODED = "loss-exploded"  # the loss was far above its start on the way
     NOT_FINITE = "not-finite"  # values left the finite numbers: the run ends before its last step
+
+    # Of a verdict (mfderive.verdict.reason_sentences), of one observable each.
+    APART = "apart"  # at infinite width networks are surely elsewhere
+    OUT_OF_RANGE = "out-of-range"  # the widths are not where they can be extrapolated
+    COARSE_EXTRAPOLATION = "coarse-extrapolation"  # what extrapolation leaves open is not small enough
+    NOISY = "noisy"  # fluctuations leave open whether the distance is below the tolerance
+    UNSTABLE_LABELS = "unstable-labels"  # fluctuations of labels have grown in training
+    UNSTABLE_START = "unstable-start"  # fluctuations lead networks out of a state that the limit stays in
+    # And of the whole.
+    FEW_WIDTHS = "few-widths"
+    OTHER_NODES = "other-nodes"  # the nodes that solve takes make another limit of it
+    WILD_NODES = "wild-nodes"  # on the nodes that solve takes the limit diverges
 
 
 @dataclass(frozen=True, repr=False)

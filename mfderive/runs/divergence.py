@@ -97,7 +97,7 @@ def finding_of(entry: Mapping[str, Any]) -> Finding:
 
 def run_sentences(findings: Iterable[Finding]) -> list[str]:
     """One sentence for each finding about a run: what happened, and what to do."""
-    return [sentence_of(_SENTENCES, each, "runs/divergence.py")(each.facts) for each in findings]
+    return [sentence_of(SENTENCES, each, "runs/divergence.py")(each.facts) for each in findings]
 
 
 def warn_of(title: str, findings: Sequence[Finding], stacklevel: int = 3) -> None:
@@ -152,7 +152,7 @@ def _not_finite(facts: Mapping[str, Any]) -> str:
     return str(facts["reason"])
 
 
-_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     FindingKind.LOSS_DIVERGED: _diverged,
     FindingKind.LOSS_EXPLODED: _exploded,
     FindingKind.NOT_FINITE: _not_finite,

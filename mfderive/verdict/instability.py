@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ..advice.advise import advise
-from ..advice.sentences import sentences
 from ..algebra.findings import Finding, FindingKind
 from ..limit.derive import derive
 from ..network.network import Network
@@ -25,15 +24,6 @@ from .measurements import Measurements
 from .observables import OUTPUTS, OUTPUTS_START
 
 Array = Any
-
-UNSTABLE_LABELS = (
-    "a shorter time or much wider networks: on their own labels networks agree with the limit, but the "
-    "labels' fluctuations have grown in training beyond what these widths can extrapolate"
-)
-UNSTABLE_START = (
-    "a shorter time or much wider networks: distances fall with the width before training and not after it, "
-    "as where fluctuations lead networks out of a state that the limit stays in"
-)
 
 # Distances that fall at t = 0 with less than this exponent do not show how they would fall.
 _FALLS = 0.25
@@ -48,32 +38,32 @@ def is_unstable(finding: Finding) -> bool:
     return finding.kind == FindingKind.ZERO_VARIANCE
 
 
-def unstable_starts(network: Network) -> tuple[str, ...]:
-    """The warnings about a resolved network whose limit starts where fluctuations alone lead away.
+def unstable_starts(network: Network) -> tuple[Finding, ...]:
+    """What is found of a resolved network whose limit starts where fluctuations alone lead away.
 
     They are about the limit that is derived here: one that is tested in its place may be wrong.
     """
     limit = derive(network)
-    return sentences(filter(is_unstable, advise(network, limit, reduce(limit))))
+    return tuple(filter(is_unstable, advise(network, limit, reduce(limit))))
 
 
 def without_instability(
     rows: Sequence[Row], measured: Measurements
-) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-    """The rows, in which what an instability explains is undecided; and the warnings that it rests on."""
+) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+    """The rows, in which what an instability explains is undecided; and the findings that it rests on."""
     begins = [row for row in rows if row.name == OUTPUTS_START or not row.distances]
     if any(row.status == "disagrees" for row in begins):
         return tuple(rows), ()
     if not any(test.rejects and test.kind == PAIRS for row in rows for test in row.tests):
-        return _undecided(rows, [row.name for row in rows], UNSTABLE_LABELS), ()
-    left = _undecided(rows, _stay_apart(rows, measured), UNSTABLE_START)
-    warnings = unstable_starts(measured.network) if left != tuple(rows) else ()
-    return (left, warnings) if warnings else (tuple(rows), ())
+        return _undecided(rows, [row.name for row in rows], FindingKind.UNSTABLE_LABELS), ()
+    left = _undecided(rows, _stay_apart(rows, measured), FindingKind.UNSTABLE_START)
+    starts = unstable_starts(measured.network) if left != tuple(rows) else ()
+    return (left, starts) if starts else (tuple(rows), ())
 
 
-def _undecided(rows: Sequence[Row], names: Sequence[str], reason: str) -> tuple[Row, ...]:
+def _undecided(rows: Sequence[Row], names: Sequence[str], kind: FindingKind) -> tuple[Row, ...]:
     return tuple(
-        replace(row, status="undecided", reason=reason)
+        replace(row, status="undecided", finding=Finding.of(kind, row.name))
         if row.status == "disagrees" and row.name in names
         else row
         for row in rows

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.findings import Finding, FindingKind
 from ..algebra.showing import Shown
 from .estimates import (
     DIRECT,
@@ -39,6 +40,8 @@ LAST_TERM = {1: 1.0, 2: 0.25}
 LAST_TERM_OF_LABELS = 0.5
 # An extrapolation by more than this part of an observable's size is not believed.
 FARTHEST = 0.5
+# So many times the seeds are asked for; where more would be needed, wider networks are the better way.
+_MOST_SEEDS = 64
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,7 +75,7 @@ class Row(Shown):
     ``distances`` are root mean squares over seeds and numbers; ``scale`` is the size they are compared
     with; ``bound`` an upper bound of the distance at infinite width. ``status`` is "agrees" (below the
     tolerance), "consistent" (no tolerance applies, and nothing contradicts), "disagrees", "undecided", or ""
-    for an observable that does not decide.
+    for an observable that does not decide; ``finding`` is why it disagrees, or what would decide.
     """
 
     name: str
@@ -83,7 +86,7 @@ class Row(Shown):
     bound: float
     tolerance: float | None
     status: str
-    reason: str = ""
+    finding: Finding | None = None
 
     @property
     def estimate(self) -> float:
@@ -162,11 +165,11 @@ def judge_rows(measured: Measurements) -> tuple[Row, ...]:
             tests.insert(1, _labels(measured, name, scale, level))
         bound = sum(test.bound for test in tests if test.kind != DIRECT)
         tolerance = measured.settings.tolerance * scale if name in MAIN else None
-        status, reason = _status(tests, bound, tolerance) if observable.decides else ("", "")
+        status, finding = _status(name, tests, bound, tolerance) if observable.decides else ("", None)
         centre = measured.ensembles[name].mean(axis=0)
         distances = tuple(rms(group - centre) for group in measured.networks[name])
         rows.append(
-            Row(name, observable.words, scale, distances, tuple(tests), bound, tolerance, status, reason)
+            Row(name, observable.words, scale, distances, tuple(tests), bound, tolerance, status, finding)
         )
     return tuple(rows)
 
@@ -176,9 +179,10 @@ def _label_row(measured: Measurements, name: str, level: float) -> Row:
     drawn, held = measured.label_laws[name]
     scale = max(rms(drawn.mean(axis=0)), 1e-12)
     test = Test(LABELS, deviation([drawn, held], [1.0, -1.0], level), 1e-3 * scale)
-    status, reason = _status([test], test.bound, None)
+    shown = f"{name} at t = 0"
+    status, finding = _status(shown, [test], test.bound, None)
     words = f"quantiles of the values of {name} over neurons, before training"
-    return Row(f"{name} at t = 0", words, scale, (), (test,), test.bound, None, status, reason)
+    return Row(shown, words, scale, (), (test,), test.bound, None, status, finding)
 
 
 def _own_labels(measured: Measurements, name: str, scale: float, level: float) -> Test:
@@ -255,43 +259,37 @@ def _labels(measured: Measurements, name: str, scale: float, level: float) -> Te
     return Test(LABELS, found, systematic + 1e-9 * scale, farthest <= FARTHEST * scale)
 
 
-def _status(tests: Sequence[Test], bound: float, tolerance: float | None) -> tuple[str, str]:
+def _status(
+    name: str, tests: Sequence[Test], bound: float, tolerance: float | None
+) -> tuple[str, Finding | None]:
     rejecting = [test for test in tests if test.rejects]
     for test in rejecting:
         if test.credible:
-            return "disagrees", _rejected(test)
+            least = test.deviation.lower - test.systematic
+            return "disagrees", Finding.of(FindingKind.APART, name, test=test.kind, least=least)
     if rejecting:
-        return "undecided", "wider networks: these are not in the range that can be extrapolated"
+        return "undecided", Finding.of(FindingKind.OUT_OF_RANGE, name)
     if tolerance is None:
-        return "consistent", ""
+        return "consistent", None
     if bound <= tolerance:
-        return "agrees", ""
-    return "undecided", _needs(tests, bound, tolerance)
+        return "agrees", None
+    return "undecided", _needs(name, tests, bound, tolerance)
 
 
-def _rejected(test: Test) -> str:
-    words = {
-        PAIRS: "networks do not approach the limit solved on their own labels",
-        LABELS: "the limit's ensemble is not a sample of the labels that networks draw",
-        DIRECT: "networks do not approach the limit",
-    }
-    low = test.deviation.lower - test.systematic
-    return f"{words[test.kind]}: at infinite width they are at least {low:.2g} apart"
+def _needs(name: str, tests: Sequence[Test], bound: float, tolerance: float) -> Finding:
+    """What would decide: more seeds where noise is the larger part, else wider networks.
 
-
-def _needs(tests: Sequence[Test], bound: float, tolerance: float) -> str:
-    """What would decide: more seeds where noise is the larger part, else wider networks."""
+    Facts of "noisy": ``times``, how many times the seeds would do, None where that is too many.
+    """
     deciding = [test for test in tests if test.kind != DIRECT]
     noise = sum(test.deviation.threshold + test.deviation.noise for test in deciding)
     rest = bound - noise
     if not all(test.credible for test in deciding):
-        return "wider networks: these are not in the range that can be extrapolated"
+        return Finding.of(FindingKind.OUT_OF_RANGE, name)
     if rest >= tolerance / 2:
-        return f"wider networks: the extrapolation leaves {rest:.2g}, tolerance {tolerance:.2g}"
-    factor = max(2, int(np.ceil((noise / (tolerance - rest)) ** 2)))
-    if factor > 64:
-        return "wider networks: their fluctuations are far above the tolerance"
-    return f"about {factor} times the seeds"
+        return Finding.of(FindingKind.COARSE_EXTRAPOLATION, name, left=rest, tolerance=tolerance)
+    times = max(2, int(np.ceil((noise / (tolerance - rest)) ** 2)))
+    return Finding.of(FindingKind.NOISY, name, times=times if times <= _MOST_SEEDS else None)
 
 
 def fit_rates(measured: Measurements) -> tuple[Slope, ...]:

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..algebra.findings import Finding, FindingKind
 from ..errors import DivergenceError, ResourceError
 from ..network.solve_options import SolveOptions
-from ..runs.divergence import run_sentences
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..solution.options import resolve_options
@@ -23,11 +23,6 @@ from .measurements import Measurements
 from .observables import LOSS, OUTPUTS
 from .verdict import Verdict
 
-_TAILS = (
-    "Points and networks may miss tails of the initial laws over which an expectation is infinite: look at "
-    "what activations are at large arguments, or take smaller initial values"
-)
-
 
 def confirmed(verdict: Verdict, keep: Keeping = UNKEPT) -> Verdict:
     """The verdict, undecided where 'agrees' would rest on what the default nodes do not reproduce.
@@ -36,45 +31,49 @@ def confirmed(verdict: Verdict, keep: Keeping = UNKEPT) -> Verdict:
     not disagree either. ``keep``: where the solution on the default nodes is kept.
     """
     measured = verdict.measured
-    sentences = run_sentences(measured.limit.findings)
+    found = tuple(measured.limit.findings)
     wild = [bool(path.findings) for path in (measured.paths[-1] if measured.paths else ())]
-    if verdict.status == "agrees" and (sentences or any(wild)):
-        told = sentences or run_sentences(next(p for p in measured.paths[-1] if p.findings).findings)
-        return replace(verdict, status="undecided", reasons=tuple(told))
-    if verdict.status == "disagrees" and sentences and all(wild):
-        return replace(verdict, status="undecided", reasons=(*sentences, *verdict.reasons))
+    if verdict.status == "agrees" and (found or any(wild)):
+        told = found or next(path for path in measured.paths[-1] if path.findings).findings
+        return replace(verdict, status="undecided", findings=tuple(told))
+    if verdict.status == "disagrees" and found and all(wild):
+        return replace(verdict, status="undecided", findings=(*found, *verdict.findings))
     if verdict.status == "agrees":
-        reason = unlike_default(measured, keep)
-        if reason is not None:
-            return replace(verdict, status="undecided", reasons=(reason,))
+        unlike = unlike_default(measured, keep)
+        if unlike is not None:
+            return replace(verdict, status="undecided", findings=(unlike,))
     return verdict
 
 
-def unlike_default(measured: Measurements, keep: Keeping = UNKEPT) -> str | None:
-    """Why the limit on default nodes is another one than this check's, in words; None where it is not.
+def unlike_default(measured: Measurements, keep: Keeping = UNKEPT) -> Finding | None:
+    """Why the limit on default nodes is another one than this check's; None where it is not.
 
     They are held against each other in the outputs at the end and in the loss on the way, with the check's
-    tolerance. Where the default nodes need more memory than there is, nothing is said.
+    tolerance. Where the default nodes need more memory than there is, nothing is said. Facts of
+    "other-nodes": loss (whether the loss is apart, else the outputs), distance, tolerance, and the numbers of
+    nodes, default and own, by name; of "wild-nodes": run, the finding about the solution.
     """
     try:
         path = default_solution(measured, keep)
     except ResourceError:
         return None
     except DivergenceError as error:
-        return f"needs a limit that other nodes reproduce: on the nodes that solve takes, {error}. {_TAILS}"
+        return Finding.of(FindingKind.WILD_NODES, run=Finding.of(FindingKind.NOT_FINITE, reason=str(error)))
     if path.findings:
-        said = run_sentences(path.findings)[0]
-        return f"needs a limit that other nodes reproduce: on the nodes that solve takes, {said}. {_TAILS}"
+        return Finding.of(FindingKind.WILD_NODES, run=path.findings[0])
     x, _ = measured.network.source.evaluation(measured.settings.evaluation)
     gap = float(np.abs(path.loss - measured.limit.loss).max())
     ends = rms(path.fields(x)["yhat"].reshape(-1) - measured.ensembles[OUTPUTS].mean(axis=0))
-    for observable, said, distance in ((LOSS, "the loss", gap), (OUTPUTS, "outputs", ends)):
-        scale = scale_of(measured, observable)
-        if not distance <= measured.settings.tolerance * scale:
-            return (
-                f"needs a limit that other nodes reproduce: {said} on the nodes that solve takes "
-                f"({_nodes(path)}) and on this check's ({_nodes(measured.limit)}) are {distance:.2g} apart, "
-                f"tolerance {measured.settings.tolerance * scale:.2g}. {_TAILS}"
+    for observable, distance in ((LOSS, gap), (OUTPUTS, ends)):
+        tolerance = measured.settings.tolerance * scale_of(measured, observable)
+        if not distance <= tolerance:
+            return Finding.of(
+                FindingKind.OTHER_NODES,
+                loss=observable == LOSS,
+                distance=distance,
+                tolerance=tolerance,
+                default=_nodes(path),
+                own=_nodes(measured.limit),
             )
     return None
 
@@ -95,5 +94,5 @@ def default_solution(measured: Measurements, keep: Keeping = UNKEPT) -> Trajecto
     return solve(measured.network, options, system=measured.limit.reduced, keep=part)
 
 
-def _nodes(path: Trajectory) -> str:
-    return ", ".join(f"{name}: {count}" for name, count in path.notes["nodes"].items())
+def _nodes(path: Trajectory) -> tuple[tuple[str, int], ...]:
+    return tuple(path.notes["nodes"].items())

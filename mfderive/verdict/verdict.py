@@ -14,28 +14,33 @@ from typing import IO, Any
 import numpy as np
 
 from ..algebra.arguments import file_path
+from ..algebra.findings import Finding, FindingKind
 from ..algebra.showing import Shown, names, words, wrapped
 from ..runs.atomic import write_together
 from .estimates import Slope
 from .instability import without_instability
 from .judge import Errors, Row, fit_rates, judge_rows, separate_errors
 from .measurements import Measurements
+from .reason_sentences import reasons, row_reason
 from .settings import summary
 
 EXIT_CODES = {"agrees": 0, "disagrees": 1, "undecided": 3}
+# The fewest widths that can be extrapolated.
+LEAST_WIDTHS = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Shown):
     """Whether finite networks approach the limit, as a test with known error rates (docs/verdict.md).
 
-    ``status`` is "agrees", "disagrees" or "undecided"; ``reasons`` say why, or what is needed. ``rows`` hold
-    one observable each, ``rates`` the fitted slopes, ``errors`` the separated sizes of the outputs' error.
+    ``status`` is "agrees", "disagrees" or "undecided"; ``findings`` are why, or what is needed,
+    and ``reasons`` say it in words. ``rows`` hold one observable each, ``rates`` the fitted slopes,
+    ``errors`` the separated sizes of the outputs' error.
     """
 
     title: str
     status: str
-    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
     rows: tuple[Row, ...]
     rates: tuple[Slope, ...]
     errors: Errors
@@ -45,6 +50,11 @@ class Verdict(Shown):
     def agrees(self) -> bool | None:
         """True, False, or None where it is undecided."""
         return {"agrees": True, "disagrees": False, "undecided": None}[self.status]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The findings in words, a sentence each."""
+        return reasons(self.findings)
 
     @property
     def exit_code(self) -> int:
@@ -64,6 +74,7 @@ class Verdict(Shown):
             "status": self.status,
             "agrees": self.agrees,
             "reasons": list(self.reasons),
+            "findings": [{"kind": str(each.kind), "subjects": list(each.subjects)} for each in self.findings],
             "settings": {
                 **summary(self.measured.settings),
                 "steps": self.measured.steps,
@@ -114,10 +125,10 @@ class Verdict(Shown):
         yield f"Verdict on '{words(self.title)}': {self.status}"
         widths = names(map(str, settings.widths))
         yield f"  networks of widths {widths} ({settings.seeds} seeds each), {len(self.rows)} observables"
-        for reason in self.reasons[:2]:
+        for reason in reasons(self.findings[:2]):
             yield from list(wrapped(f"  {reason}"))[:2]
-        if len(self.reasons) > 2:
-            yield f"  and {len(self.reasons) - 2} more reasons"
+        if len(self.findings) > 2:
+            yield f"  and {len(self.findings) - 2} more reasons"
         yield "  print(...) writes the table, rates and errors"
 
     def to_json(self) -> str:
@@ -161,16 +172,16 @@ def _write(content: bytes, file: IO[bytes]) -> None:
 
 def judge(measured: Measurements) -> Verdict:
     """The verdict on measurements: the rule of docs/verdict.md, and nothing else."""
-    rows, warnings = without_instability(judge_rows(measured), measured)
-    status, reasons = _overall(rows)
+    rows, starts = without_instability(judge_rows(measured), measured)
+    status, findings = _overall(rows)
     if status == "undecided":
-        reasons = (*reasons, *warnings)
-    if len(measured.settings.widths) < 3 and status != "disagrees":
-        status, reasons = "undecided", ("needs: at least three widths",)
+        findings = (*findings, *starts)
+    if len(measured.settings.widths) < LEAST_WIDTHS and status != "disagrees":
+        status, findings = "undecided", (Finding.of(FindingKind.FEW_WIDTHS, least=LEAST_WIDTHS),)
     return Verdict(
         title=measured.network.title,
         status=status,
-        reasons=reasons,
+        findings=findings,
         rows=rows,
         rates=fit_rates(measured),
         errors=separate_errors(measured),
@@ -178,10 +189,10 @@ def judge(measured: Measurements) -> Verdict:
     )
 
 
-def _overall(rows: Sequence[Row]) -> tuple[str, tuple[str, ...]]:
+def _overall(rows: Sequence[Row]) -> tuple[str, tuple[Finding, ...]]:
     """One disagreement is enough; otherwise whatever is undecided keeps the whole undecided."""
-    for status, lead in (("disagrees", ""), ("undecided", "needs: ")):
-        found = tuple(f"{row.name}: {lead}{row.reason}" for row in rows if row.status == status)
+    for status in ("disagrees", "undecided"):
+        found = tuple(row.finding for row in rows if row.status == status and row.finding is not None)
         if found:
             return status, found
     return "agrees", ()
@@ -209,7 +220,7 @@ def _row_data(row: Row, widths: Sequence[int]) -> dict[str, Any]:
         "bound": row.bound,
         "tolerance": row.tolerance,
         "status": row.status,
-        "reason": row.reason,
+        "reason": row_reason(row.finding),
         "tests": tests,
     }
 

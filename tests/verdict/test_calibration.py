@@ -110,7 +110,7 @@ def test_power(monkeypatch, kinds):
         measured = measure(net, made, system(), trained=trained)
         verdicts = [judge(part(measured, k, seeds, matched, ensembles, random)) for k in range(repetitions)]
         count = Counter(verdict.status for verdict in verdicts)
-        where = Counter(reason.split(":")[0] for verdict in verdicts for reason in verdict.reasons[:1])
+        where = Counter(each.subjects for verdict in verdicts for each in verdict.findings[:1])
         print(f"{name}: {dict(count)}, first seen in {dict(where)}", flush=True)
         assert not count["agrees"], name
 

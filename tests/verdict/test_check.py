@@ -7,9 +7,10 @@ import json
 import pytest
 
 import mfderive as mf
+from mfderive.advice.sentences import SENTENCES
 from mfderive.algebra.findings import Finding, FindingKind
 from mfderive.report.verdict_section import verdict_section, write_verdict_figures
-from mfderive.verdict import instability
+from mfderive.verdict import instability, reason_sentences
 from mfderive.verdict.instability import fall
 from mfderive.verdict.judge import judge_rows
 from mfderive.verdict.measurements import measure
@@ -39,7 +40,7 @@ def test_a_wrong_limit_is_refused(right, name):
     net, made, trained = right
     verdict = judge(measure(net, made, WRONG[name](), trained=trained))
     assert verdict.agrees is False and verdict.exit_code == 1
-    assert "label" in verdict.reasons[0]
+    assert "label" in verdict.reasons[0] and verdict.findings[0].kind == FindingKind.APART
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,8 @@ def test_a_wrong_step_or_gate_is_refused(recurrent, field, seen):
     wrong = scaled(mf.reduce(mf.derive(net)).system, field, 1.05)
     verdict = judge(measure(net, made, wrong, trained=trained))
     assert verdict.agrees is False
-    assert any(reason.startswith(seen) for reason in verdict.reasons)
+    assert any(finding.subjects[0].startswith(seen) for finding in verdict.findings)
+    assert verdict.data["findings"][0]["subjects"] == list(verdict.findings[0].subjects)
 
 
 def test_rates_are_fitted_to_all_widths(right):
@@ -136,6 +138,8 @@ def test_a_saddle_that_fluctuations_leave_is_undecided():
     net = mf.load("specs/bottleneck.toml")
     verdict = mf.check(net, "quick", widths=[16, 32, 64], seeds=6, steps=40, nodes=256, evaluation=40)
     assert verdict.agrees is None
+    waiting = {FindingKind.UNSTABLE_LABELS, FindingKind.OUT_OF_RANGE, FindingKind.COARSE_EXTRAPOLATION}
+    assert waiting & {finding.kind for finding in verdict.findings}
     assert any("own labels" in reason or "wider" in reason for reason in verdict.reasons)
 
 
@@ -176,7 +180,8 @@ def test_a_norm_of_vanishing_deviation_is_undecided_and_says_why(collapsing):
     verdict = judge(measured)
     assert verdict.agrees is None and verdict.exit_code == 3
     assert any("before training" in reason for reason in verdict.reasons)
-    assert set(verdict.reasons) > set(instability.unstable_starts(collapsing[0]))
+    starts = instability.unstable_starts(collapsing[0])
+    assert starts and verdict.findings[-len(starts) :] == starts
 
 
 def test_without_a_warning_the_same_distances_are_refused(collapsing, monkeypatch):
@@ -188,7 +193,8 @@ def test_without_a_warning_the_same_distances_are_refused(collapsing, monkeypatc
 def test_the_verdict_reads_kinds_and_no_words(collapsing, monkeypatch):
     """However the warnings are worded, what they are about makes the distances undecided."""
     before = judge(collapsing[2])
-    monkeypatch.setattr(instability, "sentences", lambda found: tuple("..." for _ in found))
+    for kind in SENTENCES:
+        monkeypatch.setitem(reason_sentences._SENTENCES, kind, lambda _: "...")
     after = judge(collapsing[2])
     assert (after.status, after.agrees) == (before.status, before.agrees) == ("undecided", None)
     assert "..." in after.reasons
@@ -216,7 +222,9 @@ def test_a_wrong_start_is_refused_in_spite_of_the_warning(collapsing):
 
 def test_both_kinds_of_unstable_starts_are_known(collapsing):
     """Advice on a norm over equal neurons, and on neurons that centred weights hold."""
-    stands, divides = instability.unstable_starts(collapsing[0])
+    starts = instability.unstable_starts(collapsing[0])
+    assert [each.kind for each in starts] == [FindingKind.STATIONARY, FindingKind.ZERO_VARIANCE]
+    stands, divides = reason_sentences.reasons(starts)
     assert "stationary" in stands and "variance" in divides
 
 

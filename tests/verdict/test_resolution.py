@@ -10,7 +10,9 @@ import mfderive as mf
 from mfderive.algebra.findings import Finding, FindingKind
 from mfderive.format.reader import parse_document
 from mfderive.samples.resolve import resolve
+from mfderive.verdict.estimates import DIRECT
 from mfderive.verdict.measurements import measure
+from mfderive.verdict.reason_sentences import reasons
 from mfderive.verdict.resolution import confirmed, default_solution, unlike_default
 from mfderive.verdict.settings import resolve_settings
 from mfderive.verdict.verdict import judge
@@ -69,9 +71,10 @@ def test_a_limit_that_other_nodes_reproduce_still_agrees(tame):
     assert confirmed(judge(tame)).status == "agrees"
     # The same numbers with a tolerance below what the nodes leave open.
     strict = replace(tame, settings=replace(tame.settings, tolerance=1e-9))
-    assert "on the nodes that solve takes (h1: 1000) and on this check's (h1: 1024) are" in unlike_default(
-        strict
-    )
+    unlike = unlike_default(strict)
+    assert unlike.kind == FindingKind.OTHER_NODES and unlike.facts["distance"] > unlike.facts["tolerance"]
+    (said,) = reasons([unlike])
+    assert "on the nodes that solve takes (h1: 1000) and on this check's (h1: 1024) are" in said
 
 
 def exploded(path):
@@ -92,10 +95,12 @@ def test_losses_that_exploded_agree_with_nothing(tame):
         verdict = confirmed(judge(wild))
         assert verdict.status == "undecided" and "exploded on the way" in verdict.reasons[0]
     # A limit that alone exploded is contradicted by networks that did not; where all did, nothing is.
-    wrong = replace(judge(replace(tame, limit=limit)), status="disagrees", reasons=("outputs: apart",))
+    apart = Finding.of(FindingKind.APART, "outputs", test=DIRECT, least=1.0)
+    wrong = replace(judge(replace(tame, limit=limit)), status="disagrees", findings=(apart,))
     assert confirmed(wrong).status == "disagrees"
     wrong = replace(wrong, measured=replace(tame, limit=limit, paths=paths))
-    assert confirmed(wrong).status == "undecided" and confirmed(wrong).reasons[-1] == "outputs: apart"
+    assert confirmed(wrong).status == "undecided" and confirmed(wrong).findings[-1] == apart
+    assert confirmed(wrong).reasons[-1].startswith("outputs: networks do not approach the limit: ")
 
 
 def test_check_asks_for_it():
