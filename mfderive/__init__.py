@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from .runs.trajectory import Trajectory as Trajectory
     from .samples.loading import from_networkx as from_networkx
     from .samples.loading import load as load
+    from .scaling.scalings import Scalings as Scalings
+    from .scaling.scalings import scalings as scalings
     from .solution.solve import solve as solve
     from .state.state import State as State
     from .sweeps.conductor import sweep as sweep
@@ -77,6 +79,7 @@ _HOME = {
     "Reduced": "algebra.reduced",
     "ResourceError": "errors",
     "RuleConstant": "algebra.update_rules",
+    "Scalings": "scaling.scalings",
     "SolveOptions": "network.solve_options",
     "SpecError": "errors",
     "State": "state.state",
@@ -96,6 +99,7 @@ _HOME = {
     "reduce": "reduction.reduce",
     "register_kind": "forward.kinds",
     "register_rule": "algebra.update_rules",
+    "scalings": "scaling.scalings",
     "schema": "format.schema",
     "simulate": "finite.simulate",
     "solve": "solution.solve",

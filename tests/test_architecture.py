@@ -32,6 +32,7 @@ ORDER = (
     "solution",
     "finite",
     "verdict",
+    "scaling",
     "report",
     "sweeps",
     "cli",

@@ -28,6 +28,7 @@ COMMANDS = [
     "new",
     "show",
     "derive",
+    "scalings",
     "generate",
     "solve",
     "simulate",

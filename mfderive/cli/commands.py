@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..errors import DivergenceError, MfError
+from ..errors import DivergenceError
 from ..network.solve_options import ENDS
 from ..runs.error_sentences import LOSS_ERROR, error_sentences
 from ..runs.flow_sentences import flow_sentences
@@ -26,7 +26,7 @@ from .console import (
     warnings_of,
     warnings_text,
 )
-from .folders import output_folder, write_file
+from .folders import output_folder, write_answer
 from .unfinished import keeping, refuse_unfinished
 
 RUN_SEEDS = 2  # networks per width that `run` trains
@@ -87,13 +87,7 @@ def derive(arguments: argparse.Namespace) -> Outcome:
             say(f"warning: {warning}")
     if arguments.output is None:
         return Outcome(data, equations, warnings=tuple(warnings))
-    try:
-        write_file(arguments.output, equations.rstrip("\n") + "\n")
-    except OSError as problem:
-        raise MfError(
-            f"{arguments.output} cannot be written: {problem.strerror}. Name with --output a file in a "
-            "folder that exists and that you may write to"
-        ) from problem
+    write_answer(arguments.output, equations)
     told_where = f"The equations are in {arguments.output}"
     return Outcome({**data, "file": str(arguments.output)}, told_where, warnings=tuple(warnings))
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
 from ..runs.parts import EVERY
-from . import checking, commands, running, starting, sweeping
+from . import checking, commands, running, starting, sweeping, widths_command
 from .command_tools import Outcome
 from .flag_values import batch, by_name, count, number, path, positive, reader, rule, widths
 from .sweep_words import assignment, variable
@@ -200,6 +200,18 @@ def _add_equations(shelf: Shelf) -> None:
         choices=("embedding", "measure", "both"),
         default="both",
         help="functions of neuron labels, measures as in the paper (where they exist), or both (default)",
+    )
+    scalings = shelf.spec_command(
+        "scalings",
+        widths_command.scalings,
+        "Print which power of the width belongs on every parameter, and why, in three conventions.",
+        "write to this file",
+    )
+    scalings.add_argument(
+        "--format", choices=("text", "markdown", "latex"), default="text", help="default: text"
+    )
+    scalings.add_argument(
+        "--plain", action="store_true", help="all factors in the parameters, none in front of sums"
     )
     generate = shelf.spec_command(
         "generate",

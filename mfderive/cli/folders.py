@@ -24,6 +24,17 @@ def write_file(path: Path, text: str) -> None:
         write_text(path, text)
 
 
+def write_answer(path: Path, text: str) -> None:
+    """Write what a command would have printed to the file that --output names. Raises MfError."""
+    try:
+        write_file(path, text.rstrip("\n") + "\n")
+    except OSError as problem:
+        raise MfError(
+            f"{path} cannot be written: {problem.strerror}. Name with --output a file in a "
+            "folder that exists and that you may write to"
+        ) from problem
+
+
 def output_folder(arguments: argparse.Namespace, default: Path) -> Path:
     """The folder to write: --output, or the default. It is made for a trial, and taken away again.
 

@@ -38,6 +38,7 @@ from .graph import graph_data
 from .graph_svg import graph_svg
 from .page import PageParts, render_page
 from .run_folder import RECORD, open_folder
+from .scaling_section import scaling_record
 from .summary import summarise
 from .verdict_section import write_verdict_figures
 
@@ -182,6 +183,7 @@ def _record(result: RunResult, curves: Sequence[Curve], owner: Mapping[str, Any]
         "owner": owner,
         "network": summarise(result.network, result.limit, widths_of(curves)),
         "graph": graph_data(result.network, result.limit, result.reduced),
+        "scalings": scaling_record(result.network),
         "reduction": [{"pass": entry.pass_name, "text": entry.text} for entry in result.reduction],
         "warnings": list(result.warnings),
         "alarms": _alarms(result.trajectories),

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from .figures import RECIPES, inline_svg
 from .graph_svg import graph_drawing
 from .html import Section, code, document, html_table, items, words
+from .scaling_section import scaling_section
 from .summary import bytes_text
 from .verdict_section import verdict_section
 
@@ -59,6 +60,7 @@ def _sections(parts: PageParts) -> list[Section]:
         Section("warnings", "What to know of this limit", _warnings(parts)),
         Section("verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures)),
         Section("curves", "Training curves", _curves(parts)),
+        Section("scalings", "Widths and rates", scaling_section(parts.record.get("scalings"))),
         Section("final", "Where training ends", _final(parts.record["final"])),
         Section("made", "How this was made", _made(parts)),
         Section("files", "Files of this folder", _files(parts.files)),
