@@ -15,6 +15,7 @@ from ..algebra.arguments import file_path, flag
 from ..errors import MfError
 from ..runs.atomic import make_folder, remove_empty, write_together
 from .digest import GENERATOR
+from .shared_functions import share_functions
 from .solver_module import as_solver
 
 SOLVER = "solver.py"
@@ -103,6 +104,7 @@ def load_solver(directory: Path | str, compiled: bool = True) -> Any:
     except BaseException:
         del sys.modules[name]
         raise
+    share_functions(module)
     return as_solver(module, imported_by=partial(load_solver, path.parent, compiled))
 
 
