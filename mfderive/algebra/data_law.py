@@ -31,12 +31,15 @@ class TargetMotion(StrEnum):
 class Invariance(Shown):
     """One symmetry of the joint law of (x, y): it stays when both move together.
 
-    ``coordinates`` are those of x that move, counted from 0 in row-major order; the others stay.
+    ``coordinates`` are those of x that move, counted from 0 in row-major order; the others stay. ``about``:
+    directions that a rotation leaves where they are, orthogonal unit vectors of as many numbers as there are
+    ``coordinates``: then it is any orthogonal map of these coordinates that does so.
     """
 
     motion: Motion
     coordinates: tuple[int, ...]
     targets: TargetMotion = TargetMotion.KEPT
+    about: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, repr=False)

@@ -196,6 +196,12 @@ class Reduced(Shown):
         """Whether it holds on average over the law of the data only, and so not for steps on batches."""
         return any(result.integrate is not same_law for _, result in self.passes)
 
+    @property
+    def on_average(self) -> tuple[Finding, ...]:
+        """What the passes found that hold on average only: of what their coordinates and lengths are."""
+        averaged = (result for _, result in self.passes if result.integrate is not same_law)
+        return tuple(finding for result in averaged for finding in result.findings)
+
     def restrict(self, state: StateMapping) -> StateMapping:
         """The state of the reduced system that a state of the whole limit is.
 

@@ -230,6 +230,14 @@ _DERIVED_NAMES = {
     Role.CLOCK: "rate",
 }
 
+
+class Block(StrEnum):
+    """A part of vectors that a reduction writes in two."""
+
+    ALONG = "along"  # their entries along a few directions
+    ACROSS = "across"  # those across them
+
+
 # What an axis of edge noise counts where its nodes are angles between samples and the vectors of neurons.
 ANGLES = "angles"
 
@@ -251,7 +259,8 @@ class Field:
     there: a pre-activation ("h" or a name of its own), "out", a helper such as "mean1", "weight", "bias" or
     the name of a parameter. ``given`` is the name that a spec gave a weight. ``step`` counts the recurrent
     steps of a layer from 1 (0: the layer has none). ``deviation`` names the field whose first-order deviation
-    this one is in a linearised system ("" for any other).
+    this one is in a linearised system ("" for any other). ``block``: which part of a vector this one is,
+    where a reduction wrote that vector in two (None for any other).
     """
 
     name: str
@@ -265,6 +274,7 @@ class Field:
     given: str = ""
     step: int = 0
     deviation: str = ""
+    block: Block | None = None
 
     def derived(self, role: Role) -> Field:
         """The adjoint, velocity, next value, ... of this field: the same axes, owner, part and step."""

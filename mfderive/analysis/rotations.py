@@ -4,20 +4,28 @@ Where the law of the data and that of the first weights are invariant under rota
 vectors in inner products only, neurons of one population differ by the length of their weight vector and not
 by its direction, and a sample counts by the length of x and the angles between x and the neurons' vectors
 (theory C.4). What is asked for is a property of laws and equations, not of a kind of network.
+
+The law of the data may have a few directions of its own, about which alone it can be rotated. A limit that
+all rotations leave as it is, the law of the data aside, can then be written in coordinates along and across
+them (:mod:`mfderive.reduction.alignment`), and what is across is a vector of which the above holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sympy as sp
 
-from ..algebra.data_law import Motion, TargetMotion
+from ..algebra.data_law import DataLaw, Motion, TargetMotion
 from ..algebra.laws import LawKind, Variable, VariableKind
 from ..algebra.system import LimitSystem
-from ..algebra.terms import Access, AxisKind, Equation, Field, Index, Role, Slot, Term
+from ..algebra.terms import Access, Affine, AxisKind, Equation, Field, Index, Role, Slot, Term
+
+# Made use of are rotations about so many directions of the data: with a length these are the three numbers
+# that tensors of Gauss nodes take.
+MOST_DIRECTIONS = 2
 
 
 class Break(StrEnum):
@@ -31,29 +39,40 @@ class Break(StrEnum):
     TWO_VECTORS = "two vectors"  # a neuron has two random vectors, of independent directions
     LAYOUT = "layout"  # a vector of something else than a sample or one neuron
     PAIRS = "pairs"  # what depends on the directions of two neurons
+    SPHERE = "sphere"  # a vector on a sphere, whose parts along and across directions are not independent
+    DIRECTIONS = "directions"  # the law of the data has too many directions of its own
 
 
 @dataclass(frozen=True)
 class Broken:
-    """What breaks the invariance of a limit: ``subject`` is a field or a variable."""
+    """What breaks the invariance of a limit: ``subject`` is a field or a variable.
+
+    ``directions``: how many directions of x the rotations are about (0: they are all rotations).
+    """
 
     reason: Break
     subject: str
+    directions: int = 0
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """The invariance of a limit under all rotations of x.
+    """The invariance of a limit under rotations of x.
 
-    ``axis``: the finite axis of the entries of x, of size ``dimension``. ``vectors``: the fields that are a
-    vector of each neuron of a population, by name -> population. ``random``: the vector of each population
-    whose direction is random at the start, population -> variable; all others are multiples of it.
-    ``angular``: the fields that depend on the angle between x and the vector of a neuron, by name -> the
-    position of the neuron's slot among their axes.
+    ``sample`` is the field that they turn: x, or a part of it; ``axis`` the finite axis of its entries, of
+    size ``dimension``; ``kept`` the number of entries of x before it, which stay. ``directions``: unit
+    vectors about which they turn it (none: they are all rotations). ``vectors``: the fields that are a vector
+    of each neuron of a population, by name -> population. ``random``: the vector of each population whose
+    direction is random at the start, population -> variable; all others are multiples of it. ``angular``: the
+    fields that depend on the angle between the sample and the vector of a neuron, by name -> the position of
+    the neuron's slot among their axes.
     """
 
+    sample: str
     axis: str
     dimension: int
+    kept: int
+    directions: tuple[tuple[float, ...], ...]
     vectors: Mapping[str, str]
     random: Mapping[str, str]
     angular: Mapping[str, int]
@@ -67,46 +86,100 @@ class _BrokenError(Exception):
         self.broken = Broken(reason, subject)
 
 
+@dataclass(frozen=True)
+class _Turned:
+    """What rotations of the data turn: a field of the samples, with ``kept`` entries of x before it."""
+
+    sample: str
+    kept: int
+    directions: tuple[tuple[float, ...], ...] = ()
+
+
 def rotation_of(system: LimitSystem) -> Rotation | Broken | None:
     """The rotation invariance of a limit, or what breaks it; None where the law of the data has none.
 
-    Only rotations of all coordinates of a flat x are looked for, which leave y as it is.
+    Only rotations of a flat x are looked for, which leave y as it is: of all of its entries, or about a few
+    directions; and those of a part of x that all equations read as a field of its own.
     """
-    x = system.field["x"]
-    if len(x.axes) != 2 or not _law_is_invariant(system, system.axis[x.axes[1]].size or 0):
+    turned = _turned(system)
+    if turned is None:
         return None
-    axis = system.axis[x.axes[1]]
+    if len(turned.directions) > MOST_DIRECTIONS:
+        return Broken(Break.DIRECTIONS, turned.sample, len(turned.directions))
+    axis = system.axis[system.field[turned.sample].axes[1]]
     try:
-        vectors = _vectors(system, axis.name)
-        random = _random_vectors(system, vectors)
-        search = Rotation(axis.name, axis.size or 0, vectors, random, {})
-        return Rotation(axis.name, axis.size or 0, vectors, random, _angular_fields(system, search))
-    except _BrokenError as found:
-        return found.broken
-
-
-def _law_is_invariant(system: LimitSystem, dimension: int) -> bool:
-    law = system.data_law
-    return (
-        law is not None
-        and dimension > 1
-        and any(
-            each.motion is Motion.ROTATION
-            and each.targets is TargetMotion.KEPT
-            and len(each.coordinates) == dimension
-            for each in law.invariances
+        vectors = _vectors(system, turned.sample, axis.name)
+        random = _random_vectors(system, vectors, bool(turned.directions))
+        search = Rotation(
+            turned.sample, axis.name, axis.size or 0, turned.kept, turned.directions, vectors, random, {}
         )
-    )
+        return replace(search, angular=_angular_fields(system, search))
+    except _BrokenError as found:
+        return replace(found.broken, directions=len(turned.directions))
+
+
+def _turned(system: LimitSystem) -> _Turned | None:
+    """What rotations of the data turn, about as few directions as there are; None where there are none."""
+    x, law = system.field["x"], system.data_law
+    if law is None or len(x.axes) != 2:
+        return None
+    dimension = system.axis[x.axes[1]].size or 0
+    found: list[_Turned] = []
+    for coordinates, directions in _rotations(law):
+        for sample, start in _samples(system):
+            end = start + (system.axis[system.field[sample].axes[1]].size or 0)
+            own = tuple(range(start, end))
+            if end == dimension and end - start > 1 and coordinates == own and not directions:
+                found.append(_Turned(sample, start))
+        kept = tuple(k for k in range(dimension) if k not in coordinates)
+        about = (*(_unit(k, dimension) for k in kept), *directions)
+        if about and dimension - len(about) > 1 and not (kept and directions):
+            found.append(_Turned("x", 0, about))
+    return min(found, key=lambda turned: len(turned.directions), default=None)
+
+
+def _rotations(law: DataLaw) -> Iterator[tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]]:
+    """The coordinates that rotations of the data turn without y, and the directions about which they do."""
+    for each in law.invariances:
+        if each.motion is Motion.ROTATION and each.targets is TargetMotion.KEPT:
+            yield each.coordinates, each.about
+
+
+def _unit(place: int, dimension: int) -> tuple[float, ...]:
+    return tuple(float(k == place) for k in range(dimension))
+
+
+def _samples(system: LimitSystem) -> list[tuple[str, int]]:
+    """The fields in which equations read the samples, and where in x they begin: x, or parts of it alone."""
+    reading = [equation for equation in system.equations if "x" in equation.reads]
+    parts = [(equation.field, _start(equation)) for equation in reading]
+    copies = [(field, start) for field, start in parts if start is not None]
+    return copies if copies and len(copies) == len(parts) else [("x", 0)]
+
+
+def _start(equation: Equation) -> int | None:
+    """Where a field begins in x that is a stretch of its entries; None for any other."""
+    if len(equation.terms) != 1 or len(equation.target) != 2:
+        return None
+    (term,) = equation.terms
+    sample, entry = equation.target
+    if len(term.accesses) != 1 or term.reduced or term.target != equation.target:
+        return None
+    ((symbol, access),) = term.accesses
+    if term.expression != symbol or access.slots[0] != sample:
+        return None
+    slot = access.slots[1]
+    return slot.constant if isinstance(slot, Affine) and slot.parts == ((1, entry),) else None
 
 
 # ---------------------------------------------------------------------------------------- vectors
 
 
-def _vectors(system: LimitSystem, axis: str) -> dict[str, str]:
-    """The fields beside x that have its axis -> the population whose neurons they belong to."""
+def _vectors(system: LimitSystem, sample: str, axis: str) -> dict[str, str]:
+    """The fields beside ``sample`` that have its axis -> the population whose neurons they belong to."""
     found = {}
     for field in system.fields:
-        if axis not in field.axes or field.name == "x":
+        if axis not in field.axes or field.name == sample:
             continue
         if field.role is Role.DRAW:
             raise _BrokenError(Break.NOISE, field.of)
@@ -117,8 +190,11 @@ def _vectors(system: LimitSystem, axis: str) -> dict[str, str]:
     return found
 
 
-def _random_vectors(system: LimitSystem, vectors: Mapping[str, str]) -> dict[str, str]:
-    """Population -> the variable whose entries draw the direction of each of its neurons."""
+def _random_vectors(system: LimitSystem, vectors: Mapping[str, str], is_parted: bool) -> dict[str, str]:
+    """Population -> the variable whose entries draw the direction of each of its neurons.
+
+    ``is_parted``: whether the parts of a vector along some directions and across them are to be independent.
+    """
     found: dict[str, str] = {}
     for variable in system.variables:
         for _, reference in variable.law.references:
@@ -133,6 +209,8 @@ def _random_vectors(system: LimitSystem, vectors: Mapping[str, str]) -> dict[str
                 raise _BrokenError(Break.LAW, variable.name)
         elif not _is_isotropic(variable):
             raise _BrokenError(Break.LAW, variable.name)
+        elif is_parted and variable.law.kind == LawKind.SPHERE:
+            raise _BrokenError(Break.SPHERE, variable.name)
         elif variable.law.references:  # a label beside the length, which makes more numbers, not fewer
             raise _BrokenError(Break.SIZE, variable.name)
         elif population in found:
@@ -206,7 +284,7 @@ def lengths(rotation: Rotation, field: str, term: Term) -> tuple[tuple[sp.Expr, 
     vector of every neuron that it names, once for each time.
     """
     table = term.access_of
-    vectors = {s: a for s, a in table.items() if a.field == "x" or a.field in rotation.vectors}
+    vectors = {s: a for s, a in table.items() if a.field == rotation.sample or a.field in rotation.vectors}
     target = Access(field, term.target) if field in rotation.vectors else None
     if not vectors:
         if target is not None and term.expression != 0:
@@ -255,6 +333,6 @@ def _meetings(rotation: Rotation, field: str, target: Access | None, read: list[
 
 
 def _neuron(rotation: Rotation, access: Access) -> Index | None:
-    """The neuron that a vector belongs to; None for x."""
+    """The neuron that a vector belongs to; None for the sample's own."""
     population = rotation.vectors.get(access.field)
     return next((s for s in access.slots if isinstance(s, Index) and s.axis == population), None)

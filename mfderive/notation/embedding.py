@@ -15,7 +15,7 @@ from .letters import Letter, scalings
 from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
 from .paper_numbers import Notation, PaperNumbers, Quantity
 from .printer import MULTIPLY, Printer
-from .remarks import Remark
+from .remarks import ANGLES_ACROSS, ANGLES_ALL, FOLLOWED, Remark
 from .styles import TEXT, Style
 from .tree import TreeBuilder
 
@@ -323,19 +323,9 @@ class Embedding:
             )
         noises = [axis.part == ANGLES for axis in self.system.axes if axis.kind is AxisKind.NOISE]
         if any(noises):
-            found.append(
-                Remark(
-                    "{phi} is the angle between x and the vector of a neuron; x and that vector stand for "
-                    "their lengths."
-                )
-            )
+            found.append(Remark(ANGLES_ACROSS if any(f.block for f in self.system.fields) else ANGLES_ALL))
         if any(field.part == COSINE_PART and field.role is Role.FORWARD for field in self.system.fields):
-            followed = (
-                "Where cos follows a kink, {phi} numbers nodes of the angle: by the side (-1 or 1) of the "
-                "kink, which is at cosine bend, and a node in (-1, 1) there; share is how much a node "
-                "counts, and density the constant of the law of the cosine."
-            )
-            found.append(Remark(followed))
+            found.append(Remark(FOLLOWED))
         if not all(noises):
             noise = "{zeta} is the randomness of one weight entry once the labels of its two ends are given."
             found.append(Remark(noise))

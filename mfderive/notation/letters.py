@@ -21,13 +21,14 @@ from ..algebra.terms import (
     PREACTIVATION,
     WEIGHT_PART,
     AxisKind,
+    Block,
     Equation,
     Field,
     Role,
 )
 from ..algebra.update_rules import ALPHA
 from ..limit.apply_rule import CLIP_FIELD
-from ..network.names import OUTPUT
+from ..network.names import INPUT, OUTPUT
 
 # What a finite axis counts -> the letter of its indices.
 _FINITE_LETTERS = {
@@ -41,6 +42,8 @@ _FINITE_LETTERS = {
 }
 # What a field is in its layer -> its letter; other parts are printed under their own name.
 _PART_LETTERS = {PREACTIVATION: "H", OUTPUT_PART: "a"}
+# A part of a vector that is written in two -> the last subscript of its letter.
+_BLOCK_LETTERS = {Block.ALONG: "∥", Block.ACROSS: "⊥"}
 # What a step is given, and what belongs to a parameter -> their letters, before those of the parameter.
 _CLOCK_LETTERS = {ALPHA.name: "α"}
 FACTOR, COVARIANCE = "noise factor", "noise covariance"  # what a reduction keeps of the noise of weights
@@ -284,6 +287,13 @@ class Letters:
         }
 
     def _first_choice(self, name: str) -> Letter:
+        letter, block = self._whole(name), self.system.field[name].block
+        if block is None:
+            return letter
+        return replace(letter, subscript=(*letter.subscript, Letter(_BLOCK_LETTERS[block])))
+
+    def _whole(self, name: str) -> Letter:
+        """The letter of a field, whether or not it is a part of a vector only."""
         if name == "yhat":
             return Letter("ŷ")
         if name in ("x", "y"):
@@ -293,6 +303,8 @@ class Letters:
         field = self.system.field[name]
         if field.role is Role.PARAMETER:
             return self._parameter(field)
+        if field.owner == INPUT:
+            return Letter(INPUT)
         if not field.owner:
             return Letter(field.part or name)
         step = str(field.step) if field.step else ""

@@ -35,9 +35,26 @@ FORMULAS = {
     "output": Formula("ŷ", r"\hat{y}"),
     "zeta": Formula("ζ", r"\zeta"),
     "phi": Formula("φ", r"\varphi"),
+    "along": Formula("∥", r"\parallel"),
+    "across": Formula("⊥", r"\perp"),
     "kernel": Formula("ν", r"\nu"),
     "law": Formula("ρ", r"\rho"),
 }
+
+# What equations in lengths and angles mean, of all of x or of what is across the data's own directions.
+ANGLES_ALL = (
+    "{phi} is the angle between x and the vector of a neuron; x and that vector stand for their lengths."
+)
+ANGLES_ACROSS = (
+    "{along} marks what vectors are along the directions that the law of the data has of its own, {across} "
+    "the length of what they are across them; x stands for both. {phi} is the angle between what x and the "
+    "vector of a neuron are across."
+)
+FOLLOWED = (
+    "Where cos follows a kink, {phi} numbers nodes of the angle: by the side (-1 or 1) of the kink, which is "
+    "at cosine bend, and a node in (-1, 1) there; share is how much a node counts, and density the constant "
+    "of the law of the cosine."
+)
 
 
 class Remark(str):

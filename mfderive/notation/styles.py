@@ -28,6 +28,8 @@ _LATEX = {
     "ŷ": r"\hat{y}",
     "Ḡ": r"\bar{G}",
     "·": r"\cdot",
+    "∥": r"\parallel",
+    "⊥": r"\perp",
 }
 _GREEK = r"alpha|beta|gamma|delta|epsilon|eta|theta|kappa|lambda|mu|nu|xi|pi|rho|tau|phi|chi|psi|omega"
 
@@ -137,7 +139,7 @@ class TextStyle(Style):
         """Digits become subscripts."""
         if below.isdigit():
             return base + below.translate(_SUBSCRIPT)
-        return f"{base}_{below}" if re.fullmatch(r"[\w]+", below) else f"{base}_{{{below}}}"
+        return f"{base}_{below}" if re.fullmatch(r"\w+|[∥⊥]", below) else f"{base}_{{{below}}}"
 
     def superscript(self, base: str, above: str) -> str:
         """After a caret."""

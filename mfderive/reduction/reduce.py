@@ -13,6 +13,7 @@ from ..algebra.system import LimitSystem
 from ..errors import MfError
 from ..state.draw import check_state
 from ..state.state import State, arrays_on
+from .alignment import align
 from .closure import close_noise, hold_means
 from .closure_sentences import CLOSURE_SENTENCES
 from .collapse_sentences import COLLAPSE_SENTENCES
@@ -20,7 +21,7 @@ from .exchangeability import collapse
 from .log import log_of
 from .pass_words import Sentences
 from .rotation import turn
-from .rotation_sentences import ROTATION_SENTENCES
+from .rotation_sentences import ALIGNMENT_SENTENCES, ROTATION_SENTENCES
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ PASSES = (
 )
 
 # What holds on average over the law of the data, and not on each batch by itself.
-SYMMETRIES = (Pass("rotation", turn, ROTATION_SENTENCES),)
+SYMMETRIES = (
+    Pass("alignment", align, ALIGNMENT_SENTENCES),
+    Pass("rotation", turn, ROTATION_SENTENCES),
+)
 
 # What stands for the limit of a network whose weights start at their conditional means (edges = "mean").
 MEANS = Pass("means", hold_means)

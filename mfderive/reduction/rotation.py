@@ -34,24 +34,29 @@ Array = Any
 def turn(system: LimitSystem) -> PassResult:
     """The system in lengths and angles, where the limit is invariant under rotations; else as it is.
 
-    Data is encoded by its length (ArgumentError for an x of another shape). No drawn state restricts: its
-    directions are some directions, and the reduced limit has all of them (StateError). A network lifts by a
-    random direction for every neuron.
+    Data is encoded by the length of what is turned, behind what is not (ArgumentError for an x of another
+    shape). No drawn state restricts: its directions are some directions, and the reduced limit has all of
+    them (StateError). A network lifts by a random direction for every neuron.
     """
     found = rotation_of(system)
     if found is None:
         return PassResult(system)
     if isinstance(found, Broken):
-        return PassResult(system, (Finding.of(FindingKind.NO_ROTATION, found.subject, reason=found.reason),))
+        broken = Finding.of(
+            FindingKind.NO_ROTATION, found.subject, reason=found.reason, directions=found.directions
+        )
+        return PassResult(system, (broken,))
+    if found.directions:  # about which x would have to be written in two
+        return PassResult(system)
     subjects = tuple(found.random.values())
-    finding = Finding.of(FindingKind.ROTATION, *subjects, dimension=found.dimension)
+    finding = Finding.of(FindingKind.ROTATION, *subjects, dimension=found.dimension, sample=found.sample)
     return PassResult(
         _in_lengths(system, found),
         (finding,),
-        encode=partial(_encoded, found.dimension),
+        encode=partial(_encoded, found.kept, found.dimension),
         restrict=partial(_restricted, subjects[0]),
         lift=partial(_lifted, system, found),
-        integrate=partial(radial_law, found.dimension),
+        integrate=partial(radial_law, found.kept, found.dimension),
     )
 
 
@@ -61,10 +66,12 @@ def _in_lengths(system: LimitSystem, rotation: Rotation) -> LimitSystem:
     left = system.map_equations(rewriter.equation)
     equations = [new for equation in left.equations for new in (*_before(equation.field, angles), equation)]
     law = system.data_law
+    # x lies along the axis itself, or has the entries of it at its end.
+    sizes = {system.field["x"].axes[1]: rotation.kept + 1, rotation.axis: 1}
     return replace(
         left,
         axes=(
-            *(replace(a, size=1) if a.name == rotation.axis else a for a in left.axes),
+            *(replace(a, size=sizes.get(a.name, a.size)) for a in left.axes),
             *(each.axis for each in angles.values()),
         ),
         fields=(
@@ -76,7 +83,7 @@ def _in_lengths(system: LimitSystem, rotation: Rotation) -> LimitSystem:
             *(variable for each in angles.values() for variable in each.variables),
         ),
         equations=tuple(equations),
-        data_law=None if law is None else DataLaw(law.kind, 1, law.rows),
+        data_law=None if law is None else DataLaw(law.kind, rotation.kept + 1, law.rows),
     )
 
 
@@ -173,10 +180,13 @@ class _Rewriter:
 # ---------------------------------------------------------------------------------------- there and back
 
 
-def _encoded(dimension: int, x: Array, y: Array | None) -> tuple[Array, Array | None]:
-    if np.shape(x)[1:] != (dimension,):  # a length would hide it
-        raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {dimension}]")
-    return np.sqrt(np.einsum("si,si->s", x, x))[:, None], y
+def _encoded(kept: int, dimension: int, x: Array, y: Array | None) -> tuple[Array, Array | None]:
+    if np.shape(x)[1:] != (kept + dimension,):  # a length would hide it
+        raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {kept + dimension}]")
+    x = np.asarray(x)
+    turned = x[:, kept:]
+    length = np.sqrt(np.einsum("si,si->s", turned, turned))[:, None]
+    return np.concatenate([x[:, :kept], length], axis=1), y
 
 
 def _restricted(vector: str, state: StateMapping) -> StateMapping:

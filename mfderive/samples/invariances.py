@@ -7,7 +7,7 @@ beyond that is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -18,6 +18,8 @@ from ..algebra.data_law import DataLaw, Invariance, Motion, TargetMotion
 from ..algebra.laws import Law, LawKind
 from ..format.data_table import teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Network
+from .frame import orthonormal
+from .linear_forms import directions_read
 
 Array = Any
 
@@ -61,7 +63,7 @@ def _isotropic(data: DataSpec, output: _Output) -> Iterator[Invariance]:
 
 
 def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
-    """Rotations where all means are 0; reflections of x that map components to components."""
+    """Rotations of what means do not reach; reflections of x that map components to components."""
     means = np.asarray(data.get["means"], dtype=np.float64)
     deviations = np.broadcast_to(np.asarray(data.get.get("deviations", 1.0), np.float64), len(means))
     odds = np.asarray(data.get.get("weights", np.ones(len(means))), dtype=np.float64)
@@ -72,6 +74,7 @@ def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
     everything = tuple(range(means.shape[1]))
     if centred == everything:
         return
+    yield from _about(means, len(everything) - len(centred), output.unmoved)
 
     def components(sign: float, label_sign: float) -> list[tuple[float, ...]]:
         targets = np.zeros_like(labels) if output.copies else label_sign * labels
@@ -84,19 +87,38 @@ def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
         yield Invariance(Motion.REFLECTION, everything, TargetMotion.NEGATED)
 
 
+def _about(
+    vectors: Iterable[Sequence[float]], coordinates: int, targets: TargetMotion
+) -> Iterator[Invariance]:
+    """Rotations about vectors, if these have fewer directions than they reach coordinates."""
+    directions = orthonormal(vectors)
+    if not directions or len(directions) >= coordinates:
+        return
+    everything = tuple(range(len(directions[0])))
+    if len(everything) - len(directions) > 1:  # a single direction cannot be turned
+        yield Invariance(Motion.ROTATION, everything, targets, directions)
+
+
 def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
     """Coordinates that no target reads are as free as their law; the others where all targets agree."""
     written = teacher_inputs(data)
     law = Law(written.kind, written.arguments, text=written.text)
-    if not law.is_symmetric or law.is_deterministic:
+    if law.is_deterministic:
         return
     symbols = [sp.Symbol(f"x{k + 1}") for k in range(data.get["dimension"])]
     targets = () if output.copies else teacher_targets(data)
+    if not law.is_symmetric:
+        if law.kind == LawKind.NORMAL:  # its mean is a direction of its own
+            vectors = [[1.0] * len(symbols), *directions_read(targets, symbols)]
+            yield from _about(vectors, len(symbols), output.unmoved)
+        return
     used = set().union(*(target.free_symbols for target in targets)) if targets else set()
     free = tuple(k for k, symbol in enumerate(symbols) if symbol not in used)
     rotates = law.kind in (LawKind.NORMAL, LawKind.SPHERE)
     if free:
         yield Invariance(Motion.ROTATION if rotates else Motion.SIGNS, free, output.unmoved)
+    if rotates:
+        yield from _about(directions_read(targets, symbols), len(used), output.unmoved)
     read = [k for k in range(len(symbols)) if k not in free]
     even = tuple(k for k in read if _sign(targets, [symbols[k]]) == 1)
     if even:

@@ -1,4 +1,4 @@
-"""The law of data that every rotation leaves as it is, by the length of x instead of all of its numbers."""
+"""The law of data that rotations leave as it is, by the length of what they turn instead of its numbers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from .standard_law import StandardLaw
 Array = Any
 
 
-def radial_law(dimension: int, law: StandardLaw) -> StandardLaw:
-    """The law of samples whose x has the length that it has under ``law``, and one direction.
+def radial_law(kept: int, dimension: int, law: StandardLaw) -> StandardLaw:
+    """The law of samples with as few numbers as it takes where rotations of some coordinates change nothing.
 
-    For laws in which the first ``dimension`` standard numbers are turned as x is, whatever the others are
-    (those of :mod:`mfderive.samples.invariances`): values at a vector of numbers on the first axis are values
-    of x on that axis. Samples of this law and of ``law`` look alike to whoever counts by the length of x.
+    Rotations turn ``dimension`` coordinates behind the first ``kept``, and in ``law`` as many standard
+    numbers behind as many, whatever the others are (:mod:`mfderive.samples.invariances`): what they turn has
+    the length that it has under ``law``, and one direction. Samples of this law and of ``law`` look alike to
+    whoever counts by the first coordinates and by that length.
     """
-    if LawKind.SPHERE in law.kinds[:dimension]:
-        return StandardLaw(law.kinds[dimension:], law.odds, partial(_values, dimension, False, law))
-    return StandardLaw(
-        (LawKind.NORMAL, *law.kinds[dimension:]), law.odds, partial(_values, dimension, True, law)
-    )
+    on_sphere = LawKind.SPHERE in law.kinds[:dimension]
+    # A vector on a sphere is a normal one of another length: its first numbers and its rest are no less.
+    numbers = 0 if on_sphere and not kept else kept + 1
+    kinds = (LawKind.NORMAL,) * numbers + tuple(law.kinds[kept + dimension :])
+    return StandardLaw(kinds, law.odds, partial(_values, kept, dimension, numbers, law))
 
 
 def _values(
-    dimension: int, is_normal: bool, law: StandardLaw, component: int, standard: Array
+    kept: int, dimension: int, numbers: int, law: StandardLaw, component: int, standard: Array
 ) -> tuple[Array, Array]:
-    whole = np.zeros((len(standard), dimension + standard.shape[1] - is_normal))
-    whole[:, 0] = radius_of_normal(standard[:, 0], dimension) if is_normal else 1.0
-    whole[:, dimension:] = standard[:, int(is_normal) :]
+    others = standard[:, numbers:]
+    whole = np.zeros((len(standard), kept + dimension + others.shape[1]))
+    whole[:, :kept] = standard[:, :kept]
+    whole[:, kept] = radius_of_normal(standard[:, kept], dimension) if numbers else 1.0
+    whole[:, kept + dimension :] = others
     return law.values(component, whole)

@@ -257,16 +257,22 @@ def _own(network: Network, layout: Reduced) -> Reduced:
     full = derive(network)
     own = layout if layout.full is full else reduced_by(full, layout.names)
     # Lengths and angles have one layout in all dimensions, but not one law.
-    if layout.integrates_the_law and not (own.integrates_the_law and _shape(layout) == _shape(own)):
-        where = (
-            f"those of x of shape {_shape(layout)}, and this network's has shape {_shape(own)}. Solve it "
-            "from a start of its own"
-            if own.integrates_the_law
-            else "and this network's limit, or the law of its data, changes when x is rotated. A network "
-            "that is drawn from that solution goes on: initial=path.sample(n)"
-        )
-        raise ArgumentError(f"the given state lives on lengths and angles, {where}")
+    if layout.integrates_the_law and layout.on_average != own.on_average:
+        raise ArgumentError(f"the given state lives on lengths and angles, {_otherwise(layout, own)}")
     return own
+
+
+def _otherwise(layout: Reduced, own: Reduced) -> str:
+    """Why a network has other lengths and angles than those of a given layout, and what to do."""
+    if own.integrates_the_law and _shape(layout) != _shape(own):
+        shapes = f"{_shape(layout)}, and this network's has shape {_shape(own)}"
+        return f"those of x of shape {shapes}. Solve it from a start of its own"
+    differs = (
+        "about directions that are not those of this network's data"
+        if own.integrates_the_law
+        else "and this network's limit, or the law of its data, changes when x is rotated"
+    )
+    return f"{differs}. A network that is drawn from that solution goes on: initial=path.sample(n)"
 
 
 def _shape(reduced: Reduced) -> tuple[int | None, ...]:

@@ -1,5 +1,6 @@
 """Every kind of data states its law, and what is listed of its symmetries holds for its samples."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def law_of(data, loss="squared", given=None, **output):
     return network, limit.data_law
 
 
+def about(*directions):
+    everything = tuple(range(len(directions[0])))
+    return Invariance(ROTATION, everything, about=tuple(map(tuple, directions)))
+
+
 ISOTROPIC = {"kind": "isotropic-gaussians", "dimension": 3, "separation": 0.4}
 MIXTURE = {"kind": "gaussian-mixture", "means": [[1, 0, 0], [-1, 0, 0]], "labels": [1, -1]}
 TEACHER = {"kind": "teacher", "dimension": 4, "target": "x1 * x2"}
@@ -56,6 +62,22 @@ CASES = [
     ({**TEACHER, "target": "x1 * x2 + x3 * x4"}, [Invariance(REFLECTION, (0, 1, 2, 3))]),
     ({**TEACHER, "target": "x1 + max(x2 - 40, 0)"}, None),
     ({**TEACHER, "inputs": "normal(1, 1)"}, []),
+    ({**TEACHER, "inputs": "normal(1, 1)", "target": "1"}, [about([0.5, 0.5, 0.5, 0.5])]),
+    (
+        {**TEACHER, "target": ["tanh(3 * x1 - 4 * x3)", "abs(4 * x3 - 3 * x1) + 1"], "noise": 0.1},
+        [
+            Invariance(ROTATION, (1, 3)),
+            about([0.6, 0.0, -0.8, 0.0]),
+        ],
+    ),
+    (
+        {**TEACHER, "target": "sin((x1 + x2) / 2 + (x3 + x4) / 2)", "inputs": "sphere(2)"},
+        [about([0.5, 0.5, 0.5, 0.5])],
+    ),
+    (
+        {**MIXTURE, "means": [[0, 3, 0, 4], [0, -6, 0, -8], [0, 0, 0, 0]], "labels": [1, 2, 3]},
+        [Invariance(ROTATION, (0, 2)), about([0.0, 0.6, 0.0, 0.8])],
+    ),
     ({**TEACHER, **UNIFORM, "y": "x"}, [Invariance(SIGNS, (0, 1, 2, 3), CARRIED)]),
 ]
 
@@ -63,9 +85,16 @@ CASES = [
 @pytest.mark.parametrize(("data", "expected"), CASES)
 def test_what_is_known_of_a_law(data, expected):
     _, law = law_of(data)
-    assert (law.kind, law.dimension, law.rows) == (data["kind"], data.get("dimension", 3), None)
+    dimension = data.get("dimension") or len(data["means"][0])
+    assert (law.kind, law.dimension, law.rows) == (data["kind"], dimension, None)
     if expected is not None:
-        assert list(law.invariances) == expected
+        assert [rounded(each) for each in law.invariances] == expected
+
+
+def rounded(invariance):
+    """Directions to 15 digits: which way their lengths are rounded is no matter."""
+    digits = tuple(tuple(round(number, 15) for number in each) for each in invariance.about)
+    return replace(invariance, about=digits)
 
 
 @pytest.mark.parametrize("data", [data for data, _ in CASES])
@@ -88,6 +117,8 @@ def moved(invariance, x, y, rng):
     places = list(invariance.coordinates)
     if invariance.motion is ROTATION:
         matrix = np.linalg.qr(rng.standard_normal((len(places), len(places))))[0]
+        if invariance.about:
+            matrix = rotation_about(np.array(invariance.about), rng)
     elif invariance.motion is SIGNS:
         matrix = np.diag(np.where(np.arange(len(places)) % 2, 1.0, -1.0))
     else:
@@ -95,6 +126,15 @@ def moved(invariance, x, y, rng):
     new = x.copy()
     new[:, places] = x[:, places] @ matrix.T
     return new, {KEPT: y, NEGATED: -y, CARRIED: new}[invariance.targets]
+
+
+def rotation_about(directions, rng):
+    """A random orthogonal matrix that leaves directions where they are."""
+    count, dimension = directions.shape
+    basis = np.linalg.qr(np.vstack([directions, rng.standard_normal((dimension - count, dimension))]).T)[0]
+    across = basis[:, count:]
+    other = across @ np.linalg.qr(rng.standard_normal((dimension - count,) * 2))[0]
+    return directions.T @ directions + other @ across.T
 
 
 def test_class_labels_are_not_numbers():
