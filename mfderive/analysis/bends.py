@@ -36,6 +36,11 @@ class Bend:
     accesses: tuple[tuple[sp.Symbol, Access], ...]
 
 
+def has_kinks(system: LimitSystem) -> bool:
+    """Whether a function of the forward equations, or its derivative, jumps somewhere."""
+    return any(kinked_functions(term.expression) for equation in system.forward for term in equation.terms)
+
+
 def bend_of(system: LimitSystem, rotation: Rotation, population: str) -> Bend | None:
     """Where the first kink of a population is; None where it has none, or none whose place is known."""
     for equation in system.forward:

@@ -22,6 +22,9 @@ METHODS = ("euler", "rk4", "flow", "stiff")
 # Methods that choose their own steps, and what each step may be wrong by where nothing else is said: relative
 # to the size of each parameter. A step of "stiff" is long, and its error estimate is cautious.
 ADAPTIVE = {"flow": 1e-4, "stiff": 1e-3}
+# That of every such method where functions have kinks: below it, steps are as short as kinks make them, and
+# what nodes and samples leave is larger than what is gained.
+KINKED_RTOL = 1e-3
 # The absolute tolerance beside a relative one, as a part of it, where nothing else is said.
 ATOL_OF_RTOL = 0.1
 PRECISIONS = ("float64", "float32")
@@ -175,7 +178,8 @@ class SolveOptions(Shown):
         metadata=_says(
             _POSITIVE,
             "error of a step of flow or stiff, relative to the root mean square of each parameter; default "
-            + ", ".join(f"{value:g} for {name}" for name, value in ADAPTIVE.items()),
+            + ", ".join(f"{value:g} for {name}" for name, value in ADAPTIVE.items())
+            + f", {KINKED_RTOL:g} where functions have kinks",
             metavar="E",
         ),
     )

@@ -59,7 +59,10 @@ def _sentences(note: Mapping[str, Any]) -> Iterator[str]:
 def _evaluation(note: Mapping[str, Any]) -> str:
     if not note["missing"]:
         return "from its evaluation, which is the mean over the whole data set"
-    points, parts = note["points"], note["parts"]
+    points = note["points"]
+    if "nested" in note:
+        return f"from its evaluation on {points} equally spaced points (by parts of them)"
+    parts = note["parts"]
     by = "by their scatter" if parts == points else f"by the scatter of {parts} independent blocks"
     return f"from its evaluation on {points} points ({note['confidence']:.0%}, {by})"
 

@@ -46,6 +46,19 @@ class Parts:
         variance = float(np.sum((shares * (means - values.mean())) ** 2)) * count / (count - 1)
         return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * float(np.sqrt(variance * self.missing))
 
+    def mean(self, values: Array) -> float:
+        """The mean of ``values`` [sample]."""
+        return float(values.mean())
+
+    def first(self) -> Parts:
+        """How the first samples alone (``compared``) stand for the law: each independent of all others."""
+        return alone(self.compared)
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What a sentence about the error of an evaluation says."""
+        return {"parts": len(self.sizes), "missing": self.missing}
+
     @property
     def compared(self) -> int:
         """How many of the first samples suffice to say how far apart the losses of two solutions are.

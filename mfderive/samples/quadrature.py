@@ -22,6 +22,7 @@ from ..errors import MfError, nearest
 from ..network.solve_options import DATA_RULES
 from .points import standard_points, tensor_points, transform
 from .sources import FIXED_SAMPLE, DataSource, DrawnSource, LawSource, SampleSource, generator
+from .spaced_nodes import is_spaced
 from .standard_law import StandardLaw
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ def data_nodes(
     nodes: int | None = None,
     seed: int | None = None,
     source: DataSource | None = None,
+    kinks: bool = False,
 ) -> DataNodes:
     """Nodes for the law of a network's data, or of ``source`` in its place.
 
     ``sample``: the data set itself, or ``nodes`` fixed draws of a law; ``sobol``: scrambled Sobol points
     (rounded up to a power of 2 a component); ``quadrature``: a tensor of Gauss nodes, at least ``nodes`` a
-    component, for laws of up to three numbers. ``seed``: of the scramble (None: the data seed).
+    component, for laws of up to three numbers, or equally spaced ones for a single number of which functions
+    with ``kinks`` are integrated. ``seed``: of the scramble (None: the data seed).
 
     Raises MfError for a rule that does not exist or does not fit the data.
     """
@@ -79,7 +82,8 @@ def data_nodes(
         return _equal(x, y)
     if source.law is None:
         raise MfError("this law of data has no standard variables; take data = 'batches' or 'sample'")
-    return _law_nodes(source.law, rule, nodes, source.seed if seed is None else seed)
+    key = source.seed if seed is None else seed
+    return _law_nodes(source.law, rule, nodes, key, kinks and is_spaced(source.law))
 
 
 def default_rule(source: DataSource) -> str:
@@ -151,7 +155,7 @@ def _equal(x: Array, y: Array) -> DataNodes:
     return DataNodes(x, y, np.full(len(x), 1 / len(x)))
 
 
-def _law_nodes(law: StandardLaw, rule: str, nodes: int | None, seed: int) -> DataNodes:
+def _law_nodes(law: StandardLaw, rule: str, nodes: int | None, seed: int, spaced: bool) -> DataNodes:
     parts = []
     for component, odds in enumerate(law.odds):
         if rule == "sobol":
@@ -159,7 +163,7 @@ def _law_nodes(law: StandardLaw, rule: str, nodes: int | None, seed: int) -> Dat
             points = standard_points(law.kinds, "sobol", count, [seed, FIXED_SAMPLE, component])
             weights = np.full(len(points), 1 / len(points))
         else:
-            points, weights = tensor_points(law.kinds, _tensor(law, nodes))
+            points, weights = tensor_points(law.kinds, _tensor(law, nodes), spaced)
         parts.append((*law.values(component, points), odds * weights))
     x, y, weights = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return DataNodes(x, y, weights / weights.sum())

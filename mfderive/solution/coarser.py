@@ -10,7 +10,6 @@ import numpy as np
 
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.error_sentences import FEW_DATA, FEW_NODES, FEW_STEPS
-from ..samples.independent_parts import alone
 from ..samples.quadrature import SAMPLED_PART, coarser_count, fewer_gauss
 from ..state.ensembles import Ensemble, plan_ensembles
 from .feed import Feed, integrated_source, make_feed
@@ -65,7 +64,7 @@ class Coarser:
         run = make_run(self.problem, self.clock, self.feed, 2, observed=observed)
         count = finer.law_parts.compared
         assert finer.y is not None
-        run.x, run.y, run.law_parts = finer.x[:count], finer.y[:count], alone(count)
+        run.x, run.y, run.law_parts = finer.x[:count], finer.y[:count], finer.law_parts.first()
         run.words = "limit, coarser"
         return run
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..algebra.reduced import Reduced
+from ..analysis.bends import has_kinks
 from ..network.network import Network
 from ..samples.quadrature import DataNodes, data_nodes
 from ..samples.sources import DataSource, LawSource
+from ..samples.spaced_nodes import Standing, is_spaced, nested_points
 
 Array = Any
 
@@ -49,7 +51,27 @@ def make_feed(
     if rule == "batches":
         return Feed(network)
     source = integrated_source(network, reduced)
-    return Feed(network, data_nodes(network, rule, nodes, scramble, source), rule=rule, asked=nodes)
+    kinks = has_kinks(reduced.system)
+    return Feed(network, data_nodes(network, rule, nodes, scramble, source, kinks), rule=rule, asked=nodes)
+
+
+# Equally spaced nodes of one number are as good as so many times more points of a sample.
+_PER_NODE = 16
+
+
+def evaluation_points(network: Network, reduced: Reduced, samples: int) -> tuple[Array, Array, Standing]:
+    """x, y on which a solution is evaluated, in the network's own form, and how they stand for the law.
+
+    Those on which networks are evaluated, unless the reduced limit needs to know a single number of a
+    sample: then equally spaced nodes of it, a sixteenth of ``samples`` for each component of the law.
+    """
+    source = integrated_source(network, reduced)
+    if source is not network.source and isinstance(source, LawSource):
+        assert source.law is not None
+        if is_spaced(source.law):
+            x, y, rule = nested_points(source.law, samples // _PER_NODE)
+            return x.reshape(len(x), *source.input_shape), y, rule
+    return (*source.evaluation(samples), source.parts(samples))
 
 
 def integrated_source(network: Network, reduced: Reduced) -> DataSource:

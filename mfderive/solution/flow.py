@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DivergenceError, MfError
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.between import NOTE
-from ..runs.evaluation import evaluate_loss_error
+from ..runs.evaluation import losses_and_errors
 from ..runs.flow_sentences import FLOW
 from ..runs.keeping import UNKEPT, Keeping, Kept
 from ..runs.trajectory import Trajectory
@@ -170,7 +170,8 @@ class FlowRun(Run):
 
     def loss(self, state: Mapping[str, Any]) -> float:
         """The loss of a state on the evaluation sample."""
-        return evaluate_loss_error(self.network, self.predict(dict(state)), self.y)[0]
+        losses, _ = losses_and_errors(self.network, self.predict(dict(state)), self.y)
+        return self.law_parts.mean(losses)
 
     # ------------------------------------------------------------------ what goes wrong
 

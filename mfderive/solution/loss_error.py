@@ -67,8 +67,7 @@ def with_loss_error(path: Trajectory, run: Run, resolution: Contribution, resume
     note: dict[str, Any] = {
         "confidence": CONFIDENCE,
         "points": len(run.x),
-        "parts": len(parts.sizes),
-        "missing": parts.missing,
+        **parts.facts,
         "evaluation": _largest(evaluation),
         "resolution": _largest(resolution.part),
         "error": _largest(error_widths),

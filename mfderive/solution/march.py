@@ -24,7 +24,7 @@ from ..runs.trajectory import Checkpoint, Ground, Trajectory, is_finite
 from ..state.state import State
 from ..tensor.first_departure import FirstDeparture
 from .cause import cause_at, cause_between, remedy, words
-from .feed import Feed, integrated_source
+from .feed import Feed, evaluation_points
 from .flow_again import steps_again
 from .grid import Clock
 from .kept_run import content_of, facts_of, taken_up
@@ -59,10 +59,9 @@ class Run:
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
         self.stepper, self.start, self.reached = Stepper(problem, clock, feed, parts), 0, 0
         self.ground = ground_of(self.network, problem.reduced, problem.module)
-        source = integrated_source(self.network, problem.reduced)
-        x, self.y = problem.reduced.encode(*source.evaluation(self.options.evaluation))
+        *points, self.law_parts = evaluation_points(self.network, problem.reduced, self.options.evaluation)
+        x, self.y = problem.reduced.encode(*points)
         self.x = np.asarray(x, self.options.dtype)
-        self.law_parts = source.parts(self.options.evaluation)
         self.rows: list[Row] = []
         self.points: list[Checkpoint] = []
         self.words = "limit"  # of the progress bar

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..algebra.functions import kinked_functions
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Role
 from ..algebra.update_rules import ALPHA, GRADIENT, THETA, XI
+from ..analysis.bends import has_kinks
 from ..errors import ArgumentError
 from ..network.network import Network
-from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL, DATA_RULES, SolveOptions
+from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL, DATA_RULES, KINKED_RTOL, SolveOptions
 from ..samples.quadrature import default_rule
 from .feed import integrated_source
 
@@ -54,7 +54,8 @@ def settle(network: Network, options: SolveOptions, reduced: Reduced) -> SolveOp
             f"is batches, so that every step would see other samples. Leave data out, set it to "
             f"{_fixed(network)}, or take the method euler"
         )
-    rtol = options.rtol or ADAPTIVE[options.method]
+    usual = KINKED_RTOL if has_kinks(reduced.system) else ADAPTIVE[options.method]
+    rtol = options.rtol or usual
     least = _LEAST_RTOL[options.precision]
     if rtol < least:
         other = "precision float64, or " if options.precision == "float32" else ""
@@ -117,11 +118,6 @@ def memories_moved(system: LimitSystem) -> bool:
 def steps_are_euler(system: LimitSystem) -> bool:
     """Whether a step of the learning rule is Euler's step of its own flow."""
     return system.learning.program == ((str(THETA), THETA - ALPHA * XI * GRADIENT),)
-
-
-def has_kinks(system: LimitSystem) -> bool:
-    """Whether a function of the forward equations, or its derivative, jumps somewhere."""
-    return any(kinked_functions(term.expression) for equation in system.forward for term in equation.terms)
 
 
 def integrator_of(system: LimitSystem, options: SolveOptions) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..network.network import Network
 from ..runs.evaluation import losses_and_errors
-from ..samples.independent_parts import Parts
+from ..samples.spaced_nodes import Standing
 
 Array = Any
 
@@ -31,15 +31,15 @@ class Row(NamedTuple):
     compared: float
 
 
-def row_of(moment: tuple[float, int], network: Network, yhat: Array, y: Array, parts: Parts) -> Row:
+def row_of(moment: tuple[float, int], network: Network, yhat: Array, y: Array, parts: Standing) -> Row:
     """The row of a time and SGD step: outputs ``yhat`` and targets ``y``, both [sample, outputs]."""
     losses, errors = losses_and_errors(network, yhat, y)
     with np.errstate(over="ignore", invalid="ignore"):
-        loss, compared = float(losses.mean()), float(losses[: parts.compared].mean())
+        loss, compared = parts.mean(losses), parts.first().mean(losses[: parts.compared])
         loss_width = parts.half_width(losses)
     if errors is None:
         return Row(*moment, loss, float("nan"), loss_width, float("nan"), compared)
-    return Row(*moment, loss, float(errors.mean()), loss_width, parts.half_width(errors), compared)
+    return Row(*moment, loss, parts.mean(errors), loss_width, parts.half_width(errors), compared)
 
 
 def numbers(rows: Sequence[Row]) -> Array:

@@ -33,6 +33,7 @@ from .grid import Clock, make_clock
 from .loss_error import resolution_of, with_loss_error
 from .march import ground_of
 from .methods import integrates, settle
+from .node_choice import CHOSEN, chosen_nodes
 from .options import chosen_options, resolve_options, takes_options
 from .start import start_state
 from .stepping import Problem, check_run_memory
@@ -110,11 +111,18 @@ def _path(
     if resume is not None and settled.method in ADAPTIVE:  # it goes on from any time
         end = resume.checkpoint()
         clock = clock.with_time(end.time, end.step)
-    start, state = start_state(problem.reduced, settled, initial, resume, clock)
     feed = make_feed(network, problem.reduced, settled.data or "batches", settled.data_nodes)
+    chosen = chosen_nodes(problem, clock, feed) if initial is None and resume is None else {}
+    if chosen:
+        given = settled.nodes if isinstance(settled.nodes, Mapping) else {}
+        settled = replace(settled, nodes={**given, **chosen})
+        problem = replace(problem, options=settled)
+    start, state = start_state(problem.reduced, settled, initial, resume, clock)
     check_run_memory(problem, state, feed.samples)
     run = make_run(problem, clock, feed, settled.checkpoints)
     path = run.trajectory(state, start, resume, progress, keep)
+    if chosen:
+        path = replace(path, notes={**path.notes, CHOSEN: chosen})
     if settled.stated_error:
         resolution = resolution_of(run, initial, resume, progress, keep.part("coarser"))
         path = with_loss_error(path, run, resolution, resume)

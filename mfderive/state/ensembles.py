@@ -88,7 +88,7 @@ def plan_ensembles(
         if axis.kind not in (AxisKind.POPULATION, AxisKind.NOISE):
             continue
         labels = axis_labels(system, axis)
-        kinds = _number_kinds(system, labels)
+        kinds = number_kinds(system, labels)
         is_driven = axis.name in driven
         chosen = _choice(rule, axis.name) or ("sobol" if is_driven else _default_rule(kinds))
         if chosen not in RULES:
@@ -193,7 +193,7 @@ def _entries(system: ForwardSystem, parameter: Variable) -> int:
     return prod(system.axis[axis].size or 1 for axis in parameter.axes)
 
 
-def _number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[str]:
+def number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[str]:
     """The kind of law of every number of an axis' labels."""
     parameters = [system.parameter[label] for label in labels]
     numbers = sum(_entries(system, p) for p in parameters)
@@ -244,7 +244,7 @@ def ensemble_state(
         needed = 2 * _DOUBLE * plan.nodes * max(plan.dimension, 1)
         check_memory(needed, f"An ensemble of {plan.nodes} nodes of '{plan.axis}'", "Take fewer nodes")
     key = seed if scramble is None else scramble
-    nodes = {name: _standard(plan, _number_kinds(system, plan.labels), key) for name, plan in plans.items()}
+    nodes = {name: _standard(plan, number_kinds(system, plan.labels), key) for name, plan in plans.items()}
     return _state(system, plans, nodes, {}, seed, dtype)
 
 
@@ -264,7 +264,7 @@ def labelled_state(
     nodes: dict[str, tuple[Array, Array]] = {}
     for name, plan in plans.items():
         if system.axis[name].kind is not AxisKind.POPULATION or not plan.labels:
-            nodes[name] = _standard(plan, _number_kinds(system, plan.labels), seed)
+            nodes[name] = _standard(plan, number_kinds(system, plan.labels), seed)
             continue
         for label in plan.labels:
             if label not in labels:

@@ -10,12 +10,12 @@ from theory.test_two_layer import aligned_state, isotropic, linear_closed_form
 
 import mfderive as mf
 from mfderive.algebra.update_rules import RULES
+from mfderive.analysis.bends import has_kinks
 from mfderive.errors import ArgumentError, DivergenceError
 from mfderive.runs.flow_sentences import flow_sentences
 from mfderive.runs.trajectory import Trajectory
 from mfderive.solution import flow as flow_module
 from mfderive.solution.flow_space import FlowSpace
-from mfderive.solution.methods import has_kinks
 
 LAYERS = [{"name": "h1", "from": "x", "weight": "normal(0.2, 0.6)", "bias": "0.1", "activation": "tanh"}]
 SPEC = {

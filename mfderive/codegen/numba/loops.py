@@ -22,6 +22,8 @@ from .function_code import CODE
 _INDICES = "ijklmnqrstuvw"
 _ARRAYS = "abcdefgh"
 _POWERS = 4  # integer powers up to this one are multiplied out
+# Those up to this one are products of squares; a call of pow costs as much as some twenty products.
+_LARGEST_POWER = 128
 Value = tuple[str, int]  # code (an atom or in parentheses), and the level at which it is known
 
 
@@ -200,10 +202,10 @@ class Nest(Visitor[Value]):
         """A power, multiplied out where it is small and whole."""
         base, exponent = node.args
         text, level = self(base)
-        if exponent.is_Integer and abs(int(exponent)) <= _POWERS:
+        if exponent.is_Integer and abs(int(exponent)) <= _LARGEST_POWER:
             if text.startswith("("):
                 text, level = self.local(strip(text), level)
-            product = " * ".join([text] * abs(int(exponent)))
+            product = " * ".join(self.multiplied_out(text, level, abs(int(exponent))))
             if exponent < 0:
                 product = f"real(1) / ({product})" if abs(int(exponent)) > 1 else f"real(1) / {text}"
             return self.local(product, level)
@@ -211,6 +213,19 @@ class Nest(Visitor[Value]):
             return self.local(f"np.sqrt({strip(text)})", level)
         other, other_level = self(exponent)
         return self.local(f"{text} ** {other}", max(level, other_level))
+
+    def multiplied_out(self, text: str, level: int, exponent: int) -> list[str]:
+        """The factors of a whole power: by squares where it is large, each a variable of its own."""
+        if exponent <= _POWERS:
+            return [text] * exponent
+        factors = []
+        while exponent:
+            if exponent % 2:
+                factors.append(text)
+            exponent //= 2
+            if exponent:
+                text, _ = self.local(f"{text} * {text}", level)
+        return factors
 
     def visit_add(self, node: sp.Expr) -> Value:
         """A sum."""
