@@ -18,7 +18,7 @@ from enum import StrEnum
 
 import sympy as sp
 
-from ..algebra.data_law import DataLaw, Motion, TargetMotion
+from ..algebra.data_law import Motion, TargetMotion
 from ..algebra.laws import LawKind, Variable, VariableKind
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, Affine, AxisKind, Equation, Field, Index, Role, Slot, Term
@@ -88,11 +88,25 @@ class _BrokenError(Exception):
 
 @dataclass(frozen=True)
 class _Turned:
-    """What rotations of the data turn: a field of the samples, with ``kept`` entries of x before it."""
+    """What rotations of the data turn: a field of the samples, with ``kept`` entries of x before it.
+
+    They leave some coordinates of it as they are, ``still``, or vectors, ``about``.
+    """
 
     sample: str
-    kept: int
-    directions: tuple[tuple[float, ...], ...] = ()
+    kept: int = 0
+    still: tuple[int, ...] = ()
+    about: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many directions they leave as they are."""
+        return len(self.still) + len(self.about)
+
+    def directions(self, dimension: int) -> tuple[tuple[float, ...], ...]:
+        """These as orthogonal unit vectors."""
+        axes = (tuple(float(k == place) for k in range(dimension)) for place in self.still)
+        return (*axes, *self.about)
 
 
 def rotation_of(system: LimitSystem) -> Rotation | Broken | None:
@@ -104,18 +118,18 @@ def rotation_of(system: LimitSystem) -> Rotation | Broken | None:
     turned = _turned(system)
     if turned is None:
         return None
-    if len(turned.directions) > MOST_DIRECTIONS:
-        return Broken(Break.DIRECTIONS, turned.sample, len(turned.directions))
+    if turned.count > MOST_DIRECTIONS:
+        return Broken(Break.DIRECTIONS, turned.sample, turned.count)
     axis = system.axis[system.field[turned.sample].axes[1]]
+    size = axis.size or 0
     try:
         vectors = _vectors(system, turned.sample, axis.name)
-        random = _random_vectors(system, vectors, bool(turned.directions))
-        search = Rotation(
-            turned.sample, axis.name, axis.size or 0, turned.kept, turned.directions, vectors, random, {}
-        )
+        random = _random_vectors(system, vectors, turned.count > 0)
+        directions = turned.directions(size)
+        search = Rotation(turned.sample, axis.name, size, turned.kept, directions, vectors, random, {})
         return replace(search, angular=_angular_fields(system, search))
     except _BrokenError as found:
-        return replace(found.broken, directions=len(turned.directions))
+        return replace(found.broken, directions=turned.count)
 
 
 def _turned(system: LimitSystem) -> _Turned | None:
@@ -125,28 +139,20 @@ def _turned(system: LimitSystem) -> _Turned | None:
         return None
     dimension = system.axis[x.axes[1]].size or 0
     found: list[_Turned] = []
-    for coordinates, directions in _rotations(law):
+    for each in law.invariances:
+        if each.motion is not Motion.ROTATION or each.targets is not TargetMotion.KEPT:
+            continue
         for sample, start in _samples(system):
             end = start + (system.axis[system.field[sample].axes[1]].size or 0)
             own = tuple(range(start, end))
-            if end == dimension and end - start > 1 and coordinates == own and not directions:
+            if end == dimension and end - start > 1 and each.coordinates == own and not each.about:
                 found.append(_Turned(sample, start))
-        kept = tuple(k for k in range(dimension) if k not in coordinates)
-        about = (*(_unit(k, dimension) for k in kept), *directions)
-        if about and dimension - len(about) > 1 and not (kept and directions):
-            found.append(_Turned("x", 0, about))
-    return min(found, key=lambda turned: len(turned.directions), default=None)
-
-
-def _rotations(law: DataLaw) -> Iterator[tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]]:
-    """The coordinates that rotations of the data turn without y, and the directions about which they do."""
-    for each in law.invariances:
-        if each.motion is Motion.ROTATION and each.targets is TargetMotion.KEPT:
-            yield each.coordinates, each.about
-
-
-def _unit(place: int, dimension: int) -> tuple[float, ...]:
-    return tuple(float(k == place) for k in range(dimension))
+        still = tuple(sorted(set(range(dimension)) - set(each.coordinates)))
+        whole = _Turned("x", 0, still, each.about)
+        # What is about vectors of fewer coordinates than x has would have to be written in all of them.
+        if whole.count and dimension - whole.count > 1 and not (still and each.about):
+            found.append(whole)
+    return min(found, key=lambda turned: turned.count, default=None)
 
 
 def _samples(system: LimitSystem) -> list[tuple[str, int]]:

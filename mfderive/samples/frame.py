@@ -23,20 +23,20 @@ def orthonormal(vectors: Iterable[Sequence[float]]) -> Directions:
 
     The first one is parallel to the first vector that is not 0. Vectors that others span leave none.
     """
-    found: list[Array] = []
-    for vector in vectors:
-        rest = np.asarray(vector, np.float64)
-        length = np.linalg.norm(rest)
+    given = np.array(list(vectors), np.float64)
+    found, count = np.zeros_like(given), 0
+    for vector in given:
+        length = np.linalg.norm(vector)
         if length == 0:
             continue
-        rest = rest / length
+        rest, units = vector / length, found[:count]
         for _ in range(2):  # once more takes away what rounding left
-            for unit in found:
-                rest = rest - (rest @ unit) * unit
+            rest = rest - (units @ rest) @ units
         beyond = np.linalg.norm(rest)
         if beyond > _ROUNDING:
-            found.append(rest / beyond)
-    return tuple(tuple(unit.tolist()) for unit in found)
+            found[count] = rest / beyond
+            count += 1
+    return tuple(map(tuple, found[:count].tolist()))
 
 
 @dataclass(frozen=True)
