@@ -150,3 +150,8 @@ def huber(yhat, y, delta=0.7):
 
 
 LOSSES = {"squared": squared, "cross-entropy": cross_entropy, "logistic": logistic, "huber": huber}
+
+
+def compiled_quickly(function):
+    """A function compiled as a whole and without optimisations, which take longer than one call can win."""
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})

@@ -241,16 +241,20 @@ def oracle_velocity(name: str) -> dict:
     _, _, state, x, y = case(name)
     function, loss = oracles.NETWORKS[name], oracles.LOSSES[CASES[name][0]]
     parameters = {key: value for key, value in state.items() if key != "p"}
+
+    def everything(p):
+        gradient = jax.grad(lambda p: loss(function(p, x), y).mean())(p)
+        yhat = function(p, x)
+        return gradient, yhat, loss(yhat, y)
+
     with precision(jax, "float64"):
-        gradient = jax.grad(lambda p: loss(function(p, x), y).mean())(parameters)
-        yhat = np.asarray(function(parameters, x))
-        losses = np.asarray(loss(yhat, y))
+        gradient, yhat, losses = oracles.compiled_quickly(everything)(parameters)
     widths = {population: len(weights) for population, weights in state["p"].items()}
     scaled = {
         key: -np.prod([widths[population] for population in oracles.SCALES[name][key]]) * np.asarray(value)
         for key, value in gradient.items()
     }
-    return {"yhat": yhat, "loss": losses, **scaled}
+    return {"yhat": np.asarray(yhat), "loss": np.asarray(losses), **scaled}
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray, what: str) -> None:

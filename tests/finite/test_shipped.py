@@ -15,6 +15,7 @@ from mfderive.samples.resolve import resolve
 from mfderive.state.draw import initial_state
 
 from .graph_oracles import DESCENDED
+from .oracles import compiled_quickly
 from .shipped_oracles import SHIPPED
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.toml"))
@@ -63,10 +64,13 @@ def test_velocity_agrees_with_the_network_written_by_hand(name: str) -> None:
     x, y = network.source.batch(1, 5)
     function, loss, slots, rates = SHIPPED[name]
     parameters = {key: value for key, value in state.items() if key != "p"}
+    whole = DESCENDED.get(name, lambda p, x, y: loss(function(p, x), y))
+
+    def outputs_and_gradient(p):
+        return function(p, x), jax.grad(lambda p: whole(p, x, y).mean())(p)
+
     with precision(jax, "float64"):
-        yhat = np.asarray(function(parameters, x))
-        whole = DESCENDED.get(name, lambda p, x, y: loss(function(p, x), y))
-        gradient = jax.grad(lambda p: whole(p, x, y).mean())(parameters)
+        yhat, gradient = compiled_quickly(outputs_and_gradient)(parameters)
     np.testing.assert_allclose(network_fields(network, state, x)["yhat"], yhat, rtol=1e-13, atol=1e-14)
     found = finite_velocity(network, state, x, y, t=0.25)
     assert found.keys() == slots.keys()
