@@ -23,7 +23,7 @@ COMMON: dict[str, Any] = {
     "observations": 3,
     "evaluation": 64,
 }
-# Nodes of each number of a neuron, of the angle, of each number of a sample: the finest is solve's own choice.
+# Nodes of each number of a neuron, of the angle, of each number of a sample: the finest is solve's choice.
 ROTATED = ((16, 24, 32), (12, 12, 16), (8, 8, 12))
 # Sobol points of neurons and of samples: solve's own choice, and a quarter of it.
 WHOLE = ((1024, 4096), (256, 1024))
