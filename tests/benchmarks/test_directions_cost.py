@@ -1,8 +1,8 @@
 """What rotations about a direction save: errors and times of a single-index teacher, with and without them.
 
 Run by ``pytest -m benchmark -s tests/benchmarks/test_directions_cost.py``. Two layers on 20 inputs, of which
-the teacher reads one direction; RK4 to t = 2, compiled code warm. Errors are those of predictions at 200 normal
-inputs, root mean square, relative to their size, against the reduced limit at finer resolutions.
+the teacher reads one direction; RK4 to t = 2, compiled code warm. Errors are those of predictions at 200
+normal inputs, root mean square, relative to their size, against the reduced limit at finer resolutions.
 """
 
 from __future__ import annotations
