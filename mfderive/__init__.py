@@ -17,7 +17,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .algebra.entries import CHANGER, GRAPH_WRITER, HTML, PRINTER, ground_table, register_home
+from .algebra.entries import CHANGER, FIGURE, GRAPH_WRITER, HTML, PRINTER, ground_table, register_home
 
 if TYPE_CHECKING:
     from .algebra.findings import Finding as Finding
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .errors import StateError as StateError
     from .finite.simulate import simulate as simulate
     from .finite.velocity import finite_velocity as finite_velocity
+    from .fluctuation.fluctuations import Fluctuations as Fluctuations
+    from .fluctuation.fluctuations import fluctuations as fluctuations
     from .format.schema import schema as schema
     from .forward.equations import forward_system as forward_system
     from .forward.kinds import ConnectionKind as ConnectionKind
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from .runs.trajectory import Trajectory as Trajectory
     from .samples.loading import from_networkx as from_networkx
     from .samples.loading import load as load
+    from .scaling.coordinates import CoordinateCheck as CoordinateCheck
+    from .scaling.coordinates import coordinate_check as coordinate_check
     from .scaling.scalings import Scalings as Scalings
     from .scaling.scalings import scalings as scalings
     from .solution.solve import solve as solve
@@ -66,10 +70,12 @@ _HOME = {
     "ArgumentError": "errors",
     "CheckpointWarning": "runs.keeping",
     "ConnectionKind": "forward.kinds",
+    "CoordinateCheck": "scaling.coordinates",
     "DataError": "errors",
     "DivergenceError": "errors",
     "DivergenceWarning": "errors",
     "Finding": "algebra.findings",
+    "Fluctuations": "fluctuation.fluctuations",
     "ForwardSystem": "algebra.system",
     "Keeper": "runs.keeping",
     "LimitSystem": "algebra.system",
@@ -89,8 +95,10 @@ _HOME = {
     "UpdateRule": "algebra.update_rules",
     "Verdict": "verdict.verdict",
     "check": "verdict.check",
+    "coordinate_check": "scaling.coordinates",
     "derive": "limit.derive",
     "finite_velocity": "finite.velocity",
+    "fluctuations": "fluctuation.fluctuations",
     "forward_system": "forward.equations",
     "from_networkx": "samples.loading",
     "generate": "codegen.generate",
@@ -112,6 +120,7 @@ register_home(HTML, "mfderive.notation.registry")
 register_home(HTML, "mfderive.report.notebook")
 register_home(CHANGER, "mfderive.samples.loading")
 register_home(GRAPH_WRITER, "mfderive.format.networkx_graph")
+register_home(FIGURE, "mfderive.report.coordinate_figure")
 register_home(ground_table("limit"), "mfderive.solution.solve")
 register_home(ground_table("network"), "mfderive.finite.training_steps")
 

@@ -31,6 +31,7 @@ ORDER = (
     "codegen",
     "solution",
     "finite",
+    "fluctuation",
     "verdict",
     "scaling",
     "report",

@@ -52,10 +52,16 @@ def linearise(system: LimitSystem) -> LimitSystem:
     return _Linearisation(system).system()
 
 
+@once
+def directional(system: LimitSystem) -> LimitSystem:
+    """The limit with its derivative along a direction of its variables: linearised, without sources."""
+    return _Linearisation(system, with_sources=False).system()
+
+
 class _Linearisation:
     """The pass over the equations of one system."""
 
-    def __init__(self, system: LimitSystem) -> None:
+    def __init__(self, system: LimitSystem, with_sources: bool = True) -> None:
         self.base = system
         self.deviation: dict[str, Field] = {}
         self.variables: list[Variable] = []
@@ -63,7 +69,7 @@ class _Linearisation:
         self.source = {
             axis.name: Field(source_name(axis.name), (axis.name,), Role.PARAMETER, part="s", owner=axis.name)
             for axis in system.axes
-            if axis.kind is AxisKind.POPULATION and axis.name in used
+            if with_sources and axis.kind is AxisKind.POPULATION and axis.name in used
         }
 
     def system(self) -> LimitSystem:

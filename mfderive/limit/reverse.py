@@ -50,7 +50,7 @@ def reverse_pass(system: ForwardSystem) -> tuple[Derived, Derived]:
     (theory A.3); (2) close each computed field's adjoint as an equation; (3) turn the adjoints of
     parameters, which average over the data, into the evolution G = -adjoint (theory A.4).
     """
-    targets = _targets(system)
+    targets = targets_of(system)
     collected, backward = _collected(system, targets)
     known = _pointwise_adjoints(backward)
     velocities, evolution = [], []
@@ -116,7 +116,7 @@ def _reusing(term: Term, known: dict[Integrand, tuple[sp.Expr, Access]]) -> Term
     return Term(term.target, term.reduced, number / own * symbol, ((symbol, access),))
 
 
-def _targets(system: ForwardSystem) -> dict[str, tuple[Index, ...]]:
+def targets_of(system: ForwardSystem) -> dict[str, tuple[Index, ...]]:
     """The index variables under which each field's adjoint is written."""
     targets = {field.name: canonical_indices(field.axes) for field in system.fields}
     targets.update({equation.field: equation.target for equation in system.forward})
@@ -173,17 +173,17 @@ def _adjoint_term(
     inner = set(access.indices)
     reduced = tuple(index for index in term.indices if index not in inner)
     raw = Term(access.slots, reduced, expression, kept)
-    return _renamed(_without_idle_means(system, raw), targets[access.field])
+    return renamed(without_idle_means(system, raw), targets[access.field])
 
 
-def _without_idle_means(system: ForwardSystem, term: Term) -> Term:
+def without_idle_means(system: ForwardSystem, term: Term) -> Term:
     """Drop averages over what the term does not read (weights sum to 1); sums stay, they count."""
     read = {index for _, access in term.accesses for index in access.indices}
     reduced = tuple(i for i in term.reduced if i in read or not system.axis[i.axis].is_measure)
     return Term(term.target, reduced, term.expression, term.accesses)
 
 
-def _renamed(term: Term, target: tuple[Index, ...]) -> Term:
+def renamed(term: Term, target: tuple[Index, ...]) -> Term:
     """The term with its target's plain slots named as the adjoint's own index variables."""
     mapping: dict[Index, Index] = {}
     for slot, wanted in zip(term.target, target, strict=True):

@@ -1,0 +1,1 @@
+"""Predicted fluctuations of finite networks around their limit, from the linearised system (theory D)."""

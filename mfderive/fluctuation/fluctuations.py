@@ -1,0 +1,205 @@
+"""The fluctuations that the limit predicts for finite networks: n Var of outputs and loss at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..algebra.arguments import NETWORK, instance, real_array
+from ..algebra.reduced import Reduced
+from ..algebra.showing import Shown, brief, names, words
+from ..codegen.generate import generate
+from ..errors import ArgumentError, StateError
+from ..limit.derive import derive
+from ..network.network import Network
+from ..network.solve_options import SolveOptions
+from ..reduction.reduce import reduce as reduce_system
+from ..solution.feed import make_feed
+from ..solution.grid import Clock, make_clock
+from ..solution.options import resolve_options
+from ..solution.start import start_state
+from ..solution.stepping import Problem, Stepper
+from .history import History
+from .influence import Functional, Sweep
+from .readout import loss_of, outputs_of
+from .rule_transpose import RuleTranspose
+
+Array = Any
+Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Fluctuations(Shown):
+    """What the limit predicts of networks of width n around it, to the order 1/n (theory D).
+
+    ``times`` [time] and ``steps`` are those of SGD nearest to what was asked for; ``x`` [point, ...] the
+    inputs. A network of base width n, whose population a has gamma_a n neurons, has an output yhat_n(t, x)
+    with
+
+        n Var yhat_n -> n_variance [time, point, output] = sum over populations of sources[a],
+
+    the variance over the draw of its labels (the initial values of its neurons) on the batches of the limit.
+    ``influence[a]`` [time, point, output, node] are the influence functions psi_a at the labels of the nodes,
+    whose weights are ``weights[a]``: sqrt(n) (yhat_n - yhat) is asymptotically normal, and equal to
+    n^(-1/2) sum_j psi_a(c_j) / gamma_a summed over populations. ``loss_n_variance`` [time] is the same of the
+    loss on ``evaluation`` samples (None: not asked for). ``batch_variance`` [time, point, output] is the
+    variance that drawing other batches adds at the learning rate of the spec, at every width (0 where
+    batches are the whole sample; None: not asked for).
+    """
+
+    network: Network
+    times: Array
+    steps: Array
+    x: Array
+    n_variance: Array
+    sources: Mapping[str, Array]
+    influence: Mapping[str, Array]
+    weights: Mapping[str, Array]
+    widths: Mapping[str, float]
+    loss_n_variance: Array | None = None
+    loss_influence: Mapping[str, Array] = field(default_factory=dict)
+    batch_variance: Array | None = None
+
+    def deviation(self, width: int) -> Array:
+        """The standard deviation of the outputs of networks of base width ``width`` [time, point, output]."""
+        return np.sqrt(self.n_variance / width)
+
+    def n_covariance(self) -> Array:
+        """n Cov of all outputs: a matrix over (time, point, output), in the order of ``n_variance``."""
+        total = np.zeros((self.n_variance.size, self.n_variance.size))
+        for name, psi in self.influence.items():
+            flat = psi.reshape(self.n_variance.size, -1)
+            total += (flat * self.weights[name]) @ flat.T / self.widths[name]
+        return total
+
+    def _summary(self) -> Iterator[str]:
+        yield f"Fluctuations of networks around the limit of '{words(self.network.title)}'"
+        yield f"  .times: {names(f'{t:.4g}' for t in self.times)}; {len(self.x)} points"
+        yield f"  .n_variance [time, point, output]: {brief(self.n_variance)}"
+        for name, own in self.sources.items():
+            yield f"  .sources['{words(name)}']: {brief(own)}"
+        yield "  sqrt(.n_variance / n) is the standard deviation of outputs at base width n: .deviation(n)"
+
+
+def fluctuations(
+    network: Network,
+    times: Sequence[float] | float | None = None,
+    x: Array | None = None,
+    *,
+    loss: bool = False,
+    batches: bool = False,
+    **changes: Any,
+) -> Fluctuations:
+    """Predict the fluctuations of finite networks from the limit alone: no network is trained.
+
+    ``times``: up to which time(s) t >= 0 networks train (default: the end of training); ``x`` [point,
+    *input_shape]: the inputs (default: the first five of the evaluation sample). ``loss``: also those of the
+    loss on the evaluation sample; ``batches``: also what drawing other batches adds. ``changes`` are options
+    of :func:`mfderive.solve` that say on which nodes and which data the limit is solved: nodes, rule, seed,
+    data, data_nodes, evaluation.
+
+    The limit is reduced, solved by the steps of SGD, and taken back through them once for every time, point
+    and output (:mod:`mfderive.fluctuation.influence`). Only labels of neurons count: the noise of weight
+    entries enters outputs at the order 1/n (theory D). Parameters that no population indexes are drawn once,
+    as in every network of that seed. Raises ArgumentError for what is not an option, MfError where a learning
+    rule cannot be linearised.
+    """
+    instance(network, Network, "a network", NETWORK)
+    asked = _times(times)
+    stepper, state, clock = prepared(network, float(asked.max()) if asked is not None else None, changes)
+    wanted = clock.times[-1:] if asked is None else asked
+    steps = np.array([int(np.abs(clock.times - t).argmin()) for t in wanted])
+    options, reduced = stepper.problem.options, stepper.problem.reduced
+    evaluation = network.source.evaluation(options.evaluation)
+    points = evaluation[0][:5] if x is None else _points(network, x)
+    history = History(stepper, state, int(steps.max()))
+    sweep = Sweep(stepper, history, reduced.system, batches)
+    encoded = np.asarray(reduced.encode(points)[0], float)
+    found, shape = [], (len(steps), len(points), network.outputs or 1)
+    for last in steps:
+        found += [f for _, _, f in outputs_of(reduced.system, encoded, shape[2], history.state(last), last)]
+    sample = reduced.encode(*evaluation)
+    of_loss = [loss_of(reduced.system, sample, history.state(k), k) for k in steps] if loss else []
+    sweep.back([*found, *of_loss])
+    return _result(network, sweep, (clock, steps, points, shape), found, of_loss)
+
+
+def prepared(
+    network: Network, horizon: float | None, changes: Mapping[str, Any]
+) -> tuple[Stepper, Arrays, Clock]:
+    """The reduced limit ready to be stepped as SGD steps, its start, and its times."""
+    for name in changes:
+        if name not in _OPTIONS:
+            raise ArgumentError(
+                f"fluctuations has no option '{name}'. Allowed are {', '.join(_OPTIONS)}: it makes the steps "
+                "of SGD on the reduced limit"
+            )
+    ends = {"steps": 1} if horizon == 0 else {} if horizon is None else {"horizon": horizon}
+    stated = resolve_options(network, None, **changes, **ends)
+    options = SolveOptions(**{name: getattr(stated, name) for name in (*_OPTIONS, "horizon", "steps")})
+    reduced: Reduced = reduce_system(derive(network))
+    RuleTranspose(reduced.system)  # refuses what cannot be transposed, before anything is compiled
+    problem = Problem(network, reduced, generate(reduced), options)
+    clock = make_clock(network, options)
+    feed = make_feed(network, reduced, options.data or "batches", options.data_nodes)
+    _, state = start_state(reduced, options, None, None, clock)
+    return Stepper(problem, clock, feed), state, clock
+
+
+_OPTIONS = ("nodes", "rule", "seed", "data", "data_nodes", "evaluation")
+
+
+def _times(times: Any) -> Array | None:
+    if times is None:
+        return None
+    found = np.atleast_1d(real_array("times", times))
+    if found.ndim != 1 or not len(found) or (found < 0).any():
+        raise ArgumentError(f"times is {times!r}; give one time t >= 0 or a list of them")
+    return found
+
+
+def _points(network: Network, x: Any) -> Array:
+    points = np.asarray(network.source.facts.encode(x), float)
+    shape = network.input_shape or ()
+    if points.shape[1:] != shape or not len(points):
+        raise StateError(f"x has shape {np.shape(x)}; points must be [point, {', '.join(map(str, shape))}]")
+    return points
+
+
+def _result(
+    network: Network,
+    sweep: Sweep,
+    grid: tuple[Clock, Array, Array, tuple[int, ...]],
+    found: list[Functional],
+    of_loss: list[Functional],
+) -> Fluctuations:
+    """Influence functions, centred, and the variances that they add up to."""
+    clock, steps, points, shape = grid
+    widths = {axis.name: axis.width for axis in sweep.system.populations}
+    weights = {name: sweep.weights[name] for name in sweep.populations}
+
+    def influence(functionals: list[Functional], shape: tuple[int, ...]) -> dict[str, Array]:
+        psi = {name: np.array([f.raw[name] for f in functionals]) for name in weights}
+        return {name: (own - (own @ weights[name])[:, None]).reshape(*shape, -1) for name, own in psi.items()}
+
+    psi = influence(found, shape)
+    sources = {name: np.square(own) @ weights[name] / widths[name] for name, own in psi.items()}
+    loss_psi = influence(of_loss, (len(steps),)) if of_loss else {}
+    loss_parts = [np.square(own) @ weights[name] / widths[name] for name, own in loss_psi.items()]
+    return Fluctuations(
+        network,
+        clock.times[steps],
+        clock.sgd_steps[steps],
+        points,
+        sum(sources.values(), np.zeros(shape)),
+        sources,
+        psi,
+        weights,
+        widths,
+        sum(loss_parts, np.zeros(len(steps))) if of_loss else None,
+        loss_psi,
+        np.array([f.batches for f in found]).reshape(shape) if sweep.count_batches else None,
+    )

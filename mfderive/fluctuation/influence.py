@@ -1,0 +1,174 @@
+"""Influence functions of a solution: what a little more mass at a label does to an output at a time.
+
+psi_a(c) = d/d epsilon Phi[(1 - epsilon) P_a + epsilon delta_c] for an output Phi = yhat_k(t, x) of the limit
+(theory D). Backwards through the steps, lambda being the derivative of Phi by the state in L2(P), ``u`` that
+by G (:mod:`mfderive.fluctuation.rule_transpose`) and H[u] the derivative of a gradient along u:
+
+    lambda_before = direct + H_v[u],
+    psi_a(j)     += H_{P_a}[u](j) - sum over parameters v of a: Mean_others[u_v G_v](j).
+
+H[u] is the linearised evolution itself: G is a gradient, so its derivative in L2(P) is its own transpose.
+The last term takes back what H_{P_a} counts of the direct dependence of G at the node j on the node's own
+mass, which the evolution of that node does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..algebra.system import LimitSystem, draw_noise
+from ..algebra.terms import AxisKind
+from ..codegen.generate import generate
+from ..limit.linearise import deviation_name
+from ..limit.masses import loss_curvature, mass_name
+from ..limit.reverse import LOSS
+from ..solution.stepping import Stepper
+from ..tensor.clock import Moment
+from ..tensor.interpreter import Interpretation
+from ..tensor.scheduling import depends_on_y
+from .history import History
+from .rule_transpose import RuleTranspose
+
+Array = Any
+Arrays = dict[str, Any]
+Samples = tuple[Any, Any, Any]  # x, y, weights
+
+
+@dataclass
+class Functional:
+    """A number that a state gives, on its way back in time from step ``last``.
+
+    ``sensitivity``: its derivatives by the variables, in L2(P); ``raw``: those by the masses of each
+    population [node], not centred; ``batches``: the variance that batches added on the way.
+    """
+
+    last: int
+    sensitivity: Arrays
+    raw: Arrays
+    batches: float = 0.0
+
+
+@dataclass
+class Sweep:
+    """The way back through the steps of one solution.
+
+    ``history`` has the states; ``count_batches``: also sum the variance that drawing every batch anew would
+    add.
+    """
+
+    stepper: Stepper
+    history: History
+    system: LimitSystem
+    count_batches: bool = False
+    curvature: LimitSystem = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rule = RuleTranspose(self.system)
+        self.curvature = draw_noise(loss_curvature(self.system))
+        self.solver = generate(self.curvature)
+        own = self.curvature.variable
+        self.trained = [p.name for p in self.system.parameters if not p.is_frozen]
+        self.populations = [
+            a.name for a in self.system.populations if deviation_name(mass_name(a.name)) in own
+        ]
+        self.weights = self.history.state(0)["p"]
+        network = self.stepper.problem.network
+        batch = network.training.batch_size
+        self.draws_batches = not isinstance(batch, str) and batch != network.source.rows
+
+    def back(self, functionals: Sequence[Functional]) -> None:
+        """Take functionals back to the start, in place."""
+        for number in range(max((f.last for f in functionals), default=0), 0, -1):
+            active = [f for f in functionals if f.last >= number]
+            self.step(active, number - 1)
+
+    def step(self, functionals: Sequence[Functional], number: int) -> None:
+        """Take functionals back through the step that begins at t_number."""
+        state = self.history.state(number)
+        x, y, t, alpha, weights, k = self.stepper.move(number)
+        moment = Moment(t, alpha, k)
+        speeds: Arrays = {}
+        with self.stepper.threads(state):
+            if self.rule.reads_gradients:
+                found = self.evaluate(state, {}, (x, y, weights))
+                speeds = {name: found[name] for name in self.trained}
+            for each in functionals:
+                direct, along = self.rule(each.sensitivity, state, speeds, moment)
+                found = self.evaluate(state, along, (x, y, weights))
+                if self.count_batches:
+                    each.batches += self.of_batch(state, along, (x, y, weights))
+                self.take(each, direct, along, found)
+
+    def evaluate(self, state: Arrays, along: Mapping[str, Array], samples: Samples) -> Arrays:
+        """G and its derivative along a direction, by the names of the curvature's variables."""
+        x, y, weights = samples
+        speeds: Arrays = self.solver.velocity(self.directed(state, along), x, y, 0.0, weights)
+        return speeds
+
+    def directed(self, state: Arrays, along: Mapping[str, Array]) -> Arrays:
+        """A state of the curvature: the deviations are a direction, 0 where it has none."""
+        given = dict(state)
+        for variable in self.curvature.variables:
+            origin = self.curvature.field[variable.name].deviation
+            if origin in along:
+                given[variable.name] = np.array(along[origin], order="C")
+            elif origin:
+                given[variable.name] = np.zeros(self._shape(variable.axes))
+        return given
+
+    def of_batch(self, state: Arrays, along: Mapping[str, Array], samples: Samples) -> float:
+        """The variance that another batch of the same size adds in one step.
+
+        A step of a batch moves the functional by the mean of -d loss(z)[u] over it.
+        """
+        x, y, weights = samples
+        if weights is not None or not self.draws_batches or len(x) < 2:
+            return 0.0
+        given = self.directed(state, along)
+        run = Interpretation(self.curvature, given, np.asarray(x, float), np.asarray(y, float), None)
+        run.values |= self.solver.forward(given, x)
+        run.magnitudes = {name: np.abs(value) for name, value in run.values.items()}
+        compared = depends_on_y(self.curvature)
+        for equation in self.curvature.forward:
+            if equation.field in compared:
+                run.equation(equation)
+        moves = run.values.get(deviation_name(LOSS))
+        return 0.0 if moves is None else float(np.var(moves, ddof=1) / len(x))
+
+    def _shape(self, axes: Sequence[str]) -> tuple[int, ...]:
+        table = self.curvature.axis
+        return tuple(len(self.weights[a]) if a in self.weights else int(table[a].size or 0) for a in axes)
+
+    def take(self, each: Functional, direct: Arrays, along: Arrays, found: Arrays) -> None:
+        """Put one step into a functional."""
+        for name in self.trained:
+            direct[name] = direct[name] + found[deviation_name(name)]
+        each.sensitivity = direct
+        for population in self.populations:
+            each.raw[population] = each.raw[population] + found[deviation_name(mass_name(population))]
+        for name, direction in along.items():
+            for population, own in self.shares(name, direction * found[name]):
+                each.raw[population] = each.raw[population] - own
+
+    def shares(self, name: str, product: Array) -> list[tuple[str, Array]]:
+        """The averages of an array of a parameter over all of its slots but one over a population, each."""
+        axes = self.system.field[name].axes
+        result = []
+        for place, axis in enumerate(axes):
+            if self.system.axis[axis].kind is AxisKind.POPULATION:
+                result.append((axis, averaged(self.weights, axes, product, place)))
+        return result
+
+
+def averaged(weights: Mapping[str, Array], axes: Sequence[str], values: Array, kept: int | None) -> Array:
+    """Values averaged over axes with weights and summed over finite ones, all but the axis at ``kept``."""
+    for place in reversed(range(len(axes))):
+        if place == kept:
+            continue
+        own = weights.get(axes[place])
+        values = values.sum(place) if own is None else np.tensordot(values, own, (place, 0))
+    return values
