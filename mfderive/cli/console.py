@@ -50,7 +50,11 @@ def tolerance_text(reached: Mapping[str, Any]) -> str:
     from ..report.summary import text_table
 
     parts = reached["resolutions"].items()
-    cells = [[name, part["level"], _number(part["estimate"])] for name, part in parts]
+    cells = []
+    for name, part in parts:
+        first, *_ = part["together"]
+        error = _number(part["estimate"]) if name == first else f"within that of {first}"
+        cells.append([name, part["level"], error])
     verdict = "met" if reached["met"] else "not met"
     batches = reached["batches"]
     other = "" if batches is None else f"; other batches would move it by up to {_number(batches)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,7 +25,9 @@ Arrays = dict[str, Any]
 COARSER_RTOL = 8
 # What part of a difference the error of the finer solution can be, as a factor
 # (mfderive.solution.loss_error says why).
-SAMPLED, GAUSS, TIME = 4.0, 2.0, 1.0
+SAMPLED, GAUSS, STEPS = 4.0, 2.0, 1.0
+# Resolutions beside the axes that have Gauss nodes.
+DATA, TIME, SAMPLED_NODES = "data", "time", "sampled nodes"
 
 
 class FinestError(Exception):
@@ -69,35 +71,63 @@ class Coarser:
         return run
 
 
-def coarser(run: Run, initial: Mapping[str, Any] | None) -> Coarser:
-    """The problem of a run with all of its resolutions made coarser together.
+def coarser(
+    run: Run, initial: Mapping[str, Any] | None, parts: Collection[str] | None = None, replicate: int = 0
+) -> Coarser:
+    """The problem of a run with its resolutions made coarser together, or only those of ``parts``.
 
-    What is part of the problem stays: the steps and batches of SGD, a data set, a state that was given
-    (``initial``). Raises FinestError where a resolution has nothing coarser.
+    These are the axes that have Gauss nodes, by name, and DATA, TIME and SAMPLED_NODES. What is part of the
+    problem stays: the steps and batches of SGD, a data set, a state that was given (``initial``).
+    ``replicate``: the number of the scramble of sampled points. Raises FinestError where a resolution has
+    nothing coarser.
     """
     problem, options = run.problem, run.options
     made = Coarser(problem, run.clock, run.feed, {})
-    _take_data(made, run)
-    _take_time(made, run)
-    scramble = (options.seed + 1) * 1_000_003
-    # Fresh noise is sampled, too: the finer solution's draws would be the coarser one's as well.
-    made.problem = replace(made.problem, options=replace(made.problem.options, seed=scramble))
+    scramble = another_seed(options.seed, replicate)
+    if parts is None or DATA in parts:
+        _take_data(made, run, replicate)
+    if parts is None or TIME in parts:
+        _take_time(made, run)
+    is_sampled = parts is None or SAMPLED_NODES in parts
+    if is_sampled:
+        # Fresh noise is sampled, too: the finer solution's draws would be the coarser one's as well.
+        made.problem = replace(made.problem, options=replace(made.problem.options, seed=scramble))
     if initial is not None:
         _, made.state = start_state(problem.reduced, options, initial, None, run.clock)
     elif options.reduce:
         plans = plan_ensembles(problem.system, options.nodes, options.rule)
-        fewer = {name: _fewer(plan) for name, plan in plans.items()}
+        fewer = {
+            name: _fewer(plan) if parts is None or _part_of(plan) in parts else plan
+            for name, plan in plans.items()
+        }
         for name, plan in fewer.items():
             if plan.nodes != plans[name].nodes:
                 made.took(GAUSS if plan.rule == "gauss" else SAMPLED)
                 made.facts.setdefault("nodes", {})[name] = plan.nodes
         if not made.is_exact:
-            made.state = reduced_state(problem.system, fewer, options, scramble)
-    else:
+            made.state = reduced_state(problem.system, fewer, options, scramble if is_sampled else None)
+    elif is_sampled:
         widths = _fewer_widths(options)
         made.took(SAMPLED, widths=widths)
         made.state = full_state(problem.system, widths, options, scramble)
+    else:
+        made.state = full_state(problem.system, options.widths, options)
     return made
+
+
+def another_seed(seed: int, replicate: int = 0) -> int:
+    """The seed of other points than those of ``seed``, the same for equal numbers."""
+    return (seed + 1) * 1_000_003 + replicate
+
+
+def _part_of(plan: Ensemble) -> str:
+    """The resolution that the nodes of an axis belong to."""
+    return SAMPLED_NODES if is_sampled(plan) else plan.axis
+
+
+def is_sampled(plan: Ensemble) -> bool:
+    """Whether the nodes of an axis are points of a sample."""
+    return plan.rule != "gauss"
 
 
 def _fewer(plan: Ensemble) -> Ensemble:
@@ -127,7 +157,7 @@ def _fewer_widths(options: SolveOptions) -> int | dict[str, int]:
     return widths // SAMPLED_PART
 
 
-def _take_data(made: Coarser, run: Run) -> None:
+def _take_data(made: Coarser, run: Run, replicate: int) -> None:
     """Fewer samples of a law that every step integrates."""
     feed = run.feed
     source = integrated_source(run.network, run.problem.reduced)
@@ -136,7 +166,7 @@ def _take_data(made: Coarser, run: Run) -> None:
         return
     if not count:
         raise FinestError(FEW_DATA)
-    scramble = (source.seed + 1) * 1_000_003
+    scramble = another_seed(source.seed, replicate)
     made.feed = make_feed(run.network, run.problem.reduced, feed.rule, count, scramble)
     made.took(GAUSS if feed.rule == "quadrature" else SAMPLED, samples=made.feed.samples)
 
@@ -150,13 +180,13 @@ def _take_time(made: Coarser, run: Run) -> None:
         rtol, atol = (COARSER_RTOL * (options.rtol or 0), COARSER_RTOL * (options.atol or 0))
         wider = replace(options, rtol=rtol, atol=atol, until_loss=None, until_speed=None)
         made.problem = replace(made.problem, options=wider)
-        made.took(TIME, rtol=rtol)
+        made.took(STEPS, rtol=rtol)
     elif options.method != "euler" and (run.feed.nodes or run.network.training.batch_size == "all"):
         if clock.steps < 2:
             raise FinestError(FEW_STEPS)
         kept = np.unique([*range(0, clock.steps + 1, 2), clock.steps])
         made.clock = Clock(clock.times[kept], clock.sgd_steps[kept])
-        made.took(TIME, steps=made.clock.steps)
+        made.took(STEPS, steps=made.clock.steps)
 
 
 def _until(clock: Clock, time: float, step: int) -> Clock:

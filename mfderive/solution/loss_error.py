@@ -138,10 +138,17 @@ def differences(rows: Sequence[Row], others: Sequence[Row]) -> Array:
     """
     known = {row.time: row.loss for row in others}
     compared = [row for row in rows if row.time in known]
-    times = np.array([row.time for row in compared])
     gaps = np.array([abs(row.compared - known[row.time]) for row in compared])
+    return around(rows, [row.time for row in compared], gaps)
+
+
+def around(rows: Sequence[Row], times: Sequence[float], values: Array) -> Array:
+    """The largest of ``values``, known at ``times``, from t / 2 to the time after t, for the time t of a row.
+
+    nan beyond the last of the times.
+    """
     found = []
     for row in rows:
         first, end = np.searchsorted(times, [row.time / 2, row.time])
-        found.append(gaps[first : end + 2].max() if end < len(times) else np.nan)
+        found.append(values[first : end + 2].max() if end < len(times) else np.nan)
     return np.array(found)

@@ -1,86 +1,75 @@
-"""Resolutions chosen by self-refinement: one after the other is doubled until the loss curve stays put.
+"""Resolutions chosen by what each of them contributes to the stated error of the loss curve.
 
-The estimate of what a resolution contributes to the error of the loss curve (the largest over the observed
-times, on the evaluation sample) comes from solutions alone:
+A first solution is coarse. What each of its resolutions contributes to the error is measured as that of
+every solution is (:mod:`mfderive.solution.loss_error`): by one in which this resolution alone is coarser.
+Those that contribute more than their share are refined, by as much as their order says but fourfold at most
+at a time, and the next solution is finer in all of them. What they then contribute is measured by one
+solution in which all of them are coarser. What did not matter stays where it is and is not measured again.
+So all solutions before the last cost a part of it, and those beside it, too.
 
-* nodes by a fixed rule (Gauss) and the time step: the change from the level before, times ``SAFETY``, which
-  covers convergence of first order and anything faster; a change may be small by luck, so an eighth of
-  the change before it counts as well (third order);
-* sampled nodes (scrambled Sobol points, random draws): the scatter of ``REPLICATES`` independent scrambles,
-  as the half-width of the 99 % interval for one of them (Student's t), and what is left of the shift of
-  their mean, because the loss is not linear in the weights of nodes: the change from the level before where
-  the shift halves with each doubling (first order, which random draws have), down to a third of it where
-  the change before was four times as large (second order, which Sobol points come near).
+Sampled points have SCRAMBLES solutions of a quarter of the points beside them. Their scatter s (Student's t)
+and the distance d of their mean are errors of a quarter of the points; with errors of order p, those of all
+are 4^-p s and d / (4^p - 1). p = 1/2 for random draws; scrambled Sobol points are taken to have 3/4.
 
-The estimates of all resolutions add up. Each is made with the others at their coarse levels, where it is
-cheap; the solution that is returned has them all at their final levels. Steps and batches of SGD (euler) are
-part of the problem, for the networks make the same ones; how far other batches would move the curve is
-reported beside the estimate.
+The evaluation is a resolution like the others. Steps and batches of SGD (euler) are part of the problem, for
+the networks make the same ones; how far other batches would move the curve is reported beside the estimate.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, log2
 from typing import Any
 
 import numpy as np
 
-from ..errors import MfError, ResourceError
-from ..network.solve_options import ADAPTIVE
+from ..errors import DivergenceError, MfError, ResourceError
+from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..samples.sources import LawSource
+from ..samples.spaced_nodes import is_spaced
 from ..state.ensembles import Ensemble, plan_ensembles
-from .feed import Feed, integrated_source, make_feed
+from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser, is_sampled
+from .feed import integrated_source, make_feed
 from .flow import finer_options, make_run
 from .grid import make_clock
-from .loss_error import Contribution, with_loss_error
+from .loss_error import Contribution, around, differences, with_loss_error
 from .march import Run
 from .start import full_state, reduced_state
 from .stepping import Problem, check_run_memory
 
-SAFETY = 2.0
-REPLICATES = 6
-# Student's t for 99 % with REPLICATES - 1 degrees of freedom.
-STUDENT = 4.032
-# Doublings after which a resolution is given up, and where refinement begins if nothing else is said. Sampled
-# nodes begin where the first check of a loose tolerance costs little, and are doubled more often for it.
-DOUBLINGS = 6
-COARSE_GAUSS, COARSE_SAMPLED, SAMPLED_DOUBLINGS = 8, 64, 2
-COARSE_WIDTHS = 100
-_SAMPLED = ("sobol", "monte-carlo")
+Array = Any
+
+EVALUATION = "evaluation"
+# Solutions of a quarter of sampled points, each with points of its own; Student's t for 99 % with one degree
+# less; the order of their errors in the number of points, by the rule.
+SCRAMBLES, SCATTER_STUDENT = 5, 4.604
+_SAMPLED_ORDERS = {"sobol": 0.75, "monte-carlo": 0.5}
+# Doublings after which a resolution is given up, and where refinement begins if nothing else is said.
+DOUBLINGS, MOST_AT_ONCE = 8, 2
+COARSE_GAUSS, COARSE_SAMPLED, COARSE_SPACED, COARSE_WIDTHS = 8, 256, 32, 200
+# By which power of 2 the error falls when a resolution is doubled, at the least: steps in time are of second
+# order where functions have kinks, and a doubling makes rtol four times smaller.
+_ORDERS = {TIME: 2.0}
+# How far other batches move the curve, by so many curves: Student's t for 99 % with one degree less.
+BATCHES, BATCH_STUDENT = 4, 5.841
 
 
 @dataclass(frozen=True)
-class Levels:
-    """How often each resolution is doubled: its name in the report -> doublings."""
+class Measured:
+    """What some resolutions contribute together, [time] (nan: unknown)."""
 
-    doublings: Mapping[str, int] = field(default_factory=dict)
+    names: tuple[str, ...]
+    part: Array
 
-    def of(self, name: str) -> int:
-        """The doublings of one resolution."""
-        return self.doublings.get(name, 0)
-
-    def at(self, name: str, count: int) -> Levels:
-        """The same with one of them at another level."""
-        return Levels({**self.doublings, name: count})
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """One resolution: its name, whether it is sampled, and in words how fine it is at some doublings.
-
-    ``more``: doublings beyond the usual ones, for what begins coarser.
-    """
-
-    name: str
-    sampled: bool
-    words: Callable[[int], str]
-    more: int = 0
+    @property
+    def largest(self) -> float:
+        """The most that they contribute at any time; inf where that is unknown."""
+        largest = float(np.max(self.part, initial=0.0))
+        return largest if np.isfinite(largest) else float("inf")
 
 
 class Refinement:
@@ -91,134 +80,170 @@ class Refinement:
         self.options, self.network = problem.options, problem.network
         self.plans = _coarse_plans(problem)
         self.clock = make_clock(self.network, self.options)
-        self.known: dict[tuple[Any, ...], np.ndarray] = {}
-        self.run: Run | None = None  # the last one
+        self.first: Array | None = None  # the loss of the first solution, the coarsest
 
-    def resolutions(self) -> list[Resolution]:
-        """What can be refined, the sampled ones last: they cost most."""
-        found = []
-        for name, plan in self.plans.items():
-            if plan.rule not in _SAMPLED and not all(plan.exact):
-                found.append(Resolution(name, False, partial(_words, plan)))
+    def names(self) -> list[str]:
+        """What can be refined."""
+        plans = self.plans.items()
+        found = [name for name, plan in plans if not is_sampled(plan) and not all(plan.exact)]
         if self.options.method != "euler":
-            found.append(Resolution("time", False, self.time_words))
+            found.append(TIME)
         if self.options.data in ("sobol", "quadrature"):
-            sampled = self.options.data == "sobol"
-            more = SAMPLED_DOUBLINGS if sampled else 0
-            found.append(
-                Resolution("data", sampled, lambda k: f"{self.feed(k).samples} samples per step", more)
+            found.append(DATA)
+        if not self.options.reduce or any(is_sampled(p) and p.dimension for _, p in plans):
+            found.append(SAMPLED_NODES)
+        return [*found, EVALUATION]
+
+    def sampled(self, name: str) -> str | None:
+        """The rule of a resolution that is sampled; None for others."""
+        if name == DATA and self.options.data == "sobol":
+            return "sobol"
+        if name != SAMPLED_NODES:
+            return None
+        rules = {plan.rule for plan in self.plans.values() if is_sampled(plan) and plan.dimension}
+        return "sobol" if rules == {"sobol"} else "monte-carlo"
+
+    def options_at(self, doublings: Mapping[str, int]) -> SolveOptions:
+        """The options of a solution at some levels, but for the steps of rk4."""
+        options = self.options
+        if options.reduce:
+            plans = {name: self.plan(name, doublings) for name in self.plans}
+            options = replace(
+                options,
+                nodes={name: plan.nodes for name, plan in plans.items()},
+                rule={name: plan.rule for name, plan in plans.items()},
             )
-        drawn = [plan for plan in self.plans.values() if plan.dimension and plan.rule in _SAMPLED]
-        if drawn or not self.options.reduce:
-            more = SAMPLED_DOUBLINGS if self.options.reduce else 0
-            found.append(Resolution("sampled nodes", True, lambda k: self.sampled_words(drawn, k), more))
-        return found
+        else:
+            options = replace(options, widths=self.widths(doublings[SAMPLED_NODES]))
+        if options.method in ADAPTIVE:
+            options = finer_options(options, 2 ** doublings[TIME])
+        if DATA in doublings:
+            options = replace(options, data_nodes=self.data_nodes(doublings[DATA]))
+        return replace(options, evaluation=options.evaluation * 2 ** doublings[EVALUATION])
 
-    def time_words(self, doublings: int) -> str:
-        """How fine the steps in time are at a level."""
-        if self.options.method in ADAPTIVE:
-            return f"rtol {finer_options(self.options, 2**doublings).rtol:.2g}"
-        return f"{self.clock.steps * 2**doublings} steps"
-
-    def sampled_words(self, drawn: list[Ensemble], doublings: int) -> str:
-        """How many sampled nodes there are at a level."""
-        if not self.options.reduce:
-            return f"{self.widths(doublings)} nodes per population"
-        return ", ".join(f"{plan.axis}: {_doubled(plan, doublings).words}" for plan in drawn)
+    def plan(self, name: str, doublings: Mapping[str, int]) -> Ensemble:
+        """The nodes of an axis."""
+        plan = self.plans[name]
+        return _doubled(plan, doublings.get(SAMPLED_NODES if is_sampled(plan) else name, 0))
 
     def widths(self, doublings: int) -> Any:
-        """Nodes of the full system's populations at a level."""
-        widths = self.options.widths if self.given("widths") else COARSE_WIDTHS
+        """Nodes of the full system's populations."""
+        given = self.options.widths != type(self.options)().widths
+        widths = self.options.widths if given else COARSE_WIDTHS
         if isinstance(widths, int):
             return widths * 2**doublings
         return {name: width * 2**doublings for name, width in widths.items()}
 
-    def given(self, name: str) -> bool:
-        """Whether an option was set, so that refinement begins there."""
-        return bool(getattr(self.options, name) != getattr(type(self.options)(), name))
-
-    def feed(self, doublings: int, scramble: int | None = None) -> Feed:
-        """The data of a step at a level."""
+    def data_nodes(self, doublings: int) -> int:
+        """Samples of the data at every step, as they are asked for."""
         rule, nodes = self.options.data, self.options.data_nodes
-        if rule not in ("sobol", "quadrature"):
-            return make_feed(self.network, self.problem.reduced, rule or "batches", nodes)
-        numbers = _data_dimension(self.problem)
-        if nodes is None:
-            nodes = COARSE_SAMPLED if rule == "sobol" else COARSE_GAUSS**numbers
-        factor = 2**doublings if rule == "sobol" else 2 ** (doublings * numbers)
-        return make_feed(self.network, self.problem.reduced, rule, nodes * factor, scramble)
+        source = integrated_source(self.network, self.problem.reduced)
+        law = source.law if isinstance(source, LawSource) else None
+        numbers = len(law.kinds) if law is not None else 1
+        if nodes is None and rule == "sobol":
+            nodes = COARSE_SAMPLED
+        elif nodes is None:
+            nodes = COARSE_SPACED if law is not None and is_spaced(law) else COARSE_GAUSS**numbers
+        return int(nodes * 2 ** (doublings if rule == "sobol" else doublings * numbers))
 
-    def trajectory(
-        self, levels: Levels, replicate: int = 0, checkpoints: int = 2, offset: int = 0
-    ) -> Trajectory:
-        """The solution at some levels; replicates above 0 have points of their own, offsets other batches."""
-        scramble = None if not replicate else (self.options.seed + 1) * 1_000_003 + replicate
-        sampled = levels.of("sampled nodes")
-        if self.options.reduce:
-            plans = {
-                name: _doubled(plan, sampled if plan.rule in _SAMPLED else levels.of(name))
-                for name, plan in self.plans.items()
-            }
-            state = reduced_state(self.problem.system, plans, self.options, scramble)
+    def words(self, name: str, run: Run) -> str:
+        """How fine a resolution of a run is."""
+        if name == TIME:
+            adaptive = run.options.method in ADAPTIVE
+            return f"rtol {run.options.rtol:.2g}" if adaptive else f"{run.clock.steps} steps"
+        if name == DATA:
+            return f"{run.feed.samples} samples per step"
+        if name == EVALUATION:
+            return f"{len(run.x)} points"
+        if not self.options.reduce:
+            return f"{run.options.widths} nodes per population"
+        plans = plan_ensembles(self.problem.system, run.options.nodes, run.options.rule)
+        if name != SAMPLED_NODES:
+            return plans[name].words
+        drawn = [plan for plan in plans.values() if plan.dimension and is_sampled(plan)]
+        return ", ".join(f"{plan.axis}: {plan.words}" for plan in drawn)
+
+    # ------------------------------------------------------------------ solutions
+
+    def solution(self, doublings: Mapping[str, int], offset: int = 0) -> tuple[Run, Trajectory]:
+        """The run and the solution at some levels; ``offset``: on other batches."""
+        options = self.options_at(doublings)
+        problem = replace(self.problem, options=options)
+        feed = make_feed(self.network, problem.reduced, options.data or "batches", options.data_nodes)
+        feed = replace(feed, offset=offset)
+        if options.reduce:
+            plans = plan_ensembles(problem.system, options.nodes, options.rule)
+            state = reduced_state(problem.system, plans, options)
         else:
-            state = full_state(self.problem.system, self.widths(sampled), self.options, scramble)
-        finer = 2 ** levels.of("time")
-        feed = replace(self.feed(levels.of("data"), scramble), offset=offset)
-        check_run_memory(self.problem, state, feed.samples)
-        # Fresh noise is sampled, too: what it leaves to chance shows in replicates that draw their own.
-        seed = self.options.seed if scramble is None else scramble
-        problem = replace(self.problem, options=replace(self.options, seed=seed))
-        self.run = run = make_run(problem, self.clock, feed, checkpoints, finer)
-        self.made += 1  # the order of solutions follows from their numbers, so it is a name for each
-        return run.trajectory(state, 0, None, self.progress, self.keep.part(str(self.made)))
+            state = full_state(problem.system, options.widths, options)
+        check_run_memory(problem, state, feed.samples)
+        finer = 1 if options.method in ADAPTIVE else 2 ** doublings.get(TIME, 0)
+        run = make_run(problem, self.clock, feed, options.checkpoints, finer)
+        path = run.trajectory(state, 0, None, self.progress, self.next_part())
+        self.first = path.loss if self.first is None else self.first
+        return run, path
 
-    def loss(self, levels: Levels, replicate: int = 0) -> np.ndarray:
-        """The loss curve at some levels, remembered."""
-        key = (tuple(sorted((k, v) for k, v in levels.doublings.items() if v)), replicate)
-        if key not in self.known:
-            self.known[key] = self.trajectory(levels, replicate).loss
-        return self.known[key]
+    def next_part(self) -> Keeping:
+        """Where the next solution is kept: their order follows from their numbers, which name them."""
+        self.made += 1
+        return self.keep.part(str(self.made))
 
-    # ------------------------------------------------------------------ estimates
+    def measured(self, names: tuple[str, ...], run: Run) -> Measured:
+        """What some resolutions of a run contribute together; sampled ones and the evaluation stand alone."""
+        if names == (EVALUATION,):
+            return Measured(names, np.array([row.loss_width for row in run.rows]))
+        rule = self.sampled(names[0])
+        if rule is not None:
+            return Measured(names, self.scatter(names[0], run, _SAMPLED_ORDERS[rule]))
+        try:
+            other, factor = self.coarser_run(names, run)
+        except (FinestError, DivergenceError, ResourceError):
+            return Measured(names, np.full(len(run.rows), np.nan))
+        if other is None:
+            return Measured(names, np.zeros(len(run.rows)))
+        return Measured(names, factor * differences(run.rows, other.rows))
 
-    def estimate(self, resolution: Resolution, levels: Levels) -> float:
-        """What a resolution contributes to the error at its level, which is at least 1."""
-        count = levels.of(resolution.name)
-        if not resolution.sampled:
-            change = self.change(resolution, levels)
-            before = self.change(resolution, levels.at(resolution.name, count - 1)) if count > 1 else 0.0
-            return SAFETY * max(change, before / 8)
-        here, *coarser = (
-            np.array([self.loss(levels.at(resolution.name, level), k) for k in range(REPLICATES)])
-            for level in range(count, max(count - 3, -1), -1)
-        )
-        scatter = STUDENT * here.std(axis=0, ddof=1)
-        means = [curves.mean(axis=0) for curves in (here, *coarser)]
-        changes = [np.abs(after - before) for after, before in pairwise(means)]
-        order = changes[1].max() / max(changes[0].max(), 1e-300) if len(changes) > 1 else 2.0
-        return float((scatter + changes[0] / (min(max(order, 2.0), 4.0) - 1)).max())
+    def coarser_run(self, names: tuple[str, ...], run: Run, replicate: int = 0) -> tuple[Run | None, float]:
+        """The run in which some resolutions are coarser, and its factor; no run where they are exact."""
+        made = coarser(run, None, names, replicate)
+        if made.is_exact:
+            return None, 0.0
+        other = made.run(run)
+        other.trajectory(made.state, 0, None, self.progress, self.next_part())
+        return other, made.factor
 
-    def batch_scatter(self) -> float:
-        """How far other batches of the same size move the loss curve (99 %), at the coarse levels."""
-        stride = 2 * self.clock.steps
-        curves = [self.trajectory(Levels(), offset=stride * k).loss for k in range(1, REPLICATES)]
-        return float((STUDENT * np.std([self.loss(Levels()), *curves], axis=0, ddof=1)).max())
+    def scatter(self, name: str, run: Run, order: float) -> Array:
+        """What sampled points contribute, by solutions of a quarter of them."""
+        try:
+            runs = [self.coarser_run((name,), run, k)[0] for k in range(SCRAMBLES)]
+        except (FinestError, DivergenceError, ResourceError):
+            return np.full(len(run.rows), np.nan)
+        curves = np.array([[row.loss for row in each.rows] for each in runs if each is not None])
+        times = [row.time for each in runs[:1] if each is not None for row in each.rows]
+        if not len(curves):
+            return np.zeros(len(run.rows))
+        own = np.array([row.compared for row in run.rows if row.time in set(times)])
+        within = SCATTER_STUDENT * curves.std(axis=0, ddof=1) / 4**order
+        return around(run.rows, times, within + np.abs(curves.mean(axis=0) - own) / (4**order - 1))
 
-    def change(self, resolution: Resolution, levels: Levels) -> float:
-        """The largest change of the loss curve from the level before."""
-        coarser = levels.at(resolution.name, levels.of(resolution.name) - 1)
-        return float(np.abs(self.loss(levels) - self.loss(coarser)).max())
+    def batch_scatter(self, doublings: Mapping[str, int]) -> float:
+        """How far other batches of the same size move the loss curve (99 %), at some levels."""
+        steps = 2 * self.clock.steps
+        curves = [self.solution(doublings, steps * k)[1].loss for k in range(1, BATCHES)]
+        curves.append(self.first)
+        return float((BATCH_STUDENT * np.std(curves, axis=0, ddof=1)).max())
 
 
 def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = UNKEPT) -> Trajectory:
     """Solve a problem with resolutions so fine that the loss curve is within ``tolerance`` of its limit.
 
-    The limit is that of ever more nodes (and smaller steps of rk4). What is part of the problem is not
-    refined: the steps and batches of SGD for "euler", a fixed sample, the evaluation sample.
+    The limit is that of ever more nodes, points of evaluation and, but for euler, smaller steps. What is part
+    of the problem is not refined: the steps and batches of SGD for "euler", a fixed sample.
     ``notes["tolerance"]`` says what was asked and reached, and at which resolution: {"asked", "estimate",
-    "met", "resolutions": {name: {"level", "estimate"}}, "batches"}; the last is how far other batches would
-    move the curve (None where every step sees the same data). Warns where the tolerance is not met.
-    ``keep``: where the solutions are kept, each in a part of its own.
+    "met", "resolutions": {name: {"level", "estimate", "together"}}, "batches"}; an estimate is that of all
+    the resolutions that were measured "together", and "batches" is how far other batches would move the
+    curve (None where every step sees the same data). Warns where the tolerance is not met. ``keep``: where
+    the solutions are kept, each in a part of its own.
 
     Raises MfError where a time step is to be refined although every step sees other data.
     """
@@ -229,50 +254,113 @@ def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = U
             "batch of its own. Set data to quadrature, sobol or sample, or take the method euler"
         )
     work = Refinement(problem, progress, keep)
-    resolutions = work.resolutions()
-    found: dict[str, dict[str, Any]] = {}
-    levels = Levels()
-    total = 0.0
-    for done, resolution in enumerate(resolutions):
-        # What one resolution leaves of its share goes to those that come after it.
-        count, estimate = _level(work, resolution, (tolerance - total) / (len(resolutions) - done))
-        total += estimate
-        levels = levels.at(resolution.name, count)
-        found[resolution.name] = {"level": resolution.words(count), "estimate": estimate}
-    path = work.trajectory(levels, checkpoints=problem.options.checkpoints)
-    if problem.options.stated_error and work.run is not None:
-        known = Contribution(np.full(len(path.times), total), {"tolerance": tolerance})
-        path = with_loss_error(path, work.run, known)
-    met = total <= tolerance
-    batches = None if fixed else work.batch_scatter()
-    note = {"asked": tolerance, "estimate": total, "met": met, "resolutions": found, "batches": batches}
+    run, path, found = _refined(work, tolerance)
+    total = _total(found)
+    if problem.options.stated_error:
+        resolution = total - next(each.part for each in found if each.names == (EVALUATION,))
+        path = with_loss_error(path, run, Contribution(resolution, {"tolerance": tolerance}))
+    estimate = float(np.max(total))
+    met = estimate <= tolerance
+    parts = {
+        name: {
+            "level": work.words(name, run),
+            "estimate": _known(each.largest),
+            "together": list(each.names),
+        }
+        for name in work.names()
+        for each in found
+        if name in each.names
+    }
+    batches = None if fixed else work.batch_scatter(dict.fromkeys(work.names(), 0))
+    note: dict[str, Any] = {"asked": tolerance, "estimate": _known(estimate), "met": met}
+    note |= {"resolutions": parts, "batches": batches}
     if not met:
-        parts = "; ".join(f"{name} ({e['level']}): {e['estimate']:.2g}" for name, e in found.items())
-        warnings.warn(
-            f"the loss curve of '{problem.network.title}' is known to {total:.2g}, not to {tolerance:.2g}: "
-            f"{parts}",
-            stacklevel=4,
-        )
+        warnings.warn(_not_met(problem, tolerance, note), stacklevel=4)
     return replace(path, notes={**path.notes, "tolerance": note})
 
 
-def _level(work: Refinement, resolution: Resolution, share: float) -> tuple[int, float]:
-    """The first level at which a resolution contributes no more than its share, and what it contributes.
+def _total(found: Sequence[Measured]) -> Array:
+    """What all resolutions contribute, [time]."""
+    return np.sum([each.part for each in found], axis=0)
 
-    Other resolutions stay coarse meanwhile. It stays where it is when doublings or memory come to an end.
-    """
-    reached, estimate = 0, float("inf")
-    for count in range(1, DOUBLINGS + resolution.more + 1):
+
+def _not_met(problem: Problem, tolerance: float, note: Mapping[str, Any]) -> str:
+    """The warning of a tolerance that is out of reach."""
+    parts = "; ".join(
+        f"{name} ({part['level']}): {_figure(part['estimate'])}" for name, part in note["resolutions"].items()
+    )
+    curve = f"the loss curve of '{problem.network.title}'"
+    return f"{curve} is known to {_figure(note['estimate'])}, not to {tolerance:.2g}: {parts}"
+
+
+def _figure(value: float | None) -> str:
+    return "an unknown error" if value is None else f"{value:.2g}"
+
+
+def _known(value: float) -> float | None:
+    """A number as a note has it; None where it is unknown."""
+    return value if np.isfinite(value) else None
+
+
+def _refined(work: Refinement, tolerance: float) -> tuple[Run, Trajectory, list[Measured]]:
+    """The last run and solution, and what its resolutions contribute."""
+    doublings = dict.fromkeys(work.names(), 0)
+    kept: list[Measured] = []
+    done: tuple[Run, Trajectory, list[Measured]] | None = None
+    while True:
         try:
-            estimate = work.estimate(resolution, Levels({resolution.name: count}))
+            run, path = work.solution(doublings)
         except ResourceError:
-            if not reached:
+            if done is None:
                 raise
-            break
-        reached = count
-        if estimate <= share:
-            break
-    return reached, estimate
+            return done
+        known = {name for each in kept for name in each.names}
+        new = [name for name in doublings if name not in known]
+        found = [*kept, *(work.measured(names, run) for names in _groups(work, new, done is not None))]
+        done = run, path, found
+        kept, finer = refined(found, doublings, tolerance)
+        if finer == doublings:
+            return done
+        doublings = finer
+
+
+def _groups(work: Refinement, names: Sequence[str], together: bool) -> list[tuple[str, ...]]:
+    """Which resolutions are measured together: those that are not sampled, once each was measured alone."""
+    alone = [n for n in names if not together or n == EVALUATION or work.sampled(n) is not None]
+    rest = tuple(name for name in names if name not in alone)
+    return [*([rest] if rest else []), *((name,) for name in alone)]
+
+
+def refined(
+    found: Sequence[Measured], doublings: Mapping[str, int], tolerance: float
+) -> tuple[list[Measured], dict[str, int]]:
+    """What needs not be measured again, and the next levels; the same levels where nothing is to be done.
+
+    What some resolutions leave of their share goes to those that contribute more. Nothing is refined where
+    all together, at every time, are within the tolerance.
+    """
+    if np.all(_total(found) <= tolerance):
+        return list(found), dict(doublings)
+    kept, finer, left = [], dict(doublings), tolerance
+    order = sorted(found, key=lambda each: each.largest)
+    for done, each in enumerate(order):
+        share = left / (len(order) - done)
+        if each.largest <= share:
+            left -= each.largest
+        more = {name: _doublings(name, each.largest / share) for name in each.names}
+        can = {name: min(m, DOUBLINGS - doublings[name]) for name, m in more.items()}
+        if each.largest <= share or not any(can.values()):
+            kept.append(each)
+        else:
+            finer |= {name: doublings[name] + m for name, m in can.items()}
+    return kept, finer
+
+
+def _doublings(name: str, ratio: float) -> int:
+    """How often a resolution is doubled for its error to fall by a ratio, but for a few at a time."""
+    wanted = max(ceil(log2(ratio) / _ORDERS.get(name, 1.0)), 1) if 0 < ratio < float("inf") else 1
+    # Points of evaluation cost less than the solution that would be made once more for them alone.
+    return wanted + 1 if name == EVALUATION else min(wanted, MOST_AT_ONCE)
 
 
 # ---------------------------------------------------------------------------------------- levels of each kind
@@ -289,7 +377,7 @@ def _coarse_plans(problem: Problem) -> dict[str, Ensemble]:
         stated = options.nodes.get(name) if isinstance(options.nodes, dict) else options.nodes
         if stated is not None or not plan.dimension:
             nodes[name] = plan.nodes
-        elif plan.rule in _SAMPLED:
+        elif is_sampled(plan):
             nodes[name] = COARSE_SAMPLED
         else:
             exact = sum(plan.exact)
@@ -297,23 +385,13 @@ def _coarse_plans(problem: Problem) -> dict[str, Ensemble]:
     return plan_ensembles(problem.system, nodes, {name: plan.rule for name, plan in chosen.items()})
 
 
-def _words(plan: Ensemble, doublings: int) -> str:
-    return _doubled(plan, doublings).words
-
-
 def _doubled(plan: Ensemble, doublings: int) -> Ensemble:
     """A plan with twice the nodes, so many times; of a tensor twice those of every number."""
     if not doublings or not plan.dimension:
         return plan
-    if plan.rule in _SAMPLED:
+    if is_sampled(plan):
         return replace(plan, nodes=plan.nodes * 2**doublings)
     tensor = tuple(
         size if exact else size * 2**doublings for size, exact in zip(plan.tensor, plan.exact, strict=True)
     )
     return replace(plan, nodes=int(np.prod(tensor)), tensor=tensor)
-
-
-def _data_dimension(problem: Problem) -> int:
-    """How many numbers a sample of the law of the data is made of, as far as the limit needs to know it."""
-    source = integrated_source(problem.network, problem.reduced)
-    return len(source.law.kinds) if isinstance(source, LawSource) and source.law is not None else 1

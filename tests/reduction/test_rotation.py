@@ -307,12 +307,12 @@ def test_where_it_is_used():
 
 
 def test_a_tolerance_begins_with_samples_of_the_length():
-    """8 Gauss nodes of one number for each of two classes, and 16 of it: not of five numbers."""
+    """32 equally spaced nodes of one number for each of two classes, and 64 of it: not of five numbers."""
     net = mf.load(document())
     options = SolveOptions(data="quadrature", tolerance=0.1)
     reduced = limit_to_solve(net, options)
     work = Refinement(Problem(net, reduced, mf.generate(reduced), options), False)
-    assert [work.feed(doublings).samples for doublings in (0, 1)] == [16, 32]
+    assert [work.data_nodes(doublings) for doublings in (0, 1)] == [32, 64]
 
 
 def test_printed_equations_say_what_nodes_are():

@@ -30,18 +30,19 @@ def example():
 def test_estimate_covers_the_error_of_quadrature(example, tolerance):
     """Nodes, data and time step are all refined; a solution at fine resolutions is the truth.
 
-    Its own error is far below: 16 nodes per number and 64 time steps, see test_data.
+    Its own error is far below: 8 nodes per number, 16 time steps and 8192 points of evaluation, see test_data.
     """
     net = resolve(parse_document(example.DOCUMENT), seed=0)
     path = mf.solve(net, 1.0, tolerance=tolerance, step=0.5)
-    exact = mf.solve(net, 1.0, nodes={"h1": 256, "h3": 16}, data_nodes=256, step=1 / 32)
+    fine = {"nodes": {"h1": 64, "h3": 12}, "data_nodes": 64, "evaluation": 2**13}
+    exact = mf.solve(net, 1.0, step=1 / 16, stated_error=False, **fine)
     truth = np.interp(path.times, exact.times, exact.loss)
     common = [k for k, t in enumerate(path.times) if np.isclose(exact.times, t, atol=1e-12).any()]
     error = np.abs(path.loss - truth)[common].max()
     reached = path.notes["tolerance"]
     assert len(common) >= 2 and reached["met"] and reached["batches"] is None
     assert error <= reached["estimate"] <= tolerance
-    assert set(reached["resolutions"]) == {"h1", "h3", "time", "data"}
+    assert set(reached["resolutions"]) == {"h1", "h3", "time", "data", "evaluation"}
 
 
 def test_estimate_covers_the_error_of_sampled_nodes():
@@ -56,7 +57,7 @@ def test_estimate_covers_the_error_of_sampled_nodes():
     exact = mf.solve(net, steps=100, evaluation=300, nodes={"h1": 2048, "h4": 32}, seed=5)
     assert reached["met"] and 0 < reached["batches"] < 0.1
     assert np.abs(path.loss - exact.loss).max() <= 1.5 * reached["estimate"]
-    assert set(reached["resolutions"]) == {"h4", "sampled nodes"}
+    assert set(reached["resolutions"]) == {"h4", "sampled nodes", "evaluation"}
 
 
 def test_a_full_ensemble_is_refined_in_its_widths():
@@ -64,8 +65,8 @@ def test_a_full_ensemble_is_refined_in_its_widths():
     net = mf.load(ROOT / "specs" / "two_layer.toml")
     path = mf.solve(net, steps=5, reduce=False, tolerance=1.0, evaluation=100)
     assert path.notes["tolerance"]["met"]
-    assert set(path.notes["tolerance"]["resolutions"]) == {"sampled nodes"}
-    assert path.notes["nodes"]["h1"] == 200
+    assert set(path.notes["tolerance"]["resolutions"]) == {"sampled nodes", "evaluation"}
+    assert path.notes["nodes"]["h1"] == 200  # where it begins
 
 
 def test_a_tolerance_out_of_reach_warns(monkeypatch):
