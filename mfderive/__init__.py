@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .finite.velocity import finite_velocity as finite_velocity
     from .fluctuation.fluctuations import Fluctuations as Fluctuations
     from .fluctuation.fluctuations import fluctuations as fluctuations
+    from .fluctuation.width import Width as Width
+    from .fluctuation.width import width_for as width_for
     from .format.schema import schema as schema
     from .forward.equations import forward_system as forward_system
     from .forward.kinds import ConnectionKind as ConnectionKind
@@ -94,6 +96,7 @@ _HOME = {
     "Trajectory": "runs.trajectory",
     "UpdateRule": "algebra.update_rules",
     "Verdict": "verdict.verdict",
+    "Width": "fluctuation.width",
     "check": "verdict.check",
     "coordinate_check": "scaling.coordinates",
     "derive": "limit.derive",
@@ -112,6 +115,7 @@ _HOME = {
     "simulate": "finite.simulate",
     "solve": "solution.solve",
     "sweep": "sweeps.conductor",
+    "width_for": "fluctuation.width",
 }
 
 # Rooms that enter themselves in tables of rooms before them.

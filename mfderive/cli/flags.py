@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
 from ..runs.parts import EVERY
-from . import checking, commands, running, starting, sweeping, widths_command
+from . import checking, commands, running, starting, sweeping, width_command, widths_command
 from .command_tools import Outcome
 from .flag_values import batch, by_name, count, number, path, positive, reader, rule, widths
 from .sweep_words import assignment, variable
@@ -213,6 +213,7 @@ def _add_equations(shelf: Shelf) -> None:
     scalings.add_argument(
         "--plain", action="store_true", help="all factors in the parameters, none in front of sums"
     )
+    _add_width(shelf)
     generate = shelf.spec_command(
         "generate",
         commands.generate,
@@ -226,6 +227,32 @@ def _add_equations(shelf: Shelf) -> None:
         added.add_argument(
             "--reduce", dest="reduced", action="store_true", help="reduce the limit exactly first"
         )
+
+
+def _add_width(shelf: Shelf) -> None:
+    """The command that asks the limit how wide a network must be."""
+    added = shelf.spec_command(
+        "width",
+        width_command.width,
+        "Print the width from which 95 of 100 networks lie within an error of the limit, training none.",
+        "write to this file",
+    )
+    added.add_argument("--error", type=positive, default=0.01, metavar="E", help="the error; default 0.01")
+    added.add_argument(
+        "--at",
+        type=width_command.place,
+        action="append",
+        metavar="WHAT",
+        help="loss (default), output, or t=NUMBER for a time before the end of training; may be repeated",
+    )
+    added.add_argument(
+        "--confirm",
+        type=count,
+        nargs="?",
+        const=100,
+        metavar="M",
+        help="train M networks at that width (default 100) and say how many lie within the error",
+    )
 
 
 def _add_runs(shelf: Shelf) -> None:

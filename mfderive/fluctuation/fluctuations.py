@@ -17,6 +17,7 @@ from ..limit.derive import derive
 from ..network.network import Network
 from ..network.solve_options import SolveOptions
 from ..reduction.reduce import reduce as reduce_system
+from ..runs.evaluation import evaluate_loss_error
 from ..solution.feed import make_feed
 from ..solution.grid import Clock, make_clock
 from ..solution.options import resolve_options
@@ -29,6 +30,8 @@ from .rule_transpose import RuleTranspose
 
 Array = Any
 Arrays = dict[str, Any]
+_PIECE = 500  # samples of a prediction at once
+POINTS = 5  # of the evaluation sample, where no points are given
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,29 +39,32 @@ class Fluctuations(Shown):
     """What the limit predicts of networks of width n around it, to the order 1/n (theory D).
 
     ``times`` [time] and ``steps`` are those of SGD nearest to what was asked for; ``x`` [point, ...] the
-    inputs. A network of base width n, whose population a has gamma_a n neurons, has an output yhat_n(t, x)
-    with
+    inputs, and ``yhat`` [time, point, output] the limit there. A network of base width n, whose population a
+    has gamma_a n neurons, has an output yhat_n(t, x) with
 
         n Var yhat_n -> n_variance [time, point, output] = sum over populations of sources[a],
 
     the variance over the draw of its labels (the initial values of its neurons) on the batches of the limit.
     ``influence[a]`` [time, point, output, node] are the influence functions psi_a at the labels of the nodes,
     whose weights are ``weights[a]``: sqrt(n) (yhat_n - yhat) is asymptotically normal, and equal to
-    n^(-1/2) sum_j psi_a(c_j) / gamma_a summed over populations. ``loss_n_variance`` [time] is the same of the
-    loss on ``evaluation`` samples (None: not asked for). ``batch_variance`` [time, point, output] is the
-    variance that drawing other batches adds at the learning rate of the spec, at every width (0 where
-    batches are the whole sample; None: not asked for).
+    n^(-1/2) sum_j psi_a(c_j) / gamma_a summed over populations. ``loss_n_variance`` [time] is the same of
+    ``loss`` [time], that of the limit on ``evaluation`` samples (None: not asked for). ``batch_variance``
+    [time, point, output] is the variance that drawing other batches adds at the learning rate of the spec, at
+    every width (0 where batches are the whole sample; None: not asked for).
     """
 
     network: Network
     times: Array
     steps: Array
     x: Array
+    yhat: Array
     n_variance: Array
     sources: Mapping[str, Array]
     influence: Mapping[str, Array]
     weights: Mapping[str, Array]
     widths: Mapping[str, float]
+    evaluation: int
+    loss: Array | None = None
     loss_n_variance: Array | None = None
     loss_influence: Mapping[str, Array] = field(default_factory=dict)
     batch_variance: Array | None = None
@@ -82,6 +88,18 @@ class Fluctuations(Shown):
         for name, own in self.sources.items():
             yield f"  .sources['{words(name)}']: {brief(own)}"
         yield "  sqrt(.n_variance / n) is the standard deviation of outputs at base width n: .deviation(n)"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where fluctuations are asked for: times, steps, points, the limit's outputs there and its loss."""
+
+    times: Array
+    steps: Array
+    points: Array
+    yhat: Array
+    evaluation: int
+    loss: Array | None
 
 
 def fluctuations(
@@ -108,13 +126,25 @@ def fluctuations(
     rule cannot be linearised.
     """
     instance(network, Network, "a network", NETWORK)
-    asked = _times(times)
-    stepper, state, clock = prepared(network, float(asked.max()) if asked is not None else None, changes)
-    wanted = clock.times[-1:] if asked is None else asked
+    points = None if x is None else _points(network, x)
+    return predicted(network, _times(times), points, changes, loss, batches)
+
+
+def predicted(
+    network: Network,
+    times: Array | None,
+    points: Array | None,
+    changes: Mapping[str, Any],
+    loss: bool = False,
+    batches: bool = False,
+) -> Fluctuations:
+    """:func:`fluctuations` at points as the network takes them, not in the units of the data."""
+    stepper, state, clock = prepared(network, None if times is None else float(times.max()), changes)
+    wanted = clock.times[-1:] if times is None else times
     steps = np.array([int(np.abs(clock.times - t).argmin()) for t in wanted])
-    options, reduced = stepper.problem.options, stepper.problem.reduced
-    evaluation = network.source.evaluation(options.evaluation)
-    points = evaluation[0][:5] if x is None else _points(network, x)
+    reduced, module = stepper.problem.reduced, stepper.problem.module
+    evaluation = network.source.evaluation(stepper.problem.options.evaluation)
+    points = evaluation[0][:POINTS] if points is None else points
     history = History(stepper, state, int(steps.max()))
     sweep = Sweep(stepper, history, reduced.system, batches)
     encoded = np.asarray(reduced.encode(points)[0], float)
@@ -124,7 +154,11 @@ def fluctuations(
     sample = reduced.encode(*evaluation)
     of_loss = [loss_of(reduced.system, sample, history.state(k), k) for k in steps] if loss else []
     sweep.back([*found, *of_loss])
-    return _result(network, sweep, (clock, steps, points, shape), found, of_loss)
+    yhat = np.array([module.predict(history.state(k), encoded) for k in steps])
+    values = [_loss(network, module.predict(history.state(k), sample[0], _PIECE), sample[1]) for k in steps]
+    own = np.array(values) if loss else None
+    grid = Grid(clock.times[steps], clock.sgd_steps[steps], points, yhat, len(evaluation[0]), own)
+    return _result(network, sweep, grid, found, of_loss)
 
 
 def prepared(
@@ -152,6 +186,10 @@ def prepared(
 _OPTIONS = ("nodes", "rule", "seed", "data", "data_nodes", "evaluation")
 
 
+def _loss(network: Network, yhat: Array, y: Array) -> float:
+    return evaluate_loss_error(network, yhat, y)[0]
+
+
 def _times(times: Any) -> Array | None:
     if times is None:
         return None
@@ -172,12 +210,12 @@ def _points(network: Network, x: Any) -> Array:
 def _result(
     network: Network,
     sweep: Sweep,
-    grid: tuple[Clock, Array, Array, tuple[int, ...]],
+    grid: Grid,
     found: list[Functional],
     of_loss: list[Functional],
 ) -> Fluctuations:
     """Influence functions, centred, and the variances that they add up to."""
-    clock, steps, points, shape = grid
+    shape = grid.yhat.shape
     widths = {axis.name: axis.width for axis in sweep.system.populations}
     weights = {name: sweep.weights[name] for name in sweep.populations}
 
@@ -187,19 +225,22 @@ def _result(
 
     psi = influence(found, shape)
     sources = {name: np.square(own) @ weights[name] / widths[name] for name, own in psi.items()}
-    loss_psi = influence(of_loss, (len(steps),)) if of_loss else {}
+    loss_psi = influence(of_loss, shape[:1]) if of_loss else {}
     loss_parts = [np.square(own) @ weights[name] / widths[name] for name, own in loss_psi.items()]
     return Fluctuations(
         network,
-        clock.times[steps],
-        clock.sgd_steps[steps],
-        points,
+        grid.times,
+        grid.steps,
+        grid.points,
+        grid.yhat,
         sum(sources.values(), np.zeros(shape)),
         sources,
         psi,
         weights,
         widths,
-        sum(loss_parts, np.zeros(len(steps))) if of_loss else None,
+        grid.evaluation,
+        grid.loss,
+        sum(loss_parts, np.zeros(shape[0])) if of_loss else None,
         loss_psi,
         np.array([f.batches for f in found]).reshape(shape) if sweep.count_batches else None,
     )

@@ -1,0 +1,44 @@
+"""The command `width`: from which width on networks lie within an error of the limit."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from .command_tools import Outcome, load_network, stem
+from .folders import write_answer
+
+_TIME = "t="
+_ALLOWED = "loss, output or t=NUMBER"
+
+
+def place(word: str) -> tuple[str, str | float]:
+    """What a word after --at says: ("at", "loss" or "output"), or ("t", a time)."""
+    if word in ("loss", "output"):
+        return "at", word
+    try:
+        time = float(word.removeprefix(_TIME)) if word.startswith(_TIME) else math.nan
+    except ValueError:
+        time = math.nan
+    if not (math.isfinite(time) and time >= 0):
+        raise argparse.ArgumentTypeError(f"{word!r} is not {_ALLOWED}")
+    return "t", time
+
+
+def width(arguments: argparse.Namespace) -> Outcome:
+    """Print the width with the reasoning, or write it to a file."""
+    from ..fluctuation.width import width_for
+
+    chosen = dict(arguments.at or ())
+    found = width_for(
+        load_network(arguments),
+        arguments.error,
+        str(chosen.get("at", "loss")),
+        chosen.get("t"),
+        confirm=arguments.confirm or 0,
+    )
+    data = {"name": stem(arguments), **found.data, "text": found.text}
+    if arguments.output is None:
+        return Outcome(data, found.text)
+    write_answer(arguments.output, found.text)
+    return Outcome({**data, "file": str(arguments.output)}, f"The answer is in {arguments.output}")

@@ -1,0 +1,164 @@
+"""The width from which networks lie within an error of the limit, from predicted fluctuations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..algebra.arguments import NETWORK, choice, instance, number, positive_number, whole_number
+from ..algebra.showing import Shown
+from ..errors import ArgumentError
+from ..finite.simulate import simulate
+from ..network.network import Network
+from ..runs.trajectory import Trajectory
+from .deviations import SHARE, Deviations
+from .fluctuations import Fluctuations, predicted
+
+Array = Any
+QUANTITIES = ("loss", "output")
+POINTS = 10
+_WHAT = {
+    "loss": "the loss on the evaluation sample",
+    "output": f"the outputs (root mean square over {POINTS} points)",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Width(Shown):
+    """The width from which 95 % of networks lie within an error of the limit, and why.
+
+    ``at``: "loss" or "output"; ``time`` and ``step`` of training; ``width``: the base width; ``reach``: the
+    error within which 95 % lie there; ``n_variance``: n Var of the quantity (of outputs the mean over points
+    and outputs) and ``sources`` its parts by population; ``linear``: the share of the squared deviation that
+    the linear part makes at that width. ``trained`` networks were trained there (0: none), of which
+    ``inside`` lie within the error.
+    """
+
+    network: Network
+    error: float
+    at: str
+    time: float
+    step: int
+    width: int
+    reach: float
+    n_variance: float
+    sources: dict[str, float]
+    linear: float
+    trained: int = 0
+    inside: int = 0
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        names = ("error", "at", "time", "step", "width", "reach", "n_variance", "sources", "linear")
+        return {"share": SHARE, **{name: getattr(self, name) for name in (*names, "trained", "inside")}}
+
+    @property
+    def text(self) -> str:
+        """The answer first, then the reasoning, in sentences."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield (
+            f"From width {self.width} on, {SHARE:.0%} of networks lie within {self.error:g} of the limit, in "
+            f"{_WHAT[self.at]} at t = {self.time:.6g} (step {self.step})."
+        )
+        parts = ", ".join(f"{name} {value:.3g}" for name, value in self.sources.items())
+        yield (
+            f"Why: a network of width n deviates by about sqrt(V/n), with V = n Var = {self.n_variance:.4g} "
+            f"from the labels of its neurons (by population: {parts or 'none'})."
+        )
+        if self.at == "loss":
+            yield (
+                f"{self.linear:.0%} of the squared deviation of the loss at that width is linear in that of "
+                "the outputs; the rest, of order 1/n, is quadratic."
+            )
+        yield (
+            "Left out are a bias of order 1/n and the noise of single weights, which enters at that order; "
+            "batches are those of the limit."
+        )
+        if self.trained:
+            yield f"Trained at that width: {self.inside} of {self.trained} networks lie within the error."
+
+    def _summary(self) -> Iterator[str]:
+        yield f"Width {self.width} for an error of {self.error:g} ({self.at}, t = {self.time:.4g})"
+        yield "  .text says why"
+
+
+def width_for(
+    network: Network,
+    error: float = 0.01,
+    at: str = "loss",
+    t: float | None = None,
+    *,
+    confirm: int = 0,
+    **changes: Any,
+) -> Width:
+    """The width from which 95 % of networks lie within ``error`` of the limit; no network is trained.
+
+    ``at``: "loss" (on the evaluation sample) or "output" (root mean square over points of it); ``t``: the
+    time of training (default: its end). ``confirm``: so many networks are trained at that width, and counted.
+    ``changes`` as in :func:`mfderive.fluctuations`, which says what is left out. Raises ArgumentError for
+    other values, and where nothing fluctuates.
+    """
+    instance(network, Network, "a network", NETWORK)
+    positive_number("error", error)
+    choice("at", at, QUANTITIES)
+    whole_number("confirm", confirm, 0)
+    times = None if t is None else np.array([number("t", t)])
+    if times is not None and times[0] < 0:
+        raise ArgumentError(f"t is {t}; times of a run begin at 0")
+    x, y = network.source.evaluation(POINTS)
+    found = predicted(network, times, x, changes, loss=at == "loss")
+    return _counted(_answer(found, Deviations(found, y), at, float(error)), found, confirm)
+
+
+def _answer(found: Fluctuations, law: Deviations, at: str, error: float) -> Width:
+    width = law.width_for(at, error)
+    if at == "loss" and found.loss_n_variance is not None:
+        total = float(found.loss_n_variance[0])
+        parts = {
+            name: float(np.square(psi[0]) @ found.weights[name] / found.widths[name])
+            for name, psi in found.loss_influence.items()
+        }
+        squares = float(np.mean(np.square(law.loss(width))))
+        linear = min(1.0, total / width / squares) if squares else 1.0
+    else:
+        total = float(found.n_variance[0].mean())
+        parts, linear = {name: float(own[0].mean()) for name, own in found.sources.items()}, 1.0
+    return Width(
+        found.network,
+        error,
+        at,
+        float(found.times[0]),
+        int(found.steps[0]),
+        width,
+        law.reach(at, width),
+        total,
+        parts,
+        float(linear),
+    )
+
+
+def _counted(answer: Width, found: Fluctuations, confirm: int) -> Width:
+    """The answer with how many trained networks lie within the error."""
+    if not confirm:
+        return answer
+    steps = max(answer.step, 1)
+    paths = simulate(
+        found.network, answer.width, confirm, steps=steps, evaluation=found.evaluation, checkpoints=2
+    )
+    inside = sum(distance(path, found, answer) <= answer.error for path in paths)
+    return replace(answer, trained=len(paths), inside=int(inside))
+
+
+def distance(path: Trajectory, found: Fluctuations, answer: Width) -> float:
+    """How far a trained network is from the limit, in the quantity of an answer."""
+    if answer.at == "output":
+        yhat = path.fields(found.x, None if answer.step else 0.0)["yhat"]
+        return float(np.sqrt(np.mean(np.square(yhat - found.yhat[0]))))
+    assert found.loss is not None
+    return abs(float(path.loss[-1] if answer.step else path.loss[0]) - float(found.loss[0]))
