@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,6 +54,24 @@ def spec(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text(SPEC)
     return "tiny.toml"
+
+
+@pytest.fixture(scope="module")
+def finished_runs(tmp_path_factory):
+    """A folder of runs with a finished one, "tiny", to be copied."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "tiny.toml").write_text(SPEC)
+        assert main(["run", "tiny.toml", *QUICK]) == 0
+    return folder / "runs"
+
+
+@pytest.fixture
+def finished(spec, finished_runs, tmp_path):
+    """The folder of a finished run of ``spec``, its own for every test."""
+    shutil.copytree(finished_runs, tmp_path / "runs")
+    return tmp_path / "runs" / "tiny"
 
 
 def names(folder):
@@ -135,9 +154,8 @@ def test_run_that_leaves_the_finite_numbers_keeps_its_folder(capsys, spec, tmp_p
 # --- two runs, one folder --------------------------------------------------------------------------------
 
 
-def test_an_earlier_run_is_left_alone_until_it_is_to_be_replaced(capsys, spec, tmp_path):
-    assert main(["run", spec, *QUICK]) == 0
-    folder = tmp_path / "runs/tiny"
+def test_an_earlier_run_is_left_alone_until_it_is_to_be_replaced(capsys, spec, finished, tmp_path):
+    folder = finished
     made = (folder / "run.json").read_bytes()
     assert main(["run", spec, *QUICK]) == 2
     message = capsys.readouterr().err
@@ -158,8 +176,7 @@ def test_an_earlier_run_is_left_alone_until_it_is_to_be_replaced(capsys, spec, t
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_a_failed_replacement_leaves_the_earlier_run(capsys, spec, tmp_path, monkeypatch):
-    assert main(["run", spec, *QUICK]) == 0
+def test_a_failed_replacement_leaves_the_earlier_run(capsys, spec, finished, tmp_path, monkeypatch):
     made = (tmp_path / "runs/tiny/run.json").read_bytes()
 
     def broken(*arguments):
@@ -217,15 +234,15 @@ def end(process):
     process.stdout.close()
 
 
-@pytest.mark.parametrize("flags", [[], ["--overwrite"]])
-def test_a_folder_in_which_a_run_is_at_work_is_refused(capsys, spec, tmp_path, flags):
+def test_a_folder_in_which_a_run_is_at_work_is_refused(capsys, spec, tmp_path):
     folder = tmp_path / "runs" / "tiny"
     process = holding(folder)
     try:
-        assert main(["run", spec, *QUICK, *flags]) == 2
-        message = capsys.readouterr().err
-        assert f"another run is at work there (process {process.pid} of " in message
-        assert ", started 20" in message and "--numbered takes runs/tiny-2" in message
+        for flags in ([], ["--overwrite"]):
+            assert main(["run", spec, *QUICK, *flags]) == 2
+            message = capsys.readouterr().err
+            assert f"another run is at work there (process {process.pid} of " in message
+            assert ", started 20" in message and "--numbered takes runs/tiny-2" in message
         assert main(["run", spec, *QUICK, "--numbered"]) == 0
         assert names(tmp_path / "runs") == ["tiny", "tiny-2"]
     finally:

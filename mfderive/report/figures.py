@@ -236,6 +236,16 @@ def figure_bytes(figure: Any, form: str) -> bytes:
     return stream.getvalue()
 
 
+def write_figure(figure: Any, name: str, folder: Path, forms: Sequence[str] = FORMS) -> None:
+    """Write a figure into ``folder`` in all forms.
+
+    The places of its parts are found once, for the first form: finding them takes as long as drawing.
+    """
+    for form in forms:
+        write_bytes(folder / f"{name}.{form}", figure_bytes(figure, form))
+        figure.set_layout_engine("none")
+
+
 def write_figures(curves: Sequence[Curve], folder: Path, forms: Sequence[str] = FORMS) -> list[str]:
     """Draw every recipe that applies into ``folder`` as SVG and PNG; the names of the figures drawn."""
     drawn: list[str] = []
@@ -243,8 +253,7 @@ def write_figures(curves: Sequence[Curve], folder: Path, forms: Sequence[str] = 
         figure = recipe.build(curves)
         if figure is None:
             continue
-        for form in forms:
-            write_bytes(folder / f"{recipe.name}.{form}", figure_bytes(figure, form))
+        write_figure(figure, recipe.name, folder, forms)
         drawn.append(recipe.name)
     return drawn
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..runs.atomic import write_bytes, write_text
+from ..runs.atomic import write_text
 from ..verdict.wording import NOT_TOLD, distance, estimate, grounds, is_told
-from .figures import INK, figure_bytes, inline_svg, new_figure, style, width_colours
+from .figures import INK, inline_svg, new_figure, style, width_colours, write_figure
 from .html import Section, code, document, html_table, items, program_version, signed
 
 Data = Mapping[str, Any]
@@ -108,8 +108,7 @@ def write_verdict_figures(data: Data, folder: Path) -> list[str]:
         figure = one.build(data)
         if figure is None:
             continue
-        for form in ("svg", "png"):
-            write_bytes(folder / f"{one.name}.{form}", figure_bytes(figure, form))
+        write_figure(figure, one.name, folder)
         drawn.append(one.name)
     return drawn
 
