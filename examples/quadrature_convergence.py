@@ -21,7 +21,7 @@ from mfderive.format.reader import parse_document
 from mfderive.samples.resolve import resolve
 
 HORIZON = 2.0
-RESOLUTIONS = (2, 4, 6, 8, 12, 16)
+RESOLUTIONS = (2, 4, 6, 8, 12)
 STEPS = 3  # time steps for each node of a number
 DOCUMENT = {
     "format": 1,

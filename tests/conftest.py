@@ -17,6 +17,34 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
+# Files that take long, in processor time: under xdist a process takes one file after the other, and a long one
+# that is left for the end keeps the others waiting.
+_LONG = (
+    "tests/exact/test_shipped.py",
+    "tests/test_examples.py",
+    "tests/verdict/test_check.py",
+    "tests/runs/test_survival.py",
+    "tests/test_cli_runs.py",
+    "tests/finite/test_shipped.py",
+    "tests/exact/test_random.py",
+    "tests/solution/test_sample.py",
+    "tests/theory/test_blow_up.py",
+    "tests/reduction/test_agreement.py",
+    "tests/sweeps/test_sweeps.py",
+    "tests/notation/test_measure.py",
+    "tests/notation/test_breaking.py",
+    "tests/codegen/test_solver.py",
+    "tests/reduction/test_rotation.py",
+    "tests/finite/test_rules.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of long files first, the longest before all others."""
+    order = {ROOT / name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @pytest.fixture(autouse=True)
 def the_folder_of_the_project():
     """Every test starts in the project's folder; one that goes elsewhere leaves no trace of it."""
