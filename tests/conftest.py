@@ -17,7 +17,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
-# Files that take long, in processor time: under xdist a process takes one file after the other, and a long one
+# Files that take long, in processor time: under xdist a process takes one file after another, and a long one
 # that is left for the end keeps the others waiting.
 _LONG = (
     "tests/exact/test_shipped.py",
