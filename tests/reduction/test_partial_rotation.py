@@ -64,11 +64,40 @@ def random_document(seed):
     return made
 
 
+def drawn_document(seed):
+    """A network on data with one or two random directions."""
+    rng = np.random.default_rng(seed)
+    dimension, count = int(rng.integers(4, 25)), int(rng.integers(1, 3))
+    forms = [
+        " + ".join(f"{rng.normal():.3f} * x{k + 1}" for k in rng.choice(dimension, 3, replace=False))
+        for _ in range(count)
+    ]
+    functions = ["tanh({})", "relu({} + 0.3)", "({})**2", "sin({}) / 2"]
+    target = " + ".join(rng.choice(functions).format(form) for form in forms)
+    means = rng.standard_normal((3, count)) @ rng.standard_normal((count, dimension))
+    mixture = {"kind": "gaussian-mixture", "means": means.tolist(), "labels": rng.normal(size=3).tolist()}
+    inputs = str(rng.choice(["normal(0, 1)", "normal(0, 0.5)", "sphere(2)"]))
+    made = random_document(seed)
+    made["data"] = mixture if rng.random() < 0.4 else teacher(dimension, target, inputs=inputs)
+    return made
+
+
 @pytest.mark.parametrize("seed", range(16))
 def test_a_step_is_that_of_all_coordinates(seed, monkeypatch):
     """Exactly, so within 1e-12 of the largest entry: sums over 2e times as many nodes in another order."""
+    check_step(random_document(seed), seed, monkeypatch)
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("seed", range(200))
+def test_a_step_is_that_of_all_coordinates_about_any_directions(seed, monkeypatch):
+    """As above."""
+    check_step(drawn_document(seed), seed, monkeypatch)
+
+
+def check_step(spec, seed, monkeypatch):
     monkeypatch.setattr(angles, "_LEAST_DIMENSION", 10**9)  # angles at nodes that the test may choose
-    reduced = rotated(random_document(seed))
+    reduced = rotated(spec)
     assert is_rotated(reduced), reduced.log
     rng = np.random.default_rng(seed)
     whole, turned = mf.reduce(reduced.full).system, reduced.system
