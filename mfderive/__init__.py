@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .forward.kinds import Reading as Reading
     from .forward.kinds import register_kind as register_kind
     from .limit.derive import derive as derive
+    from .limit.linearise import linearise as linearise
     from .network.network import Network as Network
     from .network.solve_options import SolveOptions as SolveOptions
     from .reduction.reduce import reduce as reduce
@@ -105,6 +106,7 @@ _HOME = {
     "forward_system": "forward.equations",
     "from_networkx": "samples.loading",
     "generate": "codegen.generate",
+    "linearise": "limit.linearise",
     "load": "samples.loading",
     "load_solver": "codegen.generate",
     "reduce": "reduction.reduce",

@@ -74,7 +74,7 @@ def derive(arguments: argparse.Namespace) -> Outcome:
     log = list(map(str, reduced.log)) if arguments.reduced else []
     if arguments.reduced:
         data["log"] = log
-    equations = printed(reduced if arguments.reduced else limit, arguments.format, arguments.notation)
+    equations = printed(chosen(limit, arguments), arguments.format, arguments.notation)
     data["equations"] = equations
     if arguments.format == "mathml":
         equations = _graph(network, limit, reduced) + equations
@@ -106,6 +106,14 @@ def _listed(title: str, lines: list[str]) -> str:
     return "\n".join(["", title, *wrapped, ""]) if lines else ""
 
 
+def chosen(limit: Any, arguments: argparse.Namespace) -> Any:
+    """The limit that is printed or generated: itself, reduced, or with its linearisation."""
+    import mfderive
+
+    found = mfderive.reduce(limit) if arguments.reduced else limit
+    return mfderive.linearise(found) if arguments.second_order else found
+
+
 def printed(limit: Any, form: str, notation: str) -> str:
     """The equations of a limit in one of the forms and notations of `derive`."""
     from ..notation import html, latex_document, text
@@ -120,8 +128,7 @@ def generate(arguments: argparse.Namespace) -> Outcome:
 
     network = load_network(arguments)
     folder = output_folder(arguments, Path("generated") / stem(arguments))
-    limit = mfderive.derive(network)
-    solved = mfderive.reduce(limit) if arguments.reduced else limit
+    solved = chosen(mfderive.derive(network), arguments)
     mfderive.generate(solved, directory=folder, overwrite=arguments.overwrite)
     written = sorted(str(path) for path in folder.iterdir() if path.is_file())
     return Outcome({"folder": str(folder), "files": written}, "\n".join(written))

@@ -227,6 +227,9 @@ def _add_equations(shelf: Shelf) -> None:
         added.add_argument(
             "--reduce", dest="reduced", action="store_true", help="reduce the limit exactly first"
         )
+        added.add_argument(
+            "--second-order", action="store_true", help="with its linearisation: what fluctuations obey"
+        )
 
 
 def _add_width(shelf: Shelf) -> None:

@@ -20,6 +20,7 @@ import sympy as sp
 
 from ..algebra.laws import Law, LawKind, Variable
 from ..algebra.memo import once
+from ..algebra.reduced import Reduced, limit_of
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, AxisKind, Equation, Field, Role, Term
 
@@ -38,17 +39,24 @@ def source_name(population: str) -> str:
     return f"source {population}"
 
 
-@once
-def linearise(system: LimitSystem) -> LimitSystem:
-    """The limit together with its linearisation.
+def linearise(system: LimitSystem | Reduced) -> LimitSystem:
+    """The limit (or the system of a reduced one) together with its linearisation: the second-order limit.
 
     A state has three kinds of arrays more: ``deviation_name(v)`` for every trained parameter and memory v,
     which moves by the linearised step, and ``source_name(a)`` [node] for every population a, which is given
     (all are 0 by their law). Where Mean_a[s] = 0 it is the derivative of the system's own solution in the
-    weights p (1 + epsilon s) of its nodes. At a kink derivatives are those of the closed table: relu'' = 0
-    everywhere, so that neurons whose pre-activations are exactly at a kink are not followed across it; a
-    first maximum (pooling) does not deviate.
+    weights p (1 + epsilon s) of its nodes.
+
+    Derivatives are those of the closed table, relu'' = 0 among them: neurons that cross a kink are not
+    followed across it, although their share is of the order of the deviation. A first maximum (pooling) does
+    not deviate. A limit is linearised once; asked again it gives the same object.
+    Raises ArgumentError for anything that is not a limit.
     """
+    return _linearised(limit_of(system))
+
+
+@once
+def _linearised(system: LimitSystem) -> LimitSystem:
     return _Linearisation(system).system()
 
 
@@ -86,16 +94,7 @@ class _Linearisation:
             fields=(*self.base.fields, *self.deviation.values(), *self.source.values()),
             variables=(*self.base.variables, *self.variables, *sources),
             equations=tuple(equations),
-            indexed=(*self.base.indexed, *self.indexed()),
         )
-
-    def indexed(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The populations that index the new variables in the network."""
-        for name, axes in self.base.indexed:
-            if name in self.deviation:
-                yield deviation_name(name), axes
-        for axis, field in self.source.items():
-            yield field.name, (axis,)
 
     def variable(self, variable: Variable) -> None:
         """The deviation of a variable, which starts at 0."""
@@ -109,7 +108,9 @@ class _Linearisation:
         of = name if field.role is Role.PARAMETER else field.of
         if field.role is not Role.PARAMETER and field.of in self.deviation:
             of = deviation_name(field.of)
-        self.deviation[name] = replace(field, name=deviation_name(name), of=of, deviation=name)
+        # Nothing hides a deviation: it is no activation, and so it is written as an equation of its own.
+        own = replace(field, name=deviation_name(name), of=of, deviation=name, hidden=False)
+        self.deviation[name] = own
         return self.deviation[name]
 
     def both(self, equation: Equation) -> Iterator[Equation]:

@@ -15,7 +15,7 @@ from .letters import Letter, scalings
 from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
 from .paper_numbers import Notation, PaperNumbers, Quantity
 from .printer import MULTIPLY, Printer
-from .remarks import ANGLES_ACROSS, ANGLES_ALL, FOLLOWED, Remark
+from .remarks import ANGLES_ACROSS, ANGLES_ALL, FOLLOWED, SECOND_ORDER, Remark
 from .styles import TEXT, Style
 from .tree import TreeBuilder
 
@@ -54,7 +54,7 @@ class EmbeddingVocabulary:
             return self._plain(name, node, printer)
         if stands.kind in (HeadKind.NEXT, HeadKind.FLOW):
             return self._moved(stands, node, printer)
-        letter = Letter(str(stands.kind), (self.letters.field(stands.field),))
+        letter = self.letters.derived(str(stands.kind), stands.field)
         # After a reduction D may have slots that its field has lost.
         data, slots = self._slots(node, self._derived(stands))
         after = _DATA_ARGUMENTS[stands.kind] if data else ()
@@ -288,9 +288,9 @@ class Embedding:
         rows = []
         multipliers = scalings(self.system)
         for parameter in self.system.parameters:
-            if not self.system.field[parameter.name].owner:
-                continue  # of a reduction: no network has it
-            slots = multipliers.get(parameter.name, ())
+            if not self.system.field[parameter.name].owner or parameter.name not in multipliers:
+                continue  # of a reduction, or a deviation: no network has it
+            slots = multipliers[parameter.name]
             widths = [self.style.letter(Letter("n", (self.builder.letters.layer(axis),))) for axis in slots]
             shown = self.style.letter(self.builder.letters.field(parameter.name))
             rows.append((shown, self.style.times.join(widths) if widths else "1"))
@@ -334,6 +334,8 @@ class Embedding:
             found.append(Remark(steps))
         if self.system.backward:
             found.append(self._adjoint_remark())
+        if any(field.deviation for field in self.system.fields):
+            found.append(Remark(SECOND_ORDER))
         if self._reads_outside():
             found.append(
                 "What a connection reads at a position outside of its range counts as 0, "

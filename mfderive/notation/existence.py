@@ -65,6 +65,8 @@ def _reachable(above: dict[str, set[str]], start: str) -> set[str]:
 
 def obstacle(system: LimitSystem) -> str | None:
     """One sentence that says why measure notation does not exist here; None where it does."""
+    if any(field.deviation for field in system.fields):
+        return "The second-order limit is printed in embedding notation alone."
     edge = closing_edge(system)
     if edge is not None:
         weight, source, target = edge

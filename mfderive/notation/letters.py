@@ -61,7 +61,7 @@ class Letter:
     """A printed name: a base letter (or word), a subscript of letters, a recurrent step, primes.
 
     ``step`` is the step's number, counted from 1, or "s" for any step; it is printed as ``H⁽³⁾``. ``time``
-    is the step of training after which a value is meant: ``wᵏ⁻¹``.
+    is the step of training after which a value is meant: ``wᵏ⁻¹``. ``deviates``: it is the deviation ``δH``.
     """
 
     base: str
@@ -69,6 +69,12 @@ class Letter:
     step: str = ""
     primes: int = 0
     time: str = ""
+    deviates: bool = False
+
+    @property
+    def sign(self) -> str:
+        """What stands before the letter of a deviation in a linearised limit."""
+        return "δ" if self.deviates else ""
 
     @property
     def mark(self) -> str:
@@ -78,7 +84,10 @@ class Letter:
     @property
     def data(self) -> dict[str, Any]:
         """Base and subscript as plain data, for files; see :func:`letter_of`."""
-        return {"base": self.base + self.mark, "subscript": [part.data for part in self.subscript]}
+        return {
+            "base": self.sign + self.base + self.mark,
+            "subscript": [part.data for part in self.subscript],
+        }
 
     @property
     def primed(self) -> Letter:
@@ -108,7 +117,7 @@ def free_letter(letter: Letter, taken: Container[str]) -> Letter:
 
 def name_of(letter: Letter) -> str:
     """The name under which a letter stands in trees: ``H_2``, ``Δ_{H,2}``, ``Δ_{w_2}``, ``c_1'``."""
-    head, primes = letter.base + letter.mark, "'" * letter.primes
+    head, primes = letter.sign + letter.base + letter.mark, "'" * letter.primes
     if not letter.subscript:
         return head + primes
     inside = ",".join(name_of(part) for part in letter.subscript)
@@ -123,13 +132,18 @@ class Letters:
     system: ForwardSystem
 
     @cached_property
+    def own_forward(self) -> tuple[Equation, ...]:
+        """The forward equations of the network itself: those of deviations left out."""
+        return tuple(e for e in self.system.forward if not self.system.field[e.field].deviation)
+
+    @cached_property
     def loss_path(self) -> frozenset[str]:
         """The fields that are computed from yhat: the loss and its helpers, those of losses on layers too."""
         found = {
             "yhat",
             *(field.name for field in self.system.fields if field.owner == "loss" and not field.of),
         }
-        for equation in self.system.forward:
+        for equation in self.own_forward:
             if equation.reads & found:
                 found.add(equation.field)
         return frozenset(found - {"yhat"})
@@ -143,7 +157,7 @@ class Letters:
         """The layers in the order of their first pre-activation."""
         names = [
             self.owner(e.field)
-            for e in self.system.forward
+            for e in self.own_forward
             if e.field != "yhat" and e.field not in self.loss_path
         ]
         return tuple(name for name in dict.fromkeys(names) if name)
@@ -164,7 +178,7 @@ class Letters:
 
     def _reads_only(self, layer: str, previous: str) -> bool:
         """Whether a layer (or the output) has one equation, which reads the previous layer once."""
-        equations = [e for e in self.system.forward if self.owner(e.field) == layer]
+        equations = [e for e in self.own_forward if self.owner(e.field) == layer]
         visible = [e for e in equations if not self.system.field[e.field].hidden]
         if len(visible) != 1 or not self._has_own_neurons(visible[0].field):
             return False
@@ -173,7 +187,7 @@ class Letters:
             any(not self._is_parameter(a.field) for _, a in term.accesses) for term in visible[0].terms
         )
         weights = {name for name in visible[0].reads if self._is_parameter(name)}
-        elsewhere = (e for e in self.system.forward if e.field != visible[0].field and self.owner(e.field))
+        elsewhere = (e for e in self.own_forward if e.field != visible[0].field and self.owner(e.field))
         shared = any(e.reads & weights for e in elsewhere)
         others = {self.owner(name) for name in values} - {layer, ""}
         return others == {previous} and reading <= 1 and not shared
@@ -184,6 +198,11 @@ class Letters:
     def _has_own_neurons(self, name: str) -> bool:
         """Whether a field is indexed by its layer's own population alone (or by none: one type)."""
         return set(self.system.population_slots(name)) <= {self.owner(name)}
+
+    def derived(self, sign: str, name: str) -> Letter:
+        """The letter of what is derived from a field, D_{H_2}; of its deviation, δD_{H_2}."""
+        origin = self.system.field[name].deviation
+        return Letter(sign, (self.field(origin or name),), deviates=bool(origin))
 
     def is_inner_weight(self, name: str) -> bool:
         """Whether a parameter is a weight into a layer, without a name of its own."""
@@ -255,6 +274,8 @@ class Letters:
         return found
 
     def _rule_choice(self, field: Field, found: Mapping[str, Letter]) -> Letter:
+        if field.deviation:
+            return replace(found[field.deviation], deviates=True)
         if field.name in self._covariances:
             pair = dict.fromkeys(self._covariances[field.name])
             return Letter(_MEMORY_LETTERS[field.part], tuple(self._known(name, found) for name in pair))
@@ -287,6 +308,9 @@ class Letters:
         }
 
     def _first_choice(self, name: str) -> Letter:
+        origin = self.system.field[name].deviation
+        if origin:
+            return replace(self._first_choice(origin), deviates=True)
         letter, block = self._whole(name), self.system.field[name].block
         if block is None:
             return letter
@@ -324,7 +348,8 @@ class Letters:
 
     def _weight(self, field: Field) -> Letter:
         if field.owner == OUTPUT:
-            several = sum(self.is_output_weight(p.name) for p in self.system.parameters) > 1
+            own = (p.name for p in self.system.parameters if not self.system.field[p.name].deviation)
+            several = sum(map(self.is_output_weight, own)) > 1
             return Letter("β", (self.layer(self.source(field.name)),) if several else ())
         if self.number:
             return Letter("w", (self.layer(field.owner),))
@@ -332,7 +357,7 @@ class Letters:
 
     def source(self, weight: str) -> str:
         """The layer (or x) whose value a weight multiplies."""
-        for equation in self.system.forward:
+        for equation in self.own_forward:
             for term in equation.terms:
                 fields = [a.field for _, a in term.accesses]
                 if weight in fields:

@@ -29,6 +29,9 @@ FORMULAS = {
     "kappa": Formula("κ", r"\kappa"),
     "f_of_kernel": Formula("f = CE{ν}", r"f = \mathrm{CE}\{\nu\}"),
     "E_P": Formula("E_P", r"\mathbb{E}_P"),
+    "deviation": Formula("δF", r"\delta F"),
+    "source": Formula("s(c)", "s(c)"),
+    "noise": Formula("G[f] = E_c[s(c) f(c)]", r"G[f] = \mathbb{E}_c[s(c)\, f(c)]"),
     "residual": Formula("∂₂L", r"\partial_2 L"),
     "Delta_F": Formula("Δ_F", r"\Delta_F"),
     "D_F": Formula("D_F", r"D_F"),
@@ -40,6 +43,14 @@ FORMULAS = {
     "kernel": Formula("ν", r"\nu"),
     "law": Formula("ρ", r"\rho"),
 }
+
+# What a linearised limit is (theory D).
+SECOND_ORDER = (
+    "{deviation} is the first-order deviation of F from the limit, times the root of the width; those of "
+    "parameters are 0 at t = 0. Averages with {source} over neurons c stand for {noise}: centred, Gaussian, "
+    "independent over populations, with the covariance of f and g over the labels, divided by the relative "
+    "width."
+)
 
 # What equations in lengths and angles mean, of all of x or of what is across the data's own directions.
 ANGLES_ALL = (

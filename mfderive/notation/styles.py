@@ -104,7 +104,7 @@ class TextStyle(Style):
 
     def letter(self, letter: Letter) -> str:
         """Digits become subscripts, other subscripts follow an underscore."""
-        head = letter.base + letter.mark
+        head = letter.sign + letter.base + letter.mark
         if letter.subscript:
             head = self.subscript(head, ",".join(self.letter(part) for part in letter.subscript))
         return head + letter.time.translate(_SUPERSCRIPT) + "'" * letter.primes
@@ -162,7 +162,7 @@ class LatexStyle(Style):
 
     def letter(self, letter: Letter) -> str:
         """One letter stays italic, words are upright; the step becomes a superscript."""
-        head = self.base(letter.base)
+        head = (r"\delta " if letter.deviates else "") + self.base(letter.base)
         if letter.step:
             head += "^{(" + letter.step + ")}"
         if letter.subscript:

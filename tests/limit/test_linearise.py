@@ -9,6 +9,7 @@ import mfderive as mf
 from mfderive.algebra.system import draw_noise
 from mfderive.algebra.terms import Role
 from mfderive.limit.linearise import linearise
+from mfderive.notation.document import latex, text
 from tests.exact.comparison import Case, built, plain_solver
 from tests.exact.strategies import seeded
 from tests.exact.test_rules import RULES, learning, sane
@@ -72,3 +73,19 @@ def test_a_limit_is_linearised_once() -> None:
     system = linearise(limit)
     assert linearise(limit) is system
     assert [e for e in system.equations if not system.field[e.field].deviation] == list(limit.equations)
+
+
+def test_the_second_order_limit_is_printed() -> None:
+    """Deviations in the letters of what deviates, in text and LaTeX; no scalings, no measure notation."""
+    system = mf.linearise(mf.derive(mf.load("specs/three_layer.toml")))
+    shown = text(system)
+    for line in (
+        "δH₂(c₂; x) = E_{c₁,ζ}[w₂(c₂, c₁, ζ) δa₁(c₁; x)] + E_{c₁,ζ}[δw₂(c₂, c₁, ζ) σ(H₁(c₁; x))] "
+        "+ E_{c₁,ζ}[w₂(c₂, c₁, ζ) s₁(c₁) σ(H₁(c₁; x))]",
+        "δD_ŷ(x, y) = 2 δŷ(x)",
+        "∂ₜ δw₁(c₁, i) = −E_P[δD_H₁(c₁; x, y) x_i]",
+        "The second-order limit is printed in embedding notation alone.",
+    ):
+        assert line in shown
+    assert "\n  δw₁  " not in shown
+    assert r"\delta D_{H_{2}}(c_{2}; x, y)" in latex(system)
