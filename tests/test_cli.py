@@ -29,6 +29,7 @@ COMMANDS = [
     "show",
     "derive",
     "scalings",
+    "coords",
     "generate",
     "solve",
     "simulate",

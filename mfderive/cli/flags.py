@@ -213,6 +213,18 @@ def _add_equations(shelf: Shelf) -> None:
     scalings.add_argument(
         "--plain", action="store_true", help="all factors in the parameters, none in front of sums"
     )
+    coords = shelf.spec_command(
+        "coords",
+        widths_command.coords,
+        "Train networks of several widths for some steps and hold sizes against what the limit predicts.",
+        "folder to write (default runs/NAME-coords)",
+    )
+    for flag, read, shown, words in (
+        ("widths", widths, "N,N...", "widths of the networks; default 64,128,256,512,1024"),
+        ("seeds", count, "M", "networks per width; default 4"),
+        ("steps", count, "K", "steps of training; default 5"),
+    ):
+        coords.add_argument(f"--{flag}", dest=f"coordinate_{flag}", type=read, metavar=shown, help=words)
     _add_width(shelf)
     generate = shelf.spec_command(
         "generate",

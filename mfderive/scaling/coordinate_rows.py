@@ -1,0 +1,75 @@
+"""What a coordinate check measured, before anything is written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..algebra.findings import Finding
+from .limit_sizes import Prediction
+from .network_sizes import Measure, Quantity
+from .size_slopes import SizeSlope
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class CoordinateRow:
+    """One size over the widths.
+
+    ``sizes`` float64 [width, seed]; ``prediction`` of the limit (None: it has none); ``slope`` the measured
+    exponent, a term of finite width apart; ``relative`` that over the right networks beside which a person's
+    own were measured (None where there are none).
+    """
+
+    quantity: Quantity
+    sizes: Array
+    prediction: Prediction | None
+    slope: SizeSlope
+    relative: SizeSlope | None = None
+
+    @property
+    def expected(self) -> float | None:
+        """The exponent that the limit expects: 0, or -1/2 of fluctuations; None: it expects the size 0."""
+        if self.prediction is None or not self.prediction.line.all():
+            return None
+        return -0.5 if self.prediction.vanishes else 0.0
+
+    @cached_property
+    def inside(self) -> float | None:
+        """The share of the networks that lie in the band of the limit."""
+        if self.prediction is None:
+            return None
+        low, high = self.prediction.band
+        return float(np.mean((self.sizes >= low[:, None]) & (self.sizes <= high[:, None])))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CoordinateRows:
+    """Everything that was measured: ``steps`` of training, ``widths``, ``rows``, and the ``faults`` found.
+
+    ``given``: whether the networks are a person's own. ``unmeasured``: parameters of which these returned
+    nothing, ``undecided``: those whose first steps scatter too much to tell a wrong rate.
+    """
+
+    title: str
+    widths: tuple[int, ...]
+    seeds: int
+    steps: int
+    given: bool
+    rows: tuple[CoordinateRow, ...]
+    faults: tuple[Finding, ...]
+    unmeasured: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+
+    @cached_property
+    def row(self) -> dict[Quantity, CoordinateRow]:
+        """The rows by what they are of."""
+        return {row.quantity: row for row in self.rows}
+
+    def of(self, measure: Measure | str, name: str) -> CoordinateRow:
+        """The row of one measure of a field or a parameter. Raises KeyError where there is none."""
+        return self.row[Quantity(Measure(measure), name)]

@@ -1,0 +1,89 @@
+"""The sizes that the limit predicts: of networks that are drawn from its solution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..finite.finite_network import FiniteNetwork
+from ..network.network import Network
+from ..runs.trajectory import Trajectory
+from .network_sizes import Quantity, Sizes, network_sizes
+
+Array = Any
+
+# Networks that are drawn of a width, the first of their seeds, and the least width of the wide ones.
+DRAWS, FIRST_DRAW, WIDE = 8, 10_000, 512
+# Half of the band, in deviations of a single network.
+DEVIATIONS = 2.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the limit says of one size: its ``line`` and its ``band`` (low, high), one number a width.
+
+    The line is level at ``size``, the root mean square over wide networks that are drawn from the limit;
+    where narrow draws show that the limit is 0 and the size a fluctuation (``vanishes``), it falls like the
+    root of the width through that size at the width ``wide``. Networks scatter about it by c/sqrt(n) with
+    one c for all widths; the band is two of these deviations to either side, ``scatter`` is c, as networks of
+    this program have it. (Draws scatter less: their steps are the limit's, and feed no fluctuations back.)
+    """
+
+    widths: tuple[int, ...]
+    size: float
+    wide: int
+    vanishes: bool
+    scatter: float
+
+    @property
+    def line(self) -> Array:
+        """The expected size at every width."""
+        n = np.asarray(self.widths, dtype=np.float64)
+        return self.size * np.sqrt(self.wide / n) if self.vanishes else np.full(len(n), self.size)
+
+    @property
+    def band(self) -> tuple[Array, Array]:
+        """The lowest and the highest size of a network at every width."""
+        half = DEVIATIONS * self.scatter / np.sqrt(np.asarray(self.widths, dtype=np.float64))
+        return np.maximum(self.line - half, 0.0), self.line + half
+
+
+def limit_sizes(
+    network: Network,
+    finite: FiniteNetwork,
+    path: Trajectory,
+    widths: Sequence[int],
+    times: tuple[float, float, float],
+    x: Array,
+    own: Mapping[Quantity, Array],
+) -> dict[Quantity, Prediction]:
+    """The predictions of a solution for all sizes of networks; ``times``: of the start, one step and all.
+
+    ``own``: the sizes [width, seed] of networks of this program, for their scatter. A network that is drawn
+    keeps its neurons at all times (:meth:`Trajectory.sample`): its changes are those of the limit's neurons.
+    """
+
+    def drawn(width: int, first_seed: int) -> dict[Quantity, float]:
+        found: list[Sizes] = []
+        for seed in range(first_seed, first_seed + DRAWS):
+            start, first, last = (path.sample(width, t, seed=seed).arrays for t in times)
+            found.append(network_sizes(network, finite, (start, first, last), x))
+        return {q: float(np.sqrt(np.mean([sizes[q] ** 2 for sizes in found]))) for q in found[0]}
+
+    narrow, wide = widths[0], max(WIDE, widths[-1])
+    small, large = drawn(narrow, FIRST_DRAW), drawn(wide, FIRST_DRAW + DRAWS)
+    n = np.asarray(widths, dtype=np.float64)
+    return {
+        quantity: Prediction(
+            tuple(widths),
+            size,
+            wide,
+            # Half of the exponent of a fluctuation.
+            bool(size <= small[quantity] * (wide / narrow) ** -0.25),
+            float(np.sqrt(np.mean(n * own[quantity].var(axis=1, ddof=1)))),
+        )
+        for quantity, size in large.items()
+    }
