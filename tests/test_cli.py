@@ -30,6 +30,7 @@ COMMANDS = [
     "derive",
     "scalings",
     "coords",
+    "width",
     "generate",
     "solve",
     "simulate",
