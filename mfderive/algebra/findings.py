@@ -32,6 +32,8 @@ class FindingKind(StrEnum):
     ADJOINT_LABELS = "adjoint-labels"
     # What is left of weights between populations.
     REDUCED_WEIGHT = "reduced-weight"
+    # Parameters that stay at 0 where samples x and -x do the same.
+    REFLECTION = "reflection"
     # Vectors that are written along and across the directions that the law of the data has of its own.
     ALIGNED = "aligned"
     # Vectors of which only the length counts; what breaks a symmetry that the law of the data has.

@@ -33,7 +33,8 @@ Array = Any
 class FunctionEntry:
     """One row of the table. ``public`` functions may be written in a spec; the rest arise as derivatives.
 
-    ``has_kink``: whether its value or its first derivative jumps somewhere.
+    ``has_kink``: whether its value or its first derivative jumps somewhere. ``parity``: 1 where it is even in
+    its first argument, -1 where it is odd (kinks included), else 0.
     """
 
     name: str
@@ -44,6 +45,7 @@ class FunctionEntry:
     public: bool = True
     has_kink: bool = False
     doc: str = ""
+    parity: int = 0
 
     @property
     def symbol(self) -> Any:
@@ -73,10 +75,12 @@ _ROWS = (
     FunctionEntry("exp", 1, (lambda x: _call("exp", x),), np.exp, r"\exp"),
     FunctionEntry("log", 1, (lambda x: 1 / x,), np.log, r"\log"),
     FunctionEntry("sqrt", 1, (lambda x: _HALF / _call("sqrt", x),), np.sqrt, r"\sqrt"),
-    FunctionEntry("sin", 1, (lambda x: _call("cos", x),), np.sin, r"\sin"),
-    FunctionEntry("cos", 1, (lambda x: -_call("sin", x),), np.cos, r"\cos"),
-    FunctionEntry("tanh", 1, (lambda x: 1 - _call("tanh", x) ** 2,), np.tanh, r"\tanh"),
-    FunctionEntry("erf", 1, (lambda x: 2 * _call("gauss", x),), special.erf, r"\operatorname{erf}"),
+    FunctionEntry("sin", 1, (lambda x: _call("cos", x),), np.sin, r"\sin", parity=-1),
+    FunctionEntry("cos", 1, (lambda x: -_call("sin", x),), np.cos, r"\cos", parity=1),
+    FunctionEntry("tanh", 1, (lambda x: 1 - _call("tanh", x) ** 2,), np.tanh, r"\tanh", parity=-1),
+    FunctionEntry(
+        "erf", 1, (lambda x: 2 * _call("gauss", x),), special.erf, r"\operatorname{erf}", parity=-1
+    ),
     FunctionEntry(
         "gauss",
         1,
@@ -85,6 +89,7 @@ _ROWS = (
         r"\varphi",
         public=False,
         doc="exp(-x^2)/sqrt(pi), so that erf' = 2 gauss",
+        parity=1,
     ),
     FunctionEntry(
         "sigmoid",
@@ -110,6 +115,7 @@ _ROWS = (
         lambda x: np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi),
         r"\phi",
         public=False,
+        parity=1,
     ),
     FunctionEntry(
         "silu",
@@ -177,8 +183,10 @@ _ROWS = (
         public=False,
         doc="1.0507 where x > 0, else 1.7581 exp(x)",
     ),
-    FunctionEntry("abs", 1, (lambda x: _call("sign", x),), np.abs, r"\operatorname{abs}", has_kink=True),
-    FunctionEntry("sign", 1, (_zero,), np.sign, r"\operatorname{sign}", has_kink=True),
+    FunctionEntry(
+        "abs", 1, (lambda x: _call("sign", x),), np.abs, r"\operatorname{abs}", has_kink=True, parity=1
+    ),
+    FunctionEntry("sign", 1, (_zero,), np.sign, r"\operatorname{sign}", has_kink=True, parity=-1),
     FunctionEntry(
         "heaviside",
         1,
@@ -223,6 +231,7 @@ _ROWS = (
         lambda r, delta: np.where(np.abs(r) <= delta, 0.5 * r * r, delta * (np.abs(r) - 0.5 * delta)),
         r"\operatorname{huber}",
         doc="huber(r, delta): r^2/2 inside, delta (|r| - delta/2) outside",
+        parity=1,
     ),
     FunctionEntry(
         "clip",
@@ -235,6 +244,7 @@ _ROWS = (
         r"\operatorname{clip}",
         public=False,
         doc="clip(r, delta): r cut to [-delta, delta]",
+        parity=-1,
     ),
 )
 

@@ -20,8 +20,9 @@ from .collapse_sentences import COLLAPSE_SENTENCES
 from .exchangeability import collapse
 from .log import log_of
 from .pass_words import Sentences
+from .reflection import reflect
 from .rotation import turn
-from .rotation_sentences import ALIGNMENT_SENTENCES, ROTATION_SENTENCES
+from .rotation_sentences import ALIGNMENT_SENTENCES, REFLECTION_SENTENCES, ROTATION_SENTENCES
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ PASSES = (
 
 # What holds on average over the law of the data, and not on each batch by itself.
 SYMMETRIES = (
+    Pass("reflection", reflect, REFLECTION_SENTENCES),
     Pass("alignment", align, ALIGNMENT_SENTENCES),
     Pass("rotation", turn, ROTATION_SENTENCES),
 )

@@ -55,5 +55,16 @@ def _broken(system: LimitSystem, finding: Finding) -> str:
     return f"the law of the data stays when x is rotated{about}, but the limit does not: {said}"
 
 
+def _reflected(system: LimitSystem, finding: Finding) -> str:
+    names = finding.subjects
+    beside = "y -> -y" if finding.facts["targets"] < 0 else "the same y"
+    still = f", and {listed(names)} stay{'s' * (len(names) == 1)} at 0" if names else ""
+    return (
+        f"samples x and -x, with {beside}, do the same to every neuron{still}: one of them stands for both, "
+        "which halves symmetric rules"
+    )
+
+
+REFLECTION_SENTENCES: Sentences = {FindingKind.REFLECTION: _reflected}
 ALIGNMENT_SENTENCES: Sentences = {FindingKind.ALIGNED: _aligned}
 ROTATION_SENTENCES: Sentences = {FindingKind.ROTATION: _found, FindingKind.NO_ROTATION: _broken}

@@ -16,6 +16,7 @@ import sympy as sp
 
 from ..algebra.data_law import DataLaw, Invariance, Motion, TargetMotion
 from ..algebra.laws import Law, LawKind
+from ..algebra.parity import Known, Parity, parity_of
 from ..format.data_table import teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Network
 from .frame import orthonormal
@@ -138,6 +139,15 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
 
 def _sign(targets: tuple[sp.Expr, ...], flipped: list[sp.Symbol]) -> int:
     """1 where targets stay when symbols change their sign, -1 where all change theirs, else 0."""
+    parities: dict[sp.Symbol, Known] = {
+        symbol: Parity.EVEN for target in targets for symbol in target.free_symbols
+    }
+    parities |= dict.fromkeys(flipped, Parity.ODD)
+    kinds = {parity_of(target, parities) for target in targets}
+    for parity in (Parity.EVEN, Parity.ODD):
+        if kinds <= {parity, Parity.ZERO}:
+            return int(parity)
+    # The form of a polynomial may hide it.
     moved = [target.xreplace({symbol: -symbol for symbol in flipped}) for target in targets]
     for sign in (1, -1):
         if all(sp.expand(new - sign * old) == 0 for new, old in zip(moved, targets, strict=True)):

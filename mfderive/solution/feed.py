@@ -8,6 +8,7 @@ from typing import Any
 from ..algebra.reduced import Reduced
 from ..analysis.bends import has_kinks
 from ..network.network import Network
+from ..samples.folded import distinct
 from ..samples.quadrature import DataNodes, data_nodes
 from ..samples.sources import DataSource, LawSource
 from ..samples.spaced_nodes import Standing, is_spaced, nested_points
@@ -51,8 +52,10 @@ def make_feed(
     if rule == "batches":
         return Feed(network)
     source = integrated_source(network, reduced)
-    kinks = has_kinks(reduced.system)
-    return Feed(network, data_nodes(network, rule, nodes, scramble, source, kinks), rule=rule, asked=nodes)
+    found = data_nodes(network, rule, nodes, scramble, source, has_kinks(reduced.system))
+    if source is not network.source:  # nodes that differ may be the same to the reduced limit
+        found = distinct(found, reduced.encode)
+    return Feed(network, found, rule=rule, asked=nodes)
 
 
 # Equally spaced nodes of one number are as good as so many times more points of a sample.

@@ -209,8 +209,8 @@ def _check_law(network: Network, options: SolveOptions, reduced: Reduced) -> Non
     if not reduced.integrates_the_law or integrates(network, options):
         return
     lives = (
-        "what is solved lives on lengths and angles: rotations of x change nothing on average over the law "
-        "of the data"
+        "what is solved makes use of symmetries of the data (lengths and angles, or one of x and -x), which "
+        "hold on average over its law"
     )
     anew = "start anew (without initial, resume and system)"
     if not options.symmetry:
@@ -266,19 +266,22 @@ def _own(network: Network, layout: Reduced) -> Reduced:
     own = layout if layout.full is full else reduced_by(full, layout.names)
     # Lengths and angles have one layout in all dimensions, but not one law.
     if layout.integrates_the_law and layout.on_average != own.on_average:
-        raise ArgumentError(f"the given state lives on lengths and angles, {_otherwise(layout, own)}")
+        raise ArgumentError(
+            "the given state makes use of symmetries of its data (lengths and angles, or one of x and -x), "
+            + _otherwise(layout, own)
+        )
     return own
 
 
 def _otherwise(layout: Reduced, own: Reduced) -> str:
-    """Why a network has other lengths and angles than those of a given layout, and what to do."""
+    """Why a network has other symmetries than those of a given layout, and what to do."""
     if own.integrates_the_law and _shape(layout) != _shape(own):
         shapes = f"{_shape(layout)}, and this network's has shape {_shape(own)}"
         return f"those of x of shape {shapes}. Solve it from a start of its own"
     differs = (
-        "about directions that are not those of this network's data"
+        "which are not those of this network's data (other directions, for example)"
         if own.integrates_the_law
-        else "and this network's limit, or the law of its data, changes when x is rotated"
+        else "which this network's limit, or the law of its data, does not have"
     )
     return f"{differs}. A network that is drawn from that solution goes on: initial=path.sample(n)"
 

@@ -245,7 +245,7 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
     # Of other directions it knows nothing, though the arrays would fit.
     other = mf.load(document(None, {**SINGLE, "target": "x1"}, layers=net.document["layers"][1:]))
     for given in ({"initial": path.at()}, {"resume": path}):
-        with pytest.raises(mf.ArgumentError, match=r"about directions that are not.*path.sample"):
+        with pytest.raises(mf.ArgumentError, match=r"not those of this network's data.*path.sample"):
             mf.solve(other, 0.4, **given, **options)
     with pytest.raises(mf.ArgumentError, match=r"expected \[sample, 5\]"):
         path.reduced.encode(np.ones((3, 4)))

@@ -272,7 +272,7 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
     assert (np.abs(np.mean(found, axis=0) - path.predict(x)) < 6 * error + 1e-9).all()
     path.save(tmp_path / "path.npz")
     again = mf.Trajectory.load(tmp_path / "path.npz")
-    assert again.passes == ("closure", "exchangeability", "alignment", "rotation")
+    assert again.passes == ("closure", "exchangeability", "reflection", "alignment", "rotation")
     assert np.array_equal(again.predict(x), path.predict(x))
     # It goes on where the law is integrated only: on a batch, directions count.
     go_on = [{"initial": path.at()}, {"resume": path}, {"system": path.reduced}]
@@ -284,7 +284,7 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
             mf.solve(net, 0.2, method="flow", symmetry=False, **given)
     for spec, said in ((document(4), "shape"), (document(data=SPARSE), "path.sample")):
         for given in go_on[:2]:
-            with pytest.raises(mf.ArgumentError, match=f"lives on lengths and angles.*{said}"):
+            with pytest.raises(mf.ArgumentError, match=f"lengths and angles.*{said}"):
                 mf.solve(mf.load(spec), 0.2, method="flow", **given)
     with pytest.raises(mf.ArgumentError, match="given whole"):
         mf.solve(net, 0.2, method="flow", system=path.reduced.system)

@@ -72,7 +72,7 @@ CASES = [
     ),
     (
         {**TEACHER, "target": "sin((x1 + x2) / 2 + (x3 + x4) / 2)", "inputs": "sphere(2)"},
-        [about([0.5, 0.5, 0.5, 0.5])],
+        [about([0.5, 0.5, 0.5, 0.5]), Invariance(REFLECTION, (0, 1, 2, 3), NEGATED)],
     ),
     (
         {**MIXTURE, "means": [[0, 3, 0, 4], [0, -6, 0, -8], [0, 0, 0, 0]], "labels": [1, 2, 3]},
