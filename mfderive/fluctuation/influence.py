@@ -116,7 +116,7 @@ class Sweep:
             origin = self.curvature.field[variable.name].deviation
             if origin in along:
                 given[variable.name] = np.array(along[origin], order="C")
-            elif origin:
+            elif origin or variable.name not in given:
                 given[variable.name] = np.zeros(self._shape(variable.axes))
         return given
 

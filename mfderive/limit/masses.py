@@ -30,7 +30,7 @@ from ..algebra.terms import (
     Term,
     canonical_indices,
 )
-from .linearise import deviation_name, directional
+from .linearise import directional
 from .reverse import LOSS, Derived, renamed, reverse_pass, without_idle_means
 
 OUTPUT = "yhat"
@@ -75,17 +75,16 @@ def loss_curvature(system: LimitSystem) -> LimitSystem:
     gone = masses | {whole.velocity_of[mass] for mass in masses if mass in whole.velocity_of}
     return replace(
         whole,
-        fields=tuple(f for f in whole.fields if f.name not in gone),
+        fields=tuple(_on_its_own(f, gone) for f in whole.fields if f.name not in gone),
         variables=tuple(v for v in whole.variables if v.name not in gone),
         equations=tuple(e for e in whole.equations if e.field not in gone),
         indexed=tuple((name, axes) for name, axes in whole.indexed if name not in gone),
     )
 
 
-def direction_of(system: LimitSystem) -> dict[str, str]:
-    """Trained parameter (or mass) of a curvature -> the name of its deviation there."""
-    origins = (field.deviation for field in system.fields if field.role is Role.PARAMETER)
-    return {origin: deviation_name(origin) for origin in origins if origin}
+def _on_its_own(field: Field, gone: set[str]) -> Field:
+    """A field that is the deviation of nothing where that is gone."""
+    return replace(field, deviation="") if field.deviation in gone else field
 
 
 # ---------------------------------------------------------------------------------------- the parts

@@ -35,9 +35,9 @@ CASES: dict[str, dict[str, Any]] = {
     ),
     "convolution": document(
         [
-            {"name": "c1", "from": "x", "kind": "convolution", "taps": [3], "weight": "normal(0, 0.7)"}
+            {"name": "c1", "from": "x", "kind": "convolution", "kernel": [3], "weight": "normal(0, 0.7)"}
             | {"bias": "normal(0, 0.3)", "activation": "tanh"},
-            {"name": "c2", "from": "c1", "kind": "convolution", "taps": [3], "weight": MILD, "bias": "0"}
+            {"name": "c2", "from": "c1", "kind": "convolution", "kernel": [3], "weight": MILD, "bias": "0"}
             | {"activation": "tanh"},
         ],
         {"from": "c2", "weight": OUT, "bias": "0"},
