@@ -12,7 +12,7 @@ import numpy as np
 from ..algebra.departure import Departure, departure_of
 from ..algebra.system import LimitSystem, draw_noise
 from ..algebra.terms import Equation, Field
-from .interpreter import Interpretation
+from .interpreter import Interpretation, reader
 
 Array = Any
 # Terms that are laid out over more numbers than this are not looked into.
@@ -54,11 +54,10 @@ def _numbers(run: Interpretation, indices: Any) -> int:
 
 def _in_equation(run: Interpretation, equation: Equation) -> Departure | None:
     for term in equation.terms:
-        grid = {
-            index: np.arange(run.size(index.axis)).reshape([-1 if i == index else 1 for i in term.indices])
-            for index in term.indices
-        }
-        values = {symbol: run.read(run.values, access, grid) for symbol, access in term.accesses}
+        grid, values = run.grid(term.indices), {}
+        for symbol, access in term.accesses:
+            known = run.values[access.field]
+            values[symbol] = reader(access.slots, grid, known.shape)(known)
         found = departure_of(term.expression, values)
         if found is not None:
             return found

@@ -9,7 +9,7 @@ the scale against which rounding is judged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ import sympy as sp
 
 from ..algebra.functions import FUNCTIONS
 from ..algebra.system import LimitSystem, draw_noise
-from ..algebra.terms import Access, Affine, AxisKind, Equation, Index, Slot, Term, slot_indices
+from ..algebra.terms import Affine, AxisKind, Equation, Index, Slot, Term, slot_indices
 from ..algebra.visitor import Fold
 from ..errors import MfError
 from .clock import LEARNING, Moment, clock_values, rate_at
 
 Array = Any
 Values = dict[str, Array]
+Grid = dict[Index, Array]  # the positions of every index of a term, each along an axis of its own
 
 
 def interpret(
@@ -109,66 +110,91 @@ class Interpretation:
         self.values[equation.field] = total
         self.magnitudes[equation.field] = magnitude
 
+    def grid(self, indices: tuple[Index, ...]) -> Grid:
+        """The positions of indices, each along an axis of its own."""
+        return {
+            index: np.arange(self.size(index.axis)).reshape([-1 if i == index else 1 for i in indices])
+            for index in indices
+        }
+
     def term(self, term: Term, total: Array, magnitude: Array) -> None:
         """Add one term to ``total`` and its magnitude to ``magnitude``, in place."""
-        grid = {
-            index: np.arange(self.size(index.axis)).reshape([-1 if i == index else 1 for i in term.indices])
-            for index in term.indices
-        }
-        shape = [self.size(index.axis) for index in term.indices]
-        values = {s: self.read(self.values, a, grid) for s, a in term.accesses}
-        sizes = {s: self.read(self.magnitudes, a, grid) for s, a in term.accesses}
+        indices = term.indices
+        shape = [self.size(index.axis) for index in indices]
+        grid = self.grid(indices)
+        values, sizes = {}, {}
+        for symbol, access in term.accesses:
+            known = self.values[access.field]
+            read = reader(access.slots, grid, known.shape)
+            values[symbol], sizes[symbol] = read(known), read(self.magnitudes[access.field])
         value, scale = pointwise(term.expression, values, sizes)
         factor = np.ones(())
         for index in term.reduced:
             if self.system.axis[index.axis].is_measure:
                 factor = factor * self.weights[index.axis][grid[index]]
-        self.add(total, term, grid, np.broadcast_to(value * factor, shape))
-        self.add(magnitude, term, grid, np.broadcast_to(scale * factor, shape))
-
-    def read(self, table: Values, access: Access, grid: dict[Index, Array]) -> Array:
-        """The values of an access over a grid of positions, 0 where it reaches outside."""
-        array = table[access.field]
-        if not access.slots:
-            return array
-        order = _order(access.slots, grid, array.shape)
-        if order is not None:
-            sizes = [array.shape[order.index(n)] if n in order else 1 for n in range(len(grid))]
-            return array.transpose(np.argsort(order)).reshape(sizes)
-        positions = [_position(slot, grid) for slot in access.slots]
-        inside = np.ones((), bool)
-        for position, size in zip(positions, array.shape, strict=True):
-            inside = inside & (position >= 0) & (position < size)
-        clipped = [
-            np.clip(position, 0, size - 1) for position, size in zip(positions, array.shape, strict=True)
-        ]
-        return np.where(inside, array[tuple(np.broadcast_arrays(*clipped))], 0.0)
-
-    def add(self, total: Array, term: Term, grid: dict[Index, Array], value: Array) -> None:
-        """Add the values of a term to the field that it belongs to, reduced, in place."""
-        met = slot_indices(term.target)
-        alone = tuple(n for n, index in enumerate(term.indices) if index not in met)
-        value = value.sum(axis=alone, keepdims=True)
-        order = _order(term.target, grid, total.shape)
-        if order is not None:
-            total += value.squeeze(alone).transpose(np.argsort(np.argsort(order)))
-            return
-        positions = [np.broadcast_to(_position(slot, grid), value.shape) for slot in term.target]
-        inside = np.ones(value.shape, bool)
-        for position, size in zip(positions, total.shape, strict=True):
-            inside &= (position >= 0) & (position < size)
-        np.add.at(total, tuple(position[inside] for position in positions), value[inside])
+        add = _adder(term.target, grid, total.shape)
+        add(total, np.broadcast_to(value * factor, shape))
+        add(magnitude, np.broadcast_to(scale * factor, shape))
 
 
-def _order(slots: tuple[Slot, ...], grid: dict[Index, Array], shape: tuple[int, ...]) -> list[int] | None:
+def reader(slots: tuple[Slot, ...], grid: Grid, shape: tuple[int, ...]) -> Callable[[Array], Array]:
+    """Reads arrays of a shape over a grid of positions: the values at the slots, 0 outside."""
+    if not slots:
+        return lambda array: array
+    order = _order(slots, grid, shape)
+    if order is not None:
+        axes = sorted(range(len(order)), key=order.__getitem__)
+        laid_out = [1] * len(grid)
+        for place, size in zip(order, shape, strict=True):
+            laid_out[place] = size
+        return lambda array: array.transpose(axes).reshape(laid_out)
+    positions = [_position(slot, grid) for slot in slots]
+    inside = np.ones((), bool)
+    for position, size in zip(positions, shape, strict=True):
+        inside = inside & (position >= 0) & (position < size)
+    clipped = [np.clip(position, 0, size - 1) for position, size in zip(positions, shape, strict=True)]
+    chosen = tuple(np.broadcast_arrays(*clipped))
+    return lambda array: np.where(inside, array[chosen], 0.0)
+
+
+def _adder(slots: tuple[Slot, ...], grid: Grid, shape: tuple[int, ...]) -> Callable[[Array, Array], None]:
+    """Adds values over a grid to arrays of a shape at the slots, in place; nothing is added outside."""
+    met = slot_indices(slots)
+    alone = tuple(place for place, index in enumerate(grid) if index not in met)
+    order = _order(slots, grid, shape)
+    if order is not None:
+        ascending = sorted(order)
+        axes = [ascending.index(place) for place in order]
+
+        def add_whole(total: Array, value: Array) -> None:
+            total += value.sum(axis=alone).transpose(axes)
+
+        return add_whole
+    counted = [1 if place in alone else positions.size for place, positions in enumerate(grid.values())]
+    positions = [np.broadcast_to(_position(slot, grid), counted) for slot in slots]
+    inside = np.ones(counted, bool)
+    for position, size in zip(positions, shape, strict=True):
+        inside &= (position >= 0) & (position < size)
+    chosen = tuple(position[inside] for position in positions)
+
+    def add_at(total: Array, value: Array) -> None:
+        np.add.at(total, chosen, value.sum(axis=alone, keepdims=True)[inside])
+
+    return add_at
+
+
+def _order(slots: tuple[Slot, ...], grid: Grid, shape: tuple[int, ...]) -> list[int] | None:
     """Where the indices of slots stand in a grid, if every slot is an index of its own over a whole axis."""
-    places = {index: n for n, index in enumerate(grid)}
-    order = [places[slot] for slot in slots if isinstance(slot, Index)]
-    sizes = [grid[slot].size for slot in slots if isinstance(slot, Index)]
-    return order if len(set(order)) == len(slots) and sizes == list(shape) else None
+    places = {index: place for place, index in enumerate(grid)}
+    order = []
+    for slot, size in zip(slots, shape, strict=True):
+        if not isinstance(slot, Index) or grid[slot].size != size or places[slot] in order:
+            return None
+        order.append(places[slot])
+    return order
 
 
-def _position(slot: Slot, grid: dict[Index, Array]) -> Array:
+def _position(slot: Slot, grid: Grid) -> Array:
     if isinstance(slot, Index):
         return grid[slot]
     if isinstance(slot, Affine):
