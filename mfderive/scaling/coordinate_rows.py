@@ -53,6 +53,7 @@ class CoordinateRows:
 
     ``given``: whether the networks are a person's own. ``unmeasured``: parameters of which these returned
     nothing, ``undecided``: those whose first steps scatter too much to tell a wrong rate.
+    ``unpredicted``: why the limit predicts no sizes ("": it does).
     """
 
     title: str
@@ -64,6 +65,7 @@ class CoordinateRows:
     faults: tuple[Finding, ...]
     unmeasured: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    unpredicted: str = ""
 
     @cached_property
     def row(self) -> dict[Quantity, CoordinateRow]:

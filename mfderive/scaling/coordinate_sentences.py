@@ -17,8 +17,8 @@ def fault_sentence(finding: Finding) -> str:
 def _exponent(finding: Finding) -> str:
     facts = finding.facts
     return (
-        f"the exponent over the width is off by {facts['slope']:+.2f} (between {facts['low']:+.2f} and "
-        f"{facts['high']:+.2f}; expected {facts['expected']:g})"
+        f"the exponent over the width is {facts['slope']:+.2f} (between {facts['low']:+.2f} and "
+        f"{facts['high']:+.2f}) beside that of a right network, expected {facts['expected']:g}"
     )
 
 

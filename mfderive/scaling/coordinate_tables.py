@@ -39,6 +39,8 @@ def answer(check: CoordinateRows) -> list[str]:
             "a right one. Let train return the batch of the first step as x and y (the steps are then held "
             "against the gradients of these very networks), or take more seeds."
         )
+    if check.unpredicted:
+        found.append(f"The limit of this network predicts no sizes: {check.unpredicted}.")
     if check.unmeasured:
         found.append(f"Nothing was returned of {', '.join(check.unmeasured)}: these were not looked at.")
     return found
@@ -48,7 +50,7 @@ def _of_own_networks(check: CoordinateRows) -> list[str]:
     """How far networks of this program are where the limit expects them."""
     told = [row for row in check.rows if row.expected is not None and row.slope.value is not None]
     if not told:
-        return ["The limit of this network predicts no sizes: its solution cannot be drawn from."]
+        return [f"The limit of this network predicts no sizes: {check.unpredicted or 'all of them are 0'}."]
     holds = [row for row in told if row.expected is not None and row.slope.holds(row.expected)]
     inside = [row.inside for row in told if row.inside is not None]
     found = [
@@ -139,6 +141,7 @@ def coordinates_data(check: CoordinateRows) -> dict[str, Any]:
         ],
         "unmeasured": list(check.unmeasured),
         "undecided": list(check.undecided),
+        "unpredicted": check.unpredicted,
         "sizes": [_row(row) for row in check.rows],
     }
 

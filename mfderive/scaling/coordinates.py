@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..algebra.arguments import NETWORK, file_path, flag, found, instance, whole_number
+from ..algebra.arguments import NETWORK, choice, file_path, flag, found, instance, whole_number
 from ..algebra.entries import FIGURE, fill
 from ..algebra.memo import once
 from ..algebra.showing import Shown, names, words
 from ..algebra.system import LimitSystem
-from ..errors import ArgumentError, MfError
+from ..algebra.update_rules import rule_of
+from ..errors import ArgumentError, DivergenceError, MfError
 from ..finite.finite_network import FiniteNetwork
 from ..finite.network_fields import system_of
 from ..limit.derive import derive
@@ -32,9 +33,11 @@ from .limit_sizes import Prediction, limit_sizes
 from .network_sizes import EXACT, Measure, Quantity, Sizes, network_sizes, preactivations
 from .network_steps import NetworkSteps
 from .parameter_readings import parameter_readings
+from .parameter_scaling import parameter_scalings
+from .rule_degrees import rule_degree
+from .scaling_sentences import scaling_sentence
 from .size_slopes import UNKNOWN, SizeSlope, ratio_slope, slope_of
-from .width_conventions import movable
-from .width_product import ONE
+from .width_conventions import Convention, customary, movable
 
 Array = Any
 
@@ -115,6 +118,7 @@ def coordinate_check(
     steps: int = STEPS,
     samples: int = SAMPLES,
     plain: bool = False,
+    convention: str = Convention.MEAN_FIELD,
     progress: bool = False,
 ) -> CoordinateCheck:
     """Sizes of pre-activations, parameters and their changes over the width, and which factor is wrong.
@@ -140,13 +144,16 @@ def coordinate_check(
       held against that of these very parameters, and every first step against their gradient, so that nothing
       scatters; without them both are compared with other networks in size alone.
 
-    What is missing is not looked at. ``width`` are the neurons of a layer of relative width 1. With ``plain``
-    the networks have all factors in their parameters and none in front of sums
-    (``mf.scalings(net, plain=True)``); otherwise they have this program's: sums divided by the width.
+    What is missing is not looked at. ``width`` are the neurons of a layer of relative width 1.
+    ``convention``: "mean field" (sums divided by the width), "muP" or "standard/NTK", as ``mf.scalings`` has
+    them; in the last two only laws, sums and rates of the own networks are judged, and ``train`` must return
+    x and y. ``plain``: all factors stand in the parameters and none in front of sums
+    (``mf.scalings(net, plain=True)``).
 
     A fault is an exponent of the width that differs from that of a right network by more than 1/4, surely:
     all intervals together miss with probability 1/100. Raises ArgumentError for arguments that are none and
-    for what ``train`` returns that fits nothing. Networks of this program are trained without dropout.
+    for what ``train`` returns that fits nothing, DivergenceError where networks of this program
+    leave the finite numbers. These are trained without dropout.
     """
     instance(network, Network, "a network", NETWORK)
     if train is not None and not callable(train):
@@ -156,7 +163,8 @@ def coordinate_check(
         whole_number(name, value, least)
     for name, value in (("plain", plain), ("progress", progress)):
         flag(name, value)
-    return _Check(network, train, chosen, seeds, steps, samples, plain, progress).result()
+    form = Convention(choice("convention", convention, tuple(each.value for each in Convention)))
+    return _Check(network, train, chosen, seeds, steps, samples, form, plain, progress).result()
 
 
 def _widths(widths: Sequence[int]) -> tuple[int, ...]:
@@ -179,6 +187,7 @@ class _Check:
         seeds: int,
         steps: int,
         samples: int,
+        convention: Convention,
         plain: bool,
         progress: bool,
     ) -> None:
@@ -188,8 +197,10 @@ class _Check:
         self.finite = FiniteNetwork(system_of(network))
         self.training = NetworkSteps(network, self.finite, steps)
         self.x = network.source.evaluation(samples)[0]
+        self.convention = convention
         self.inside = {
-            name: movable(read) if plain else ONE for name, read in parameter_readings(self.limit).items()
+            name: movable(read) if plain else customary(convention, read)
+            for name, read in parameter_readings(self.limit).items()
         }
 
     def result(self) -> CoordinateCheck:
@@ -199,13 +210,13 @@ class _Check:
         if key not in known:
             own = self.own_networks()
             known[key] = own, self.predictions(own)
-        own, predicted = known[key]
+        own, (predicted, reason) = known[key]
         measured = own if self.train is None else self.given_networks(self.train)
         quantities = [q for q in measured if q in own or q.measure in EXACT]
         count = len(quantities)
         exponents = None
         if self.train is not None:
-            exponents = _exponents(self.widths, {q: measured[q] for q in quantities}, own)
+            exponents = self.exponents({q: measured[q] for q in quantities}, own)
         rows = tuple(
             CoordinateRow(
                 quantity,
@@ -227,18 +238,28 @@ class _Check:
             () if exponents is None else faults(self.limit, exponents),
             tuple(name for name in self.limit.parameter if name not in seen),
             () if exponents is None else undecided(self.limit, exponents),
+            reason,
         )
 
     def own_networks(self) -> dict[Quantity, Array]:
         """The sizes of networks of this program, [width, seed] by quantity."""
         rows = []
-        for width in self.bar(self.widths, "networks"):
-            states = [self.training.trained(width, seed, self.steps) for seed in self.labels(width)]
-            rows.append([network_sizes(self.network, self.finite, own, self.x) for own in states])
-        return _stacked(rows)
+        with np.errstate(all="ignore"):  # what is not finite is said below
+            for width in self.bar(self.widths, "networks"):
+                states = [self.training.trained(width, seed, self.steps) for seed in self.labels(width)]
+                rows.append([network_sizes(self.network, self.finite, own, self.x) for own in states])
+        found = _stacked(rows)
+        broken = [q for q, sizes in found.items() if not np.isfinite(sizes).all()]
+        if broken:
+            raise DivergenceError(
+                f"networks of '{self.network.title}' leave the finite numbers within {self.steps} steps "
+                f"({broken[0].text}). Take fewer steps or a smaller learning rate: sizes of such steps say "
+                "nothing about the width"
+            )
+        return found
 
-    def predictions(self, own: Mapping[Quantity, Array]) -> Mapping[Quantity, Prediction]:
-        """What the limit predicts; nothing where it cannot be solved or sampled."""
+    def predictions(self, own: Mapping[Quantity, Array]) -> tuple[Mapping[Quantity, Prediction], str]:
+        """What the limit predicts, and why it does not where it cannot be solved or drawn from."""
         grid = times(self.network.training, self.steps)
         try:
             # The steps of SGD and their ensembles; what else a spec says of its solution is not asked here.
@@ -246,9 +267,10 @@ class _Check:
             network = self.network.replace(solver=other) if other else self.network
             path = solve(network, steps=self.steps, evaluation=2, stated_error=False)
             moments = (0.0, float(grid[1]), float(grid[-1]))
-            return limit_sizes(self.network, self.finite, path, self.widths, moments, self.x, own)
-        except MfError:
-            return {}
+            found = limit_sizes(self.network, self.finite, path, self.widths, moments, self.x, own)
+            return found, ""
+        except MfError as problem:
+            return {}, str(problem)
 
     def given_networks(self, train: Train) -> dict[Quantity, Array]:
         """The sizes of a person's networks, [width, seed] by quantity."""
@@ -260,6 +282,47 @@ class _Check:
                 for width in self.bar(self.widths, "your networks")
             ]
         )
+
+    def exponents(self, measured: Mapping[Quantity, Array], reference: Mapping[Quantity, Array]) -> Exponents:
+        """Exponents beside right networks, and what is 0 or not finite where these are not."""
+        slopes: dict[Quantity, SizeSlope] = {}
+        still, broken = set(), set()
+        other = self.convention is not Convention.MEAN_FIELD
+        if other and not any(quantity.measure is Measure.RATE for quantity in measured):
+            raise ArgumentError(
+                f"networks of the convention {self.convention.value} are held against their own gradients: "
+                "train must return all parameters, and the batch of the first step as x and y"
+            )
+        for quantity, own in measured.items():
+            if not np.isfinite(own).all():
+                broken.add(quantity)
+            if quantity.measure in EXACT:
+                slopes[quantity] = slope_of(self.widths, own, len(measured), corrected=False)
+            elif not other or quantity.measure in (Measure.START, Measure.SPREAD):
+                right = reference[quantity]
+                slopes[quantity] = ratio_slope(self.widths, own, right, len(measured))
+                if quantity.measure is Measure.FIRST and not own.any() and right.all():
+                    still.add(quantity)
+        return Exponents(slopes, self.wanted() if other else {}, frozenset(still), frozenset(broken))
+
+    def wanted(self) -> dict[Quantity, float]:
+        """The exponents of another convention's starts and rates, beside those of mean field."""
+        rule = self.network.training.optimizer
+        rows, refused = parameter_scalings(self.limit, {rule: rule_degree(rule_of(rule))})
+        if self.convention in refused:
+            raise ArgumentError(f"{self.convention.value}: {scaling_sentence(refused[self.convention])}")
+        found: dict[Quantity, float] = {}
+        for row in rows:
+            own = dict(row.own)
+            here, usual = own[self.convention], own[Convention.MEAN_FIELD]
+            if here is None or usual is None:
+                continue
+            for measure in (Measure.START, Measure.SPREAD):
+                found[Quantity(measure, row.name)] = float(here.deviation.degree)
+            rate, other = here.rule[rule].rate, usual.rule[rule].rate
+            if rate is not None and other is not None:
+                found[Quantity(Measure.RATE, row.name)] = float(rate.degree - other.degree)
+        return found
 
     def labels(self, width: int) -> list[int]:
         """The seeds of a width: others for every width, so that no draws are shared."""
@@ -285,22 +348,3 @@ def _stacked(rows: Sequence[Sequence[Sizes]]) -> dict[Quantity, Array]:
     """Sizes [width, seed] of the quantities that every network has."""
     common = [q for q in rows[0][0] if all(q in sizes for own in rows for sizes in own)]
     return {q: np.array([[sizes[q] for sizes in own] for own in rows]) for q in common}
-
-
-def _exponents(
-    widths: Sequence[int], measured: Mapping[Quantity, Array], reference: Mapping[Quantity, Array]
-) -> Exponents:
-    """Exponents beside right networks, and what is 0 or not finite where these are not."""
-    slopes: dict[Quantity, SizeSlope] = {}
-    still, broken = set(), set()
-    for quantity, own in measured.items():
-        if quantity.measure in EXACT:
-            slopes[quantity] = slope_of(widths, own, len(measured), corrected=False)
-            continue
-        right = reference[quantity]
-        slopes[quantity] = ratio_slope(widths, own, right, len(measured))
-        if not np.isfinite(own).all():
-            broken.add(quantity)
-        elif not own.any() and right.all() and quantity.measure is Measure.FIRST:
-            still.add(quantity)
-    return Exponents(slopes, frozenset(still), frozenset(broken))

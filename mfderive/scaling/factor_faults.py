@@ -10,7 +10,7 @@ nothing: a wrong learning rate.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..algebra.findings import Finding
@@ -41,22 +41,30 @@ class Fault(StrEnum):
 class Exponents:
     """The measured exponents of all quantities relative to a right network, and those that are no numbers.
 
-    ``slopes`` should be ``expected`` (0 where nothing is said). ``still``: quantities that are 0 in the
-    network and not in a right one; ``broken``: those that are not finite.
+    ``slopes`` should be ``wanted`` (0 where nothing is said). ``still``: quantities that are 0 in the network
+    and not in a right one; ``broken``: those that are not finite.
     """
 
     slopes: Mapping[Quantity, SizeSlope]
+    wanted: Mapping[Quantity, float] = field(default_factory=dict)
     still: frozenset[Quantity] = frozenset()
     broken: frozenset[Quantity] = frozenset()
 
     def is_off(self, quantity: Quantity) -> bool:
-        """Whether an exponent is surely not 0, and by as much as a wrong factor makes it."""
-        slope = self.slopes.get(quantity)
+        """Whether an exponent is surely not the wanted one, and off by as much as a wrong factor makes it."""
+        slope, wanted = self.slopes.get(quantity), self.wanted.get(quantity, 0.0)
         return (
             slope is not None
             and slope.value is not None
-            and abs(slope.value) > LEAST
-            and not slope.holds(0.0)
+            and abs(slope.value - wanted) > LEAST
+            and not slope.holds(wanted)
+        )
+
+    def fault(self, kind: Fault, names: tuple[str, ...], quantity: Quantity, **facts: object) -> Finding:
+        """A finding about parameters, which an exponent shows."""
+        slope, wanted = self.slopes[quantity], self.wanted.get(quantity, 0.0)
+        return Finding.of(
+            kind, *names, slope=slope.value, low=slope.low, high=slope.high, expected=wanted, **facts
         )
 
     def values_of(self, field: str) -> tuple[Quantity, ...]:
@@ -93,16 +101,12 @@ def faults(limit: LimitSystem, exponents: Exponents) -> tuple[Finding, ...]:
     return (*lead, *_rates(limit, exponents))
 
 
-def _fault(kind: Fault, names: tuple[str, ...], slope: SizeSlope, **facts: object) -> Finding:
-    return Finding.of(kind, *names, slope=slope.value, low=slope.low, high=slope.high, expected=0.0, **facts)
-
-
 def _deviations(limit: LimitSystem, exponents: Exponents) -> Iterator[Finding]:
     for parameter in limit.parameters:
         for measure in (Measure.SPREAD, Measure.START):
             quantity = Quantity(measure, parameter.name)
             if exponents.is_off(quantity):
-                yield _fault(Fault.DEVIATION, (parameter.name,), exponents.slopes[quantity])
+                yield exponents.fault(Fault.DEVIATION, (parameter.name,), quantity)
                 break
 
 
@@ -121,7 +125,7 @@ def _forward(limit: LimitSystem, exponents: Exponents, wrong: set[str]) -> Itera
             behind.add(equation.field)
             for quantity in off:
                 names = (quantity.term,) if quantity.term else _multiplied(limit, exponents, quantity)
-                yield _fault(Fault.FORWARD, names, exponents.slopes[quantity], field=equation.field)
+                yield exponents.fault(Fault.FORWARD, names, quantity, field=equation.field)
 
 
 def _multiplied(limit: LimitSystem, exponents: Exponents, quantity: Quantity) -> tuple[str, ...]:
@@ -132,9 +136,9 @@ def _multiplied(limit: LimitSystem, exponents: Exponents, quantity: Quantity) ->
     """
     if quantity.measure is Measure.SUM:
         return ()  # a term without a parameter
-    field, readings = quantity.name, parameter_readings(limit)
-    names = [name for name, read in readings.items() if any(r.into == field and r.linear for r in read)] or [
-        name for name in limit.equation_of[field].reads if limit.field[name].role is Role.PARAMETER
+    into, readings = quantity.name, parameter_readings(limit)
+    names = [name for name, read in readings.items() if any(r.into == into and r.linear for r in read)] or [
+        name for name in limit.equation_of[into].reads if limit.field[name].role is Role.PARAMETER
     ]
     slope = exponents.slopes[quantity].value or 0.0
 
@@ -147,24 +151,23 @@ def _multiplied(limit: LimitSystem, exponents: Exponents, quantity: Quantity) ->
 
 
 def _rates(limit: LimitSystem, exponents: Exponents) -> Iterator[Finding]:
-    trained = [p.name for p in limit.parameters if Quantity(Measure.FIRST, p.name) in exponents.slopes]
+    trained = [p.name for p in limit.parameters if exponents.step_of(p.name) in exponents.slopes]
     off = [name for name in trained if exponents.is_off(exponents.step_of(name))]
     still = [name for name in trained if Quantity(Measure.FIRST, name) in exponents.still]
     if still:
         yield Finding.of(Fault.STILL, *still)
-    slopes = {name: exponents.slopes[exponents.step_of(name)] for name in off}
-    if len(off) > 1 and len(off) + len(still) == len(trained) and _agree(list(slopes.values())):
-        yield _fault(Fault.ALL_RATES, tuple(off), slopes[off[0]])
+    excess = [_excess(exponents, exponents.step_of(name)) for name in off]
+    if len(off) > 1 and len(off) + len(still) == len(trained) and max(excess) - min(excess) < LEAST:
+        yield exponents.fault(Fault.ALL_RATES, tuple(off), exponents.step_of(off[0]))
         return
     values = [quantity for equation in limit.forward for quantity in exponents.values_of(equation.field)]
     if len(off) > 1 and any(exponents.is_open(quantity) for quantity in values):
         yield Finding.of(Fault.UNCLEAR, fields=tuple(q.name for q in values if exponents.is_open(q)))
         return
     for name in off:
-        yield _fault(Fault.RATE, (name,), slopes[name])
+        yield exponents.fault(Fault.RATE, (name,), exponents.step_of(name))
 
 
-def _agree(slopes: list[SizeSlope]) -> bool:
-    """Whether all exponents are the same as far as their intervals tell, and within a quarter."""
-    values = [slope.value for slope in slopes if slope.value is not None]
-    return max(values) - min(values) < LEAST
+def _excess(exponents: Exponents, quantity: Quantity) -> float:
+    """By how much an exponent is off."""
+    return (exponents.slopes[quantity].value or 0.0) - exponents.wanted.get(quantity, 0.0)

@@ -70,6 +70,30 @@ def test_right_networks_have_no_fault(perceptron: mf.Network) -> None:
     assert set(named(perceptron, plain)) == {"h2.weight", "output.weight"}
 
 
+def test_networks_of_mup(perceptron: mf.Network) -> None:
+    """Hidden entries of size 1/sqrt(n) in the weight: right in muP, a wrong deviation in mean field.
+
+    A wrong rate is found beside it; without the batch of the first step nothing can be told.
+    """
+
+    def train(wrong: dict[tuple[str, str], float], batch: bool = True) -> Any:
+        own = network({("h2.weight", "deviation"): 0.5, **wrong}, batch)
+
+        def inside(width: int, seed: int, steps: int) -> dict[str, Any]:
+            factors = {"h2.weight": 1 / width, "output.weight": 1 / width}
+            return {name: value * factors.get(name, 1) for name, value in own(width, seed, steps).items()}
+
+        return inside
+
+    assert named(perceptron, train({}), convention="muP") == ()
+    assert named(perceptron, train({}), plain=True) == ("h2.weight",)
+    assert named(perceptron, train({("h1.bias", "rate"): 0.5}), convention="muP") == ("h1.bias",)
+    with pytest.raises(mf.ArgumentError, match="their own gradients"):
+        named(perceptron, train({}, batch=False), convention="muP")
+    with pytest.raises(mf.ArgumentError, match="convention"):
+        named(perceptron, train({}), convention="mup")
+
+
 @pytest.mark.study
 def test_twenty_faults_and_twenty_right_networks(perceptron: mf.Network) -> None:
     """Of 20 faults drawn from all, the right parameter in 19; of 20 right networks, none in 19."""
@@ -139,6 +163,9 @@ def test_wrong_arguments_are_refused(perceptron: mf.Network) -> None:
     def train(width: int, seed: int, steps: int) -> dict[str, Any]:
         return {"h2.weight": np.ones((width + steps, width))}
 
+    with pytest.raises(mf.DivergenceError, match="smaller learning rate"):
+        wild = perceptron.replace(layers={"h2": {"activation": "exp"}}, training={"learning_rate": 1e4})
+        mf.coordinate_check(wild, **{**SMALL, "steps": 6})
     with pytest.raises(mf.ArgumentError, match="the same array at three times"):
         mf.coordinate_check(perceptron, train, **SMALL)
 
