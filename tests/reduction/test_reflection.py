@@ -83,24 +83,79 @@ FOUND = [
 @pytest.mark.parametrize(("document", "targets", "still"), FOUND, ids=range(len(FOUND)))
 def test_a_step_on_half_of_the_data_is_that_on_both_halves(document, targets, still):
     """Exactly, so within 1e-12 of the largest entry: sums over twice as many samples in another order."""
-    limit = mf.derive(mf.load(document))
-    reduced = reduced_by(limit, ("closure", "exchangeability", "reflection"))
+    reduced = reduced_by(mf.derive(mf.load(document)), ("closure", "exchangeability", "reflection"))
     (finding,) = reflections(reduced)
     assert (finding.facts["targets"], finding.subjects) == (targets, still)
     assert any("do the same to every neuron" in str(entry) for entry in reduced.log)
-    whole, rng = mf.reduce(limit).system, np.random.default_rng(0)
+    check_step(reduced, finding)
+
+
+def check_step(reduced, finding):
+    whole, rng = mf.reduce(reduced.full).system, np.random.default_rng(0)
+    still, sign = set(finding.subjects), finding.facts["targets"]
     sizes = {a.name: a.size or 4 for a in whole.axes}
     state = {v.name: rng.uniform(0.3, 1.0, [sizes[a] for a in v.axes]) for v in whole.variables}
-    state |= {v.name: np.zeros_like(state[v.name]) for v in whole.variables if {v.name, v.of} & set(still)}
+    state |= {v.name: np.zeros_like(state[v.name]) for v in whole.variables if {v.name, v.of} & still}
+    # What starts at 0 and is frozen stays there, too.
+    frozen = [v for v in whole.variables if v.is_frozen and v.law.is_deterministic and v.law.mean.is_number]
+    state |= {v.name: np.full_like(state[v.name], float(v.law.mean)) for v in frozen}
     state["p"] = {axis.name: rng.dirichlet(np.ones(4)) for axis in whole.node_axes}
     x, y = rng.standard_normal((5, sizes["inputs"])), rng.standard_normal((5, sizes["outputs"]))
     moment = Moment(0.3, 0.1)
     found, _ = interpret_step(reduced.system, state, x, y, moment)
-    both = np.concatenate([x, -x]), np.concatenate([y, targets * y])
+    both = np.concatenate([x, -x]), np.concatenate([y, sign * y])
     expected, _ = interpret_step(whole, state, *both, moment)
     for variable in whole.variables:
         scale = max(np.abs(expected[variable.name]).max(initial=0), 1e-3)
-        assert np.abs(expected[variable.name] - found[variable.name]).max() < 1e-12 * scale, variable.name
+        error = np.abs(expected[variable.name] - found[variable.name]).max(initial=0)
+        assert error < 1e-12 * scale, variable.name
+
+
+ACTIVATIONS = ["tanh", "erf", "sin(h)", "h", "h**3", "h**2", "abs", "cos(h)", "exp(-h**2)", "h + 0.2"]
+CENTRED = "(h - mean(h)) / sqrt(0.1 + mean((h - mean(h))**2))"
+
+
+def drawn_document(seed):
+    """A network that may or may not be odd or even."""
+    rng = np.random.default_rng(seed)
+
+    def part(source, activation):
+        made = {"from": source, "weight": "normal(0.4, 0.3)", "activation": activation}
+        bias = rng.choice(["0", "0.3", "none", "frozen"], p=[0.5, 0.1, 0.2, 0.2])
+        if "h" not in activation.replace("tanh", "") and bias != "none":
+            made["bias"] = {"law": "0", "rate": 0} if bias == "frozen" else str(bias)
+        return made
+
+    first = {"name": "h1", **part("x", str(rng.choice(ACTIVATIONS)))}
+    layers, previous = [first], "h1"
+    for name in ["h2", "h3"][: rng.integers(0, 3)]:
+        layers.append({"name": name, **part(previous, str(rng.choice([*ACTIVATIONS, CENTRED])))})
+        previous = name
+    targets = ["x1 - x2**3", "x1 * x2", "tanh(x1) + sin(x2)", "abs(x1) * cos(x2)", "x1 * abs(x3)"]
+    many = [str(t) for t in rng.choice(targets, rng.integers(1, 3), replace=False)]
+    rules = [{}, MOMENTUM, {"weight_decay": 0.1, "clip": 0.3}, {"noise": 0.1}]
+    return {
+        "format": 1,
+        "data": {**ODD, "target": many},
+        "loss": {"kind": str(rng.choice(["squared", "huber"]))},
+        "layers": layers,
+        "output": {"from": previous, "weight": "normal(1, 0.3)", "bias": str(rng.choice(["0", "0", "0.2"]))},
+        "training": {"learning_rate": 0.01, "steps": 20, "batch_size": 10, **rules[rng.integers(0, 4)]},
+    }
+
+
+@pytest.mark.study
+def test_steps_of_random_networks():
+    """As above, on those of 600 random networks to which x and -x are the same."""
+    found = {1: 0, -1: 0}
+    for seed in range(600):
+        limit = mf.derive(mf.load(drawn_document(seed)))
+        reduced = reduced_by(limit, ("closure", "exchangeability", "reflection"))
+        for finding in reflections(reduced):
+            check_step(reduced, finding)
+            found[finding.facts["targets"]] += 1
+    print(found)
+    assert min(found.values()) > 20, found  # so that it says something of both
 
 
 def test_rules_that_divide_leave_0_at_0():
