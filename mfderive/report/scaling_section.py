@@ -46,7 +46,7 @@ def scaling_section(data: Mapping[str, Any] | None) -> str:
         body = f"<p>{words(refused)}</p>" if refused else _table(data, convention)
         parts.append(f"<h3>{escape(convention)}</h3>\n{body}")
     if data["sums"]:
-        sums = [f"{each['field']}: `{each['factor']['text']}` in every convention" for each in data["sums"]]
+        sums = [f"{each['field']}: `{each['factor']['text']}`" for each in data["sums"]]
         parts.append("<h3>Sums without a weight</h3>\n" + items(sums))
     parts.append("<p>Why each factor is what it is: <code>mfderive scalings SPEC</code>.</p>")
     return "\n".join(parts)

@@ -80,8 +80,8 @@ def regime_lines(scalings: ScalingRows) -> list[str]:
 def sum_lines(scalings: ScalingRows, write: Write) -> list[str]:
     """Sums without a parameter that could carry their factor."""
     return [
-        f"{field}: {write(factor)} in every convention; no weight stands in this sum, and its summands move "
-        "together"
+        f"{field}: {write(factor)}; no weight stands in this sum, and training moves its summands together. "
+        "(The root of it, as standard code has it, fits independent summands: the start.)"
         for field, factor in scalings.sums
     ]
 

@@ -1,5 +1,6 @@
 """Factors of parameters: against derived multipliers, published tables, and sizes measured in networks."""
 
+import runpy
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
+from mfderive.forward.kind import KINDS
 from mfderive.scaling.factors import Factors
 from mfderive.scaling.parameter_readings import parameter_readings
 from mfderive.scaling.scalings import Scalings
@@ -151,6 +153,18 @@ def test_scores_are_divided_by_their_length() -> None:
         {"from": "h1", "weight": "normal(1, 1)"},
     )
     assert [(f, p.text) for f, p in mf.scalings(mf.load(spec)).sums] == [("h1.mean1", "1/n_h1")]
+
+
+def test_scores_of_an_own_kind_are_divided_by_their_length() -> None:
+    """Self-attention, a layer kind from outside: every column, and 1/d for its logits (nanoGPT-mup)."""
+    place = Path(SPECS[0]).parents[1] / "examples" / "own_layer_kind.py"
+    module = runpy.run_path(str(place))
+    try:
+        found = mf.scalings(mf.load(module["SPEC"]))
+    finally:
+        KINDS.pop("attention", None)
+    assert [factor.text for _, factor in found.sums] == ["1/n_asked"]
+    assert not found.refused and degrees(found.row["asked.weight"].factors[MUP], "adam") == (-1, -1)
 
 
 def test_ntk_has_one_rate_for_all(perceptron: Scalings) -> None:
