@@ -1,18 +1,22 @@
-"""The five-layer network on isotropic Gaussians, reduced by hand to lengths and angles (theory C.3 and C.4).
+"""The five-layer networks on isotropic Gaussians, reduced by hand to lengths and angles (theory C.3 and C.4).
 
 Written from the theory alone, without the program. Angle integrals are split at the kink of relu, in the
-angle itself, where the density cos^(d-2) is smooth in every dimension.
+angle itself, where the density cos^(d-2) is smooth in every dimension. Output weights have equally spaced
+nodes, which see the kinks that they have.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, roots_hermitenorm, roots_legendre
+from scipy.special import gammaln, roots_legendre
 
 
 @dataclass(frozen=True)
 class Radial:
-    """The network of specs/five_layer_gaussians.toml, at some resolution."""
+    """The network of specs/five_layer_gaussians.toml, at some resolution.
+
+    ``deviation``: that of the output weights; ``smooth``: tanh in place of relu.
+    """
 
     dimension: int = 32
     separation: float = 0.4
@@ -22,7 +26,8 @@ class Radial:
     types: int = 20
     angles: int = 16
     lengths: int = 120
-    last: int = 12
+    last: int = 24
+    smooth: bool = False
 
     def chi(self, count):
         """Nodes and weights of the length of a standard normal vector."""
@@ -33,6 +38,19 @@ class Radial:
         weights = weights * np.exp((d - 1) * np.log(r) - r * r / 2 - (d / 2 - 1) * np.log(2) - gammaln(d / 2))
         return r, weights / weights.sum()
 
+    def activation(self, h):
+        """Values of the activation, and its derivative."""
+        if self.smooth:
+            value = np.tanh(h)
+            return value, 1 - value * value
+        return np.maximum(h, 0), (h > 0).astype(float)
+
+    def normal(self):
+        """Nodes and weights of a normal number."""
+        z = np.linspace(-6, 6, self.last)
+        weights = np.exp(-z * z / 2)
+        return z, weights / weights.sum()
+
     def data(self):
         """Lengths of x, labels, weights."""
         r, w = self.chi(self.lengths)
@@ -42,7 +60,7 @@ class Radial:
     def start(self):
         """R, b1, v2 by type; b2, v3, b3; v4, b4, beta by type; b5."""
         r, _ = self.chi(self.types)
-        beta = self.mean + self.deviation * roots_hermitenorm(self.last)[0]
+        beta = self.mean + self.deviation * self.normal()[0]
         one, zero = np.ones_like, np.zeros_like
         mean = self.mean
         return [
@@ -67,26 +85,26 @@ class Radial:
     def pass_through(self, state):
         """Loss, and the velocity of everything (rates 1, loss (yhat - y)^2)."""
         (x, y, p), (_, pr) = self.data(), self.chi(self.types)
-        pb = roots_hermitenorm(self.last)[1]
-        pb = pb / pb.sum()
+        pb = self.normal()[1]
         R, b1, v2, b2, v3, b3, v4, b4, beta, b5 = state
         slope = x[:, None] * R
         u, share = self.cosines(slope, b1)
         h1 = slope[..., None] * u + b1[:, None]
-        on = share * (h1 > 0)
-        s1 = (on * h1).sum(axis=-1)
+        a1, on = self.activation(h1)
+        on = share * on
+        s1 = (share * a1).sum(axis=-1)
         h2 = s1 @ (pr * v2) + b2
-        a2 = np.maximum(h2, 0)
+        a2, on2 = self.activation(h2)
         h3 = v3 * a2 + b3
-        a3 = np.maximum(h3, 0)
+        a3, on3 = self.activation(h3)
         h4 = np.outer(a3, v4) + b4
-        a4 = np.maximum(h4, 0)
+        a4, on4 = self.activation(h4)
         yhat = a4 @ (pb * beta) + b5
         loss = p @ (yhat - y) ** 2
         r = 2 * p * (yhat - y)
-        d4 = r[:, None] * beta * (h4 > 0)
-        d3 = d4 @ (pb * v4) * (h3 > 0)
-        d2 = d3 * v3 * (h2 > 0)
+        d4 = r[:, None] * beta * on4
+        d3 = d4 @ (pb * v4) * on3
+        d2 = d3 * v3 * on2
         q = d2[:, None] * v2
         return loss, [
             -(q * x[:, None] * (on * u).sum(axis=-1)).sum(axis=0),
@@ -99,18 +117,21 @@ class Radial:
         """The loss at 0, ``every`` steps, 2 * ``every`` steps, ..., by RK4 or Euler steps."""
         state, found = self.start(), []
         for number in range(round(horizon / step) + 1):
-            loss, one = self.pass_through(state)
             if number % every == 0:
-                found.append(loss)
-            if method == "euler":
-                state = _moved(state, one, step)
-                continue
-            _, two = self.pass_through(_moved(state, one, step / 2))
-            _, three = self.pass_through(_moved(state, two, step / 2))
-            _, four = self.pass_through(_moved(state, three, step))
-            slopes = [(a + 2 * b + 2 * c + d) / 6 for a, b, c, d in zip(one, two, three, four, strict=True)]
-            state = _moved(state, slopes, step)
+                found.append(self.pass_through(state)[0])
+            state = self.stepped(state, step, method)
         return np.array(found)
+
+    def stepped(self, state, step, method="rk4"):
+        """The state after one step of RK4 or Euler."""
+        _, one = self.pass_through(state)
+        if method == "euler":
+            return _moved(state, one, step)
+        _, two = self.pass_through(_moved(state, one, step / 2))
+        _, three = self.pass_through(_moved(state, two, step / 2))
+        _, four = self.pass_through(_moved(state, three, step))
+        slopes = [(a + 2 * b + 2 * c + d) / 6 for a, b, c, d in zip(one, two, three, four, strict=True)]
+        return _moved(state, slopes, step)
 
 
 def _moved(state, slope, step):

@@ -360,7 +360,7 @@ def _doublings(name: str, ratio: float) -> int:
     """How often a resolution is doubled for its error to fall by a ratio, but for a few at a time."""
     wanted = max(ceil(log2(ratio) / _ORDERS.get(name, 1.0)), 1) if 0 < ratio < float("inf") else 1
     # Points of evaluation cost less than the solution that would be made once more for them alone.
-    return wanted + 1 if name == EVALUATION else min(wanted, MOST_AT_ONCE)
+    return min(wanted, MOST_AT_ONCE) + (name == EVALUATION)
 
 
 # ---------------------------------------------------------------------------------------- levels of each kind

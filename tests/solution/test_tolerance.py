@@ -30,7 +30,7 @@ def example():
 def test_estimate_covers_the_error_of_quadrature(example, tolerance):
     """Nodes, data and time step are all refined; a solution at fine resolutions is the truth.
 
-    Its own error is far below: 8 nodes per number, 16 time steps and 8192 points of evaluation, see test_data.
+    Its own error is far below: 8 nodes per number and 16 time steps (see test_data), 8192 points.
     """
     net = resolve(parse_document(example.DOCUMENT), seed=0)
     path = mf.solve(net, 1.0, tolerance=tolerance, step=0.5)
