@@ -15,9 +15,9 @@ from ..errors import MfError, SpecError
 
 Array = Any
 
-# Both tails of a normal number have this weight, times 1 / N^2, beyond N equally spaced nodes: far below the
-# error of a kink.
-_LEFT_OUT = 0.02
+# Both tails of a normal number have this weight, times 1 / N^2, beyond N equally spaced nodes: below the
+# error of a kink, for functions that grow as a square does, too.
+_LEFT_OUT = 1e-3
 
 
 def check_law(law: Law, arguments: tuple[Array, ...], table: str, file: str | None = None) -> None:
@@ -99,9 +99,14 @@ def transform(law: Law, arguments: tuple[Array, ...], standard: Array) -> Array:
     return law.row.transform(arguments, standard)
 
 
+def left_out(count: int) -> float:
+    """The weight of what lies beyond ``count`` equally spaced nodes of a normal number, on both sides."""
+    return _LEFT_OUT / count**2
+
+
 def spaced_normal(count: int) -> tuple[Array, Array]:
     """``count`` equally spaced nodes of a standard normal number, and their weights."""
-    end = -float(ndtri(_LEFT_OUT / 2 / count**2))
+    end = -float(ndtri(left_out(count) / 2))
     nodes = (2 * np.arange(count) + 1 - count) * (end / count)
     weights = np.exp(-(nodes**2) / 2)
     return nodes, weights / weights.sum()

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import gamma, ndtr
 
-from mfderive.samples.points import spaced_normal, tensor_points
+from mfderive.samples.points import left_out, spaced_normal, tensor_points
 from mfderive.samples.quadrature import isotropic_gaussians_law
 from mfderive.samples.radial import radial_law
 from mfderive.samples.spaced_nodes import is_spaced, nested_points
@@ -33,9 +33,9 @@ def test_a_kink_costs_second_order_and_gauss_nodes_first():
 
 
 def test_a_smooth_function_is_exact_down_to_the_tails():
-    """E cos z = exp(-1/2) to the weight of both tails that N = 64 nodes leave out, 0.02 / N^2."""
+    """E cos z = exp(-1/2) to the weight of both tails that N = 64 nodes leave out."""
     nodes, weights = spaced_normal(64)
-    assert abs(weights @ np.cos(nodes) - np.exp(-0.5)) < 0.02 / 64**2
+    assert abs(weights @ np.cos(nodes) - np.exp(-0.5)) < left_out(64)
     assert abs(weights.sum() - 1) < 1e-14
 
 
@@ -44,9 +44,9 @@ def test_the_parts_cover_the_error(function):
     """Of 200 places of a jump or a kink at each of four numbers of nodes: all errors within the half-width.
 
     The bound of :class:`NestedRule` holds for one kink or jump where the density is linear over the four
-    nodes of a part, so nodes are at least 64; what tails leave out (0.02 / N^2) comes on top.
+    nodes of a part, so nodes are at least 64.
     """
-    law = radial_law(4, isotropic_gaussians_law(4, 0.4))
+    law = radial_law(0, 4, isotropic_gaussians_law(4, 0.4))
     for count in (64, 96, 128, 256):
         x, _, rule = nested_points(law, count)
         size = x.shape[0] // 2
@@ -54,7 +54,7 @@ def test_the_parts_cover_the_error(function):
             values = np.where(np.arange(len(x)) < size, function(x[:, 0] / 1.4 - place), 0.0)
             exact = 0.5 * chi_mean(lambda r, place=place: function(r - place), place)
             error = abs(rule.mean(values) - exact)
-            assert error <= rule.half_width(values) + 0.02 / count**2
+            assert error <= rule.half_width(values)
 
 
 def chi_mean(function, place):
@@ -68,8 +68,8 @@ def chi_mean(function, place):
 def test_components_have_their_odds_and_laws_of_more_numbers_have_none():
     """E |x|^2 = d ((1 + s)^2 + (1 - s)^2) / 2 to what tails leave out; a plane has no single number."""
     law = isotropic_gaussians_law(8, 0.4)
-    assert not is_spaced(law) and is_spaced(radial_law(8, law))
-    x, y, rule = nested_points(radial_law(8, law), 125)
+    assert not is_spaced(law) and is_spaced(radial_law(0, 8, law))
+    x, y, rule = nested_points(radial_law(0, 8, law), 125)
     assert len(x) == 2 * 128 and abs(rule.mean(y[:, 0])) < 1e-14
     assert rule.mean((x**2).sum(axis=1)) == pytest.approx(
         8 * (1.4**2 + 0.6**2) / 2, abs=30 * 0.02 / 128**2 * 8
