@@ -14,7 +14,7 @@ from ...tensor.instructions import Loop
 from ...tensor.learning_plan import Assignments, Gradient, LearningPlan
 from ...tensor.ordering import SortKeys
 from .expression_code import array_text
-from .loops import Nest, strip
+from .loops import Nest, Value
 from .sweep import Sweep
 
 ADVANCE = (
@@ -197,19 +197,19 @@ class _Pass(Nest):
         }
         self.values = [without_clock(expression) for _, _, expression in each.values]
         numbers = {symbol: f"s{k}" for k, symbol in enumerate(self.numbers.values(), 1)}
-        self.known.update({symbol: (text, 0) for symbol, text in numbers.items()})
+        self.known.update({symbol: Value(text, 0) for symbol, text in numbers.items()})
         self.keys = SortKeys({**self.ranks, **new, **numbers})
 
     def function(self) -> tuple[str, str]:
         """A name for the function, and its source."""
         stores = []
         for (_, field, _), expression, out in zip(self.each.values, self.values, self.outs, strict=True):
-            text, level = self(expression)
+            written = self(expression)
             letter = self.array_letter[out]
-            value, level = self.local(strip(text), level, f"new_{letter}")
-            self.known[sp.Symbol(field)] = value, level
+            value = self.local(written.text, written.level, f"new_{letter}")
+            self.known[sp.Symbol(field)] = value
             subscript = ", ".join(self.letter[index] for index in self.each.target) or "()"
-            stores.append(f"{letter}[{subscript}] = {value}")
+            stores.append(f"{letter}[{subscript}] = {value.text}")
         return "update", self.assemble(len(self.order), stores)
 
     def arguments(self) -> list[str]:

@@ -24,7 +24,44 @@ _ARRAYS = "abcdefgh"
 _POWERS = 4  # integer powers up to this one are multiplied out
 # Those up to this one are products of squares; a call of pow costs as much as some twenty products.
 _LARGEST_POWER = 128
-Value = tuple[str, int]  # code (an atom or in parentheses), and the level at which it is known
+
+
+@dataclass(frozen=True)
+class Value:
+    """Code of a value and the level at which it is known; ``compound``: a sum or a product."""
+
+    text: str
+    level: int
+    compound: bool = False
+
+    @property
+    def operand(self) -> str:
+        """The code as a part of a larger expression."""
+        return f"({self.text})" if self.compound else self.text
+
+
+@dataclass(frozen=True)
+class Part:
+    """A summand or factor of a sum or product, with its sign."""
+
+    text: str
+    negative: bool = False
+
+    @property
+    def signed(self) -> str:
+        """The code with its sign."""
+        return f"-{self.text}" if self.negative else self.text
+
+
+def sum_of(parts: list[Part]) -> str:
+    """The code of a sum."""
+    rest = (f" {'-' if part.negative else '+'} {part.text}" for part in parts[1:])
+    return parts[0].signed + "".join(rest)
+
+
+def product_of(parts: list[Part]) -> str:
+    """The code of a product."""
+    return " * ".join(part.signed for part in parts)
 
 
 @dataclass
@@ -91,6 +128,7 @@ class Nest(Visitor[Value]):
         self.functions: set[str] = set()
         self.extents: list[Index] = []
         self.count = 0
+        self.has_numbers = False
 
     # ------------------------------------------------------------------ words
 
@@ -145,7 +183,7 @@ class Nest(Visitor[Value]):
             self.count += 1
             name = f"v{self.count}"
         self.lines[level].append(f"{name} = {text}")
-        return name, level
+        return Value(name, level)
 
     def position(self, array: str, slots: tuple[Slot, ...]) -> tuple[str, list[str], int]:
         """The subscript of an access, the conditions under which it is inside, and its level."""
@@ -166,7 +204,7 @@ class Nest(Visitor[Value]):
         """The variable that holds the position of an affine slot."""
         if text not in self.positions:
             level = max(self.level_of[i] for _, i in slot.parts)
-            self.positions[text], _ = self.local(text, level, f"position{len(self.positions) + 1}")
+            self.positions[text] = self.local(text, level, f"position{len(self.positions) + 1}").text
         return self.positions[text]
 
     def load(self, access: Access) -> Value:
@@ -175,7 +213,7 @@ class Nest(Visitor[Value]):
         subscript, conditions, level = self.position(letter, access.slots)
         text = f"{letter}[{subscript}]"
         if conditions:
-            return self.local(f"{text} if {' and '.join(conditions)} else real(0)", level)
+            return self.local(f"{text} if {' and '.join(conditions)} else {self.real(0)}", level)
         plain = "".join(self.letter[s] for s in access.slots if isinstance(s, Index))
         return self.local(text, level, f"{letter}_{plain}" if plain else f"{letter}_0")
 
@@ -183,9 +221,14 @@ class Nest(Visitor[Value]):
         """An expression of numbers alone (pi / 4) is one number."""
         return is_number(node)
 
+    def real(self, number: float) -> str:
+        """The code of a number, in the precision of the nest."""
+        self.has_numbers = True
+        return f"real({number!r})"
+
     def number(self, node: sp.Expr) -> Value:
         """A number, in the precision of the nest."""
-        return f"real({number_value(node)!r})", 0
+        return Value(self.real(number_value(node)), 0)
 
     def symbol(self, node: sp.Symbol) -> Value:
         """The value of what the symbol reads."""
@@ -195,24 +238,25 @@ class Nest(Visitor[Value]):
         """A call of the function's code."""
         self.functions.add(name)
         arguments = [self(argument) for argument in node.args]
-        level = max(level for _, level in arguments)
-        return self.local(CODE[name].scalar.format(*(strip(text) for text, _ in arguments)), level)
+        level = max(argument.level for argument in arguments)
+        return self.local(CODE[name].scalar.format(*(argument.text for argument in arguments)), level)
 
     def visit_power(self, node: sp.Expr) -> Value:
         """A power, multiplied out where it is small and whole."""
-        base, exponent = node.args
-        text, level = self(base)
+        exponent = node.exp
+        base = self(node.base)
         if exponent.is_Integer and abs(int(exponent)) <= _LARGEST_POWER:
-            if text.startswith("("):
-                text, level = self.local(strip(text), level)
-            product = " * ".join(self.multiplied_out(text, level, abs(int(exponent))))
+            if base.compound:
+                base = self.local(base.text, base.level)
+            product = " * ".join(self.multiplied_out(base.text, base.level, abs(int(exponent))))
             if exponent < 0:
-                product = f"real(1) / ({product})" if abs(int(exponent)) > 1 else f"real(1) / {text}"
-            return self.local(product, level)
+                divisor = f"({product})" if abs(int(exponent)) > 1 else base.text
+                product = f"{self.real(1)} / {divisor}"
+            return self.local(product, base.level)
         if exponent == sp.Rational(1, 2):
-            return self.local(f"np.sqrt({strip(text)})", level)
-        other, other_level = self(exponent)
-        return self.local(f"{text} ** {other}", max(level, other_level))
+            return self.local(f"np.sqrt({base.text})", base.level)
+        other = self(exponent)
+        return self.local(f"{base.operand} ** {other.operand}", max(base.level, other.level))
 
     def multiplied_out(self, text: str, level: int, exponent: int) -> list[str]:
         """The factors of a whole power: by squares where it is large, each a variable of its own."""
@@ -224,7 +268,7 @@ class Nest(Visitor[Value]):
                 factors.append(text)
             exponent //= 2
             if exponent:
-                text, _ = self.local(f"{text} * {text}", level)
+                text = self.local(f"{text} * {text}", level).text
         return factors
 
     def visit_add(self, node: sp.Expr) -> Value:
@@ -238,29 +282,28 @@ class Nest(Visitor[Value]):
     def chain(self, expression: sp.Expr) -> Value:
         """A sum or product, the parts that are known earlier combined first."""
         arguments = ordered(expression, self.keys)
-        operator, numbers = (" + ", []) if expression.is_Add else (" * ", [])
-        groups: dict[int, list[str]] = {}
+        joined, numbers = (sum_of, []) if expression.is_Add else (product_of, [])
+        groups: dict[int, list[Part]] = {}
         for argument in arguments:
             if is_number(argument):
                 numbers.append(argument)
                 continue
             negative = expression.is_Add and is_negative(argument)
-            text, level = self(-argument if negative else argument)
-            groups.setdefault(level, []).append(f"-{text}" if negative else text)
+            value = self(-argument if negative else argument)
+            groups.setdefault(value.level, []).append(Part(value.operand, negative))
         levels = sorted(groups)
         for number in numbers:
             first = groups[levels[0]]
             if number == -1 and expression.is_Mul:
-                first[0] = f"-{first[0]}"
+                first[0] = Part(first[0].text, negative=True)
             else:
-                first.insert(0, f"real({number_value(number)!r})")
-        text = ""
+                first.insert(0, Part(self.number(number).text))
+        parts: list[Part] = []
         for level in levels:
-            parts = ([text] if text else []) + groups[level]
-            text = operator.join(parts).replace("+ -", "- ")
-            if level != levels[-1] and (len(parts) > 1 or text.startswith("-")):
-                text, _ = self.local(text, level)
-        return f"({text})", levels[-1]
+            parts += groups[level]
+            if level != levels[-1] and (len(parts) > 1 or parts[0].negative):
+                parts = [Part(self.local(joined(parts), level).text)]
+        return Value(joined(parts), levels[-1], compound=True)
 
     # ------------------------------------------------------------------ the nest
 
@@ -282,13 +325,12 @@ class Nest(Visitor[Value]):
     def source(self) -> str:
         """The function, called KERNEL."""
         inner = outer_loops(self.term)
-        text, _ = self(self.term.expression)
-        text = strip(text)
+        text = self(self.term.expression).text
         subscript, conditions, _ = self.position("out", self.term.target)
         store = f"out[{subscript}]"
         adds = self.loop.add or accumulates(self.term)
         if inner < len(self.order):
-            self.lines[inner].append("total = real(0)")
+            self.lines[inner].append(f"total = {self.real(0)}")
             self.lines[-1].append(f"total += {text}")
             text = "total"
         final = f"{store} {'+=' if adds else '='} {text}"
@@ -304,10 +346,7 @@ class Nest(Visitor[Value]):
         """The function: its loops, with ``final`` inside of the first ``inner`` ones."""
         bounds = [self.bound(index) for index in self.order]
         lines = ["@compiled", f"def KERNEL({', '.join(self.arguments())}):", f'    """{self.docstring()}"""']
-        uses_real = any("real(" in line for level in self.lines for line in level) or any(
-            "real(" in line for line in final
-        )
-        if uses_real:
+        if self.has_numbers:
             lines.append(f"    real = {self.written()}.dtype.type")
         for level in range(len(self.order) + 1):
             pad = "    " * (level + 1)
@@ -316,15 +355,3 @@ class Nest(Visitor[Value]):
                 lines.append(f"{pad}for {self.letter[self.order[level]]} in range({bounds[level]}):")
         lines += ["    " * (inner + 1) + line for line in final]
         return "\n".join(lines) + "\n"
-
-
-def strip(text: str) -> str:
-    """Without the parentheses that enclose the whole text."""
-    if not (text.startswith("(") and text.endswith(")")):
-        return text
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0 and position < len(text) - 1:
-            return text
-    return text[1:-1]
