@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ..algebra.arguments import NETWORK, instance, real_array
+from ..algebra.arguments import NETWORK, instance, real_array, whole_number
 from ..algebra.reduced import Reduced
 from ..algebra.showing import Shown, brief, names, words
 from ..codegen.generate import generate
@@ -23,6 +23,7 @@ from ..solution.grid import Clock, make_clock
 from ..solution.options import resolve_options
 from ..solution.start import start_state
 from ..solution.stepping import Problem, Stepper
+from .bias import Bias, extrapolated_bias
 from .history import History
 from .influence import Functional, Sweep
 from .readout import loss_of, outputs_of
@@ -50,7 +51,8 @@ class Fluctuations(Shown):
     n^(-1/2) sum_j psi_a(c_j) / gamma_a summed over populations. ``loss_n_variance`` [time] is the same of
     ``loss`` [time], that of the limit on ``evaluation`` samples (None: not asked for). ``batch_variance``
     [time, point, output] is the variance that drawing other batches adds at the learning rate of the spec, at
-    every width (0 where batches are the whole sample; None: not asked for).
+    every width (0 where batches are the whole sample; None: not asked for). ``bias``: n (E yhat_n - yhat),
+    extrapolated from trained networks (None: not asked for).
     """
 
     network: Network
@@ -68,6 +70,7 @@ class Fluctuations(Shown):
     loss_n_variance: Array | None = None
     loss_influence: Mapping[str, Array] = field(default_factory=dict)
     batch_variance: Array | None = None
+    bias: Bias | None = None
 
     def deviation(self, width: int) -> Array:
         """The standard deviation of the outputs of networks of base width ``width`` [time, point, output]."""
@@ -109,15 +112,17 @@ def fluctuations(
     *,
     loss: bool = False,
     batches: bool = False,
+    bias: int = 0,
     **changes: Any,
 ) -> Fluctuations:
     """Predict the fluctuations of finite networks from the limit alone: no network is trained.
 
     ``times``: up to which time(s) t >= 0 networks train (default: the end of training); ``x`` [point,
     *input_shape]: the inputs (default: the first five of the evaluation sample). ``loss``: also those of the
-    loss on the evaluation sample; ``batches``: also what drawing other batches adds. ``changes`` are options
-    of :func:`mfderive.solve` that say on which nodes and which data the limit is solved: nodes, rule, seed,
-    data, data_nodes, evaluation.
+    loss on the evaluation sample; ``batches``: also what drawing other batches adds; ``bias``: so many
+    networks are trained at each of two small widths, from which the bias of order 1/n is extrapolated.
+    ``changes`` are options of :func:`mfderive.solve` that say on which nodes and which data the limit is
+    solved: nodes, rule, seed, data, data_nodes, evaluation.
 
     The limit is reduced, solved by the steps of SGD, and taken back through them once for every time, point
     and output (:mod:`mfderive.fluctuation.influence`). Only labels of neurons count: the noise of weight
@@ -127,7 +132,11 @@ def fluctuations(
     """
     instance(network, Network, "a network", NETWORK)
     points = None if x is None else _points(network, x)
-    return predicted(network, _times(times), points, changes, loss, batches)
+    whole_number("bias", bias, 0)
+    found = predicted(network, _times(times), points, changes, loss, batches)
+    if not bias:
+        return found
+    return replace(found, bias=extrapolated_bias(network, found.steps, found.x, found.yhat, bias))
 
 
 def predicted(

@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import mfderive as mf
+from mfderive.fluctuation.bias import extrapolated
 
 from .material import document, layer
 
@@ -108,3 +109,26 @@ def test_the_limit_itself_is_the_published_one(row_16) -> None:
         ours = 1 - moments_after(steps, np.array([1.0, 0.0, 1.0]))
         assert abs(ours - value) < 1e-5
         assert abs(flow - value) < 2e-3
+
+
+def test_the_extrapolation_of_a_bias() -> None:
+    """b + c/n at n and 2n gives b; its variance is 4 times that of the wider networks plus the other."""
+    b, c = np.array([0.3, -1.0]), np.array([2.0, 5.0])
+    value, error = extrapolated([b + c / 32, b + c / 64], [np.full(2, 0.09), np.full(2, 0.04)])
+    np.testing.assert_allclose(value, b, rtol=1e-13)
+    np.testing.assert_allclose(error, 0.5, rtol=1e-13)
+
+
+@pytest.mark.study
+def test_the_bias_of_the_two_layer_linear_problem(row_16) -> None:
+    """Half the second derivatives of E1 by the moments, times their variances, within 3 standard errors."""
+    steps, h, limit = 80, 1e-3, np.array([1.0, 0.0, 1.0])
+    found = mf.fluctuations(row_16, steps * RATE, np.ones((1, 1)), nodes=64, bias=4000)
+    middle = moments_after(steps, limit)
+    curves = [
+        (moments_after(steps, limit + d) + moments_after(steps, limit - d) - 2 * middle) / h**2
+        for d in h * np.eye(3)
+    ]
+    expected = 0.5 * np.array(curves) @ [2.0, 1.0, 2.0]
+    assert found.bias is not None
+    assert abs(found.bias.value[0, 0, 0] - expected) < 3 * found.bias.error[0, 0, 0]
