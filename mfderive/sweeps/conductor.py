@@ -74,10 +74,10 @@ def sweep(
             "jobs and scheduler cannot both be given: a scheduler has its own workers. Leave one of them out"
         )
     require_dask()
-    place = None if folder is None else file_path("folder", folder)
+    target = None if folder is None else file_path("folder", folder)
     with ExitStack() as stack:
         stack.enter_context(WATCH)
-        kept = None if place is None else stack.enter_context(sweep_folder(place, plan))
+        kept = None if target is None else stack.enter_context(sweep_folder(target, plan))
         return _Conducted(plan, kept, workers, threads, scheduler, progress).whole()
 
 
@@ -122,8 +122,8 @@ class _Conducted:
         """The sweep, as far as it is computed."""
         unknown = [Outcome(setting, MISSING) for setting in self.settings]
         outcomes = tuple(self.outcomes.get(each.setting.name, each) for each in unknown)
-        place = None if self.folder is None else self.folder.folder
-        return Sweep(self.plan.network.title, self.plan.run, self.plan.set, self.plan.grid, outcomes, place)
+        folder = None if self.folder is None else self.folder.folder
+        return Sweep(self.plan.network.title, self.plan.run, self.plan.set, self.plan.grid, outcomes, folder)
 
     def _taken_up(self) -> list[Setting]:
         """Take what an earlier sweep left whole; the settings that are missing."""

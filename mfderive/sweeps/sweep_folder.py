@@ -54,30 +54,30 @@ class SweepFolder:
         self.folder, self.plan = folder, plan
         self._lock, self._made = lock, made
 
-    def place(self, setting: Setting) -> Path:
+    def folder_of(self, setting: Setting) -> Path:
         """The folder of a setting."""
-        return place_of(self.folder, setting)
+        return folder_of_setting(self.folder, setting)
 
     def whole(self, setting: Setting) -> Outcome | None:
         """What an earlier sweep left of a setting; None where that is not whole, or not what is asked for."""
         try:
-            result = json.loads((self.place(setting) / RESULT).read_text(encoding="utf-8"))
+            result = json.loads((self.folder_of(setting) / RESULT).read_text(encoding="utf-8"))
             same = result["digest"] == self.plan.digest(setting)
             if not same or result["versions"][_PROGRAM] != version_of(_PROGRAM):
                 return None
-            return outcome_of(self.place(setting), setting, result)
+            return outcome_of(self.folder_of(setting), setting, result)
         except (MfError, OSError, ValueError, KeyError, TypeError):
             return None
 
     def keep(self, setting: Setting, answer: Answer, paths: Sequence[Trajectory]) -> Outcome:
         """Write what came of a setting. What failed leaves nothing, so that it is tried again."""
-        place = self.place(setting)
+        own = self.folder_of(setting)
         if answer.state == FAILED:
             with suppress(OSError):
-                shutil.rmtree(place)
+                shutil.rmtree(own)
             return Outcome(setting, answer.state, answer.note, answer.seconds)
-        (place / RESULT).unlink(missing_ok=True)
-        files = [path.save(place) for path in paths]
+        (own / RESULT).unlink(missing_ok=True)
+        files = [path.save(own) for path in paths]
         result = {
             "format": FORMAT,
             "values": dict(setting.values),
@@ -88,7 +88,7 @@ class SweepFolder:
             **(answer.where or {}),
             "trajectories": [file.name for file in files],
         }
-        write_text(place / RESULT, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        write_text(own / RESULT, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         curves = tuple(map(curve_of, paths))
         return Outcome(setting, answer.state, answer.note, answer.seconds, curves, tuple(files))
 
@@ -181,18 +181,18 @@ def read_record(folder: Path) -> dict[str, Any]:
     return dict(record)
 
 
-def place_of(folder: Path, setting: Setting) -> Path:
+def folder_of_setting(folder: Path, setting: Setting) -> Path:
     """The folder of a setting in that of its sweep."""
     return folder / SETTINGS / setting.name
 
 
-def outcome_of(place: Path, setting: Setting, result: Mapping[str, Any]) -> Outcome:
+def outcome_of(folder: Path, setting: Setting, result: Mapping[str, Any]) -> Outcome:
     """What the files of a setting hold. Raises MfError (or KeyError, TypeError) where they are not whole."""
     if result["state"] not in KEPT:
         raise KeyError(result["state"])
     curves, files = [], []
     for name in result["trajectories"]:
-        file = place / str(name)
+        file = folder / str(name)
         found = read_stored(file, edited=False).parts
         width = None if found["kind"] == "limit" else int(found["width"])
         curves.append(
@@ -207,9 +207,9 @@ def outcome_of(place: Path, setting: Setting, result: Mapping[str, Any]) -> Outc
 def read_outcome(folder: Path, values: Values) -> Outcome | None:
     """What is there of the setting with these values; None where nothing whole is."""
     setting = Setting(values, {})
-    place = place_of(folder, setting)
+    own = folder_of_setting(folder, setting)
     try:
-        result = json.loads((place / RESULT).read_text(encoding="utf-8"))
-        return outcome_of(place, setting, result)
+        result = json.loads((own / RESULT).read_text(encoding="utf-8"))
+        return outcome_of(own, setting, result)
     except (MfError, OSError, ValueError, KeyError, TypeError):
         return None

@@ -100,19 +100,19 @@ class Sweep(Shown):
     @staticmethod
     def read(folder: str | Path) -> Sweep:
         """The sweep of a folder, as far as it is computed. Raises MfError where there is none."""
-        place = file_path("folder", folder)
-        record = read_record(place)
+        target = file_path("folder", folder)
+        record = read_record(target)
         grid = {name: tuple(values) for name, values in record["grid"].items()}
         rows = {setting_key(grid, row): row for row in record["table"] or ()}
         outcomes = []
         for values in combinations(grid):
-            outcome = read_outcome(place, values)
+            outcome = read_outcome(target, values)
             if outcome is None:
                 row = rows.get(setting_key(grid, values), {"state": MISSING, "note": ""})
                 state = FAILED if row["state"] == FAILED else MISSING
                 outcome = Outcome(Setting(values, {}), state, row["note"] if state == FAILED else "")
             outcomes.append(outcome)
-        return Sweep(record["title"], record["run"], record["set"], grid, tuple(outcomes), place)
+        return Sweep(record["title"], record["run"], record["set"], grid, tuple(outcomes), target)
 
     def write_table(self, folder: Path) -> None:
         """Write the table as CSV."""
