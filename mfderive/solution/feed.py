@@ -12,6 +12,7 @@ from ..samples.folded import distinct
 from ..samples.quadrature import DataNodes, data_nodes
 from ..samples.sources import DataSource, LawSource
 from ..samples.spaced_nodes import Standing, is_spaced, nested_points
+from ..samples.standard_law import StandardLaw
 
 Array = Any
 
@@ -69,18 +70,23 @@ def evaluation_points(network: Network, reduced: Reduced, samples: int) -> tuple
     sample: then equally spaced nodes of it, a sixteenth of ``samples`` for each component of the law.
     """
     source = integrated_source(network, reduced)
-    if source is not network.source and isinstance(source, LawSource):
-        assert source.law is not None
-        if is_spaced(source.law):
-            x, y, rule = nested_points(source.law, samples // _PER_NODE)
-            return x.reshape(len(x), *source.input_shape), y, rule
+    law, whole = law_of(source), law_of(network.source)
+    if law is not None and whole is not None and len(law.kinds) < len(whole.kinds) and is_spaced(law):
+        x, y, rule = nested_points(law, samples // _PER_NODE)
+        return x.reshape(len(x), *source.input_shape), y, rule
     return (*source.evaluation(samples), source.parts(samples))
 
 
 def integrated_source(network: Network, reduced: Reduced) -> DataSource:
     """The network's data; a law of it in as few numbers as the reduced limit needs to know of a sample."""
     source: DataSource = network.source
-    if not isinstance(source, LawSource) or source.law is None:
+    given = law_of(source)
+    if not isinstance(source, LawSource) or given is None:
         return source
-    law = reduced.integrate(source.law)
-    return source if law is source.law else replace(source, law=law)
+    law = reduced.integrate(given)
+    return source if law is given else replace(source, law=law)
+
+
+def law_of(source: DataSource) -> StandardLaw | None:
+    """The law of a source in standard variables, where it is known."""
+    return source.law if isinstance(source, LawSource) else None
