@@ -206,7 +206,6 @@ OF_TEXTS = {
     "notation/letters.py": {"fullmatch"},
     "notation/rule_printer.py": {"fullmatch"},
     "notation/styles.py": {"fullmatch", "search", "isdigit"},
-    "codegen/numba/loops.py": {"startswith", "endswith"},
     "codegen/numba/splice.py": {"match", "partition"},
     "codegen/protocol.py": {"startswith"},
 }

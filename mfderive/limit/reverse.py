@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from ..algebra.derivative import derivative
 from ..algebra.system import ForwardSystem, renaming
 from ..algebra.terms import (
     Access,
@@ -133,10 +134,10 @@ def _contributions(
             if role in (Role.INPUT, Role.FROZEN):
                 continue
             _refuse_diagonal(system, access)
-            derivative = sp.diff(term.expression, symbol)
-            if derivative == 0:
+            slope = derivative(term.expression, symbol)
+            if slope == 0:
                 continue
-            yield access.field, _adjoint_term(system, equation, term, access, derivative, targets)
+            yield access.field, _adjoint_term(system, equation, term, access, slope, targets)
 
 
 def _refuse_diagonal(system: ForwardSystem, access: Access) -> None:
@@ -154,20 +155,20 @@ def _adjoint_term(
     equation: Equation,
     term: Term,
     access: Access,
-    derivative: sp.Expr,
+    slope: sp.Expr,
     targets: dict[str, tuple[Index, ...]],
 ) -> Term:
     accesses = dict(term.accesses)
     if len(equation.terms) == 1 and term.is_pointwise and not term.expression.is_Symbol:
         # The field's own value is at hand: tanh' = 1 - out^2 needs no second tanh.
         own = sp.Symbol(equation.field)
-        derivative = derivative.xreplace({term.expression: own})
+        slope = slope.xreplace({term.expression: own})
         accesses[own] = Access(equation.field, term.target)
-    expression = derivative
+    expression = slope
     if equation.field != LOSS:
         adjoint = system.field[equation.field].derived(Role.ADJOINT).name
         incoming = sp.Symbol(adjoint)
-        expression = incoming * derivative
+        expression = incoming * slope
         accesses[incoming] = Access(adjoint, term.target)
     kept = tuple((s, a) for s, a in accesses.items() if expression.has(s))
     inner = set(access.indices)
