@@ -36,7 +36,7 @@ class CoordinateRow:
         """The exponent that the limit expects: 0, or -1/2 of fluctuations; None: it expects the size 0."""
         if self.prediction is None or not self.prediction.line.all():
             return None
-        return -0.5 if self.prediction.vanishes else 0.0
+        return self.prediction.exponent
 
     @cached_property
     def inside(self) -> float | None:

@@ -29,7 +29,9 @@ class Prediction:
     where narrow draws show that the limit is 0 and the size a fluctuation (``vanishes``), it falls like the
     root of the width through that size at the width ``wide``. Networks scatter about it by c/sqrt(n) with
     one c for all widths; the band is two of these deviations to either side, ``scatter`` is c, as networks of
-    this program have it. (Draws scatter less: their steps are the limit's, and feed no fluctuations back.)
+    this program have it. (Draws scatter less: their steps are the limit's, and feed no
+    fluctuations back.) ``hidden``: the limit is so small that most of what networks have is fluctuation, even
+    at the largest width.
     """
 
     widths: tuple[int, ...]
@@ -37,6 +39,12 @@ class Prediction:
     wide: int
     vanishes: bool
     scatter: float
+    hidden: bool = False
+
+    @property
+    def exponent(self) -> float:
+        """The exponent that is expected: 0, or that of fluctuations where these are most of a size."""
+        return -0.5 if self.vanishes or self.hidden else 0.0
 
     @property
     def line(self) -> Array:
@@ -84,6 +92,7 @@ def limit_sizes(
             # Half of the exponent of a fluctuation.
             bool(size <= small[quantity] * (wide / narrow) ** -0.25),
             float(np.sqrt(np.mean(n * own[quantity].var(axis=1, ddof=1)))),
+            bool(2 * size < own[quantity][-1].mean()),
         )
         for quantity, size in large.items()
     }
