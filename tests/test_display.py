@@ -67,6 +67,7 @@ def made(request):
         "Finding": Finding.of(
             FindingKind.STATIONARY, *(f"h{k}.weight" for k in range(99)), cause=list(range(999))
         ),
+        "Fluctuations": mf.fluctuations(net, 0.0, nodes=8, evaluation=20),
         "ForwardSystem": system_of(net),
         "Keeper": mf.Keeper("/".join(f"folder{k}" for k in range(99)), every=5),
         "LimitSystem": limit,
@@ -80,6 +81,7 @@ def made(request):
         "Trajectory": path,
         "UpdateRule": RULES["adam"],
         "Verdict": verdict,
+        "Width": mf.width_for(net, 0.5, t=0.0, nodes=8, evaluation=20),
         "network trajectory": single,
         "law source": net.source,
         "sample source": sample.source,

@@ -88,8 +88,7 @@ class Fluctuations(Shown):
         yield f"Fluctuations of networks around the limit of '{words(self.network.title)}'"
         yield f"  .times: {names(f'{t:.4g}' for t in self.times)}; {len(self.x)} points"
         yield f"  .n_variance [time, point, output]: {brief(self.n_variance)}"
-        for name, own in self.sources.items():
-            yield f"  .sources['{words(name)}']: {brief(own)}"
+        yield f"  .sources: {names(self.sources) or 'none'}"
         yield "  sqrt(.n_variance / n) is the standard deviation of outputs at base width n: .deviation(n)"
 
 
