@@ -1,8 +1,10 @@
 """What holds for every test: it leaves the process where it found it, and JAX compiles nothing twice."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +39,33 @@ _LONG = (
     "tests/reduction/test_rotation.py",
     "tests/finite/test_rules.py",
 )
+
+
+# Where the networks that JAX trains are means to an end, they are compiled without optimisations: that takes
+# a third of the time, and tiny networks train no slower. Where their rounding is what is looked at (steps to
+# the bit, runs that go on to the same bits, gradients), in studies and in benchmarks they are compiled as for
+# users.
+_AS_FOR_USERS = ("tests/finite", "tests/exact", "tests/runs", "tests/benchmarks")
+_UNOPTIMISED = {"xla_backend_optimization_level": 0}
+_quick = False
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before anything of a test is made: how JAX compiles for it."""
+    global _quick
+    _quick = not (
+        any(item.path.is_relative_to(ROOT / folder) for folder in _AS_FOR_USERS)
+        or any(item.get_closest_marker(name) for name in ("study", "benchmark"))
+    )
+    jax = sys.modules.get("jax")  # the first test that imports it goes without
+    plain = getattr(jax, "jit", None)
+    if plain is not None and not hasattr(plain, "plain"):
+
+        def jit(*arguments: Any, **options: Any) -> Any:
+            return plain(*arguments, **({"compiler_options": _UNOPTIMISED} if _quick else {}) | options)
+
+        jit.plain = plain
+        jax.jit = jit
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
