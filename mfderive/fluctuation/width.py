@@ -19,6 +19,8 @@ from .fluctuations import Fluctuations, predicted
 
 Array = Any
 QUANTITIES = ("loss", "output")
+# Below this width what is left out, of relative order 1/n, is too large to trust an answer untried.
+NARROW = 50
 POINTS = 10
 _WHAT = {
     "loss": "the loss on the evaluation sample",
@@ -80,6 +82,11 @@ class Width(Shown):
             "Left out are a bias of order 1/n and the noise of single weights, which enters at that order; "
             "batches are those of the limit."
         )
+        if self.width < NARROW:
+            yield (
+                f"A width below {NARROW} is no promise: what is left out may be larger there than what is "
+                "predicted. Train networks to see (--confirm, confirm=)."
+            )
         if self.trained:
             yield f"Trained at that width: {self.inside} of {self.trained} networks lie within the error."
 

@@ -57,6 +57,8 @@ def test_the_answer_comes_first_and_has_its_reasons(network) -> None:
     answer = mf.width_for(network, 0.05, nodes=30, evaluation=4, t=0.1)
     assert answer.text.startswith(f"From width {answer.width} on, 95% of networks lie within 0.05")
     assert "h1" in answer.text and "bias of order 1/n" in answer.text
+    assert ("no promise" in answer.text) == (answer.width < 50)
+    assert "no promise" in replace(answer, width=7).text
     assert answer.data["width"] == answer.width and answer.data["sources"] == answer.sources
     assert mf.width_for(network, 0.05, "output", 0.1, nodes=30, evaluation=4).linear == 1.0
 
@@ -84,13 +86,17 @@ def test_words_after_at() -> None:
     [
         ("two_layer", "output", 0.1),
         ("three_layer", "output", 0.05),
-        ("residual", "output", 0.1),
-        ("autoencoder_tied", "output", 0.05),
+        ("residual", "output", 0.05),
+        ("autoencoder_tied", "output", 0.01),
         ("two_layer", "loss", 0.05),
     ],
 )
 def test_networks_of_the_promised_width(name: str, at: str, error: float) -> None:
-    """At least 90 of 100 networks lie within the error there, and fewer than 80 at a quarter of the width."""
+    """At least 90 of 100 networks lie within the error there, and fewer than 80 at a quarter of the width.
+
+    Errors are so small that the widths are above a hundred: below, what is left out counts
+    (docs/fluctuations.md has what came of larger errors).
+    """
     network, end = shipped(name, steps=30)
     answer = mf.width_for(network, error, at, end, confirm=100)
     assert answer.inside >= 90
