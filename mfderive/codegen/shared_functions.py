@@ -18,11 +18,14 @@ def share_functions(module: ModuleType) -> None:
     Kernels have the names of no network in them, so that networks with equal layers have equal kernels.
     Functions are alike where their bytecode, their options and all global values that they read are: a
     number edited in one solver's file makes its functions others. Where that cannot be told, a solver keeps
-    its own.
+    its own. It keeps those that its other compiled functions call, too: these would be kept on disk with a
+    function of a module that a later process does not have.
     """
     names = vars(module)
-    for name, value in list(names.items()):
-        key = _identity(value, ()) if hasattr(value, "py_func") else None
+    compiled = {name: value for name, value in names.items() if hasattr(value, "py_func")}
+    called = {name for value in compiled.values() for name in value.py_func.__code__.co_names}
+    for name, value in compiled.items():
+        key = _identity(value, ()) if name not in called else None
         if key is not None:
             names[name] = _KNOWN.setdefault(key, value)
 
