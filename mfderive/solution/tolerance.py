@@ -29,11 +29,11 @@ from ..errors import DivergenceError, MfError, ResourceError
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
-from ..samples.sources import LawSource
 from ..samples.spaced_nodes import is_spaced
 from ..state.ensembles import Ensemble, plan_ensembles
+from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, doubled
 from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser, is_sampled
-from .feed import integrated_source, make_feed
+from .feed import integrated_source, law_of, make_feed
 from .flow import finer_options, make_run
 from .grid import make_clock
 from .loss_error import Contribution, around, differences, with_loss_error
@@ -50,7 +50,7 @@ SCRAMBLES, SCATTER_STUDENT = 5, 4.604
 _SAMPLED_ORDERS = {"sobol": 0.75, "monte-carlo": 0.5}
 # Doublings after which a resolution is given up, and where refinement begins if nothing else is said.
 DOUBLINGS, MOST_AT_ONCE = 8, 2
-COARSE_GAUSS, COARSE_SAMPLED, COARSE_SPACED, COARSE_WIDTHS = 8, 256, 32, 200
+COARSE_SPACED, COARSE_WIDTHS = 32, 200
 # By which power of 2 the error falls when a resolution is doubled, at the least: steps in time are of second
 # order where functions have kinks, and a doubling makes rtol four times smaller.
 _ORDERS = {TIME: 2.0}
@@ -78,7 +78,7 @@ class Refinement:
     def __init__(self, problem: Problem, progress: bool, keep: Keeping = UNKEPT) -> None:
         self.problem, self.progress, self.keep, self.made = problem, progress, keep, 0
         self.options, self.network = problem.options, problem.network
-        self.plans = _coarse_plans(problem)
+        self.plans = coarse_plans(problem)
         self.clock = make_clock(self.network, self.options)
         self.first: Array | None = None  # the loss of the first solution, the coarsest
 
@@ -93,6 +93,15 @@ class Refinement:
         if not self.options.reduce or any(is_sampled(p) and p.dimension for _, p in plans):
             found.append(SAMPLED_NODES)
         return [*found, EVALUATION]
+
+    def numbers(self) -> dict[str, int]:
+        """How many numbers the nodes of a tensor have, by resolution."""
+        plans = {name: plan for name, plan in self.plans.items() if not is_sampled(plan)}
+        found = {name: max(1, plan.dimension - sum(plan.exact)) for name, plan in plans.items()}
+        law = law_of(integrated_source(self.network, self.problem.reduced))
+        if self.options.data == "quadrature" and law is not None:
+            found[DATA] = max(1, len(law.kinds))
+        return found
 
     def sampled(self, name: str) -> str | None:
         """The rule of a resolution that is sampled; None for others."""
@@ -124,7 +133,7 @@ class Refinement:
     def plan(self, name: str, doublings: Mapping[str, int]) -> Ensemble:
         """The nodes of an axis."""
         plan = self.plans[name]
-        return _doubled(plan, doublings.get(SAMPLED_NODES if is_sampled(plan) else name, 0))
+        return doubled(plan, doublings.get(SAMPLED_NODES if is_sampled(plan) else name, 0))
 
     def widths(self, doublings: int) -> Any:
         """Nodes of the full system's populations."""
@@ -137,8 +146,7 @@ class Refinement:
     def data_nodes(self, doublings: int) -> int:
         """Samples of the data at every step, as they are asked for."""
         rule, nodes = self.options.data, self.options.data_nodes
-        source = integrated_source(self.network, self.problem.reduced)
-        law = source.law if isinstance(source, LawSource) else None
+        law = law_of(integrated_source(self.network, self.problem.reduced))
         numbers = len(law.kinds) if law is not None else 1
         if nodes is None and rule == "sobol":
             nodes = COARSE_SAMPLED
@@ -316,9 +324,15 @@ def _refined(work: Refinement, tolerance: float) -> tuple[Run, Trajectory, list[
             return done
         known = {name for each in kept for name in each.names}
         new = [name for name in doublings if name not in known]
-        found = [*kept, *(work.measured(names, run) for names in _groups(work, new, done is not None))]
+        groups = _groups(work, new, done is not None)
+        found = [*kept, *(work.measured(names, run) for names in groups)]
+        if any(len(each.names) > 1 for each in found) and not _is_within(found, tolerance):
+            # Which of them matters is measured where that costs less than to refine them all.
+            together = [each for each in found if len(each.names) > 1]
+            found = [each for each in found if len(each.names) == 1]
+            found += [work.measured((name,), run) for each in together for name in each.names]
         done = run, path, found
-        kept, finer = refined(found, doublings, tolerance)
+        kept, finer = refined(found, doublings, tolerance, work.numbers())
         if finer == doublings:
             return done
         doublings = finer
@@ -331,15 +345,24 @@ def _groups(work: Refinement, names: Sequence[str], together: bool) -> list[tupl
     return [*([rest] if rest else []), *((name,) for name in alone)]
 
 
+def _is_within(found: Sequence[Measured], tolerance: float) -> bool:
+    """Whether all together are within a tolerance at every time."""
+    return bool(np.all(_total(found) <= tolerance))
+
+
 def refined(
-    found: Sequence[Measured], doublings: Mapping[str, int], tolerance: float
+    found: Sequence[Measured],
+    doublings: Mapping[str, int],
+    tolerance: float,
+    numbers: Mapping[str, int],
 ) -> tuple[list[Measured], dict[str, int]]:
     """What needs not be measured again, and the next levels; the same levels where nothing is to be done.
 
     What some resolutions leave of their share goes to those that contribute more. Nothing is refined where
-    all together, at every time, are within the tolerance.
+    all together, at every time, are within the tolerance. ``numbers``: of tensors of nodes, all of which are
+    doubled.
     """
-    if np.all(_total(found) <= tolerance):
+    if _is_within(found, tolerance):
         return list(found), dict(doublings)
     kept, finer, left = [], dict(doublings), tolerance
     order = sorted(found, key=lambda each: each.largest)
@@ -347,7 +370,7 @@ def refined(
         share = left / (len(order) - done)
         if each.largest <= share:
             left -= each.largest
-        more = {name: _doublings(name, each.largest / share) for name in each.names}
+        more = {name: _doublings(name, each.largest / share, numbers.get(name, 1)) for name in each.names}
         can = {name: min(m, DOUBLINGS - doublings[name]) for name, m in more.items()}
         if each.largest <= share or not any(can.values()):
             kept.append(each)
@@ -356,42 +379,8 @@ def refined(
     return kept, finer
 
 
-def _doublings(name: str, ratio: float) -> int:
+def _doublings(name: str, ratio: float, numbers: int) -> int:
     """How often a resolution is doubled for its error to fall by a ratio, but for a few at a time."""
     wanted = max(ceil(log2(ratio) / _ORDERS.get(name, 1.0)), 1) if 0 < ratio < float("inf") else 1
     # Points of evaluation cost less than the solution that would be made once more for them alone.
-    return min(wanted, MOST_AT_ONCE) + (name == EVALUATION)
-
-
-# ---------------------------------------------------------------------------------------- levels of each kind
-
-
-def _coarse_plans(problem: Problem) -> dict[str, Ensemble]:
-    """The plans at which refinement begins: as given, else coarse ones by the same rules."""
-    options = problem.options
-    if not options.reduce:
-        return {}
-    chosen = plan_ensembles(problem.system, options.nodes, options.rule)
-    nodes = {}
-    for name, plan in chosen.items():
-        stated = options.nodes.get(name) if isinstance(options.nodes, dict) else options.nodes
-        if stated is not None or not plan.dimension:
-            nodes[name] = plan.nodes
-        elif is_sampled(plan):
-            nodes[name] = COARSE_SAMPLED
-        else:
-            exact = sum(plan.exact)
-            nodes[name] = min(plan.nodes, COARSE_GAUSS ** (plan.dimension - exact) * 2**exact)
-    return plan_ensembles(problem.system, nodes, {name: plan.rule for name, plan in chosen.items()})
-
-
-def _doubled(plan: Ensemble, doublings: int) -> Ensemble:
-    """A plan with twice the nodes, so many times; of a tensor twice those of every number."""
-    if not doublings or not plan.dimension:
-        return plan
-    if is_sampled(plan):
-        return replace(plan, nodes=plan.nodes * 2**doublings)
-    tensor = tuple(
-        size if exact else size * 2**doublings for size, exact in zip(plan.tensor, plan.exact, strict=True)
-    )
-    return replace(plan, nodes=int(np.prod(tensor)), tensor=tensor)
+    return min(wanted, max(1, MOST_AT_ONCE // numbers)) + (name == EVALUATION)
