@@ -64,6 +64,7 @@ def made(request):
         **found,
         **{name: getattr(mf, name)("what is to be known") for name in warned},
         "ConnectionKind": kind,
+        "CoordinateCheck": mf.coordinate_check(net, widths=[4, 8, 16], seeds=2, steps=2),
         "Finding": Finding.of(
             FindingKind.STATIONARY, *(f"h{k}.weight" for k in range(99)), cause=list(range(999))
         ),
@@ -75,6 +76,7 @@ def made(request):
         "Reading": mf.Reading(source=(), source_neuron=None, counts={f"n{k}": k for k in range(99)}),
         "Reduced": reduced,
         "RuleConstant": RULES["momentum"].constants[0],
+        "Scalings": mf.scalings(net),
         "SolveOptions": mf.SolveOptions(nodes={f"h{k}": 64 for k in range(99)}, method="rk4"),
         "State": path.at(),
         "Sweep": sweep_of(path, net.title),
