@@ -32,7 +32,7 @@ def draw_coordinates(check: CoordinateRows) -> Any:
     across = min(2, len(panels))
     down = math.ceil(len(panels) / max(across, 1))
     with style():
-        figure = Figure(figsize=(5.6 * across, 3.4 * down), layout="constrained")
+        figure = Figure(figsize=(6.4 * across, 3.4 * down), layout="constrained")
         for number, (title, rows) in enumerate(panels, start=1):
             axes = figure.add_subplot(down, across, number)
             axes.set_title(title)
@@ -64,7 +64,7 @@ def _panel(axes: Any, widths: Sequence[int], rows: Sequence[CoordinateRow]) -> N
     axes.set_xlabel("width n")
     axes.set_ylabel("root mean square")
     if len(rows) <= 12:
-        axes.legend(frameon=False, fontsize="small", ncols=2)
+        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 register_figure(draw_coordinates)
