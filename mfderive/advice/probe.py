@@ -19,7 +19,8 @@ from ..algebra.terms import AxisKind, Equation
 from ..analysis.constants import initial_constants, surely_still
 from ..network.network import Network
 from ..reduction.cost import cost
-from ..state.ensembles import Ensemble, ensemble_state, labelled_state, plan_ensembles
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import ensemble_state, labelled_state, plan_ensembles
 from ..tensor.interpreter import interpret
 
 Array = Any

@@ -10,7 +10,7 @@ import sympy as sp
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Term
 from ..algebra.visitor import Fold
-from ..state.ensembles import Ensemble
+from ..state.ensemble_plan import Ensemble
 
 # The number of nodes of every population at which systems are compared.
 NODES = 1000

@@ -117,11 +117,14 @@ def spaced_uniform(count: int) -> tuple[Array, Array]:
     return (np.arange(count) + 0.5) / count, np.full(count, 1 / count)
 
 
+# Standard variables that have equally spaced nodes.
+SPACED = {Standard.NORMAL: spaced_normal, Standard.UNIFORM: spaced_uniform}
+
+
 def _spaced(kind: str, count: int) -> tuple[Array, Array]:
     """Equally spaced nodes of a normal or uniform number; the Gauss nodes of any other."""
-    rules = {Standard.NORMAL: spaced_normal, Standard.UNIFORM: spaced_uniform}
-    rule = rules.get(LAWS[kind].standard or Standard.PAIR)
-    return _gauss(kind, count) if rule is None else rule(count)
+    standard = LAWS[kind].standard
+    return SPACED[standard](count) if standard in SPACED else _gauss(kind, count)
 
 
 def _gauss(kind: str, count: int) -> tuple[Array, Array]:

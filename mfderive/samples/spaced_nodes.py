@@ -14,7 +14,7 @@ import numpy as np
 
 from ..algebra.law_kinds import LAWS, Standard
 from .independent_parts import Parts
-from .points import left_out, tensor_points
+from .points import SPACED, left_out, tensor_points
 from .standard_law import StandardLaw
 
 Array = np.ndarray
@@ -74,7 +74,7 @@ def is_spaced(law: StandardLaw) -> bool:
     """Whether there are equally spaced nodes for a law: one number beside those of two values."""
     numbers = [LAWS[kind].standard for kind in law.kinds]
     smooth = [each for each in numbers if each is not Standard.PAIR]
-    return len(smooth) == 1 and smooth[0] in (Standard.NORMAL, Standard.UNIFORM)
+    return len(smooth) == 1 and smooth[0] in SPACED
 
 
 def nested_points(law: StandardLaw, count: int) -> tuple[Array, Array, NestedRule]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from ..state.ensembles import Ensemble, plan_ensembles
-from .coarser import is_sampled
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import plan_ensembles
 from .stepping import Problem
 
 # Nodes of each number of a tensor, and points of a sample, where nothing else is said.
@@ -25,7 +23,7 @@ def coarse_plans(problem: Problem) -> dict[str, Ensemble]:
         stated = options.nodes.get(name) if isinstance(options.nodes, dict) else options.nodes
         if stated is not None or not plan.dimension:
             nodes[name] = plan.nodes
-        elif is_sampled(plan):
+        elif plan.is_sampled:
             nodes[name] = COARSE_SAMPLED
         else:
             exact = sum(plan.exact)
@@ -37,9 +35,6 @@ def doubled(plan: Ensemble, doublings: int) -> Ensemble:
     """A plan with twice the nodes, so many times; of a tensor twice those of every number."""
     if not doublings or not plan.dimension:
         return plan
-    if is_sampled(plan):
+    if plan.is_sampled:
         return replace(plan, nodes=plan.nodes * 2**doublings)
-    tensor = tuple(
-        size if exact else size * 2**doublings for size, exact in zip(plan.tensor, plan.exact, strict=True)
-    )
-    return replace(plan, nodes=int(np.prod(tensor)), tensor=tensor)
+    return plan.resized(lambda size: size * 2**doublings)

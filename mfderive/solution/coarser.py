@@ -11,7 +11,8 @@ import numpy as np
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.error_sentences import FEW_DATA, FEW_NODES, FEW_STEPS
 from ..samples.quadrature import SAMPLED_PART, coarser_count, fewer_gauss
-from ..state.ensembles import Ensemble, plan_ensembles
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import plan_ensembles
 from .feed import Feed, integrated_source, make_feed
 from .flow import make_run
 from .grid import Clock
@@ -88,11 +89,11 @@ def coarser(
         _take_data(made, run, replicate)
     if parts is None or TIME in parts:
         _take_time(made, run)
-    is_sampled = parts is None or SAMPLED_NODES in parts
-    if is_sampled:
+    resamples = parts is None or SAMPLED_NODES in parts
+    if resamples:
         # Fresh noise is sampled, too: the finer solution's draws would be the coarser one's as well.
         made.problem = replace(made.problem, options=replace(made.problem.options, seed=scramble))
-    if initial is not None:
+    if initial is not None or not (options.reduce or resamples):
         _, made.state = start_state(problem.reduced, options, initial, None, run.clock)
     elif options.reduce:
         plans = plan_ensembles(problem.system, options.nodes, options.rule)
@@ -102,16 +103,14 @@ def coarser(
         }
         for name, plan in fewer.items():
             if plan.nodes != plans[name].nodes:
-                made.took(GAUSS if plan.rule == "gauss" else SAMPLED)
+                made.took(SAMPLED if plan.is_sampled else GAUSS)
                 made.facts.setdefault("nodes", {})[name] = plan.nodes
         if not made.is_exact:
-            made.state = reduced_state(problem.system, fewer, options, scramble if is_sampled else None)
-    elif is_sampled:
+            made.state = reduced_state(problem.system, fewer, options, scramble if resamples else None)
+    else:
         widths = _fewer_widths(options)
         made.took(SAMPLED, widths=widths)
         made.state = full_state(problem.system, widths, options, scramble)
-    else:
-        made.state = full_state(problem.system, options.widths, options)
     return made
 
 
@@ -122,12 +121,7 @@ def another_seed(seed: int, replicate: int = 0) -> int:
 
 def _part_of(plan: Ensemble) -> str:
     """The resolution that the nodes of an axis belong to."""
-    return SAMPLED_NODES if is_sampled(plan) else plan.axis
-
-
-def is_sampled(plan: Ensemble) -> bool:
-    """Whether the nodes of an axis are points of a sample."""
-    return plan.rule != "gauss"
+    return SAMPLED_NODES if plan.is_sampled else plan.axis
 
 
 def _fewer(plan: Ensemble) -> Ensemble:
@@ -135,10 +129,7 @@ def _fewer(plan: Ensemble) -> Ensemble:
     if not plan.dimension or (plan.rule == "gauss" and all(plan.exact)):
         return plan
     if plan.rule == "gauss":
-        tensor = tuple(
-            size if exact else fewer_gauss(size) for size, exact in zip(plan.tensor, plan.exact, strict=True)
-        )
-        fewer = replace(plan, nodes=int(np.prod(tensor)), tensor=tensor)
+        fewer = plan.resized(fewer_gauss)
     else:
         fewer = replace(plan, nodes=plan.nodes // SAMPLED_PART)
     if not fewer.nodes:

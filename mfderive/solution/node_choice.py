@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,8 @@ from ..errors import MfError
 from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL, SolveOptions
 from ..samples.points import tensor_points
 from ..samples.quadrature import coarser_count
-from ..state.ensembles import Ensemble, number_kinds, plan_ensembles
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import number_kinds, plan_ensembles
 from .feed import Feed, integrated_source, make_feed
 from .flow import make_run
 from .grid import Clock, make_clock
@@ -76,19 +76,17 @@ def _is_open(plan: Ensemble, options: SolveOptions) -> bool:
     """Whether a number of an axis has more nodes than the coarse solution, and nobody asked for them."""
     if options.nodes is not None and (not isinstance(options.nodes, Mapping) or plan.axis in options.nodes):
         return False
-    return plan.rule == "gauss" and any(
+    return not plan.is_sampled and any(
         size > PILOT for size, exact in zip(plan.tensor, plan.exact, strict=True) if not exact
     )
 
 
 def _coarse(plan: Ensemble) -> Ensemble:
-    sizes = (s if exact else min(s, PILOT) for s, exact in zip(plan.tensor, plan.exact, strict=True))
-    tensor = tuple(sizes)
-    return replace(plan, nodes=prod(tensor), tensor=tensor)
+    return plan.resized(lambda size: min(size, PILOT))
 
 
 def _fewer(plan: Ensemble) -> Ensemble:
-    if plan.rule == "gauss" or not plan.dimension:
+    if not plan.is_sampled or not plan.dimension:
         return plan
     return replace(plan, nodes=min(plan.nodes, _SAMPLED))
 
@@ -98,8 +96,7 @@ def _nodes(plan: Ensemble, degree: int) -> int:
     if degree > PILOT - 2:
         return plan.nodes
     each = max(LEAST, -(-(_FACTORS * (degree - 1) + 1) // 2))
-    sizes = (s if exact else min(s, each) for s, exact in zip(plan.tensor, plan.exact, strict=True))
-    return prod(sizes)
+    return plan.resized(lambda size: min(size, each)).nodes
 
 
 # ---------------------------------------------------------------------------------------- a coarse solution

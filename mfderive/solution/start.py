@@ -13,7 +13,8 @@ from ..errors import MfError
 from ..network.solve_options import SolveOptions
 from ..runs.trajectory import Trajectory
 from ..state.draw import initial_state
-from ..state.ensembles import Ensemble, ensemble_state, plan_ensembles
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import ensemble_state, plan_ensembles
 from ..state.state import arrays_on
 from .grid import Clock
 

@@ -30,15 +30,16 @@ from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..samples.spaced_nodes import is_spaced
-from ..state.ensembles import Ensemble, plan_ensembles
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import plan_ensembles
 from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, doubled
-from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser, is_sampled
+from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser
 from .feed import integrated_source, law_of, make_feed
 from .flow import finer_options, make_run
 from .grid import make_clock
 from .loss_error import Contribution, around, differences, with_loss_error
 from .march import Run
-from .start import full_state, reduced_state
+from .start import start_state
 from .stepping import Problem, check_run_memory
 
 Array = Any
@@ -85,18 +86,18 @@ class Refinement:
     def names(self) -> list[str]:
         """What can be refined."""
         plans = self.plans.items()
-        found = [name for name, plan in plans if not is_sampled(plan) and not all(plan.exact)]
+        found = [name for name, plan in plans if not plan.is_sampled and not all(plan.exact)]
         if self.options.method != "euler":
             found.append(TIME)
         if self.options.data in ("sobol", "quadrature"):
             found.append(DATA)
-        if not self.options.reduce or any(is_sampled(p) and p.dimension for _, p in plans):
+        if not self.options.reduce or any(p.is_sampled and p.dimension for _, p in plans):
             found.append(SAMPLED_NODES)
         return [*found, EVALUATION]
 
     def numbers(self) -> dict[str, int]:
         """How many numbers the nodes of a tensor have, by resolution."""
-        plans = {name: plan for name, plan in self.plans.items() if not is_sampled(plan)}
+        plans = {name: plan for name, plan in self.plans.items() if not plan.is_sampled}
         found = {name: max(1, plan.dimension - sum(plan.exact)) for name, plan in plans.items()}
         law = law_of(integrated_source(self.network, self.problem.reduced))
         if self.options.data == "quadrature" and law is not None:
@@ -109,7 +110,7 @@ class Refinement:
             return "sobol"
         if name != SAMPLED_NODES:
             return None
-        rules = {plan.rule for plan in self.plans.values() if is_sampled(plan) and plan.dimension}
+        rules = {plan.rule for plan in self.plans.values() if plan.is_sampled and plan.dimension}
         return "sobol" if rules == {"sobol"} else "monte-carlo"
 
     def options_at(self, doublings: Mapping[str, int]) -> SolveOptions:
@@ -133,7 +134,7 @@ class Refinement:
     def plan(self, name: str, doublings: Mapping[str, int]) -> Ensemble:
         """The nodes of an axis."""
         plan = self.plans[name]
-        return doubled(plan, doublings.get(SAMPLED_NODES if is_sampled(plan) else name, 0))
+        return doubled(plan, doublings.get(SAMPLED_NODES if plan.is_sampled else name, 0))
 
     def widths(self, doublings: int) -> Any:
         """Nodes of the full system's populations."""
@@ -168,7 +169,7 @@ class Refinement:
         plans = plan_ensembles(self.problem.system, run.options.nodes, run.options.rule)
         if name != SAMPLED_NODES:
             return plans[name].words
-        drawn = [plan for plan in plans.values() if plan.dimension and is_sampled(plan)]
+        drawn = [plan for plan in plans.values() if plan.dimension and plan.is_sampled]
         return ", ".join(f"{plan.axis}: {plan.words}" for plan in drawn)
 
     # ------------------------------------------------------------------ solutions
@@ -179,11 +180,7 @@ class Refinement:
         problem = replace(self.problem, options=options)
         feed = make_feed(self.network, problem.reduced, options.data or "batches", options.data_nodes)
         feed = replace(feed, offset=offset)
-        if options.reduce:
-            plans = plan_ensembles(problem.system, options.nodes, options.rule)
-            state = reduced_state(problem.system, plans, options)
-        else:
-            state = full_state(problem.system, options.widths, options)
+        _, state = start_state(problem.reduced, options, None, None, self.clock)
         check_run_memory(problem, state, feed.samples)
         finer = 1 if options.method in ADAPTIVE else 2 ** doublings.get(TIME, 0)
         run = make_run(problem, self.clock, feed, options.checkpoints, finer)

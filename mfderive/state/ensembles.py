@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil, log2, prod
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..errors import MfError, nearest
 from ..network.solve_options import RULES
 from ..samples.points import check_law, draw_law, standard_points, tensor_points, transform
 from .draw import WEIGHTS, Arrays, draw_order, end_axis
+from .ensemble_plan import Ensemble
 
 Array = Any
 
@@ -36,35 +37,6 @@ SOBOL_NODES = 1024
 NOISE_NODES = 24
 _DOUBLE = 8  # bytes
 _FEW_NODES = 100  # what labels must leave room for, whatever the number of nodes will be
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """The plan for one measure axis: its labels, how many numbers they have, rule and number of nodes.
-
-    ``tensor`` has the nodes of each number for the rule gauss, in the order of the labels' numbers; ``exact``
-    says which of them take two values, which two nodes sum exactly. ``driven``: fresh noise of every step
-    tells the nodes apart, each on a path of its own, so that they are sampled whatever their labels are.
-    """
-
-    axis: str
-    labels: tuple[str, ...]
-    dimension: int
-    rule: str
-    nodes: int
-    tensor: tuple[int, ...] = ()
-    exact: tuple[bool, ...] = ()
-    driven: bool = False
-
-    def __str__(self) -> str:
-        names = " and ".join(self.labels)
-        return f"{self.axis}: {names} ({self.dimension} number{'s' * (self.dimension != 1)}), {self.words}"
-
-    @property
-    def words(self) -> str:
-        """The rule in words."""
-        kind = {"gauss": "Gauss nodes", "sobol": "scrambled Sobol points", "monte-carlo": "random draws"}
-        return f"{self.nodes} {kind[self.rule]}"
 
 
 def plan_ensembles(

@@ -12,7 +12,8 @@ from ..algebra.laws import Variable
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import AxisKind
 from ..state.draw import initial_state
-from ..state.ensembles import Ensemble, ensemble_state
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import ensemble_state
 from .observables import BINS, law_points, quantile_means
 
 Array = Any

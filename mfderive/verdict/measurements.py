@@ -27,7 +27,8 @@ from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..solution.solve import solve
 from ..state.draw import initial_state
-from ..state.ensembles import Ensemble, ensemble_state, labelled_state, plan_ensembles
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import ensemble_state, labelled_state, plan_ensembles
 from .half_steps import half_steps
 from .label_laws import label_laws, label_system
 from .observables import (
