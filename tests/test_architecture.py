@@ -34,6 +34,7 @@ ORDER = (
     "fluctuation",
     "verdict",
     "scaling",
+    "signals",
     "report",
     "sweeps",
     "cli",
