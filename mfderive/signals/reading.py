@@ -1,0 +1,150 @@
+"""From a network to its kernel equations: the conductor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import sympy as sp
+
+from ..algebra.memo import once
+from ..algebra.system import ForwardSystem
+from ..algebra.terms import AxisKind, Equation, Field, Index, Role, Term
+from ..forward.builder import STEPS
+from ..forward.equations import forward_system
+from ..limit.reverse import LOSS, reverse_pass
+from ..network.network import Connection, Network
+from .atoms import Atom
+from .kernel_system import Kernel, KernelEquation, KernelKind, KernelSystem, Missing, Part
+from .mask_field import with_masks
+from .moments import ONE, Moments
+from .random_fields import RandomFields, Underivable
+from .scales import Scales
+
+OUTPUT = "yhat"
+
+
+@once
+def kernel_system(network: Network) -> KernelSystem:
+    """The kernel equations of a resolved network whose weights are N(0, sigma_w2 / fan-in).
+
+    Raises Underivable (an MfError) where the kernels of the forward equations do not close; what is missing of the
+    backward ones is said in the result.
+    """
+    system, kept = with_masks(forward_system(without_averages(network)), network)
+    derived, seed = with_adjoints(system)
+    fields = RandomFields.of(derived)
+    refuse_finite_layers(fields)
+    scales = Scales(system, fields.biases)
+    moments = Moments(fields, scales, kept)
+    read_forward(moments)
+    missing = [*read_backward(moments, seed)]
+    missing += read_parameters(moments, derived) if not missing else []
+    finite = tuple(a for a in system.axes if a.kind is AxisKind.FINITE)
+    return KernelSystem(
+        system.title,
+        finite,
+        tuple(moments.kernels.values()),
+        tuple(moments.equations),
+        tuple(scales.used),
+        f"{OUTPUT} {OUTPUT}",
+        tuple(missing),
+    )
+
+
+def without_averages(network: Network) -> Network:
+    """The network whose weighted sums are sums: the variance of a weight is divided by its whole fan-in instead."""
+
+    def plain(connection: Connection) -> Connection:
+        if connection.weight is None:
+            return connection
+        return replace(connection, average=tuple(a for a in connection.average if a == STEPS))
+
+    layers = tuple(replace(a, connections=tuple(map(plain, a.connections))) for a in network.layers)
+    output = replace(network.output, connections=tuple(map(plain, network.output.connections)))
+    return replace(network, layers=layers, output=output)
+
+
+def with_adjoints(system: ForwardSystem) -> tuple[ForwardSystem, str]:
+    """The system with its adjoints and gradients, and the adjoint of the output, which is given."""
+    backward, evolution = reverse_pass(system)
+    seed = system.field[OUTPUT].derived(Role.ADJOINT).name
+    fields = tuple(replace(f, role=Role.INPUT) if f.name == seed else f for f in backward.fields)
+    equations = tuple(e for e in backward.equations if e.field != seed)
+    forward = tuple(e for e in system.equations if e.field != LOSS)
+    made = replace(
+        system,
+        fields=(*system.fields, *fields, *evolution.fields),
+        equations=(*forward, *equations, *evolution.equations),
+    )
+    return made, seed
+
+
+def refuse_finite_layers(fields: RandomFields) -> None:
+    """Raises Underivable where something reads a layer of finitely many neurons: its kernel is random."""
+    heads = {name for name in fields.definition if fields.is_head(name)}
+    for equation in fields.system.forward:
+        read = heads & equation.reads
+        if read:
+            own = fields.fields[equation.field]
+            raise fields.refusal(
+                own,
+                f"reads {', '.join(sorted(read))}, which has finitely many neurons, so that its kernels are random",
+                "a layer that is infinitely wide",
+            )
+
+
+def read_forward(moments: Moments) -> None:
+    """The second moments of all pre-activations, in the order of the network, and of the output."""
+    fields = moments.fields
+    for equation in fields.system.forward:
+        own = fields.fields[equation.field]
+        if fields.is_random(own.name) and not own.hidden:
+            _second(moments, shown(moments, own.name))
+
+
+def shown(moments: Moments, name: str) -> str:
+    """The field whose kernel is shown for a pre-activation: with its bias, where it is read with that alone."""
+    fields = moments.fields
+    added = [
+        {bias for bias in fields.biases if fields.is_added(term, bias, name)}
+        for equation in fields.system.forward
+        for term in equation.terms
+        if any(access.field == name for _, access in term.accesses)
+    ]
+    common = set.intersection(*added) if added else set()
+    if not common or not fields.is_gaussian(name):
+        return name
+    moments.biased.add(name)
+    main = Atom(name, 1, ONE, fields.finite_target(name))
+    biases = [(Atom(bias, 0, ONE), sp.Integer(1)) for bias in sorted(common)]
+    return moments.forms.declared(main, [(main, sp.Integer(1)), *biases])
+
+
+def _second(moments: Moments, name: str) -> None:
+    left = moments.fields.finite_target(name)
+    population = any(moments.fields.system.axis[a].kind is AxisKind.POPULATION for a in moments.fields.fields[name].axes)
+    neuron = ONE if population else ""
+    other = tuple(moments.primed(i, {j.name for j in left}) for i in left)
+    moments.second(Atom(name, 1, neuron, left), Atom(name, 2, neuron, other))
+
+
+def read_backward(moments: Moments, seed: str) -> list[Missing]:
+    """The second moments of the adjoints of all pre-activations, from the output down."""
+    fields = moments.fields
+    missing = []
+    for equation in fields.system.backward:
+        own = fields.fields[equation.field]
+        if own.hidden or not fields.is_random(own.name) or fields.fields[own.of].hidden:
+            continue
+        try:
+            _second(moments, own.name)
+        except Underivable as error:
+            missing.append(Missing(Part.BACKWARD, str(error)))
+            break
+    return missing
+
+
+def read_parameters(moments: Moments, system: ForwardSystem) -> list[Missing]:
+    """For every trained parameter the product of two gradients of the output, summed over its entries."""
+    return []
