@@ -48,16 +48,20 @@ GAUSS_WEIGHTS[1::2] = np.polynomial.legendre.leggauss(10)[1]
 
 MOST_HALVINGS = 48
 _ROUNDING = 4e-15
-_AT_ONCE = 1 << 15  # panels that are evaluated in one call
+_MOST_PANELS = 1 << 20
+_AT_ONCE = 1 << 14  # panels that are evaluated in one call
 
 
-def integrate(function: Integrand, edges: Array, tolerance: float) -> tuple[Array, Array, Array]:
+def integrate(
+    function: Integrand, edges: Array, tolerance: float, scale: Array | float = 0.0
+) -> tuple[Array, Array, Array]:
     """Integrals of ``function`` between the first and the last of its rising ``edges`` [integral, edge].
 
     Returns the values, the estimated errors and the integrals of the absolute value, each [integral]. A
     panel is done when its error is below a tenth of ``tolerance`` times the integral of the absolute value,
     or when its halves say nothing new because of rounding. ``function(points, which)`` gets points
-    [panel, node] and the integral of each panel, and returns values and their errors.
+    [panel, node] and the integral of each panel, and returns values and their errors. ``scale`` [integral]
+    is put in place of smaller integrals of the absolute value: what counts is the error relative to it.
     """
     count, first_panels = edges.shape[0], edges.shape[1] - 1
     left, right = edges[:, :-1].ravel(), edges[:, 1:].ravel()
@@ -65,17 +69,19 @@ def integrate(function: Integrand, edges: Array, tolerance: float) -> tuple[Arra
     held = right > left
     left, right, which = left[held], right[held], which[held]
     totals = np.zeros((3, count))
-    size = np.zeros(count)
+    size = np.zeros(count) + scale
     for halving in range(MOST_HALVINGS + 1):
         if not len(which):
             break
         value, error, inherited, absolute = _panels(function, left, right, which)
         if halving == 0:
-            np.add.at(size, which, absolute)
+            size = np.maximum(size, np.bincount(which, absolute, count))
         allowed = np.maximum(0.1 * tolerance * size[which], _ROUNDING * absolute)
-        done = (error <= np.maximum(allowed, 2 * inherited)) | (halving == MOST_HALVINGS)
+        done = error <= np.maximum(allowed, 2 * inherited)
+        if halving == MOST_HALVINGS or 2 * np.sum(~done) > _MOST_PANELS:
+            done[:] = True
         for total, part in zip(totals, (value, error + inherited, absolute), strict=True):
-            np.add.at(total, which[done], part[done])
+            total += np.bincount(which[done], part[done], count)
         left, right, which = left[~done], right[~done], which[~done]
         middle = 0.5 * (left + right)
         left, right = np.concatenate([left, middle]), np.concatenate([middle, right])

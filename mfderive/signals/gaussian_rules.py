@@ -21,15 +21,15 @@ from .adaptive_panels import integrate
 from .linear_places import STEEP
 
 Array = Any
-RADIUS = 10.0  # beyond it lies less than 1e-22 of a standard normal law
-_RADII = np.array([0.0, 2.0, 4.0, 6.0, 8.0, RADIUS, 13.0, 17.0, 22.0, 29.0, 38.0])
-_FARTHEST = _RADII[-1]  # beyond it the density is 0 in floating point
-_NEGLIGIBLE = 1e-19
-_AT_ONCE = 1 << 19  # values of the integrand that are held at a time
-# How often the distance 1/2 of a lattice may be halved, by the number of variables.
-_HALVINGS = {1: 5, 2: 3, 3: 2, 4: 1}
-MOST_VARIABLES = max(_HALVINGS)
-_STEPS_PER_WIDTH = 1.3  # the largest distance of a first lattice, in units of a function's argument
+RADIUS = 9.0  # beyond it lies less than 3e-19 of a standard normal law
+_RADII = np.array([0.0, 2.0, 4.0, 6.0, RADIUS, 11.0, 13.0, 17.0, 22.0, 29.0, 38.0])
+_NEGLIGIBLE = 4e-16  # of the density's greatest product with the integrand; the tail beyond is smaller still
+_AT_ONCE = 1 << 18  # values of the integrand that are held at a time
+# How many points a lattice may have, by the number of variables.
+_MOST_POINTS = {1: 2_500, 2: 60_000, 3: 1_500_000, 4: 9_000_000}
+MOST_VARIABLES = max(_MOST_POINTS)
+_WIDEST = 0.8  # the largest distance of a coarse lattice: its error for a normal density is 4e-14
+_GRADES = 8  # distances differ by this many grades in an octave
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,18 +56,18 @@ class GaussianBatch:
         return int(self.mean.shape[1])
 
     def at(self, z: tuple[Array, ...], which: Array) -> Array:
-        """The integrand at standard variables z (each [element, node]) of the elements ``which``."""
+        """The integrand at standard variables z (each [element, node, ...]) of the elements ``which``."""
+        rest = (1,) * (max(np.ndim(each) for each in z) - 1)
         u = []
         for i in range(self.count):
-            value = self.mean[which, i, None]
+            value = self.mean[which, i].reshape(-1, *rest)
             for j in range(i + 1):
-                value = value + self.factor[which, i, j, None] * z[j]
+                value = value + self.factor[which, i, j].reshape(-1, *rest) * z[j]
             u.append(value)
         with np.errstate(all="ignore"):
             result = self.values(tuple(u), which)
-        return np.broadcast_to(
-            result, np.broadcast_shapes(np.shape(result), (len(which), 1), *map(np.shape, z))
-        )
+        shape = np.broadcast_shapes(np.shape(result), (len(which), *rest), *map(np.shape, z))
+        return np.broadcast_to(result, shape)
 
 
 def lower_factor(covariance: Array) -> Array:
@@ -98,18 +98,9 @@ def by_rules(batch: GaussianBatch, tolerance: float) -> tuple[Array, Array]:
     count = len(batch.mean)
     reach = _reach(batch)
     value, error = np.zeros(count), np.full(count, np.inf)
-    steep = _steepness(batch)
     smooth = batch.split and not any(batch.bends)
-    halvings = _HALVINGS[batch.count]
-    lattice = (reach <= RADIUS) & (steep * 0.5**halvings < _STEPS_PER_WIDTH)
-    if batch.count > 2:
-        lattice[:] = True
     if smooth or batch.count > 2:
-        first = np.clip(np.ceil(np.log2(np.maximum(steep, 1e-9) / (2 * _STEPS_PER_WIDTH))), 0, halvings - 1)
-        for start in range(halvings):
-            which = np.flatnonzero(lattice & (first == start))
-            if len(which):
-                value[which], error[which] = _by_lattice(batch, which, start, tolerance)
+        value, error = by_lattices(batch, reach, tolerance)
     if batch.count <= 2:
         left = np.flatnonzero(~(error < np.inf))
         if len(left):
@@ -146,80 +137,102 @@ def _reach(batch: GaussianBatch) -> Array:
     if counts[:, -1].any():
         raise _not_finite(batch, int(np.flatnonzero(counts[:, -1])[0]))
     last = len(_RADII) - 1 - np.argmax(counts[:, ::-1], axis=1)
-    return np.maximum(RADIUS, _RADII[np.minimum(last + 1, len(_RADII) - 1)])
+    reach = np.maximum(RADIUS, _RADII[np.minimum(last + 1, len(_RADII) - 1)])
+    return np.where(counts.any(axis=1), reach, RADIUS)
+
+
+def by_lattices(batch: GaussianBatch, reach: Array, tolerance: float) -> tuple[Array, Array]:
+    """Values and errors [element]; the error is infinite where two lattices do not agree in the end.
+
+    The distance of a first lattice is chosen for functions whose next pole is as far as that of tanh. Every
+    lattice holds one of twice the distance; the error of the finer one is about the square of the coarser
+    one's, relative to the integral of the absolute value. With more than two variables there is no other
+    rule, and the difference of the two is stated as it is.
+    """
+    value, error = np.zeros(len(reach)), np.full(len(reach), np.inf)
+    widths = np.pi**2 / np.log(np.sqrt(10 / tolerance))
+    grades = _grades(_steepness(batch), widths)
+    open_ = np.arange(len(reach))
+    while len(open_):
+        wanted = np.concatenate([grades[open_], reach[open_, None]], axis=1)
+        kinds, kind = np.unique(wanted, axis=0, return_inverse=True)
+        held = np.zeros(len(open_), dtype=bool)
+        for k, (*grade, radius) in enumerate(kinds.tolist()):
+            own = np.flatnonzero(kind.ravel() == k)
+            lines = [_line_points(int(each), radius) for each in grade]
+            points = np.prod([float(line[0].size) for line in lines])
+            if points > _MOST_POINTS[batch.count] and batch.count <= 2:
+                continue
+            some = open_[own]
+            value[some], error[some], done = _lattice_values(batch, some, lines, tolerance)
+            if points * 2**batch.count <= _MOST_POINTS[batch.count]:
+                held[own[~done]] = True
+            elif batch.count <= 2:
+                error[some[~done]] = np.inf
+        open_ = open_[held]
+        grades[open_] += _GRADES
+    return value, error
+
+
+def rough_size(batch: GaussianBatch, which: Array) -> Array:
+    """E|f| of the elements ``which`` from few nodes: a scale, nothing more."""
+    line, weights = np.polynomial.hermite_e.hermegauss(8)
+    z = tuple(line.reshape(1, *(1,) * j, -1, *(1,) * (batch.count - 1 - j)) for j in range(batch.count))
+    values = np.abs(batch.at(z, which))
+    return _weighted(values, [weights / np.sqrt(2 * np.pi)] * batch.count)
 
 
 def _steepness(batch: GaussianBatch) -> Array:
-    """The largest rate of change, in z, of what functions of the integrand are applied to [element]."""
-    result = np.zeros(len(batch.mean))
+    """The largest rate of change along each z of what functions are applied to [element, j]."""
+    result = np.zeros(batch.mean.shape)
     for slope in batch.slopes:
         along = np.einsum("ei,eij->ej", slope, batch.factor)
-        result = np.maximum(result, np.sqrt(np.einsum("ej,ej->e", along, along)))
+        result = np.maximum(result, np.abs(along))
     return result
 
 
-@lru_cache(maxsize=32)
-def _lattice(variables: int, halvings: int) -> tuple[Array, Array]:
-    """Points [node, variable] and weights of the lattice whose distance is 1/2, halved ``halvings`` times."""
-    distance = 0.5 ** (1 + halvings)
-    most = int(RADIUS / distance)
-    line = np.arange(-most, most + 1)
-    grid = np.stack(np.meshgrid(*[line] * variables, indexing="ij"), axis=-1).reshape(-1, variables)
-    inside = np.einsum("nj,nj->n", grid, grid) * distance**2 <= RADIUS**2
-    grid = grid[inside]
-    squares = np.einsum("nj,nj->n", grid, grid) * distance**2
-    weights = np.exp(-0.5 * squares) * (distance / np.sqrt(2 * np.pi)) ** variables
-    return grid * distance, weights
+def _grades(steepness: Array, widths: float) -> Array:
+    """How fine lattices begin along each z: distances are _WIDEST / 2^(1 + grade / _GRADES)."""
+    wanted = np.log2(np.maximum(steepness * _WIDEST / widths, 1.0)) * _GRADES
+    return np.ceil(np.minimum(wanted, 12 * _GRADES)).astype(int)
 
 
-@lru_cache(maxsize=32)
-def _new_points(variables: int, halvings: int) -> tuple[Array, Array]:
-    points, weights = _lattice(variables, halvings)
-    odd = np.any(np.round(points * 2 ** (1 + halvings)).astype(int) % 2 != 0, axis=1)
-    return points[odd], weights[odd]
+@lru_cache(maxsize=256)
+def _line_points(grade: int, radius: float) -> tuple[Array, Array]:
+    """Points and weights along one z; every second one is a lattice too, which has the first and the last."""
+    distance = 0.5 * _WIDEST * 2.0 ** (-grade / _GRADES)
+    most = 2 * int(np.ceil(radius / distance / 2))
+    points = np.arange(-most, most + 1) * distance
+    return points, np.exp(-0.5 * points**2) * distance / np.sqrt(2 * np.pi)
 
 
-def _by_lattice(batch: GaussianBatch, which: Array, first: int, tolerance: float) -> tuple[Array, Array]:
-    """Values and errors of some elements; the error is infinite where the lattices do not agree in the end.
-
-    The error of a lattice of half the distance is about the square of the coarser one's, relative to the
-    integral of the absolute value; the stated one is its power 1.75, and rounding.
-    """
-    m, last = batch.count, _HALVINGS[batch.count]
-    value, size = _lattice_sums(batch, which, *_lattice(m, first))
-    result, error = value.copy(), np.full(len(which), np.inf)
-    open_ = np.arange(len(which))
-    for halvings in range(first + 1, last + 1):
-        new, new_size = _lattice_sums(batch, which[open_], *_new_points(m, halvings))
-        finer = new + value[open_] * 0.5**m
-        size[open_] = new_size + size[open_] * 0.5**m
-        difference = np.abs(finer - value[open_])
-        value[open_] = result[open_] = finer
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(size[open_] > 0, difference / size[open_], 0.0)
-        good = np.minimum(relative, relative**1.75 * 4)
-        error[open_] = size[open_] * (good + 4e-16)
-        done = good <= tolerance
-        open_ = open_[~done]
-        if not len(open_):
-            break
-    if m <= 2 or not batch.split:
-        error[open_] = np.inf
-    if m > 2:  # no other rule is left: the difference of the last two lattices as it is
-        error[open_] = difference[~done] if len(open_) else error[open_]
-    return result, error
-
-
-def _lattice_sums(batch: GaussianBatch, which: Array, points: Array, weights: Array) -> tuple[Array, Array]:
-    value, size = np.empty(len(which)), np.empty(len(which))
-    rows = max(1, _AT_ONCE // len(weights))
-    z = tuple(points[None, :, j] for j in range(batch.count))
+def _lattice_values(
+    batch: GaussianBatch, which: Array, lines: list[tuple[Array, Array]], tolerance: float
+) -> tuple[Array, Array, Array]:
+    """Values, errors and whether they are good enough, of elements with the same lattice."""
+    m = len(lines)
+    z = tuple(points.reshape(1, *(1,) * j, -1, *(1,) * (m - 1 - j)) for j, (points, _) in enumerate(lines))
+    every_second = (slice(None), *[slice(None, None, 2)] * m)
+    sums = np.empty((3, len(which)))
+    rows = max(1, _AT_ONCE // int(np.prod([points.size for points, _ in lines])))
     for start in range(0, len(which), rows):
         some = slice(start, start + rows)
         values = batch.at(z, which[some])
-        value[some] = values @ weights
-        size[some] = np.abs(values) @ weights
-    return value, size
+        sums[0, some] = _weighted(values, [weights for _, weights in lines])
+        sums[1, some] = _weighted(values[every_second], [2 * weights[::2] for _, weights in lines])
+        sums[2, some] = _weighted(np.abs(values), [weights for _, weights in lines])
+    value, coarse, size = sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(size > 0, np.abs(value - coarse) / size, 0.0)
+    good = np.minimum(relative, 10 * relative**1.9) if m <= 2 else relative
+    return value, size * (good + 4e-16), (good <= tolerance) | ~np.isfinite(value)
+
+
+def _weighted(values: Array, weights: list[Array]) -> Array:
+    """Sums over all nodes, the last variable first."""
+    for each in reversed(weights):
+        values = values @ each
+    return values
 
 
 def _by_lines(batch: GaussianBatch, which: Array, reach: Array, tolerance: float) -> tuple[Array, Array]:
@@ -252,6 +265,7 @@ def _line(batch: GaussianBatch, which: Array, reach: Array, tolerance: float) ->
 
 def _line_of_lines(batch: GaussianBatch, which: Array, reach: Array, tolerance: float) -> tuple[Array, Array]:
     """Two variables: the integral over z_2 at every z_1 is split where the bends are on that line."""
+    size = rough_size(batch, which)
     lines = []  # place: along_1 z_1 + along_2 z_2 = level
     for slope, offset, bends in zip(batch.slopes, batch.offsets, batch.bends, strict=True):
         along = np.einsum("ei,eij->ej", slope[which], batch.factor[which])
@@ -266,11 +280,13 @@ def _line_of_lines(batch: GaussianBatch, which: Array, reach: Array, tolerance: 
             values = batch.at((first[row, None], second), which[element[row]]) * _density(second)
             return values, np.zeros_like(values)
 
-        value, error, _ = integrate(weighted, _edges(reach[element], cuts), tolerance)
         density = _density(z)
+        least = size[element] / np.maximum(density.ravel(), 1e-290)
+        value, error, _ = integrate(weighted, _edges(reach[element], cuts), tolerance, least)
         return value.reshape(z.shape) * density, error.reshape(z.shape) * density
 
-    cuts = [_quotient(level, a) for a, _, level in lines]
+    # Along z_1 the inner integral is as steep as a place is thin: within a few b / a of it.
+    cuts = [_quotient(level + side * STEEP * b, a) for a, b, level in lines for side in (-1.0, 0.0, 1.0)]
     for (a, b, level), (other_a, other_b, other) in combinations(lines, 2):
         cuts.append(_quotient(level * other_b - other * b, a * other_b - other_a * b))
     value, error, _ = integrate(inner, _edges(reach, cuts), tolerance)
