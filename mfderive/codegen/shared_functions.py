@@ -1,33 +1,52 @@
-"""Compiled functions that several solvers have alike: compiled once per process, whichever solver calls."""
+"""Compiled functions that several solvers have alike: compiled once per machine, whichever solver calls."""
 
 from __future__ import annotations
 
 import builtins
 import marshal
 from collections.abc import Hashable
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-# Functions by what decides their machine code.
-_KNOWN: dict[Hashable, Any] = {}
+from .function_files import digest_of, from_file
+
+# Functions by what decides their machine code, with the digest of that.
+_KNOWN: dict[Hashable, tuple[Any, str]] = {}
 
 
-def share_functions(module: ModuleType) -> None:
+def share_functions(module: ModuleType, folder: Path) -> None:
     """Put into an imported solver, in place of its own, compiled functions that another solver has alike.
 
     Kernels have the names of no network in them, so that networks with equal layers have equal kernels.
     Functions are alike where their bytecode, their options and all global values that they read are: a
     number edited in one solver's file makes its functions others. Where that cannot be told, a solver keeps
-    its own. It keeps those that its other compiled functions call, too: these would be kept on disk with a
-    function of a module that a later process does not have.
+    its own. What is shared stands in files in ``folder`` (:mod:`mfderive.codegen.function_files`), so that a
+    later process finds the machine code there, whatever solver it loads.
     """
     names = vars(module)
-    compiled = {name: value for name, value in names.items() if hasattr(value, "py_func")}
-    called = {name for value in compiled.values() for name in value.py_func.__code__.co_names}
-    for name, value in compiled.items():
-        key = _identity(value, ()) if name not in called else None
-        if key is not None:
-            names[name] = _KNOWN.setdefault(key, value)
+    for name, value in [*names.items()]:
+        if hasattr(value, "py_func"):
+            names[name] = _shared(value, folder)[0]
+
+
+def _shared(own: Any, folder: Path) -> tuple[Any, str]:
+    """The function that all solvers have in place of ``own``, and its digest; ``own`` and "" where none."""
+    identity = _identity(own, ())
+    if identity is None:
+        return own, ""
+    if identity not in _KNOWN:
+        function = own.py_func
+        read = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+        called = {
+            name: _shared(value, folder)[1] for name, value in read.items() if hasattr(value, "py_func")
+        }
+        digest = digest_of(identity)
+        found = from_file(own, digest, called, folder) if all(called.values()) else None
+        if found is None:
+            return own, ""  # it would be kept on disk as a function of a module that no later process has
+        _KNOWN[identity] = found, digest
+    return _KNOWN[identity]
 
 
 def _identity(dispatcher: Any, callers: tuple[Any, ...]) -> Hashable | None:

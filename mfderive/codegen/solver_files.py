@@ -104,7 +104,7 @@ def load_solver(directory: Path | str, compiled: bool = True) -> Any:
     except BaseException:
         del sys.modules[name]
         raise
-    share_functions(module)
+    share_functions(module, cache_directory() / "functions")
     return as_solver(module, imported_by=partial(load_solver, path.parent, compiled))
 
 

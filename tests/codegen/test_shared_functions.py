@@ -1,9 +1,12 @@
 """Solvers share what is compiled where it is alike, and nothing else; no number depends on it."""
 
+import sys
+
 import numpy as np
 import pytest
 
 import mfderive as mf
+from mfderive.codegen import function_files, shared_functions
 from mfderive.codegen.generate import SOLVER, load_solver
 from mfderive.codegen.numba.module import solver_source
 from mfderive.state.draw import initial_state
@@ -42,34 +45,58 @@ def test_the_same_kernels_are_compiled_once(case, tmp_path):
     later = source.replace("def relu(", "\n\n# A line\ndef relu(").replace("pointwise_relu", "first_layer")
     second = compiled_functions(loaded(tmp_path / "second", later))
     renamed = {"pointwise_relu": "first_layer"}
-    own = called(first)
-    assert own == {"relu", "unit_step"}
-    assert all(second[renamed.get(name, name)] is value for name, value in first.items() if name not in own)
+    assert all(second[renamed.get(name, name)] is value for name, value in first.items())
     other = mf.derive(mf.load("specs/five_layer_gaussians.toml"))
     third = compiled_functions(loaded(tmp_path / "third", solver_source(other)))
     assert third["pointwise_relu"] is first["pointwise_relu"]
 
 
-def test_no_function_reads_one_of_another_module(case, tmp_path):
-    """What is kept on disk of a function names the functions that it calls: a later process must have them.
+def forget(monkeypatch):
+    """Know no shared function, like a process that begins."""
+    monkeypatch.setattr(shared_functions, "_KNOWN", {})
+    for module in [each for each in sys.modules if "mfderive_functions" in each]:
+        monkeypatch.delitem(sys.modules, module)
 
-    The second solver's kernel is another one, and what it calls is not.
+
+def test_a_later_process_finds_machine_code(case, tmp_path, monkeypatch):
+    """Another solver, loaded where nothing is known but what lies on disk, compiles nothing.
+
+    Functions are those of files that import each other: what numba keeps on disk names what a function calls.
     """
-    _, source, _ = case
-    first = loaded(tmp_path / "first", source)
-    kernel = "def pointwise_relu(out, a, b):"
-    second = loaded(tmp_path / "second", changed(source, kernel, f"{kernel}\n    unused = 0.125"))
-    assert first.pointwise_relu is not second.pointwise_relu
-    for value in [*compiled_functions(first).values(), *compiled_functions(second).values()]:
+    limit, source, (x, y) = case
+    monkeypatch.setenv("MFDERIVE_CACHE", str(tmp_path / "cache"))
+    solvers = []
+    for name in ("first", "second"):
+        forget(monkeypatch)
+        solvers.append(loaded(tmp_path / name, f"{source}\n# {name}\n"))
+        solvers[-1].velocity(initial_state(limit, 7, seed=2), x, y, 0.0)
+    before, after = (compiled_functions(solver) for solver in solvers)
+    assert sum(sum(each.stats.cache_misses.values()) for each in before.values()) >= 5
+    assert not any(sum(each.stats.cache_hits.values()) for each in before.values())
+    assert sum(sum(each.stats.cache_hits.values()) for each in after.values()) >= 5
+    assert not any(sum(each.stats.cache_misses.values()) for each in after.values())
+    for value in after.values():
         function = value.py_func
+        assert "mfderive_functions" in function.__module__
         for name in function.__code__.co_names:
             read = function.__globals__.get(name)
-            assert not hasattr(read, "py_func") or read.py_func.__module__ == function.__module__
+            assert not hasattr(read, "py_func") or "mfderive_functions" in read.py_func.__module__
 
 
-def called(functions):
-    """The functions that others call."""
-    return {name for value in functions.values() for name in value.py_func.__code__.co_names} & set(functions)
+@pytest.mark.parametrize("content", ["not Python (", "", "raise OSError"], ids=["torn", "empty", "raises"])
+def test_files_that_are_not_whole_change_nothing(case, tmp_path, monkeypatch, content):
+    """A solver has its own functions; where no file can be written, too."""
+    limit, source, (x, y) = case
+    monkeypatch.setenv("MFDERIVE_CACHE", str(tmp_path / "cache"))
+    forget(monkeypatch)
+    monkeypatch.setattr(function_files, "_write", lambda path, text: path.write_text(content))
+    (tmp_path / "cache" / "functions").mkdir(parents=True)
+    solver = loaded(tmp_path / "solver", f"{source}\n# {content}\n")
+    assert not any(
+        "mfderive_functions" in each.py_func.__module__ for each in compiled_functions(solver).values()
+    )
+    speed = solver.velocity(initial_state(limit, 7, seed=2), x, y, 0.0)
+    assert np.isfinite(speed["output.weight"]).all()
 
 
 def test_a_function_that_was_edited_and_its_callers_are_others(case, tmp_path):
@@ -80,7 +107,7 @@ def test_a_function_that_was_edited_and_its_callers_are_others(case, tmp_path):
     other = loaded(tmp_path / "other", edited)
     before, after = compiled_functions(own), compiled_functions(other)
     differing = {name for name in before if before[name] is not after[name]}
-    assert differing - called(before) == {"pointwise_relu"}  # it calls what was edited
+    assert differing == {"relu", "pointwise_relu"}  # it calls what was edited
     plain = loaded(tmp_path / "plain", edited, compiled=False)
     assert not compiled_functions(plain)
     state = initial_state(limit, 7, seed=2)
