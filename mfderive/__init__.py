@@ -66,6 +66,9 @@ if TYPE_CHECKING:
     from .state.state import State as State
     from .sweeps.conductor import sweep as sweep
     from .sweeps.sweep_result import Sweep as Sweep
+    from .variational.magnetisation_curve import magnetisation_curve as magnetisation_curve
+    from .variational.mean_field import MeanField as MeanField
+    from .variational.mean_field import mean_field as mean_field
     from .verdict.check import check as check
     from .verdict.verdict import Verdict as Verdict
 
@@ -82,6 +85,7 @@ _HOME = {
     "ForwardSystem": "algebra.system",
     "Keeper": "runs.keeping",
     "LimitSystem": "algebra.system",
+    "MeanField": "variational.mean_field",
     "MfError": "errors",
     "Network": "network.network",
     "Reading": "forward.kinds",
@@ -109,6 +113,8 @@ _HOME = {
     "linearise": "limit.linearise",
     "load": "samples.loading",
     "load_solver": "codegen.generate",
+    "magnetisation_curve": "variational.magnetisation_curve",
+    "mean_field": "variational.mean_field",
     "reduce": "reduction.reduce",
     "register_kind": "forward.kinds",
     "register_rule": "algebra.update_rules",

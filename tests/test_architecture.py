@@ -36,6 +36,7 @@ ORDER = (
     "scaling",
     "signals",
     "report",
+    "variational",
     "sweeps",
     "cli",
     "__main__",

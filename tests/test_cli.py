@@ -37,6 +37,7 @@ COMMANDS = [
     "run",
     "check",
     "sweep",
+    "ising",
     "report",
     "schema",
 ]

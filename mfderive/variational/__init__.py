@@ -1,0 +1,1 @@
+"""Mean field in its first sense: Ising models on graphs, and variational posteriors by coordinate ascent."""
