@@ -157,7 +157,8 @@ class KernelSystem(Shown):
     """The kernel equations of a network, in an order in which they can be evaluated.
 
     ``equations`` holds for every kernel that is computed the equation of one input and, where it is a product,
-    that of two. ``scales`` are the symbols of the variances. ``missing`` says which parts could not be derived.
+    that of two. ``scales`` are the symbols of the variances, ``biases`` the parameters that have that of biases;
+    ``input_axes`` are the axes of an input. ``output`` is the kernel of the output. ``missing`` says which parts could not be derived.
     """
 
     title: str
@@ -165,6 +166,8 @@ class KernelSystem(Shown):
     kernels: tuple[Kernel, ...]
     equations: tuple[KernelEquation, ...]
     scales: tuple[sp.Symbol, ...]
+    input_axes: tuple[str, ...] = ()
+    biases: tuple[str, ...] = ()
     output: str = ""
     missing: tuple[Missing, ...] = ()
 

@@ -15,9 +15,11 @@ from ..forward.equations import forward_system
 from ..limit.reverse import LOSS, reverse_pass
 from ..network.network import Connection, Network
 from .atoms import Atom
+from .input_kernels import INPUT
 from .kernel_system import Kernel, KernelEquation, KernelKind, KernelSystem, Missing, Part
 from .mask_field import with_masks
 from .moments import ONE, Moments
+from .parameter_moments import derive_gradient
 from .random_fields import RandomFields, Underivable
 from .scales import Scales
 
@@ -47,7 +49,9 @@ def kernel_system(network: Network) -> KernelSystem:
         tuple(moments.kernels.values()),
         tuple(moments.equations),
         tuple(scales.used),
-        f"{OUTPUT} {OUTPUT}",
+        fields.finite_axes(INPUT),
+        tuple(sorted(fields.biases)),
+        OUTPUT,
         tuple(missing),
     )
 
@@ -147,4 +151,9 @@ def read_backward(moments: Moments, seed: str) -> list[Missing]:
 
 def read_parameters(moments: Moments, system: ForwardSystem) -> list[Missing]:
     """For every trained parameter the product of two gradients of the output, summed over its entries."""
+    try:
+        for equation in system.evolution:
+            derive_gradient(moments, moments.fields.fields[equation.field].of, equation)
+    except Underivable as error:
+        return [Missing(Part.PARAMETERS, str(error))]
     return []

@@ -1,0 +1,95 @@
+"""Random finite networks whose moments kernel equations are held against: forward equations and JAX, nothing else.
+
+Of the room ``signals`` nothing is used. Weights are drawn as N(0, sigma_w2 / fan-in), biases as N(0, sigma_b2), and
+gradients are taken by the standard normal numbers behind them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mfderive.algebra.terms import AxisKind
+from mfderive.finite.finite_network import FiniteNetwork
+from mfderive.finite.namespace import jax_namespace, precision
+from mfderive.forward.equations import forward_system
+from mfderive.state.draw import initial_state
+
+Array = Any
+
+
+def plain(net: Any) -> Any:
+    """The network whose weighted sums over taps, positions and inputs are not divided."""
+
+    def undivided(part: Any) -> Any:
+        return replace(
+            part,
+            connections=tuple(c if c.weight is None else replace(c, average=()) for c in part.connections),
+        )
+
+    return replace(net, layers=tuple(map(undivided, net.layers)), output=undivided(net.output))
+
+
+class Witness:
+    """Networks of one width whose parameters are drawn anew for each seed."""
+
+    def __init__(self, net: Any, width: int, sigma_w2: float, sigma_b2: float, biases: set[str]) -> None:
+        self.system = forward_system(plain(net))
+        self.finite = FiniteNetwork(self.system)
+        axes = self.finite.system.axes
+        self.sizes = {a.name: a.size or (2 if a.kind is AxisKind.DATA else round(width * a.width)) for a in axes}
+        self.populations = {a.name: self.sizes[a.name] for a in axes if a.kind is AxisKind.POPULATION}
+        self.factors = {}
+        for variable in self.finite.system.parameters:
+            kinds = {a: self.system.axis[a].kind for a in variable.axes}
+            if variable.name in biases:
+                self.factors[variable.name] = np.sqrt(sigma_b2)
+            elif len(variable.axes) > 1:
+                # All axes but the first are summed; a sum over a population is written as an average.
+                summed = variable.axes[1:]
+                entries = np.prod([self.sizes[a] for a in summed if kinds[a] is AxisKind.FINITE])
+                neurons = np.prod([self.sizes[a] for a in summed if kinds[a] is AxisKind.POPULATION])
+                self.factors[variable.name] = np.sqrt(sigma_w2 / entries * neurons)
+
+    def draw(self, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Standard normal numbers behind weights and biases, and the other parameters by their laws."""
+        rng = np.random.default_rng(seed)
+        state = initial_state(self.system, self.populations, seed)
+        shapes = {v.name: tuple(self.sizes[a] for a in v.axes) for v in self.finite.system.parameters}
+        normal = {name: rng.standard_normal(shape) for name, shape in shapes.items() if name in self.factors}
+        return normal, {name: np.asarray(state[name], float) for name in shapes if name not in self.factors}
+
+    def moments(self, seed: int, x: Array, gradients: bool = True) -> dict[str, Array]:
+        """Second moments of a network for two inputs x [2, ...]: of fields [2, 2, positions, positions'].
+
+        Of parameters ("gradient of ..."): the products of the gradients of the first output, [2, 2].
+        """
+        import jax
+
+        normal, others = self.draw(seed)
+        namespace = jax_namespace()
+
+        def fields(normal: dict[str, Array]) -> dict[str, Array]:
+            values = {name: self.factors[name] * value for name, value in normal.items()}
+            return self.finite.evaluate({**others, **values, "x": jax.numpy.asarray(x)}, self.sizes, namespace, until="yhat")
+
+        found = {}
+        with precision(jax, "float64"):
+            for name, value in fields(normal).items():
+                axes = self.system.field[name].axes
+                if axes[:1] != ("data",) or name == "x":
+                    continue
+                array = np.asarray(value)
+                if len(axes) > 1 and self.system.axis[axes[1]].kind is AxisKind.POPULATION:
+                    flat = array.reshape(*array.shape[:2], -1)
+                    product = np.einsum("sna,tnb->stab", flat, flat) / flat.shape[1]
+                    found[name] = product.reshape(2, 2, *array.shape[2:], *array.shape[2:])
+                    found[f"mean {name}"] = array.mean(axis=1)
+            if gradients:
+                slopes = jax.jit(jax.jacrev(lambda w: fields(w)["yhat"][:, 0]))(normal)
+                for name, value in slopes.items():
+                    flat = np.asarray(value).reshape(2, -1)
+                    found[f"gradient of {name}"] = flat @ flat.T
+        return found
