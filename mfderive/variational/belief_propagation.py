@@ -17,6 +17,7 @@ from .sigmoid_roots import bethe_roots
 Array = Any
 
 _DENSE_MESSAGES = 400
+_LARGE = 8.0  # where 1 - tanh begins to lose digits
 SAME = 1e-4  # solutions that differ by less are one
 
 
@@ -51,8 +52,10 @@ class Messages:
 
     def arriving(self, cavity: Array) -> Array:
         """What the field u of i without j does to j: artanh(tanh(J_ij/T) tanh(u)), for every i -> j."""
-        # The same as log(cosh(a + u)/cosh(a - u))/2, which is right for large a and u as well.
         a = self.coupling / self.model.temperature
+        if np.abs(a).max(initial=0.0) < _LARGE or np.abs(cavity).max(initial=0.0) < _LARGE:
+            return np.arctanh(self.tangent * np.tanh(cavity))
+        # The same as log(cosh(a + u)/cosh(a - u))/2, which is right where both are large as well.
         return (np.logaddexp(a + cavity, -a - cavity) - np.logaddexp(a - cavity, cavity - a)) / 2
 
     def fields(self, cavity: Array) -> Array:

@@ -91,8 +91,15 @@ def draw_magnetisation(curve: Any) -> Any:
             ("mean field", curve.mean_field, _MEAN_FIELD, curve.transition.temperature),
         ):
             label = name if at is None else f"{name}, T_c = {at:.4g}"
-            axes.plot(curve.temperatures, values, color=colour, linewidth=2.0, label=label)
-            if at is not None and curve.temperatures.min() <= at <= curve.temperatures.max():
+            places = curve.temperatures
+            is_inside = at is not None and places.min() <= at <= places.max()
+            if (
+                is_inside and curve.model.has_no_field
+            ):  # the foot of the curve, which no grid of temperatures has
+                places, values = np.append(places, at), np.append(values, 0.0)
+            order = np.argsort(places)
+            axes.plot(places[order], values[order], color=colour, linewidth=2.0, label=label)
+            if is_inside:
                 axes.axvline(at, color=colour, linewidth=1.1, linestyle=":")
         axes.set_xlabel("temperature  T")
         axes.set_ylabel("magnetisation  m")

@@ -23,7 +23,8 @@ _PROMISES = {
 def ising_text(result: Any) -> str:
     """Equations, solutions and their promise, transitions and the methods side by side."""
     model = result.model
-    fields = "" if model.has_no_field else f", mean field B {model.fields.mean():g}"
+    low, high = model.fields.min(), model.fields.max()
+    fields = f", B = {low:g}" if low == high else f", B from {low:g} to {high:g}"
     lines = [
         f"Ising model: {model.size} spins, {len(model.edges[0])} edges, T = {model.temperature:g}{fields}",
         "",

@@ -99,8 +99,8 @@ def magnetisation_curve(
     found, bethe, witness, error = [], [], [], []
     for temperature in places:
         here = model.at(float(temperature))
-        found.append(_size(find_solutions(here, starts, seed, 16).solutions[0].m))
-        fixed = bethe_solutions(here, starts=starts, seed=seed)[0]
+        found.append(_size(find_solutions(here, starts, seed, 16, minima_only=True).solutions[0].m))
+        fixed = bethe_solutions(here, starts=0)[0]
         bethe.append(_size(fixed[0].m) if fixed else np.nan)
         if has_witness and model.size <= MOST_SPINS:
             witness.append(enumerate_states(here).absolute)

@@ -77,14 +77,16 @@ class _Found:
             self.rows = np.vstack([self.rows, each + 0.0])
 
 
-def find_solutions(model: IsingModel, starts: int, seed: int, most: int) -> SolutionSearch:
+def find_solutions(
+    model: IsingModel, starts: int, seed: int, most: int, *, minima_only: bool = False
+) -> SolutionSearch:
     """All solutions that are found, see :class:`Promise` for what is certain.
 
     First those that are equal within classes of nodes with equal neighbourhoods: by root finding where there
     is one class, by dividing boxes where there are few. Then minima by coordinate ascent from all +, all -,
     the leading eigenvectors of J and ``starts`` random states; then saddles by Newton's method from states
-    between and around the minima, kept away from what is known (deflation). At most ``most`` solutions are
-    kept.
+    between and around the minima, kept away from what is known (deflation), unless ``minima_only``. At
+    most ``most`` solutions are kept.
     """
     classes = node_classes(model)
     found = _Found(model, most)
@@ -102,7 +104,7 @@ def find_solutions(model: IsingModel, starts: int, seed: int, most: int) -> Solu
     if not (is_all or (by_class.is_complete and is_one)):
         for start in _starts(model, 1 if is_one else starts, random):
             found.add(_polished(model, ascend(model, start, _SWEEPS, _TOLERANCE)[0]))
-        if model.size <= NEWTON_NODES and not is_one:
+        if model.size <= NEWTON_NODES and not (is_one or minima_only):
             _saddles(found, max(4, round(starts * min(1.0, (_NEWTON_FULL / model.size) ** 2))), random)
     solutions = [Magnetisation(model, row) for row in found.rows]
     solutions.sort(key=lambda one: (round(one.free_energy, 10), -one.mean))
