@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..runs.keeping import Keeper
 
 SOLVER, LIMIT, NETWORKS, VERDICT = "the solver", "the solution of the limit", "networks", "the verdict"
+PREDICTIONS = "predicted fluctuations"
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -74,8 +75,8 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.checked = self.arguments.effort != "none"
-        self.stages = Stages(self.arguments.quiet, total=6 if self.checked else 5)
-        self.missing = [SOLVER, LIMIT, NETWORKS, *([VERDICT] if self.checked else [])]
+        self.stages = Stages(self.arguments.quiet, total=7 if self.checked else 5)
+        self.missing = [SOLVER, LIMIT, NETWORKS, *([PREDICTIONS, VERDICT] if self.checked else [])]
 
     def whole(self, keeper: Keeper) -> None:
         """All stages; after each of them the folder shows what there is. Within them, ``keeper`` keeps."""
@@ -102,6 +103,8 @@ class _Work:
                 self.put(trajectories=(path, *networks), settings=_settings(arguments, path, networks))
                 self.write(page=False)
         if self.checked:
+            with self.stage("predict fluctuations", PREDICTIONS):
+                self.put(predictions=self.predicted(path, networks))
             with self.stage("check the limit against networks", VERDICT):
                 self.put(verdict=verdict_of(network, arguments, arguments.effort, keeper))
         with self.stages("write figures and page"):
@@ -126,6 +129,8 @@ class _Work:
 
         from ..advice.advise import advise
         from ..advice.sentences import sentences
+        from ..algebra.findings import Finding
+        from ..fluctuation.predictions import UNASKED, without
         from ..report.folder import RunResult
         from ..solution.options import resolve_options
         from ..solution.solve import limit_to_solve
@@ -143,6 +148,7 @@ class _Work:
             reduction=solved.log,
             warnings=sentences(advise(self.network, limit, reduced)),
             settings=_settings(self.arguments, None, ()),
+            predictions=None if self.checked else without(Finding.of(UNASKED)),
             reduced=reduced.system,
         )
         self.write()
@@ -170,6 +176,12 @@ class _Work:
         path = with_warnings(path)  # the system that was given is the network's own
         self.put(trajectories=(path,), settings=_settings(self.arguments, path, ()))
         return path
+
+    def predicted(self, path: Any, networks: Sequence[Any]) -> dict[str, Any]:
+        """What is predicted of the fluctuations of these networks around the limit."""
+        from ..fluctuation.predictions import predictions
+
+        return predictions(self.network, path, sorted({network.width for network in networks}))
 
     @contextmanager
     def stage(self, name: str, makes: str) -> Iterator[None]:

@@ -76,6 +76,17 @@ class Fluctuations(Shown):
         """The standard deviation of the outputs of networks of base width ``width`` [time, point, output]."""
         return np.sqrt(self.n_variance / width)
 
+    def moment(self, number: int) -> Fluctuations:
+        """The fluctuations at one of the times alone, which keeps its axis."""
+        part = slice(number, number + 1)
+        own: dict[str, Any] = {name: getattr(self, name)[part] for name in _ALONG_TIME}
+        for name in ("loss", "loss_n_variance", "batch_variance"):
+            own[name] = None if getattr(self, name) is None else getattr(self, name)[part]
+        for name in ("sources", "influence", "loss_influence"):
+            own[name] = {key: value[part] for key, value in getattr(self, name).items()}
+        bias = self.bias and replace(self.bias, value=self.bias.value[part], error=self.bias.error[part])
+        return replace(self, **own, bias=bias)
+
     def n_covariance(self) -> Array:
         """n Cov of all outputs: a matrix over (time, point, output), in the order of ``n_variance``."""
         total = np.zeros((self.n_variance.size, self.n_variance.size))
@@ -90,6 +101,9 @@ class Fluctuations(Shown):
         yield f"  .n_variance [time, point, output]: {brief(self.n_variance)}"
         yield f"  .sources: {names(self.sources) or 'none'}"
         yield "  sqrt(.n_variance / n) is the standard deviation of outputs at base width n: .deviation(n)"
+
+
+_ALONG_TIME = ("times", "steps", "yhat", "n_variance")
 
 
 @dataclass(frozen=True)
@@ -145,9 +159,16 @@ def predicted(
     changes: Mapping[str, Any],
     loss: bool = False,
     batches: bool = False,
+    merged: int = 1,
 ) -> Fluctuations:
-    """:func:`fluctuations` at points as the network takes them, not in the units of the data."""
+    """:func:`fluctuations` at points as the network takes them, not in the units of the data.
+
+    ``merged``: so many steps of SGD are put together to one of the same length in time.
+    """
     stepper, state, clock = prepared(network, None if times is None else float(times.max()), changes)
+    if merged > 1:
+        clock = clock.merged(merged)
+        stepper = replace(stepper, clock=clock)
     wanted = clock.times[-1:] if times is None else times
     steps = np.array([int(np.abs(clock.times - t).argmin()) for t in wanted])
     reduced, module = stepper.problem.reduced, stepper.problem.module

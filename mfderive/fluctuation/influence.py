@@ -82,9 +82,11 @@ class Sweep:
 
     def back(self, functionals: Sequence[Functional]) -> None:
         """Take functionals back to the start, in place."""
-        for number in range(max((f.last for f in functionals), default=0), 0, -1):
-            active = [f for f in functionals if f.last >= number]
-            self.step(active, number - 1)
+        # Threads once for all steps: asking for them takes longer than a step of a few nodes.
+        with self.stepper.threads(self.history.state(0)):
+            for number in range(max((f.last for f in functionals), default=0), 0, -1):
+                active = [f for f in functionals if f.last >= number]
+                self.step(active, number - 1)
 
     def step(self, functionals: Sequence[Functional], number: int) -> None:
         """Take functionals back through the step that begins at t_number."""
@@ -92,16 +94,15 @@ class Sweep:
         x, y, t, alpha, weights, k = self.stepper.move(number)
         moment = Moment(t, alpha, k)
         speeds: Arrays = {}
-        with self.stepper.threads(state):
-            if self.rule.reads_gradients:
-                found = self.evaluate(state, {}, (x, y, weights))
-                speeds = {name: found[name] for name in self.trained}
-            for each in functionals:
-                direct, along = self.rule(each.sensitivity, state, speeds, moment)
-                found = self.evaluate(state, along, (x, y, weights))
-                if self.count_batches:
-                    each.batches += self.of_batch(state, along, (x, y, weights))
-                self.take(each, direct, along, found)
+        if self.rule.reads_gradients:
+            found = self.evaluate(state, {}, (x, y, weights))
+            speeds = {name: found[name] for name in self.trained}
+        for each in functionals:
+            direct, along = self.rule(each.sensitivity, state, speeds, moment)
+            found = self.evaluate(state, along, (x, y, weights))
+            if self.count_batches:
+                each.batches += self.of_batch(state, along, (x, y, weights))
+            self.take(each, direct, along, found)
 
     def evaluate(self, state: Arrays, along: Mapping[str, Array], samples: Samples) -> Arrays:
         """G and its derivative along a direction, by the names of the curvature's variables."""

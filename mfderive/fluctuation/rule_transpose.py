@@ -51,6 +51,11 @@ class RuleTranspose:
         self.reads_gradients = any(symbol.name in velocities for symbol in wanted)
         self._needs_next = {e.field for e in self.moves} & {symbol.name for symbol in wanted}
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a step is the learning rate times G, so that steps may be longer; nothing is remembered."""
+        return not self.moves
+
     def __call__(
         self,
         after: Mapping[str, Array],

@@ -159,13 +159,13 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
         axes.set_xlabel(_LABEL[horizontal])
         axes.set_ylabel(_LABEL[vertical])
         if horizontal == "steps":
-            _step_axis(axes, max((float(curve.steps[-1]) for curve in curves if len(curve.steps)), default=1))
+            step_axis(axes, max((float(curve.steps[-1]) for curve in curves if len(curve.steps)), default=1))
         else:
             axes.margins(x=0.02)
         shown = [getattr(curve, vertical) for curve in curves]
         if vertical == "loss":
             shown += [curve.band[1] for curve in curves if curve.band is not None]
-        _value_axis(axes, shown, vertical)
+        value_axis(axes, shown, vertical)
         if labelled:
             _legend(axes)
     return figure
@@ -174,7 +174,7 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
 _LIMIT, _BAND = "limit (n = ∞)", "stated error of the limit"
 
 
-def _step_axis(axes: Any, last: float) -> None:
+def step_axis(axes: Any, last: float) -> None:
     """A logarithmic axis from step 1 on, with step 0 (which has no logarithm) on a short linear piece."""
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
@@ -193,7 +193,7 @@ def _power_of_ten(value: float) -> str:
     return "10" + str(round(np.log10(value))).translate(_SUPERSCRIPT)
 
 
-def _value_axis(axes: Any, series: list[Any], vertical: str) -> None:
+def value_axis(axes: Any, series: list[Any], vertical: str) -> None:
     """Linear from 0; logarithmic where a loss falls by more than two decades and stays positive."""
     values = np.concatenate([np.asarray(one)[np.isfinite(one)] for one in series] or [np.zeros(0)])
     if not len(values):

@@ -32,11 +32,13 @@ from ..runs.parts import UNFINISHED
 from ..runs.stored import CURVES, read_curves
 from ..runs.trajectory import Trajectory
 from ..verdict.verdict import Verdict
+from .answer_section import inside_bands
 from .curves import Curve, curve_of, final_table, widths_of
 from .figures import FORMS, write_figures
 from .graph import graph_data
 from .graph_svg import graph_svg
 from .page import PageParts, render_page
+from .prediction_figures import write_prediction_figures
 from .run_folder import RECORD, open_folder
 from .scaling_section import scaling_record
 from .summary import summarise
@@ -56,7 +58,8 @@ class RunResult:
     the printed equations, and "reduced" to the HTML of the reduced ones where these were solved;
     ``reduction`` is the log of the reduction, ``warnings`` what is to be known of the limit; ``spec`` is
     the text of the spec file; ``settings`` what the person chose (flags and defaults), ``timings`` seconds
-    by stage; ``verdict`` that of a check, if there was one; ``reduced`` the reduced limit, for the drawing of
+    by stage; ``predictions`` what :func:`mfderive.fluctuation.predictions.predictions` says of fluctuations;
+    ``verdict`` that of a check, if there was one; ``reduced`` the reduced limit, for the drawing of
     the graph (it says which layers are one type). ``missing`` names what is not made yet, and ``stopped``
     says why it never will be.
     """
@@ -71,6 +74,7 @@ class RunResult:
     warnings: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    predictions: Mapping[str, Any] | None = None
     verdict: Verdict | None = None
     reduced: LimitSystem | None = None
     missing: Sequence[str] = ()
@@ -201,6 +205,8 @@ def _record(result: RunResult, curves: Sequence[Curve], owner: Mapping[str, Any]
             for trajectory, curve in zip(result.trajectories, curves, strict=True)
         ],
         "final": final_table(curves),
+        "predictions": result.predictions,
+        "inside_bands": inside_bands(result.predictions, curves),
         "verdict": None if result.verdict is None else result.verdict.data,
     }
 
@@ -228,6 +234,7 @@ def _draw(
 ) -> None:
     """Figures and page of a folder that holds everything else."""
     drawn = write_figures(curves, folder / "figures", forms) if curves else []
+    drawn += write_prediction_figures(record.get("predictions") or {}, curves, folder / "figures", forms)
     if record.get("graph"):
         drawing = graph_svg(record["graph"], record["network"]["title"])
         write_text(folder / "figures" / "graph.svg", drawing)

@@ -12,6 +12,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from .answer_section import answer_section, fluctuation_section
 from .figures import RECIPES, inline_svg
 from .graph_svg import graph_drawing
 from .html import Section, code, document, html_table, items, words
@@ -52,13 +53,15 @@ def render_page(parts: PageParts) -> str:
 
 
 def _sections(parts: PageParts) -> list[Section]:
-    """The sections, in the order in which a reader asks: what is it, what does it become, is it true, how."""
+    """The answer first, then what a reader asks: what is it, what does it become, is it true, how."""
     return [
+        Section("answer", "The answer", answer_section(parts.record, parts.figures)),
         Section("network", "The network", _network(parts.record)),
         Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
         Section("reduction", "What collapses", _reduction(parts)),
         Section("warnings", "What to know of this limit", _warnings(parts)),
         Section("verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures)),
+        Section("fluctuations", "How networks deviate", fluctuation_section(parts.record, parts.figures)),
         Section("curves", "Training curves", _curves(parts)),
         Section("scalings", "Widths and rates", scaling_section(parts.record.get("scalings"))),
         Section("final", "Where training ends", _final(parts.record["final"])),

@@ -49,6 +49,11 @@ class Clock:
             return self
         return Clock(np.insert(self.times, number, t), np.insert(self.sgd_steps, number, sgd_step))
 
+    def merged(self, count: int) -> Clock:
+        """The clock on which every ``count`` steps are one, and the last one what is left."""
+        kept = np.unique(np.append(np.arange(0, len(self.times), count), len(self.times) - 1))
+        return Clock(self.times[kept], self.sgd_steps[kept])
+
 
 def make_clock(network: Network, options: SolveOptions) -> Clock:
     """The grid: SGD's own times for Euler (t_k = sum of alpha_j), equal steps for rk4.

@@ -17,6 +17,7 @@ from .material import NASTY, network, run_result
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 HEADINGS = [
+    "The answer",
     "The network",
     "Equations of the limit",
     "What collapses",
@@ -98,8 +99,8 @@ def test_sections_equations_and_figures_are_there(page):
     text = "".join(page.text)
     assert all(heading in text for heading in HEADINGS)
     assert page.tags.count("math") == 2
-    assert page.tags.count("svg") == 5  # the graph and four curves
-    assert page.tags.count("figure") == 5
+    assert page.tags.count("svg") == 6  # the graph, the limit with its band, and four curves
+    assert page.tags.count("figure") == 6
 
 
 def test_every_link_leads_somewhere(page, folder):
@@ -177,7 +178,7 @@ def test_the_stated_error_of_the_limit_is_on_the_page(tmp_path):
 def test_page_without_error_shows_no_error(tmp_path):
     write_run(tmp_path / "tiny", run_result(tmp_path / "solver", with_error=False))
     reader = read_page((tmp_path / "tiny" / "index.html").read_text(encoding="utf-8"))
-    assert reader.tags.count("svg") == 3  # the graph and two curves
+    assert reader.tags.count("svg") == 4  # the graph, the limit with its band, and two curves
     assert "Final error" not in "".join(reader.text)
 
 
