@@ -1,6 +1,6 @@
 """Small convolutional network
 
-Mean-field limit of the network above, written by mfderive (generator 6). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 7). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -122,15 +122,23 @@ SCRATCH = [
 class Nodes:
     """Sizes of all axes and the weights of the nodes of measures.
 
-    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one; ``shapes``
+    holds the shapes of arrays by their ``layouts``.
     """
 
-    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, Array],
+        sizes: Mapping[str, int],
+        layouts: Mapping[str, tuple[str, ...]],
+        dtype: np.dtype[Any],
+    ) -> None:
         self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
         self.equal = {
             axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
         }
         self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
+        self.shapes = {name: tuple(self.size[axis] for axis in axes) for name, axes in layouts.items()}
         self.dtype = dtype
         self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
 
@@ -210,11 +218,23 @@ def matrix_product(
 
 
 class Workspace(threading.local):
-    """Arrays that the next call uses again; they are dropped when sizes or precision change."""
+    """Arrays that the next call uses again; they are dropped when sizes or precision change.
+
+    Nodes are remembered, too: from call to call their weights are mostly the same.
+    """
 
     def __init__(self) -> None:
         self.key: Any = None
         self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
+        self.content: Any = None
+        self.nodes: Nodes | None = None
+
+    def known_nodes(self, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> Nodes:
+        """The nodes with these weights, the last ones where those had the same."""
+        content = dtype, [(each.shape, each.dtype, each.tobytes()) for each in weights.values()]
+        if self.nodes is None or content != self.content:
+            self.nodes, self.content = Nodes(weights, SIZES, PARAMETERS, dtype), content
+        return self.nodes
 
     def maker(self, nodes: Nodes) -> Maker:
         """A function (name, shape) -> array for calls with these sizes."""
@@ -820,13 +840,15 @@ def given_fields(state: Mapping[str, Any], x: Array, weights: Array | None = Non
     check_names(state)
     dtype = precision(state)
     fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
-    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
     give_samples(fields, dtype, x)
     samples = len(fields["x"])
     data = np.full(samples, 1 / samples) if weights is None else np.asarray(weights)
     if data.shape != (samples,):
         raise ValueError(f"weights of shape {data.shape} for {samples} samples")
-    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+    own = {axis: np.asarray(state["p"][axis]) for axis in MEASURES}
+    nodes = WORKSPACE.known_nodes({"data": data, **own}, dtype)
+    check_shapes(fields, nodes.shapes)  # compiled loops do not check where an array ends
+    return fields, nodes
 
 
 def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array) -> None:
@@ -857,14 +879,12 @@ def check_names(state: Mapping[str, Any]) -> None:
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
-def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+def check_shapes(arrays: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise ValueError for a parameter whose shape is not that of its axes."""
-    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
-    for name, axes in PARAMETERS.items():
-        shape = tuple(size[axis] for axis in axes)
+    for name, shape in shapes.items():
         if np.shape(arrays[name]) != shape:
             raise ValueError(
-                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {PARAMETERS[name]}"
             )
 
 
@@ -893,7 +913,8 @@ def check(state: Mapping[str, Any]) -> None:
     dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
     if len(dtypes) > 1:
         raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
-    check_shapes(state, weights)
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    check_shapes(state, {name: tuple(size[axis] for axis in axes) for name, axes in PARAMETERS.items()})
     for axis, values in weights.items():
         total = float(np.sum(values, dtype=np.float64))
         if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:

@@ -24,11 +24,12 @@ def generate(
     """The solver of a limit, or of a reduced one (:class:`mfderive.codegen.protocol.Solver`), by a backend.
 
     "numba" writes an importable module (``solver.py``, ``equations.tex``, ``manifest.json``) and imports it.
-    ``directory`` None: a folder of the user's cache, named by the system's digest (the environment variable
-    MFDERIVE_CACHE moves the cache). The same system gives the same bytes; files that are already right are
-    not touched, so that compiled code on disk stays valid. A file that was edited by hand is replaced only
-    with ``overwrite``. Raises ArgumentError for a backend that does not exist, and MfError for a node that
-    code cannot express, for a folder that cannot be written, and for a file that was edited.
+    ``directory`` None: a folder of the user's cache, named by the system's digest, without the equations (the
+    environment variable MFDERIVE_CACHE moves the cache). The same system gives the same bytes; files that
+    are already right are not touched, so that compiled code on disk stays valid. A file that was edited by
+    hand is replaced only with ``overwrite``. Raises ArgumentError for a backend that does not exist, and
+    MfError for a node that code cannot express, for a folder that cannot be written, and for a file that was
+    edited.
     """
     limit = limit_of(system)
     flag("overwrite", overwrite)

@@ -14,15 +14,23 @@ from .compilation import Array
 class Nodes:
     """Sizes of all axes and the weights of the nodes of measures.
 
-    ``equal`` holds the weight of a node for those axes whose nodes all have the same one.
+    ``equal`` holds the weight of a node for those axes whose nodes all have the same one; ``shapes``
+    holds the shapes of arrays by their ``layouts``.
     """
 
-    def __init__(self, weights: Mapping[str, Array], sizes: Mapping[str, int], dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, Array],
+        sizes: Mapping[str, int],
+        layouts: Mapping[str, tuple[str, ...]],
+        dtype: np.dtype[Any],
+    ) -> None:
         self.weights = {axis: np.ascontiguousarray(values, dtype) for axis, values in weights.items()}
         self.equal = {
             axis: float(values[0]) for axis, values in self.weights.items() if np.all(values == values[0])
         }
         self.size = {**sizes, **{axis: len(values) for axis, values in self.weights.items()}}
+        self.shapes = {name: tuple(self.size[axis] for axis in axes) for name, axes in layouts.items()}
         self.dtype = dtype
         self.known: dict[tuple[str, ...], tuple[float, Array | None]] = {}
 

@@ -10,6 +10,7 @@ import numpy as np
 from .compilation import Array, Fields
 from .example import FIELDS, MEASURES, PARAMETERS, SIZES
 from .node_weights import Nodes
+from .workspace import WORKSPACE
 
 
 def precision(state: Mapping[str, Any]) -> np.dtype[Any]:
@@ -24,13 +25,15 @@ def given_fields(state: Mapping[str, Any], x: Array, weights: Array | None = Non
     check_names(state)
     dtype = precision(state)
     fields = {name: np.asarray(state[name], dtype, order="C") for name in PARAMETERS}
-    check_shapes(fields, state["p"])  # compiled loops do not check where an array ends
     give_samples(fields, dtype, x)
     samples = len(fields["x"])
     data = np.full(samples, 1 / samples) if weights is None else np.asarray(weights)
     if data.shape != (samples,):
         raise ValueError(f"weights of shape {data.shape} for {samples} samples")
-    return fields, Nodes({"data": data, **{axis: state["p"][axis] for axis in MEASURES}}, SIZES, dtype)
+    own = {axis: np.asarray(state["p"][axis]) for axis in MEASURES}
+    nodes = WORKSPACE.known_nodes({"data": data, **own}, dtype)
+    check_shapes(fields, nodes.shapes)  # compiled loops do not check where an array ends
+    return fields, nodes
 
 
 def give_samples(fields: Fields, dtype: np.dtype[Any], x: Array) -> None:
@@ -61,14 +64,12 @@ def check_names(state: Mapping[str, Any]) -> None:
         raise ValueError(f"state['p'] must hold the weights of the nodes of {list(MEASURES)}")
 
 
-def check_shapes(arrays: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+def check_shapes(arrays: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise ValueError for a parameter whose shape is not that of its axes."""
-    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
-    for name, axes in PARAMETERS.items():
-        shape = tuple(size[axis] for axis in axes)
+    for name, shape in shapes.items():
         if np.shape(arrays[name]) != shape:
             raise ValueError(
-                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {axes}"
+                f"state['{name}'] has shape {np.shape(arrays[name])}; expected {shape} for {PARAMETERS[name]}"
             )
 
 
@@ -97,7 +98,8 @@ def check(state: Mapping[str, Any]) -> None:
     dtypes = {np.asarray(state[name]).dtype for name in PARAMETERS}
     if len(dtypes) > 1:
         raise ValueError(f"state: the parameters have several precisions: {sorted(map(str, dtypes))}")
-    check_shapes(state, weights)
+    size = SIZES | {axis: len(weights[axis]) for axis in MEASURES}
+    check_shapes(state, {name: tuple(size[axis] for axis in axes) for name, axes in PARAMETERS.items()})
     for axis, values in weights.items():
         total = float(np.sum(values, dtype=np.float64))
         if np.any(np.asarray(values) < 0) or abs(total - 1) > 1e-4:
