@@ -55,7 +55,11 @@ def matched_seeds(monkeypatch, first, repetitions, seeds, matched):
 
     def chosen(self, width):
         numbers = [first + r * seeds + k for r in range(repetitions) for k in range(matched)]
-        return [self.values(self.solve(self.labelled(width, number))) for number in numbers]
+        paths = [
+            self.solve(f"matched-{width}-{number}", self.labelled(width, number), noise_seed=number)
+            for number in numbers
+        ]
+        return [self.values(path) for path in paths]
 
     monkeypatch.setattr(measure_module._Limit, "matched", chosen)
 
