@@ -68,7 +68,7 @@ def closed_value(
     for term in terms:
         with np.errstate(all="ignore"):
             own, own_size = _term_moment(term, _Law(mean, factor), parameters)
-        value, size = value + np.real(own), size + own_size
+            value, size = value + np.real(own), size + own_size
     error = _ROUNDING * size
     return value, np.where(np.isfinite(value) & np.isfinite(error), error, np.inf)
 

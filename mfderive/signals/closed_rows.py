@@ -1,9 +1,9 @@
 """Which integrands have a Gaussian expectation in closed form: rows by the shape of functions.
 
 Every row writes a function of the closed table by three things whose expectations are known together:
-powers, exponentials of quadratic forms (complex ones for sine and cosine), and distribution functions of linear forms,
-of which a jump is the one without a width. An integrand that is a sum of products of these, with at most
-two distribution functions in each, has a closed form (:mod:`mfderive.signals.closed_moments`).
+powers, exponentials of quadratic forms (complex ones for sine and cosine), and distribution functions of
+linear forms, of which a jump is the one without a width. An integrand that is a sum of products of these,
+with at most two distribution functions in each, has a closed form (:mod:`mfderive.signals.closed_moments`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ by Stein's lemma, whichever needs no derivative that does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,7 @@ from .closed_moments import closed_value
 from .closed_rows import ClosedTerm, closed_terms
 from .gaussian_rules import MOST_VARIABLES, GaussianBatch, by_rules, lower_factor, rough_size
 from .linear_places import LinearPlace, linear_places
+from .separable_series import by_series, separated
 from .singular_places import singular_places
 
 Array = Any
@@ -158,7 +159,7 @@ class _Part:
         factor = lower_factor(laws.covariance)
         terms = _closed(self)
         if terms is None:
-            return by_rules(self._batch(laws, factor), tolerance)
+            return self._by_quadrature(laws, factor, tolerance)
         value, error = closed_value(terms, laws.mean, factor, laws.parameters)
         # Where a variance is 0 the value at a jump is the function's own, which the rules take as it is.
         varies = np.all(np.einsum("eii->ei", laws.covariance) > 0, axis=1)
@@ -168,7 +169,20 @@ class _Part:
             enough = varies[open_] & (error[open_] <= tolerance * rough_size(batch, np.arange(len(open_))))
             open_ = open_[~enough]
         if len(open_):
-            value[open_], error[open_] = by_rules(self._batch(laws.rows(open_), factor[open_]), tolerance)
+            value[open_], error[open_] = self._by_quadrature(laws.rows(open_), factor[open_], tolerance)
+        return value, error
+
+    def _by_quadrature(self, laws: _Laws, factor: Array, tolerance: float) -> tuple[Array, Array]:
+        """Products of functions of one variable each as a series where it converges, else by the rules."""
+        value, error = np.zeros(laws.count), np.full(laws.count, np.inf)
+        factors = _separated(self)
+        if factors is not None:
+            first, second = (_function(laws, *each) for each in zip(factors, self.variables, strict=True))
+            value, error = by_series((first, second), laws.covariance, laws.mean, tolerance)
+        open_ = np.flatnonzero(~np.isfinite(error))
+        if len(open_):
+            batch = self._batch(laws.rows(open_), factor[open_])
+            value[open_], error[open_] = by_rules(batch, tolerance)
         return value, error
 
     def _batch(self, laws: _Laws, factor: Array) -> GaussianBatch:
@@ -193,6 +207,23 @@ class _Part:
 @once
 def _places(part: _Part) -> tuple[tuple[LinearPlace, ...], bool]:
     return linear_places(part.integrand, part.variables)
+
+
+def _function(laws: _Laws, expression: sp.Expr, variable: sp.Symbol) -> Callable[[Array, Array], Array]:
+    def values(u: Array, which: Array) -> Array:
+        own = {symbol: value[which, None] for symbol, value in laws.parameters.items()}
+        return evaluate_expression(expression, own | {variable: u})
+
+    return values
+
+
+@once
+def _separated(part: _Part) -> tuple[sp.Expr, sp.Expr] | None:
+    """The factors of a smooth product of functions of one variable each."""
+    places, split = _places(part)
+    if not split or any(place.bends for place in places):
+        return None
+    return separated(part.integrand, part.variables)
 
 
 @once
@@ -265,8 +296,8 @@ def _precision(laws: _Laws, variables: tuple[sp.Symbol, ...]) -> Array:
     if flat.any():
         raise MfError(
             "the expectation has no derivative at the covariance "
-            f"{laws.covariance[np.argmax(flat)].tolist()} of {', '.join(map(str, variables))}: it is singular, and "
-            "the integrand bends or jumps. Take one close to it that is not"
+            f"{laws.covariance[np.argmax(flat)].tolist()} of {', '.join(map(str, variables))}: it is "
+            "singular, and the integrand bends or jumps. Take one close to it that is not"
         )
     return np.linalg.inv(scaled) / (sizes[:, :, None] * sizes[:, None, :])
 

@@ -29,6 +29,7 @@ _AT_ONCE = 1 << 18  # values of the integrand that are held at a time
 _MOST_POINTS = {1: 2_500, 2: 60_000, 3: 1_500_000, 4: 9_000_000}
 MOST_VARIABLES = max(_MOST_POINTS)
 _WIDEST = 0.8  # the largest distance of a coarse lattice: its error for a normal density is 4e-14
+_POINT = -1  # the grade of a direction in which nothing varies: one node
 _GRADES = 8  # distances differ by this many grades in an octave
 
 
@@ -151,7 +152,7 @@ def by_lattices(batch: GaussianBatch, reach: Array, tolerance: float) -> tuple[A
     """
     value, error = np.zeros(len(reach)), np.full(len(reach), np.inf)
     widths = np.pi**2 / np.log(np.sqrt(10 / tolerance))
-    grades = _grades(_steepness(batch), widths)
+    grades = np.where(np.any(batch.factor != 0, axis=1), _grades(_steepness(batch), widths), _POINT)
     open_ = np.arange(len(reach))
     while len(open_):
         wanted = np.concatenate([grades[open_], reach[open_, None]], axis=1)
@@ -170,7 +171,7 @@ def by_lattices(batch: GaussianBatch, reach: Array, tolerance: float) -> tuple[A
             elif batch.count <= 2:
                 error[some[~done]] = np.inf
         open_ = open_[held]
-        grades[open_] += _GRADES
+        grades[open_] += np.where(grades[open_] == _POINT, 0, _GRADES)
     return value, error
 
 
@@ -198,29 +199,32 @@ def _grades(steepness: Array, widths: float) -> Array:
 
 
 @lru_cache(maxsize=256)
-def _line_points(grade: int, radius: float) -> tuple[Array, Array]:
-    """Points and weights along one z; every second one is a lattice too, which has the first and the last."""
+def _line_points(grade: int, radius: float) -> tuple[Array, Array, Array]:
+    """Points and weights along one z, and weights of every second point, the first and last among them."""
+    if grade == _POINT:
+        return np.zeros(1), np.ones(1), np.ones(1)
     distance = 0.5 * _WIDEST * 2.0 ** (-grade / _GRADES)
     most = 2 * int(np.ceil(radius / distance / 2))
     points = np.arange(-most, most + 1) * distance
-    return points, np.exp(-0.5 * points**2) * distance / np.sqrt(2 * np.pi)
+    weights = np.exp(-0.5 * points**2) * distance / np.sqrt(2 * np.pi)
+    return points, weights, 2 * weights[::2]
 
 
 def _lattice_values(
-    batch: GaussianBatch, which: Array, lines: list[tuple[Array, Array]], tolerance: float
+    batch: GaussianBatch, which: Array, lines: list[tuple[Array, Array, Array]], tolerance: float
 ) -> tuple[Array, Array, Array]:
     """Values, errors and whether they are good enough, of elements with the same lattice."""
     m = len(lines)
-    z = tuple(points.reshape(1, *(1,) * j, -1, *(1,) * (m - 1 - j)) for j, (points, _) in enumerate(lines))
+    z = tuple(points.reshape(1, *(1,) * j, -1, *(1,) * (m - 1 - j)) for j, (points, *_) in enumerate(lines))
     every_second = (slice(None), *[slice(None, None, 2)] * m)
     sums = np.empty((3, len(which)))
-    rows = max(1, _AT_ONCE // int(np.prod([points.size for points, _ in lines])))
+    rows = max(1, _AT_ONCE // int(np.prod([line[0].size for line in lines])))
     for start in range(0, len(which), rows):
         some = slice(start, start + rows)
         values = batch.at(z, which[some])
-        sums[0, some] = _weighted(values, [weights for _, weights in lines])
-        sums[1, some] = _weighted(values[every_second], [2 * weights[::2] for _, weights in lines])
-        sums[2, some] = _weighted(np.abs(values), [weights for _, weights in lines])
+        sums[0, some] = _weighted(values, [weights for _, weights, _ in lines])
+        sums[1, some] = _weighted(values[every_second], [coarse for *_, coarse in lines])
+        sums[2, some] = _weighted(np.abs(values), [weights for _, weights, _ in lines])
     value, coarse, size = sums
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(size > 0, np.abs(value - coarse) / size, 0.0)
