@@ -62,6 +62,13 @@ if TYPE_CHECKING:
     from .scaling.coordinates import coordinate_check as coordinate_check
     from .scaling.scalings import Scalings as Scalings
     from .scaling.scalings import scalings as scalings
+    from .signals.batch_norm import batch_norm_growth as batch_norm_growth
+    from .signals.phase_diagram import PhaseDiagram as PhaseDiagram
+    from .signals.phase_diagram import phase_diagram as phase_diagram
+    from .signals.signal import Critical as Critical
+    from .signals.signal import critical as critical
+    from .signals.signal import signal as signal
+    from .signals.signal_result import Signal as Signal
     from .solution.solve import solve as solve
     from .state.state import State as State
     from .sweeps.conductor import sweep as sweep
@@ -72,11 +79,13 @@ if TYPE_CHECKING:
     from .verdict.check import check as check
     from .verdict.verdict import Verdict as Verdict
 
+
 _HOME = {
     "ArgumentError": "errors",
     "CheckpointWarning": "runs.keeping",
     "ConnectionKind": "forward.kinds",
     "CoordinateCheck": "scaling.coordinates",
+    "Critical": "signals.signal",
     "DataError": "errors",
     "DivergenceError": "errors",
     "DivergenceWarning": "errors",
@@ -88,11 +97,13 @@ _HOME = {
     "MeanField": "variational.mean_field",
     "MfError": "errors",
     "Network": "network.network",
+    "PhaseDiagram": "signals.phase_diagram",
     "Reading": "forward.kinds",
     "Reduced": "algebra.reduced",
     "ResourceError": "errors",
     "RuleConstant": "algebra.update_rules",
     "Scalings": "scaling.scalings",
+    "Signal": "signals.signal_result",
     "SolveOptions": "network.solve_options",
     "SpecError": "errors",
     "State": "state.state",
@@ -102,8 +113,10 @@ _HOME = {
     "UpdateRule": "algebra.update_rules",
     "Verdict": "verdict.verdict",
     "Width": "fluctuation.width",
+    "batch_norm_growth": "signals.batch_norm",
     "check": "verdict.check",
     "coordinate_check": "scaling.coordinates",
+    "critical": "signals.signal",
     "derive": "limit.derive",
     "finite_velocity": "finite.velocity",
     "fluctuations": "fluctuation.fluctuations",
@@ -115,11 +128,13 @@ _HOME = {
     "load_solver": "codegen.generate",
     "magnetisation_curve": "variational.magnetisation_curve",
     "mean_field": "variational.mean_field",
+    "phase_diagram": "signals.phase_diagram",
     "reduce": "reduction.reduce",
     "register_kind": "forward.kinds",
     "register_rule": "algebra.update_rules",
     "scalings": "scaling.scalings",
     "schema": "format.schema",
+    "signal": "signals.signal",
     "simulate": "finite.simulate",
     "solve": "solution.solve",
     "sweep": "sweeps.conductor",
