@@ -90,7 +90,7 @@ def _gradients(found: FixedPoints) -> Iterator[str]:
         yield f"chi_1 = 1{where}: gradients neither grow nor fade with depth."
     else:
         word = "fade" if chi < 1 else "grow"
-        yield f"chi_1 = {chi:.6g}{where}: squared gradients {word} by this factor a block, backward."
+        yield f"chi_1 = {chi:.6g}{where}: squared gradients {word} by this much a block, backward."
     yield (
         "Assumed: infinite width, independent Gaussian weights, and for gradients weights going backward that "
         "are independent of those going forward."
