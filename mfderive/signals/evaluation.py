@@ -77,7 +77,7 @@ class KernelValues:
                 replicas = tuple(named.get(r, r) for r in meaning.replicas)
                 values[symbol] = grid.read(self._ordered(meaning, replicas), meaning.slots, len(self.shape))
             else:
-                values[symbol] = self._expectation(meaning, values, grid)
+                values[symbol] = self._expectation(meaning, values)
         result = np.asarray(evaluate_expression(term.expression, values), float)
         result = np.broadcast_to(result, (*self.shape, *grid.sizes))
         summed = tuple(range(len(self.shape) + len(left), result.ndim))
@@ -94,7 +94,14 @@ class KernelValues:
             return np.transpose(swapped, axes)
         return self(access.kernel, replicas)
 
-    def _expectation(self, access: ExpectationAccess, values: Mapping[sp.Symbol, Array], grid: _Grid) -> Array:
+    def between(self, access: KernelAccess, replicas: Replicas) -> Array:
+        """A kernel without positions between inputs, whichever comes first."""
+        return self._ordered(access, replicas)
+
+    def arguments(
+        self, access: ExpectationAccess, values: Mapping[sp.Symbol, Array]
+    ) -> tuple[Array, Array | None, dict[sp.Symbol, Array]]:
+        """Covariance [..., m, m], mean [..., m] (None: 0) and constants [...] of an expectation."""
         entries = [[np.asarray(evaluate_expression(e, values), float) for e in row] for row in access.covariance]
         means = [np.asarray(evaluate_expression(e, values), float) for e in access.mean]
         constants = {s: np.asarray(evaluate_expression(e, values), float) for s, e in access.constants}
@@ -105,13 +112,17 @@ class KernelValues:
             for j, entry in enumerate(row):
                 covariance[..., i, j] = entry
         mean = np.stack([np.broadcast_to(m, shape) for m in means], axis=-1) if means else None
+        return covariance, mean, {s: np.broadcast_to(c, shape) for s, c in constants.items()}
+
+    def _expectation(self, access: ExpectationAccess, values: Mapping[sp.Symbol, Array]) -> Array:
+        covariance, mean, constants = self.arguments(access, values)
         # Equations of one input and of several terms repeat expectations: one at equal arguments is computed once.
         key = (
             access.expectation,
             covariance.tobytes(),
-            shape,
+            covariance.shape,
             None if mean is None else mean.tobytes(),
-            tuple(np.broadcast_to(c, shape).tobytes() for c in constants.values()),
+            tuple(c.tobytes() for c in constants.values()),
         )
         if key not in self._expectations:
             value, error = access.expectation.evaluate(covariance, mean, constants)

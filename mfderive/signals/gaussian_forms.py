@@ -34,7 +34,7 @@ class GaussianForms:
         product = self.merged(product)
         symbols = self.atoms.random(product)
         variables = tuple(sp.Symbol(f"u{number + 1}") for number in range(len(symbols)))
-        others = sorted(product.free_symbols - set(symbols), key=str)
+        others = sorted(product.free_symbols - set(symbols), key=self.moments.age)
         constants = tuple(sp.Symbol(f"k{number + 1}") for number in range(len(others)))
         table = dict(zip((*symbols, *others), (*variables, *constants), strict=True))
         number, integrand = product.xreplace(table).as_coeff_Mul()

@@ -77,5 +77,5 @@ class InputKernels:
             averaged = self.averaged if field == INPUT else frozenset()
             axes = tuple(a for a in self.fields.finite_axes(field) if a not in averaged)
             part = Part.FORWARD if field == INPUT else Part.BACKWARD
-            known[name] = Kernel(name, kind, part, (*axes, *axes), field, field, field, function)
+            known[name] = Kernel(name, kind, part, (*axes, *axes), field, field, field, field, function)
         return name

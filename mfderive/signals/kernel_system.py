@@ -48,8 +48,8 @@ class Part(StrEnum):
 class Kernel:
     """A moment of one or two fields: E[``first``] or E[``first`` ``second``].
 
-    ``axes`` are the finite axes (positions) of the first field, then those of the second. ``symbol`` is what it is
-    called in equations, ``of`` the field or the parameter that is shown for it, ``layer`` its layer;
+    ``axes`` are the finite axes (positions) of the first field, then those of the second. ``of`` is the forward
+    field, or the parameter, that it tells of, ``layer`` the layer of that;
     ``function`` is the function of the input u whose products an input kernel holds.
     """
 
@@ -59,6 +59,7 @@ class Kernel:
     axes: tuple[str, ...] = ()
     first: str = ""
     second: str = ""
+    of: str = ""
     layer: str = ""
     function: sp.Expr | None = None
 
@@ -209,6 +210,12 @@ class KernelSystem(Shown):
     def given(self) -> tuple[Kernel, ...]:
         """The kernels that are given: of the input, and at the output."""
         return tuple(k for k in self.kernels if k.name not in self.same)
+
+    def adjoint_of(self, kernel: Kernel) -> str | None:
+        """The kernel of the gradients by the field of a forward kernel, if it was derived."""
+        return next(
+            (k.name for k in self.of_part(Part.BACKWARD) if k.of == kernel.of and k.first == k.second), None
+        )
 
     def of_part(self, part: Part) -> tuple[Kernel, ...]:
         """The computed kernels of one part."""

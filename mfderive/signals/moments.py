@@ -104,6 +104,8 @@ class Moments:
         atom = self.atoms.atom_of[symbol]
         plain = all(isinstance(slot, Index) or not slot.parts for slot in atom.slots)
         terms = self.fields.definition.get(atom.field, ())
+        if atom.field in self.fields.definition and not terms and atom.field not in self.fields.maxima:
+            return True  # before the first step: 0
         if not plain or len(terms) != 1 or not self.fields.is_open(atom.field):
             return False
         if self.fields.is_alias(atom.field):
@@ -125,8 +127,10 @@ class Moments:
                 raise self.fields.refusal(
                     own, "stands inside a function and is not normally distributed", "a normal law, or a constant"
                 )
-            if not self.fields.definition.get(name):
+            if name in self.fields.maxima:
                 raise self.fields.refusal(own, "takes a maximum", "an approximation for it: use an average")
+            if name in self.fields.definition and not self.fields.definition[name]:
+                return sp.Integer(0)
             raise self.fields.refusal(
                 own,
                 "is a sum over positions, and another function than a product of two values is taken of it",
@@ -259,7 +263,7 @@ class Moments:
             pieces = self.expect(self.lifted(term, of, 1, {}))
             terms += [self.term(slots, (*reduced, *piece.reduced), piece.expression) for piece in pieces]
         kernel = Kernel(
-            name, KernelKind.FIRST, self.part_of(of), self.fields.finite_axes(of), of, "", own.owner
+            name, KernelKind.FIRST, self.part_of(of), self.fields.finite_axes(of), of, "", self.tells_of(of), own.owner
         )
         self.enter(kernel, [KernelEquation(name, False, target, tuple(terms))])
 
@@ -297,6 +301,13 @@ class Moments:
         own = self.fields.fields[name]
         return own.of if own.part == FORM and own.of in self.biased else name
 
+    def tells_of(self, name: str) -> str:
+        """The forward field that a moment of a field tells of: what it is the adjoint of, or what biases are added to."""
+        own = self.fields.fields[name]
+        if own.role is Role.ADJOINT or self.named(name) != name:
+            return own.of
+        return name
+
     def derive_second(self, name: str, first: str, second: str) -> None:
         """State the equations of a second moment, of one input and of two."""
         own = self.fields.fields[second]
@@ -308,7 +319,7 @@ class Moments:
         for replica in (1, 2):
             terms = self.second_terms(first, second, replica, left, right)
             equations.append(KernelEquation(name, replica == 2, (*left, *right), tuple(terms)))
-        self.enter(Kernel(name, KernelKind.SECOND, self.part_of(second), axes, first, second, own.owner), equations)
+        self.enter(Kernel(name, KernelKind.SECOND, self.part_of(second), axes, first, second, self.tells_of(second), own.owner), equations)
 
     def second_terms(
         self, first: str, second: str, replica: int, left: tuple[Index, ...], right: tuple[Index, ...]
@@ -474,6 +485,13 @@ class Moments:
         for symbol in sorted(expression.free_symbols, key=str):
             visit(symbol)
         return tuple(found.items())
+
+    def age(self, symbol: sp.Symbol) -> tuple[int, str, str]:
+        """An order of symbols that does not depend on what layers are called: kernels as they were derived."""
+        meaning = self.atoms.meaning_of.get(symbol)
+        if isinstance(meaning, KernelAccess):
+            return list(self.kernels).index(meaning.kernel), str(meaning.replicas), symbol.name
+        return -1, symbol.name, ""
 
     def primed(self, index: Index, taken: set[str]) -> Index:
         """An index over the same axis whose name is free."""

@@ -26,7 +26,7 @@ def derive_gradient(moments: Moments, parameter: str, equation: Equation) -> str
         made = [term for one in terms for other in terms for term in _products(moments, one, other, replica, factor)]
         equations.append(KernelEquation(name, replica == 2, (), tuple(made)))
     owner = moments.fields.fields[parameter].owner
-    kernel = Kernel(name, KernelKind.GRADIENT, Part.PARAMETERS, (), parameter, parameter, owner)
+    kernel = Kernel(name, KernelKind.GRADIENT, Part.PARAMETERS, (), parameter, parameter, parameter, owner)
     moments.enter(kernel, equations)
     return name
 

@@ -56,7 +56,8 @@ class Root:
 class RandomFields:
     """Every field of a system of forward (and backward) equations as pointwise terms of roots.
 
-    ``definition`` holds the terms of every computed field, ``roots`` the roots that they read; ``entries`` the
+    ``definition`` holds the terms of every computed field, ``roots`` the roots that they read, ``maxima``
+    the fields that choose a maximum; ``entries`` the
     number of entries of a weight that one neuron of its source has in a sum (taps, positions), which its variance
     is divided by beside the width.
     """
@@ -67,6 +68,7 @@ class RandomFields:
     target: dict[str, tuple[Index, ...]] = field(default_factory=dict)
     roots: dict[str, Root] = field(default_factory=dict)
     entries: dict[str, int] = field(default_factory=dict)
+    maxima: set[str] = field(default_factory=set)
     order: dict[str, int] = field(default_factory=dict)
     _sources: dict[str, frozenset[Source]] = field(default_factory=dict)
     _gaussian: dict[str, bool] = field(default_factory=dict)
@@ -126,6 +128,7 @@ class RandomFields:
         """Enter the definition of a computed field."""
         own = self.fields[equation.field]
         if equation.selector:
+            self.maxima.add(own.name)
             self.define(own, equation.target, ())
             return
         terms = []

@@ -9,7 +9,7 @@ import sympy as sp
 
 from ..algebra.memo import once
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import AxisKind, Equation, Field, Index, Role, Term
+from ..algebra.terms import Access, AxisKind, Equation, Field, Index, Role, Term
 from ..forward.builder import STEPS
 from ..forward.equations import forward_system
 from ..limit.reverse import LOSS, reverse_pass
@@ -71,17 +71,37 @@ def without_averages(network: Network) -> Network:
 
 def with_adjoints(system: ForwardSystem) -> tuple[ForwardSystem, str]:
     """The system with its adjoints and gradients, and the adjoint of the output, which is given."""
-    backward, evolution = reverse_pass(system)
+    needed = ancestors(system, OUTPUT)
+    forward = tuple(e for e in system.equations if e.field in needed)
+    backward, evolution = reverse_pass(replace(system, equations=(*forward, output_loss(system))))
     seed = system.field[OUTPUT].derived(Role.ADJOINT).name
     fields = tuple(replace(f, role=Role.INPUT) if f.name == seed else f for f in backward.fields)
     equations = tuple(e for e in backward.equations if e.field != seed)
-    forward = tuple(e for e in system.equations if e.field != LOSS)
     made = replace(
         system,
         fields=(*system.fields, *fields, *evolution.fields),
         equations=(*forward, *equations, *evolution.equations),
     )
     return made, seed
+
+
+def output_loss(system: ForwardSystem) -> Equation:
+    """The sum of y yhat in the place of the loss: what is wanted are the derivatives of the output."""
+    data, outputs = system.equation_of[OUTPUT].target
+    y, yhat = sp.Symbol("y"), sp.Symbol(OUTPUT)
+    accesses = ((y, Access("y", (data, outputs))), (yhat, Access(OUTPUT, (data, outputs))))
+    return Equation(LOSS, (data,), (Term((data,), (outputs,), y * yhat, accesses),))
+
+
+def ancestors(system: ForwardSystem, name: str) -> frozenset[str]:
+    """A field with all fields that it depends on."""
+    found, waiting = {name}, [name]
+    while waiting:
+        equation = system.equation_of.get(waiting.pop())
+        new = equation.reads - found if equation is not None else frozenset()
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 def refuse_finite_layers(fields: RandomFields) -> None:

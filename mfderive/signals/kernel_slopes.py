@@ -1,0 +1,111 @@
+"""Derivatives of kernels by others, term by term: expectations are differentiated by Price's theorem and Stein's lemma."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from ..algebra.derivative import derivative
+from ..algebra.evaluate import evaluate_expression
+from .evaluation import KernelValues
+from .gaussian import Expectation
+from .kernel_system import ExpectationAccess, KernelAccess, KernelTerm, Replicas
+
+Array = Any
+Key = tuple[str, Replicas]
+
+
+@dataclass
+class KernelSlopes:
+    """d kernel / d (some given kernels) [..., given], of kernels without positions."""
+
+    values: KernelValues
+    by: Sequence[Key]
+    _known: dict[Key, Array | None] = field(default_factory=dict)
+
+    def __call__(self, kernel: str, replicas: Replicas) -> Array:
+        """The derivatives of a kernel [..., given], of the kernels called ``by``."""
+        slopes = self._slopes((kernel, replicas))
+        return np.zeros((*self.values.shape, len(self.by))) if slopes is None else slopes
+
+    def _slopes(self, key: Key) -> Array | None:
+        """None where a kernel does not depend on those."""
+        if key not in self._known:
+            self._known[key] = self._found(key)
+        return self._known[key]
+
+    def _found(self, key: Key) -> Array | None:
+        kernel, replicas = key
+        system = self.values.system
+        own = system.kernel[kernel]
+        if len(replicas) == 2 and own.first == own.second and replicas[0] > replicas[1]:
+            key = (kernel, replicas[::-1])
+        if key in self.by:
+            unit = np.zeros((*self.values.shape, len(self.by)))
+            unit[..., list(self.by).index(key)] = 1.0
+            return unit
+        table = system.pair if len(set(replicas)) == 2 else system.same
+        if kernel not in table or key in self.values.given and kernel not in table:
+            return None
+        named = {1: replicas[0], 2: replicas[-1]}
+        parts = [self._term(term, named) for term in table[kernel].terms]
+        known = [part for part in parts if part is not None]
+        return sum(known[1:], known[0]) if known else None
+
+    def _term(self, term: KernelTerm, named: dict[int, int]) -> Array | None:
+        values: dict[sp.Symbol, Array] = dict(self.values.scales)
+        slopes: dict[sp.Symbol, Array] = {}
+        for symbol, meaning in term.meanings:
+            if isinstance(meaning, KernelAccess):
+                replicas = tuple(named.get(r, r) for r in meaning.replicas)
+                values[symbol] = self.values.between(meaning, replicas)
+                own = self._slopes((meaning.kernel, replicas))
+            else:
+                values[symbol], own = self._expectation(meaning, values, slopes)
+            if own is not None:
+                slopes[symbol] = own
+        return self._chain(term.expression, values, slopes)
+
+    def _chain(
+        self, expression: sp.Expr, values: Mapping[sp.Symbol, Array], slopes: Mapping[sp.Symbol, Array]
+    ) -> Array | None:
+        """The derivatives of an expression in symbols whose derivatives are known."""
+        total = None
+        for symbol in sorted(expression.free_symbols & set(slopes), key=str):
+            slope = np.asarray(evaluate_expression(derivative(expression, symbol), values), float)
+            part = slope[..., None] * slopes[symbol]
+            total = part if total is None else total + part
+        return total
+
+    def _expectation(
+        self, access: ExpectationAccess, values: Mapping[sp.Symbol, Array], slopes: Mapping[sp.Symbol, Array]
+    ) -> tuple[Array, Array | None]:
+        wanted = access.expectation
+        covariance, mean, constants = self.values.arguments(access, values)
+        value, _ = wanted.evaluate(covariance, mean, constants)
+        total = None
+        size = len(wanted.variables)
+        for i in range(size):
+            for j in range(i, size):
+                own = self._chain(access.covariance[i][j], values, slopes)
+                if own is not None:
+                    slope, _ = wanted.covariance_derivative(i, j, covariance, mean, constants)
+                    total = _added(total, slope, own)
+        inner = [(u, entry) for u, entry in zip(wanted.variables, access.mean, strict=False)]
+        for symbol, entry in (*inner, *access.constants):
+            own = self._chain(sp.sympify(entry), values, slopes)
+            if own is not None:
+                slope, _ = Expectation(derivative(wanted.integrand, symbol), wanted.variables).evaluate(
+                    covariance, mean, constants
+                )
+                total = _added(total, slope, own)
+        return value, total
+
+
+def _added(total: Array | None, slope: Array, own: Array) -> Array:
+    part = np.asarray(slope)[..., None] * own
+    return part if total is None else total + part
