@@ -5,7 +5,7 @@ attributes those of the connection (``from`` and the name are in the graph itsel
 one node, with its layers as an attribute. Two attributes say how it was written: ``order`` (which of the
 layer's connections an edge is) and ``form`` ("short" for a connection in the layer's own table). Both may be
 missing in a graph that a person builds. Graph attributes are the other tables (format, title, data, loss,
-training, solver, check) and ``file``.
+training, solver, check, signal) and ``file``.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from ..network.tables import (
     DOCUMENT,
     INNER_LOSS,
     LOSS_KINDS,
+    SIGNAL,
     SOLVER,
     inner_loss_keys,
 )
@@ -31,7 +32,7 @@ from .consistency import check_axes, check_laws, check_losses, check_ties, check
 from .data_table import frozen, read_data
 from .layers import read_layer, read_output
 from .outline import outline
-from .training_table import read_training
+from .training_table import read_training, values_by_parameter
 
 MAX_BYTES = 1_000_000
 ENDING = ".toml"
@@ -93,6 +94,7 @@ def parse_document(
         training=training,
         solver=_defaults(document.get("solver", {}), Place(name, "solver")),
         check=_defaults(document.get("check", {}), Place(name, "check")),
+        signal=_signal(document.get("signal", {}), Place(name, "signal")),
         document=copy.deepcopy(dict(document)),
         file=file,
         changed=tuple(changed),
@@ -241,6 +243,12 @@ def _error(kind: str, data: DataSpec) -> str:
     labels = data.get.get("labels", ()) if data.kind == "gaussian-mixture" else ()
     signs = bool(labels) and all(label in (1, -1) for label in labels)
     return "sign" if signs or data.kind == "isotropic-gaussians" else "none"
+
+
+def _signal(values: Mapping[str, Any], place: Place) -> tuple[tuple[str, tuple[tuple[str, float], ...]], ...]:
+    """The variances of ``[signal]`` by parameter; their names are checked where kernels are derived."""
+    place.check(values, SIGNAL)
+    return tuple((key, values_by_parameter(values, key, place)) for key in values)
 
 
 def _defaults(values: Mapping[str, Any], place: Place) -> tuple[tuple[str, Any], ...]:

@@ -20,6 +20,7 @@ from ..network.tables import (
     OUTPUT,
     PARAMETER,
     REPEAT,
+    SIGNAL,
     SOLVER,
     TRAINING,
     WEIGHT_KEYS,
@@ -35,7 +36,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a spec file, format 1."""
     top = _object(DOCUMENT)
-    tables = ("data", "loss", "output", "training", "solver", "check")
+    tables = ("data", "loss", "output", "training", "solver", "check", "signal")
     parts: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in tables}
     parts["layers"] = _LAYERS
     parts["losses"] = {"type": "array", "items": {"$ref": "#/$defs/inner loss"}}
@@ -63,6 +64,7 @@ def schema() -> dict[str, Any]:
             "by parameter": _BY_PARAMETER,
             "solver": _object(SOLVER),
             "check": _object(CHECK),
+            "signal": _object(SIGNAL),
         },
     }
 

@@ -47,9 +47,9 @@ def read_training(values: Mapping[str, Any], place: Place, known: Outline) -> Tr
         schedule=schedule,
         optimizer=rule,
         constants=constants,
-        weight_decay=_by_parameter(values, "weight_decay", place),
+        weight_decay=values_by_parameter(values, "weight_decay", place),
         decoupled=values.get("decoupled"),
-        noise=_by_parameter(values, "noise", place),
+        noise=values_by_parameter(values, "noise", place),
         clip=float(values["clip"]) if "clip" in values else None,
         dropout=_dropout(values["dropout"], place, known) if "dropout" in values else (),
     )
@@ -99,8 +99,8 @@ def _rule(value: Any, place: Place) -> tuple[str, tuple[tuple[str, float], ...]]
     )
 
 
-def _by_parameter(values: Mapping[str, Any], key: str, place: Place) -> tuple[tuple[str, float], ...]:
-    """A number for all parameters, or numbers by parameter, as :class:`Training` has them."""
+def values_by_parameter(values: Mapping[str, Any], key: str, place: Place) -> tuple[tuple[str, float], ...]:
+    """A number for all parameters (""), or numbers by parameter, as :class:`Training` has them."""
     value = values.get(key, {})
     named: dict[str, float] = {}
     for name, number in by_parameter(value if isinstance(value, Mapping) else {DEFAULT: value}):

@@ -224,6 +224,8 @@ class Network(Shown):
     solver: tuple[tuple[str, Any], ...] = ()
     check: tuple[tuple[str, Any], ...] = ()
     losses: tuple[InnerLoss, ...] = ()
+    # [signal]: "sigma_w2" and "sigma_b2", each with pairs of a parameter ("": all others) and a variance.
+    signal: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
     file: str | None = None
     # What does not stand in the file: keys that were changed in Python, flags of the command line.

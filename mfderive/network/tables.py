@@ -82,6 +82,7 @@ DOCUMENT: Table = table(
     Key("training", TABLE, "learning rate, batch size, steps", required=True),
     Key("solver", TABLE, "defaults of solve"),
     Key("check", TABLE, "defaults of check"),
+    Key("signal", TABLE, "how signal reads the network: variances of random weights and biases"),
 )
 
 # --- data: the kind's own keys, and the keys that every kind has ----------------------------------------
@@ -387,6 +388,11 @@ BY_AXIS = tuple(option.name for option in OPTIONS.values() if option.by_name)
 SOLVER: Table = table(
     *(Key(option.name, option.type, option.meaning) for option in OPTIONS.values()),
     Key("data_seed", WHOLE, "seed of the data; default 0"),
+)
+# Weights are N(0, sigma_w2 / fan-in) where signals are followed through a random network, whatever their laws are.
+SIGNAL: Table = table(
+    Key("sigma_w2", BY_PARAMETER, "variance of weights times their fan-in, for all or by parameter"),
+    Key("sigma_b2", BY_PARAMETER, "variance of biases, for all or by parameter; default 0"),
 )
 CHECK: Table = table(
     Key("widths", each_once(_COUNTS), "widths of the finite networks, each once"),

@@ -158,7 +158,8 @@ class KernelSystem(Shown):
     """The kernel equations of a network, in an order in which they can be evaluated.
 
     ``equations`` holds for every kernel that is computed the equation of one input and, where it is a product,
-    that of two. ``scales`` are the symbols of the variances, ``biases`` the parameters that have that of biases;
+    that of two. ``scales`` are the symbols of the variances, ``own_scales`` the
+    numbers of those that a spec gives to single parameters, ``biases`` the parameters that have that of biases;
     ``input_axes`` are the axes of an input. ``output`` is the kernel of the output. ``missing`` says which parts could not be derived.
     """
 
@@ -167,6 +168,7 @@ class KernelSystem(Shown):
     kernels: tuple[Kernel, ...]
     equations: tuple[KernelEquation, ...]
     scales: tuple[sp.Symbol, ...]
+    own_scales: tuple[tuple[sp.Symbol, float], ...] = ()
     input_axes: tuple[str, ...] = ()
     biases: tuple[str, ...] = ()
     output: str = ""

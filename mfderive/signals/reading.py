@@ -37,7 +37,7 @@ def kernel_system(network: Network) -> KernelSystem:
     derived, seed = with_adjoints(system)
     fields = RandomFields.of(derived)
     refuse_finite_layers(fields)
-    scales = Scales(system, fields.biases)
+    scales = Scales.of(system, fields.biases, network)
     moments = Moments(fields, scales, kept)
     read_forward(moments)
     missing = [*read_backward(moments, seed)]
@@ -49,6 +49,7 @@ def kernel_system(network: Network) -> KernelSystem:
         tuple(moments.kernels.values()),
         tuple(moments.equations),
         tuple(scales.used),
+        tuple((symbol, value) for symbol, value in scales.values.items() if symbol in scales.used),
         fields.finite_axes(INPUT),
         tuple(sorted(fields.biases)),
         OUTPUT,

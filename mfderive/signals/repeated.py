@@ -44,7 +44,13 @@ def repeated_part(system: KernelSystem) -> RepeatedPart | None:
             if length >= period and (best is None or length + period > best[0] + best[2]):
                 best = (length, start, period)
             start += length + 1
-    return None if best is None else _part(system, kernels, place, *best)
+    if best is None:
+        return None
+    # A block may begin anywhere in a period: where the fewest kernels enter it.
+    length, start, period = best
+    starts = range(min(period, length - period + 1))
+    parts = [_part(system, kernels, place, length - later, start + later, period) for later in starts]
+    return min((part for part in parts if part is not None), key=lambda part: len(part.names), default=None)
 
 
 def _part(

@@ -11,21 +11,54 @@ import sympy as sp
 from ..algebra.law_kinds import Standard
 from ..algebra.laws import Law, LawKind
 from ..algebra.system import ForwardSystem
+from ..errors import SpecError, nearest
+from ..network.network import Network
 from .kernel_system import SIGMA_B2, SIGMA_W2
 from .random_fields import Underivable
 
 
+ALL = ""  # stands for every parameter without a value of its own
+
+
 @dataclass
 class Scales:
-    """Symbols of variances by parameter, those that ``own`` names having symbols of their own.
+    """Symbols of variances by parameter. Parameters that ``own`` names have one of their own, one for each value.
 
-    ``biases`` are parameters that are added to fields; the others keep the laws of the spec.
+    ``values`` are the numbers of these symbols. ``biases`` are parameters that are added to fields; the others keep the laws of the spec.
     """
 
     system: ForwardSystem
     biases: frozenset[str]
     own: Mapping[str, sp.Symbol] = field(default_factory=dict)
+    values: Mapping[sp.Symbol, float] = field(default_factory=dict)
     used: dict[sp.Symbol, None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, system: ForwardSystem, biases: frozenset[str], network: Network) -> Scales:
+        """The scales that the table [signal] of a spec gives to single parameters.
+
+        Parameters of equal value share a symbol, so that the copies of a block have equal equations. Raises
+        SpecError for a name that is no parameter, or none of this kind.
+        """
+        own: dict[str, sp.Symbol] = {}
+        values: dict[sp.Symbol, float] = {}
+        for key, pairs in network.signal:
+            known: dict[float, sp.Symbol] = {}
+            allowed = [p.name for p in system.parameters if (p.name in biases) == (key == SIGMA_B2.name)]
+            for name, value in pairs:
+                if name == ALL:
+                    continue
+                if name not in allowed:
+                    raise SpecError(
+                        f"there is no parameter '{name}' that {key} is the variance of. {nearest(name, allowed)}",
+                        file=network.where,
+                        table="signal",
+                        key=key,
+                    )
+                symbol = known.setdefault(value, sp.Symbol(f"{key} of {name}"))
+                own[name] = symbol
+                values[symbol] = value
+        return cls(system, biases, own, values)
 
     def weight(self, name: str) -> sp.Expr:
         """The variance of a weight, times its fan-in."""
