@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from .variational.magnetisation_curve import magnetisation_curve as magnetisation_curve
     from .variational.mean_field import MeanField as MeanField
     from .variational.mean_field import mean_field as mean_field
+    from .variational.posterior import Posterior as Posterior
+    from .variational.posterior import variational_posterior as variational_posterior
     from .verdict.check import check as check
     from .verdict.verdict import Verdict as Verdict
 
@@ -98,6 +100,7 @@ _HOME = {
     "MfError": "errors",
     "Network": "network.network",
     "PhaseDiagram": "signals.phase_diagram",
+    "Posterior": "variational.posterior",
     "Reading": "forward.kinds",
     "Reduced": "algebra.reduced",
     "ResourceError": "errors",
@@ -138,6 +141,7 @@ _HOME = {
     "simulate": "finite.simulate",
     "solve": "solution.solve",
     "sweep": "sweeps.conductor",
+    "variational_posterior": "variational.posterior",
     "width_for": "fluctuation.width",
 }
 
