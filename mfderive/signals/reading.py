@@ -125,6 +125,8 @@ def read_forward(moments: Moments) -> None:
     for equation in fields.system.forward:
         own = fields.fields[equation.field]
         if fields.is_random(own.name) and not own.hidden:
+            if not fields.is_gaussian(own.name):
+                moments.constant(own.name, 1, fields.finite_target(own.name))
             _second(moments, shown(moments, own.name))
 
 
