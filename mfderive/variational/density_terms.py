@@ -36,10 +36,10 @@ class Statistic:
 
 @dataclass(frozen=True)
 class DensityTerm:
-    """sum over ``sums`` of the product of ``known`` factors and ``statistics`` of entries that are not the same.
+    """sum over ``sums`` of the product of ``known`` factors and ``statistics`` of different entries.
 
-    ``sums``: index symbols with the number of their values, None where only other terms say it. ``apart``: pairs
-    of index tuples that a known factor 1 - delta keeps apart.
+    ``sums``: index symbols with the number of their values, None where only other terms say it. ``apart``:
+    pairs of index tuples that a known factor 1 - delta keeps apart.
     """
 
     known: tuple[sp.Expr, ...]
