@@ -134,7 +134,7 @@ def _reach(batch: GaussianBatch) -> Array:
         weighted = sizes * np.exp(-0.5 * _RADII**2)
     weighted = np.where(np.isnan(weighted), 0.0, weighted)
     peak = weighted.max(axis=1, keepdims=True)
-    counts = weighted > _NEGLIGIBLE * peak
+    counts = (weighted > _NEGLIGIBLE * peak) | np.isinf(weighted)
     if counts[:, -1].any():
         raise _not_finite(batch, int(np.flatnonzero(counts[:, -1])[0]))
     last = len(_RADII) - 1 - np.argmax(counts[:, ::-1], axis=1)

@@ -92,8 +92,8 @@ def _gradients(found: FixedPoints) -> Iterator[str]:
         word = "fade" if chi < 1 else "grow"
         yield f"chi_1 = {chi:.6g}{where}: squared gradients {word} by this much a block, backward."
     yield (
-        "Assumed: infinite width, independent Gaussian weights, and for gradients weights going backward that "
-        "are independent of those going forward."
+        "Assumed: infinite width, independent Gaussian weights, and for gradients weights going backward "
+        "that are independent of those going forward."
     )
 
 
