@@ -149,6 +149,7 @@ _HOME = {
 register_home(PRINTER, "mfderive.notation.registry")
 register_home(HTML, "mfderive.notation.registry")
 register_home(HTML, "mfderive.report.notebook")
+register_home(HTML, "mfderive.report.signal_fragment")
 register_home(CHANGER, "mfderive.samples.loading")
 register_home(GRAPH_WRITER, "mfderive.format.networkx_graph")
 register_home(FIGURE, "mfderive.report.coordinate_figure")

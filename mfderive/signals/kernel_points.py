@@ -61,7 +61,9 @@ def kernel_points(depth_map: DepthMap, scales: Mapping[str, float]) -> KernelPoi
         if reached is not None:
             _add(correlations, reached, lambda k: depth_map.jacobian_pair(k, q, q, scales))
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = [(tuple((np.array(k) / q).tolist()), slope) for k, slope in correlations]
+        scaled = [
+            (tuple(np.where(q == 0, 1.0, np.array(k) / q).tolist()), slope) for k, slope in correlations
+        ]
     return KernelPoints(tuple(variances), tuple(scaled), unbounded)
 
 

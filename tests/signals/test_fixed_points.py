@@ -240,3 +240,6 @@ def test_the_object_says_what_it_is():
     assert found.data["q_star"] is None
     assert found.data["xi_c"] == "infinity"
     assert '"phase": "critical"' in found.to_json()
+    page = found._repr_html_() + mf.critical("tanh", sigma_b2=0.05)._repr_html_()
+    assert "<table" in page
+    assert "1.76095464" in page
