@@ -187,7 +187,7 @@ class _Part:
 
     def _batch(self, laws: _Laws, factor: Array) -> GaussianBatch:
         def values(u: tuple[Array, ...], which: Array) -> Array:
-            rest = (1,) * (np.ndim(u[0]) - 1)
+            rest = (1,) * (len(np.broadcast_shapes(*map(np.shape, u))) - 1)  # the axes of the nodes
             own = {symbol: value[which].reshape(-1, *rest) for symbol, value in laws.parameters.items()}
             return evaluate_expression(self.integrand, own | dict(zip(self.variables, u, strict=True)))
 

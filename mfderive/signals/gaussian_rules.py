@@ -58,7 +58,7 @@ class GaussianBatch:
 
     def at(self, z: tuple[Array, ...], which: Array) -> Array:
         """The integrand at standard variables z (each [element, node, ...]) of the elements ``which``."""
-        rest = (1,) * (max(np.ndim(each) for each in z) - 1)
+        rest = (1,) * (len(np.broadcast_shapes(*map(np.shape, z))) - 1)  # the axes of the nodes
         u = []
         for i in range(self.count):
             value = self.mean[which, i].reshape(-1, *rest)
