@@ -10,8 +10,10 @@ from ..algebra.arguments import found, number, optional, positive_number
 from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..algebra.parser import Names, parse_expression
 from ..errors import ArgumentError
+from ..network.network import Network
 from .dense_map import DenseMap
 from .depth_map import DepthMap
+from .network_map import repeated_map
 
 FIELD = "h"
 _ALLOWED = (
@@ -59,7 +61,11 @@ def dense_map(given: Any, dropout_keep: Any = None, noise_variance: Any = None) 
 
 
 def given_map(given: Any, **noise: Any) -> tuple[DepthMap, str]:
-    """The depth map of what a caller gave, and what it is called."""
+    """The depth map of what a caller gave, and what it is called. Raises ArgumentError, and MfError as kernels do."""
+    if isinstance(given, Network):
+        if any(value is not None for value in noise.values()):
+            raise ArgumentError(f"{' and '.join(noise)} belong to activations; a network has [training] dropout")
+        return repeated_map(given), f"the repeated part of '{given.title}'"
     if not isinstance(given, str | sp.Expr) and isinstance(given, DepthMap):
         if any(value is not None for value in noise.values()):
             raise ArgumentError(f"{' and '.join(noise)} belong to activations; a map has its own noise")

@@ -12,7 +12,9 @@ import sympy as sp
 from ..algebra.terms import Access, Field, Index, Role, Term, canonical_indices
 from .atoms import Atom
 from .gaussian import Expectation
+from .gaussian_rules import MOST_VARIABLES
 from .kernel_system import ExpectationAccess
+from .random_fields import Underivable
 
 if TYPE_CHECKING:
     from .moments import Moments
@@ -33,6 +35,7 @@ class GaussianForms:
         """E of a function of Gaussian values, as a symbol (a number where it reads none)."""
         product = self.merged(product)
         symbols = self.atoms.random(product)
+        self.check(product, symbols)
         variables = tuple(sp.Symbol(f"u{number + 1}") for number in range(len(symbols)))
         others = sorted(product.free_symbols - set(symbols), key=self.moments.age)
         constants = tuple(sp.Symbol(f"k{number + 1}") for number in range(len(others)))
@@ -50,6 +53,18 @@ class GaussianForms:
             tuple(zip(constants, others, strict=True)),
         )
         return number * self.atoms.expectation(access)
+
+    def check(self, product: sp.Expr, symbols: list[sp.Symbol]) -> None:
+        """Raises Underivable where more values stand in one product than an expectation takes."""
+        for summand in sp.Add.make_args(product):
+            own = [s for s in symbols if s in summand.free_symbols]
+            if len(own) > MOST_VARIABLES:
+                names = ", ".join(dict.fromkeys(self.atoms.atom_of[s].field for s in own))
+                raise Underivable(
+                    f"an expectation over {len(own)} jointly Gaussian values in one product is needed, of {names}, and at "
+                    f"most {MOST_VARIABLES} are integrated. Needed are fewer correlated branches, or a fresh weight "
+                    "between them"
+                )
 
     def covariance(self, a: sp.Symbol, b: sp.Symbol, means: sp.Expr) -> sp.Expr:
         """The covariance of two Gaussian values."""

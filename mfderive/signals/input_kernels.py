@@ -64,7 +64,7 @@ class InputKernels:
             raise Underivable("two coordinates of the input stand in one product")
         replicas = (first.replica, second.replica)
         slots = (*kept[0], *kept[1])
-        if replicas[0] > replicas[1]:
+        if (replicas[0], str(kept[0])) > (replicas[1], str(kept[1])):
             replicas, slots = replicas[::-1], (*kept[1], *kept[0])
         return atoms.kernel(KernelAccess(name, replicas, slots))
 
@@ -77,5 +77,6 @@ class InputKernels:
             averaged = self.averaged if field == INPUT else frozenset()
             axes = tuple(a for a in self.fields.finite_axes(field) if a not in averaged)
             part = Part.FORWARD if field == INPUT else Part.BACKWARD
-            known[name] = Kernel(name, kind, part, (*axes, *axes), field, field, field, field, function)
+            of = self.fields.fields[field].of or field
+            known[name] = Kernel(name, kind, part, (*axes, *axes), field, field, of, field, function=function)
         return name

@@ -50,7 +50,7 @@ class Kernel:
 
     ``axes`` are the finite axes (positions) of the first field, then those of the second. ``of`` is the forward
     field, or the parameter, that it tells of, ``layer`` the layer of that;
-    ``function`` is the function of the input u whose products an input kernel holds.
+    ``is_helper``: of a sum over weights, or of a value, that leads to other kernels only. ``function`` is the function of the input u whose products an input kernel holds.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Kernel:
     second: str = ""
     of: str = ""
     layer: str = ""
+    is_helper: bool = False
     function: sp.Expr | None = None
 
     @property

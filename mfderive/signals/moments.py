@@ -52,8 +52,6 @@ class Moments:
     kernels: dict[str, Kernel] = field(default_factory=dict)
     equations: list[KernelEquation] = field(default_factory=list)
     zero: set[str] = field(default_factory=set)
-    # Fields that are read in a sum with their biases alone, and go by their own names there.
-    biased: set[str] = field(default_factory=set)
     _under_way: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -106,6 +104,8 @@ class Moments:
         terms = self.fields.definition.get(atom.field, ())
         if atom.field in self.fields.definition and not terms and atom.field not in self.fields.maxima:
             return True  # before the first step: 0
+        if atom.field in self.fields.written and self.fields.is_open(atom.field):
+            return plain
         if not plain or len(terms) != 1 or not self.fields.is_open(atom.field):
             return False
         if self.fields.is_alias(atom.field):
@@ -285,7 +285,7 @@ class Moments:
         if self.fields.order[a.field] > self.fields.order[b.field]:
             a, b = b, a
         same = a.field == b.field
-        if same and a.replica > b.replica:
+        if same and (a.replica, str(a.slots)) > (b.replica, str(b.slots)):
             a, b = b, a
         if same and self.fields.fields[a.field].role is Role.PARAMETER and a.slots == b.slots:
             return self.scales.second(a.field)
@@ -298,15 +298,24 @@ class Moments:
 
     def named(self, name: str) -> str:
         """What a field is called in the names of kernels: a sum with biases as what they are added to."""
-        own = self.fields.fields[name]
-        return own.of if own.part == FORM and own.of in self.biased else name
+        if name in self.fields.shown_as.values():
+            return f"{name} without bias"
+        return self.fields.shown_as.get(name, name)
 
     def tells_of(self, name: str) -> str:
         """The forward field that a moment of a field tells of: what it is the adjoint of, or what biases are added to."""
         own = self.fields.fields[name]
-        if own.role is Role.ADJOINT or self.named(name) != name:
-            return own.of
-        return name
+        if name in self.fields.roots:
+            return self.tells_of(own.of)
+        told = own.of if own.role is Role.ADJOINT else name
+        return self.fields.shown_as.get(told, told)
+
+    def is_helper(self, name: str) -> bool:
+        """Whether a field is shown by another one: a sum over weights, an activation, what it is the adjoint of."""
+        own = self.fields.fields[name]
+        if own.role is Role.ADJOINT and own.of in self.fields.fields:
+            return self.is_helper(own.of)
+        return name in self.fields.roots or not self.fields.is_shown(name)
 
     def derive_second(self, name: str, first: str, second: str) -> None:
         """State the equations of a second moment, of one input and of two."""
@@ -319,7 +328,7 @@ class Moments:
         for replica in (1, 2):
             terms = self.second_terms(first, second, replica, left, right)
             equations.append(KernelEquation(name, replica == 2, (*left, *right), tuple(terms)))
-        self.enter(Kernel(name, KernelKind.SECOND, self.part_of(second), axes, first, second, self.tells_of(second), own.owner), equations)
+        self.enter(Kernel(name, KernelKind.SECOND, self.part_of(second), axes, first, second, self.tells_of(second), own.owner, self.is_helper(second)), equations)
 
     def second_terms(
         self, first: str, second: str, replica: int, left: tuple[Index, ...], right: tuple[Index, ...]

@@ -9,11 +9,14 @@ import numpy as np
 import sympy as sp
 
 from ..algebra.memo import once
+from ..errors import MfError
+from ..network.network import Network
 from .depth_map import Scales
 from .evaluation import KernelValues
 from .homogeneous import homogeneous
 from .kernel_slopes import KernelSlopes
 from .kernel_system import ExpectationAccess, KernelAccess, KernelKind, KernelSystem, Part, Replicas
+from .reading import kernel_system
 from .repeated import RepeatedPart, repeated_part
 
 Array = Any
@@ -86,7 +89,9 @@ class NetworkMap:
         return (name, replicas[:1]) if first else (name, replicas)
 
     def _values(self, scales: Scales, shape: tuple[int, ...], states: dict[int, Array]) -> KernelValues:
-        numbers = {symbol: np.asarray(scales[symbol.name], float) for symbol in self.system.scales}
+        own = {symbol.name: value for symbol, value in self.system.own_scales}
+        known = {**own, **scales}
+        numbers = {symbol: np.asarray(known[symbol.name], float) for symbol in self.system.scales}
         shape = np.broadcast_shapes(shape, *(n.shape for n in numbers.values()), *(np.shape(s)[:-1] for s in states.values()))
         given: dict[tuple[str, Replicas], Array] = {}
         for which, state in states.items():
@@ -106,6 +111,17 @@ class NetworkMap:
         slopes = KernelSlopes(values, keys)
         rows = [slopes(*self._key(name, replicas)) for name in self.part.after]
         return np.stack(rows, axis=-2)
+
+
+def repeated_map(network: Network) -> NetworkMap:
+    """The map of a network's repeated part. Raises MfError where nothing repeats, or the kernels do not close."""
+    found = network_map(kernel_system(network))
+    if found is None:
+        raise MfError(
+            f"no part of '{network.title}' repeats, so that it has no fixed points and no critical scales. Its kernels "
+            "by depth: mfderive.signal(net).by_depth(x1, x2); a group with 'repeat' makes layers that repeat"
+        )
+    return found
 
 
 @once

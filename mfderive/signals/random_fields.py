@@ -69,6 +69,10 @@ class RandomFields:
     roots: dict[str, Root] = field(default_factory=dict)
     entries: dict[str, int] = field(default_factory=dict)
     maxima: set[str] = field(default_factory=set)
+    # Fields with their biases, by the names of those that these are added to: kernels are called after them.
+    shown_as: dict[str, str] = field(default_factory=dict)
+    # Those that are written out where they are read: nothing but their sum with a bias is.
+    written: set[str] = field(default_factory=set)
     order: dict[str, int] = field(default_factory=dict)
     _sources: dict[str, frozenset[Source]] = field(default_factory=dict)
     _gaussian: dict[str, bool] = field(default_factory=dict)
@@ -288,12 +292,16 @@ class RandomFields:
     def is_shown_adjoint(self, name: str) -> bool:
         """Whether a field is the adjoint of a pre-activation, whose second moment is of interest itself."""
         own = self.fields[name]
-        return own.role is Role.ADJOINT and not self.fields[own.of].hidden
+        return own.role is Role.ADJOINT and self.is_shown(own.of)
+
+    def is_shown(self, name: str) -> bool:
+        """Whether moments of a forward field are of interest themselves: of pre-activations, with their biases."""
+        return name in self.shown_as or not (self.fields[name].hidden or name in self.written)
 
     def is_alias(self, name: str) -> bool:
         """Whether a field is another name for the value that its equation reads: nothing shows it."""
         own = self.fields[name]
-        shown = not own.hidden and not (own.of and self.fields[own.of].hidden)
+        shown = self.is_shown(own.of if own.role is Role.ADJOINT else name)
         terms = self.definition.get(name, ())
         return not shown and len(terms) == 1 and terms[0].expression.is_Symbol
 

@@ -133,19 +133,27 @@ def read_forward(moments: Moments) -> None:
 def shown(moments: Moments, name: str) -> str:
     """The field whose kernel is shown for a pre-activation: with its bias, where it is read with that alone."""
     fields = moments.fields
-    added = [
-        {bias for bias in fields.biases if fields.is_added(term, bias, name)}
+    readers = [
+        (equation.field, term)
         for equation in fields.system.forward
         for term in equation.terms
         if any(access.field == name for _, access in term.accesses)
     ]
-    common = set.intersection(*added) if added else set()
-    if not common or not fields.is_gaussian(name):
+    if not readers or not fields.is_gaussian(name):
         return name
-    moments.biased.add(name)
+    common = set.intersection(*({b for b in fields.biases if fields.is_added(t, b, name)} for _, t in readers))
+    if not common:
+        return name
+    reader = readers[0][0]
+    if len(readers) == 1 and fields.fields[reader].hidden and fields.is_gaussian(reader):
+        fields.shown_as[reader] = name  # the activation itself is nothing but the bias
+        fields.written.add(name)
+        return reader
     main = Atom(name, 1, ONE, fields.finite_target(name))
     biases = [(Atom(bias, 0, ONE), sp.Integer(1)) for bias in sorted(common)]
-    return moments.forms.declared(main, [(main, sp.Integer(1)), *biases])
+    made = moments.forms.declared(main, [(main, sp.Integer(1)), *biases])
+    fields.shown_as[made] = name
+    return made
 
 
 def _second(moments: Moments, name: str) -> None:
@@ -162,7 +170,7 @@ def read_backward(moments: Moments, seed: str) -> list[Missing]:
     missing = []
     for equation in fields.system.backward:
         own = fields.fields[equation.field]
-        if own.hidden or not fields.is_random(own.name) or fields.fields[own.of].hidden:
+        if not fields.is_random(own.name) or not fields.is_shown(own.of):
             continue
         try:
             _second(moments, own.name)

@@ -20,13 +20,14 @@ from .kernel_system import Kernel, KernelAccess, KernelEquation, KernelSystem, K
 class RepeatedPart:
     """Copies of one block: ``names`` enter a copy, ``after`` are the same kernels after it, ``block`` all it computes.
 
-    ``copies`` is the number of blocks whose equations are the same.
+    ``copies`` is the number of blocks whose equations are the same, ``later`` what those behind the second compute.
     """
 
     names: tuple[str, ...]
     after: tuple[str, ...]
     block: tuple[str, ...]
     copies: int
+    later: tuple[str, ...]
 
 
 def repeated_part(system: KernelSystem) -> RepeatedPart | None:
@@ -73,6 +74,7 @@ def _part(
         tuple(kernels[n + period].name for n in entering),
         tuple(kernels[n].name for n in copy),
         1 + length // period,
+        tuple(kernels[n].name for n in range(start + 2 * period, start + period * (1 + length // period))),
     )
 
 

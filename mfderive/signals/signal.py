@@ -7,31 +7,38 @@ from dataclasses import dataclass
 from math import isnan, sqrt
 from typing import Any
 
-from ..algebra.arguments import number, positive_number
+from ..algebra.arguments import exclusive, number, positive_number
 from ..algebra.showing import Shown, words
 from ..errors import ArgumentError
+from ..network.network import Network
 from .activations import given_map
 from .critical_lines import CriticalPoint, critical_points
 from .fixed_points import fixed_points
+from .network_signal import NetworkSignal, network_signal
 from .signal_result import Signal
 
 
 def signal(
     what: Any,
     *,
-    sigma_w2: float,
-    sigma_b2: float = 0.0,
+    sigma_w2: float | None = None,
+    sigma_b2: float | None = None,
     dropout_keep: float | None = None,
     noise_variance: float | None = None,
-) -> Signal:
+) -> Signal | NetworkSignal:
     """Fixed points, depth scales and phase of a deep network of one repeated layer at initialisation.
 
-    ``what``: the name of an activation, an expression in h, or a :class:`DepthMap`. Weights are independent
+    ``what``: the name of an activation, an expression in h, a :class:`DepthMap`, or a resolved Network: of that
+    the result has kernel equations and their values by depth too, and scales that are not given come from its
+    table ``[signal]``. Weights are independent
     N(0, sigma_w2 / fan-in), biases N(0, sigma_b2). ``dropout_keep``, ``noise_variance``: noise on neurons
-    (Schoenholz et al. 2017; Pretorius et al. 2018). Raises ArgumentError for arguments that make no sense.
+    (Schoenholz et al. 2017; Pretorius et al. 2018). Raises ArgumentError for arguments that make no sense, MfError for a network whose kernels do not close.
     """
+    if isinstance(what, Network):
+        exclusive(**{"a network": what, "dropout_keep": dropout_keep, "noise_variance": noise_variance})
+        return network_signal(what, sigma_w2, sigma_b2)
     depth_map, title = given_map(what, dropout_keep=dropout_keep, noise_variance=noise_variance)
-    scales = {"sigma_w2": positive_number("sigma_w2", sigma_w2), "sigma_b2": _variance("sigma_b2", sigma_b2)}
+    scales = {"sigma_w2": positive_number("sigma_w2", sigma_w2), "sigma_b2": _variance("sigma_b2", sigma_b2 or 0.0)}
     return Signal(title, depth_map.names, scales, fixed_points(depth_map, scales))
 
 

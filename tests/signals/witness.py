@@ -26,7 +26,10 @@ def plain(net: Any) -> Any:
     def undivided(part: Any) -> Any:
         return replace(
             part,
-            connections=tuple(c if c.weight is None else replace(c, average=()) for c in part.connections),
+            connections=tuple(
+                c if c.weight is None else replace(c, average=tuple(a for a in c.average if a == "steps"))
+                for c in part.connections
+            ),
         )
 
     return replace(net, layers=tuple(map(undivided, net.layers)), output=undivided(net.output))

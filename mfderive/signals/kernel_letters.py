@@ -1,0 +1,191 @@
+"""The survey's letters for kernels, in plain text and in LaTeX: q^l, q_12^l, their gradients' with a tilde."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
+
+from ..algebra.terms import Index, Slot
+from .kernel_system import Kernel, KernelKind, Part, Replicas
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_PLACES = "abcdefgh"
+_GREEK = {"sigma_w2": ("σ_w²", r"\sigma_w^2"), "sigma_b2": ("σ_b²", r"\sigma_b^2")}
+
+
+class KernelStyle(ABC):
+    """How kernels, expressions in named symbols, integrals and sums are written."""
+
+    gaussian: str
+    gaussian_pair: str
+
+    @abstractmethod
+    def kernel(self, kernel: Kernel, replicas: Replicas, places: Sequence[str]) -> str:
+        """An entry of a kernel."""
+
+    @abstractmethod
+    def scale(self, name: str) -> str:
+        """The variance of weights or biases, of all or of one parameter."""
+
+    @abstractmethod
+    def expression(self, expression: sp.Expr, names: dict[sp.Symbol, str]) -> str:
+        """An expression whose symbols have the given names."""
+
+    @abstractmethod
+    def root(self, text: str) -> str:
+        """A square root."""
+
+    @abstractmethod
+    def total(self, indices: Sequence[str]) -> str:
+        """The sign of a sum."""
+
+    @abstractmethod
+    def kernel_variable(self, number: int) -> str:
+        """The name of a Gaussian variable."""
+
+    @abstractmethod
+    def behind(self, field: str, where: str) -> str:
+        """What stands behind an integral over two values of a field."""
+
+    @abstractmethod
+    def expectation(self, inside: str, mean: Sequence[str], covariance: Sequence[Sequence[str]]) -> str:
+        """E[inside] over Gaussian variables of a mean (none: 0) and a covariance."""
+
+    def letter(self, number: int) -> str:
+        """The name of a position, by its number in an equation."""
+        return _PLACES[number % len(_PLACES)] + "'" * (number // len(_PLACES))
+
+
+def letter_of(kernel: Kernel) -> tuple[str, str]:
+    """The letter of a kernel in text and in LaTeX."""
+    if kernel.kind is KernelKind.FIRST:
+        return "m", "m"
+    if kernel.kind is KernelKind.GRADIENT:
+        return "Θ", r"\Theta"
+    return ("q̃", r"\tilde q") if kernel.part is Part.BACKWARD else ("q", "q")
+
+
+def owner_of(kernel: Kernel) -> str:
+    """What stands at a kernel's letter: the field (the fields), the parameter, or the input that it tells of."""
+    if kernel.kind is KernelKind.SECOND and kernel.first != kernel.second:
+        return kernel.name
+    return kernel.of
+
+
+class TextKernels(KernelStyle):
+    """Plain text: q[h2], q₁₂[h2](a, b)."""
+
+    gaussian = "∫Dz "
+    gaussian_pair = "∫Dz₁Dz₂ "
+
+    def kernel(self, kernel: Kernel, replicas: Replicas, places: Sequence[str]) -> str:
+        numbers = "" if set(replicas) <= {1} else "".join(map(str, replicas)).translate(_SUBSCRIPTS)
+        where = f"({', '.join(places)})" if places else ""
+        return f"{letter_of(kernel)[0]}{numbers}[{owner_of(kernel)}]{where}"
+
+    def scale(self, name: str) -> str:
+        for plain, (text, _) in _GREEK.items():
+            if name == plain:
+                return text
+        return name
+
+    def expression(self, expression: sp.Expr, names: dict[sp.Symbol, str]) -> str:
+        return _TextPrinter(names).doprint(expression)
+
+    def root(self, text: str) -> str:
+        return f"√{text}"
+
+    def kernel_variable(self, number: int) -> str:
+        return f"u{number}".translate(_SUBSCRIPTS)
+
+    def behind(self, field: str, where: str) -> str:
+        return f" {{{field}{where}}}"
+
+    def expectation(self, inside: str, mean: Sequence[str], covariance: Sequence[Sequence[str]]) -> str:
+        rows = "; ".join(", ".join(row) for row in covariance)
+        law = f"({', '.join(mean)})" if mean else "0"
+        return f"E[{inside}; u ~ N({law}, [{rows}])]"
+
+    def total(self, indices: Sequence[str]) -> str:
+        return f"Σ_{','.join(indices)} "
+
+
+class LatexKernels(KernelStyle):
+    """LaTeX: q^{h2}, q_{12}^{h2}(a, b)."""
+
+    gaussian = r"\int\! \mathcal{D}z\, "
+    gaussian_pair = r"\int\! \mathcal{D}z_1 \mathcal{D}z_2\, "
+
+    def kernel(self, kernel: Kernel, replicas: Replicas, places: Sequence[str]) -> str:
+        numbers = "" if set(replicas) <= {1} else f"_{{{''.join(map(str, replicas))}}}"
+        where = f"({', '.join(places)})" if places else ""
+        return f"{letter_of(kernel)[1]}{numbers}^{{{_roman(owner_of(kernel))}}}{where}"
+
+    def scale(self, name: str) -> str:
+        for plain, (_, latex) in _GREEK.items():
+            if name == plain:
+                return latex
+        return _roman(name)
+
+    def expression(self, expression: sp.Expr, names: dict[sp.Symbol, str]) -> str:
+        return LatexPrinter({"symbol_names": names, "mul_symbol": r"\,"}).doprint(expression)
+
+    def root(self, text: str) -> str:
+        return rf"\sqrt{{{text}}}"
+
+    def kernel_variable(self, number: int) -> str:
+        return f"u_{number}"
+
+    def behind(self, field: str, where: str) -> str:
+        return rf"\Big|_{{{_roman(field)}{where}}}"
+
+    def expectation(self, inside: str, mean: Sequence[str], covariance: Sequence[Sequence[str]]) -> str:
+        rows = r" \\ ".join(" & ".join(row) for row in covariance)
+        law = f"({', '.join(mean)})" if mean else "0"
+        matrix = rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}"
+        return rf"\mathbb{{E}}_{{u \sim \mathcal{{N}}\left({law}, {matrix}\right)}}\left[{inside}\right]"
+
+    def total(self, indices: Sequence[str]) -> str:
+        return rf"\sum_{{{', '.join(indices)}}} "
+
+
+class _TextPrinter(StrPrinter):
+    """Expressions as plain text with powers raised and products set side by side."""
+
+    def __init__(self, names: dict[sp.Symbol, str]) -> None:
+        super().__init__({"order": "none"})
+        self.names = names
+
+    def _print_Symbol(self, expr: Any) -> str:
+        return self.names.get(expr, expr.name)
+
+    def _print_Pow(self, expr: Any, rational: bool = False) -> str:
+        if expr.exp.is_Integer and expr.exp > 0:
+            base = self._print(expr.base)
+            closed = expr.base.is_Function or (expr.base.is_Symbol and " " not in base)
+            return (base if closed else f"({base})") + str(expr.exp).translate(_SUPERSCRIPTS)
+        return str(super()._print_Pow(expr, rational=rational))
+
+    def _print_Mul(self, expr: Any) -> str:
+        return str(super()._print_Mul(expr)).replace("*", " ")
+
+
+def slot_text(slot: Slot, letters: dict[Index, str]) -> str:
+    """A slot with the letters of positions: "2a + b - 1"."""
+    if isinstance(slot, Index):
+        return letters[slot]
+    parts = [(("" if number == 1 else "-" if number == -1 else str(number)) + letters[index]) for number, index in slot.parts]
+    text = " + ".join(parts)
+    if slot.constant:
+        text += f" {'+' if slot.constant > 0 else '-'} {abs(slot.constant)}" if text else str(slot.constant)
+    return (text or "0").replace("+ -", "- ")
+
+
+def _roman(words: str) -> str:
+    return rf"\mathrm{{{words}}}".replace("_", r"\_").replace(" ", r"\ ")
