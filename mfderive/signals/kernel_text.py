@@ -114,6 +114,12 @@ def remarks(system: KernelSystem) -> Iterator[str]:
 # ------------------------------------------------------------------ one equation
 
 
+def equation_text(system: KernelSystem, kernel: Kernel, equation: KernelEquation, style: KernelStyle) -> str:
+    """One equation in a style."""
+    line = _line(system, kernel, equation, style)
+    return f"{line.left} = {line.right}"
+
+
 def _line(system: KernelSystem, kernel: Kernel, equation: KernelEquation, style: KernelStyle) -> KernelLine:
     letters = {index: style.letter(number) for number, index in enumerate(equation.target)}
     replicas = (1, 2) if equation.pair else ((1,) if kernel.kind is KernelKind.FIRST else (1, 1))

@@ -15,6 +15,7 @@ from ..errors import ArgumentError, MfError
 from ..network.network import Network
 from .by_depth import ByDepth, kernels_by_depth
 from .fixed_points import fixed_points
+from .kernel_code import kernel_module
 from .kernel_system import SIGMA_B2, SIGMA_W2, KernelSystem
 from .kernel_text import equations_latex, equations_text, remarks
 from .network_map import network_map
@@ -107,6 +108,11 @@ class NetworkSignal(Shown):
     def latex(self) -> str:
         """All kernel equations as LaTeX."""
         return equations_latex(self.kernels)
+
+    @property
+    def code(self) -> str:
+        """All kernel equations as a Python module that needs numpy and scipy alone."""
+        return kernel_module(self.kernels)
 
     @property
     def sentences(self) -> tuple[str, ...]:
