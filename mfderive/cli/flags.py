@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
 from ..runs.parts import EVERY
-from . import checking, commands, ising_command, running, starting, sweeping, width_command, widths_command
+from . import checking, commands, ising_command, running, signal_command, starting, sweeping, width_command, widths_command
 from .command_tools import Outcome
 from .flag_values import batch, by_name, count, number, path, positive, reader, rule, widths
 from .sweep_words import assignment, variable
@@ -175,6 +175,7 @@ def build_parser() -> Parser:
     _add_equations(shelf)
     _add_runs(shelf)
     _add_sweep(shelf)
+    signal_command.add(shelf)
     ising_command.add(shelf)
     report = shelf.command(
         "report", commands.report, "Draw the figures and the page of a finished run again."

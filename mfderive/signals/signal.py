@@ -15,6 +15,7 @@ from .activations import given_map
 from .critical_lines import CriticalPoint, critical_points
 from .fixed_points import fixed_points
 from .network_signal import NetworkSignal, network_signal
+from .scales import ALL
 from .signal_result import Signal
 
 
@@ -114,13 +115,14 @@ class Critical(Shown):
 def critical(
     what: Any,
     *,
-    sigma_b2: float = 0.0,
+    sigma_b2: float | None = None,
     dropout_keep: float | None = None,
     noise_variance: float | None = None,
 ) -> Critical:
     """The sigma_w2 at which gradients neither grow nor fade (chi_1 = 1), for a given sigma_b2.
 
-    Arguments as in :func:`signal`. Raises MfError where no sigma_w2 is critical, with what chi_1 is instead.
+    Arguments as in :func:`signal`; ``sigma_b2`` is 0 by default, or what a network's table ``[signal]`` says.
+    Raises MfError where no sigma_w2 is critical, with what chi_1 is instead.
     """
     depth_map, title = given_map(what, dropout_keep=dropout_keep, noise_variance=noise_variance)
     if len(depth_map.names) > 1:
@@ -128,7 +130,13 @@ def critical(
             f"a block hands on {len(depth_map.names)} kernel entries ({', '.join(depth_map.names)}); "
             "critical scales are found for maps of one. Look at chi_1 of mfderive.signal at several sigma_w2"
         )
-    return Critical(title, critical_points(depth_map, _variance("sigma_b2", sigma_b2)))
+    return Critical(title, critical_points(depth_map, _variance("sigma_b2", _biases(what) if sigma_b2 is None else sigma_b2)))
+
+
+def _biases(what: Any) -> float:
+    """The variance of biases where none is given."""
+    table = {key: dict(pairs) for key, pairs in what.signal} if isinstance(what, Network) else {}
+    return table.get("sigma_b2", {}).get(ALL, 0.0)
 
 
 def _variance(name: str, value: Any) -> float:
