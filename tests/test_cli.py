@@ -37,6 +37,7 @@ COMMANDS = [
     "run",
     "check",
     "sweep",
+    "signal",
     "ising",
     "report",
     "schema",

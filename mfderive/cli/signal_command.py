@@ -1,4 +1,5 @@
-"""The command `signal`: kernel equations of a network at random weights, by depth and at their fixed points."""
+"""The command `signal`: kernel equations of a network at random weights, by depth and at their fixed
+points."""
 
 from __future__ import annotations
 
@@ -26,12 +27,19 @@ def add(shelf: Any) -> None:
     added.add_argument(
         "--sigma-w2", type=variance, metavar="V", help="variance of weights times fan-in; default: [signal]"
     )
-    added.add_argument("--sigma-b2", type=variance, metavar="V", help="variance of biases; default: [signal], or 0")
     added.add_argument(
-        "--critical", action="store_true", help="the sigma_w2 at which gradients neither grow nor fade, for sigma_b2"
+        "--sigma-b2", type=variance, metavar="V", help="variance of biases; default: [signal], or 0"
     )
     added.add_argument(
-        "--figure", type=figure_path, metavar="FILE", help="variances, correlation and gradients by depth: .png or .svg"
+        "--critical",
+        action="store_true",
+        help="the sigma_w2 at which gradients neither grow nor fade, for sigma_b2",
+    )
+    added.add_argument(
+        "--figure",
+        type=figure_path,
+        metavar="FILE",
+        help="variances, correlation and gradients by depth: .png or .svg",
     )
     added.add_argument(
         "--phase",
@@ -65,7 +73,10 @@ def signal(arguments: argparse.Namespace) -> Outcome:
     data, text = _critical(network, arguments) if arguments.critical else _followed(network, arguments)
     if arguments.phase is not None:
         _write_phase(network, arguments)
-        data, text = {**data, "phase_figure": str(arguments.phase)}, f"{text}\n\nThe phase diagram is {arguments.phase}"
+        data, text = (
+            {**data, "phase_figure": str(arguments.phase)},
+            f"{text}\n\nThe phase diagram is {arguments.phase}",
+        )
     if arguments.output is not None:
         write_answer(arguments.output, text)
         return Outcome({**data, "file": str(arguments.output)}, f"The answer is in {arguments.output}")
@@ -100,7 +111,10 @@ def _followed(network: Any, arguments: argparse.Namespace) -> tuple[dict[str, An
         write_bytes(arguments.figure, figure_bytes(draw_by_depth(depth), arguments.figure.suffix[1:]))
         data, text = {**data, "figure": str(arguments.figure)}, f"{text}\n\nThe figure is {arguments.figure}"
     if arguments.code is not None:
-        data, text = {**data, "code": str(arguments.code)}, f"{text}\n\nThe equations as code are in {arguments.code}"
+        data, text = (
+            {**data, "code": str(arguments.code)},
+            f"{text}\n\nThe equations as code are in {arguments.code}",
+        )
     return data, text
 
 
@@ -118,7 +132,8 @@ def _write_phase(network: Any, arguments: argparse.Namespace) -> None:
     system = kernel_system(network)
     if system.own_scales:
         raise MfError(
-            "a phase diagram is over sigma_w2 and sigma_b2 of all parameters, and [signal] gives some parameters scales "
+            "a phase diagram is over sigma_w2 and sigma_b2 of all parameters, and [signal] gives some "
+            "parameters scales "
             f"of their own ({', '.join(s.name for s, _ in system.own_scales)}). Remove these"
         )
     scales = scales_of(network, system, arguments.sigma_w2, arguments.sigma_b2)

@@ -75,25 +75,41 @@ def _names(axes: Any, names: Sequence[str]) -> None:
 
 
 def draw_phase(diagram: PhaseDiagram) -> Any:
-    """A matplotlib Figure of a phase diagram: log of chi_1 as colour, the critical line, depth scales as contours."""
+    """A matplotlib Figure of a phase diagram: log of chi_1 as colour, the critical line, depth scales as
+    contours."""
     with style():
         figure, axes = new_figure()
         axes.grid(False)
         growth = np.log(np.maximum(diagram.chi_1, 1e-12))
         reach = float(np.nanmax(np.abs(np.clip(growth, -1.0, 1.0)))) or 1.0
         image = axes.pcolormesh(
-            diagram.sigma_w2, diagram.sigma_b2, growth, cmap="RdBu_r", vmin=-reach, vmax=reach, shading="auto", rasterized=True
+            diagram.sigma_w2,
+            diagram.sigma_b2,
+            growth,
+            cmap="RdBu_r",
+            vmin=-reach,
+            vmax=reach,
+            shading="auto",
+            rasterized=True,
         )
         bar = figure.colorbar(image, ax=axes)
         bar.set_label("log χ₁  (blue: ordered, red: chaotic)")
         depths = np.where(np.isfinite(diagram.xi_c), diagram.xi_c, np.nan)
         if np.isfinite(depths).sum() > 4:
             lines = axes.contour(
-                diagram.sigma_w2, diagram.sigma_b2, depths, levels=[2, 5, 10, 20], colors=INK, linewidths=0.8, alpha=0.6
+                diagram.sigma_w2,
+                diagram.sigma_b2,
+                depths,
+                levels=[2, 5, 10, 20],
+                colors=INK,
+                linewidths=0.8,
+                alpha=0.6,
             )
             axes.clabel(lines, fmt="ξ_c = %g", fontsize=9)
         if len(diagram.line_w2):
-            axes.plot(diagram.line_w2, diagram.line_b2, color="black", linewidth=2.4, label="critical: χ₁ = 1")
+            axes.plot(
+                diagram.line_w2, diagram.line_b2, color="black", linewidth=2.4, label="critical: χ₁ = 1"
+            )
             axes.legend(frameon=True, framealpha=0.85, loc="upper left")
         axes.set_xlim(diagram.sigma_w2.min(), diagram.sigma_w2.max())
         axes.set_ylim(diagram.sigma_b2.min(), diagram.sigma_b2.max())

@@ -61,10 +61,13 @@ def dense_map(given: Any, dropout_keep: Any = None, noise_variance: Any = None) 
 
 
 def given_map(given: Any, **noise: Any) -> tuple[DepthMap, str]:
-    """The depth map of what a caller gave, and what it is called. Raises ArgumentError, and MfError as kernels do."""
+    """The depth map of what a caller gave, and what it is called. Raises ArgumentError, and MfError as
+    kernels do."""
     if isinstance(given, Network):
         if any(value is not None for value in noise.values()):
-            raise ArgumentError(f"{' and '.join(noise)} belong to activations; a network has [training] dropout")
+            raise ArgumentError(
+                f"{' and '.join(noise)} belong to activations; a network has [training] dropout"
+            )
         return repeated_map(given), f"the repeated part of '{given.title}'"
     if not isinstance(given, str | sp.Expr) and isinstance(given, DepthMap):
         if any(value is not None for value in noise.values()):

@@ -1,4 +1,5 @@
-"""Values of fields in moments: of which input, of which neuron, at which position; and the symbols they go by."""
+"""Values of fields in moments: of which input, of which neuron, at which position; and the symbols they go
+by."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from .kernel_system import ExpectationAccess, KernelAccess, Meaning
 from .mask_field import MASK
 from .random_fields import RandomFields
 
-
-# The symbol, or the number, of a field that is the same for all neurons: (name, replica, slots) -> expression.
+# The symbol, or the number, of a field that is the same for all neurons: (name, replica, slots) ->
+# expression.
 Constant = Callable[[str, int, tuple[Slot, ...]], sp.Expr]
 
 
@@ -22,8 +23,8 @@ Constant = Callable[[str, int, tuple[Slot, ...]], sp.Expr]
 class Atom:
     """The value of a random field for input number ``replica`` (0: it does not depend on one).
 
-    ``neuron`` names one of the neurons that a moment averages over ("" for an input or an output), ``slots`` are
-    those over finite axes.
+    ``neuron`` names one of the neurons that a moment averages over ("" for an input or an output), ``slots``
+    are those over finite axes.
     """
 
     field: str
@@ -39,6 +40,12 @@ def _written(slots: tuple[Slot, ...]) -> str:
         return "+".join([*(f"{number}*{index.name}" for number, index in slot.parts), str(slot.constant)])
 
     return ",".join(map(one, slots))
+
+
+def place_order(slots: tuple[Slot, ...]) -> tuple[int, str]:
+    """An order of places in which those without primes come first."""
+    text = _written(slots)
+    return len(text), text
 
 
 @dataclass
@@ -119,7 +126,8 @@ class Atoms:
         return isinstance(slot, Affine) or self.fields.is_finite(slot)
 
     def moved(self, slot: Slot, indices: Mapping[Index, Slot]) -> Slot:
-        """A slot with its indices renamed; an index may become a slot of its own only where it stands alone."""
+        """A slot with its indices renamed; an index may become a slot of its own only where it stands
+        alone."""
         if isinstance(slot, Index):
             return indices.get(slot, slot)
         parts = []

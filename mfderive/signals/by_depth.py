@@ -43,10 +43,10 @@ class DepthRow:
 class ByDepth(Shown):
     """Kernels of two inputs by depth.
 
-    ``fields``: second moments of pre-activations. ``gradients``: those of the derivatives of the output by them,
-    summed over the neurons of a layer (so that widths drop out; a neuron has 1/width of it). ``parameters``: the
-    products of gradients by the normal numbers behind a parameter. ``error``: the largest estimated error of an
-    expectation. :meth:`kernel` gives any kernel at all positions.
+    ``fields``: second moments of pre-activations. ``gradients``: those of the derivatives of the output by
+    them, summed over the neurons of a layer (so that widths drop out; a neuron has 1/width of it).
+    ``parameters``: the products of gradients by the normal numbers behind a parameter. ``error``: the largest
+    estimated error of an expectation. :meth:`kernel` gives any kernel at all positions.
     """
 
     title: str
@@ -57,7 +57,8 @@ class ByDepth(Shown):
     values: KernelValues
 
     def kernel(self, name: str, first: int = 1, second: int = 2) -> Array:
-        """A kernel between inputs ``first`` and ``second``, with an axis for each position. Raises ArgumentError."""
+        """A kernel between inputs ``first`` and ``second``, with an axis for each position. Raises
+        ArgumentError."""
         known = [kernel.name for kernel in self.values.system.computed]
         if name not in known:
             raise ArgumentError(f"there is no kernel '{name}'. There are: {', '.join(known)}")
@@ -80,7 +81,14 @@ class ByDepth(Shown):
             "error": self.error,
             **{
                 part: [
-                    {"name": r.name, "layer": r.layer, "q1": r.q1, "q2": r.q2, "q12": r.q12, "c": None if np.isnan(r.c) else r.c}
+                    {
+                        "name": r.name,
+                        "layer": r.layer,
+                        "q1": r.q1,
+                        "q2": r.q2,
+                        "q12": r.q12,
+                        "c": None if np.isnan(r.c) else r.c,
+                    }
                     for r in rows
                 ]
                 for part, rows in parts.items()
@@ -133,11 +141,13 @@ def kernels_by_depth(
     """The kernels of two inputs, which are arrays of ``shape`` or norms |x|^2/d with a correlation."""
     numbers = {symbol: np.asarray(scales[symbol.name], float) for symbol in system.scales}
     x2 = x1 if x2 is None else x2
-    if np.ndim(x1) == 0 and shape not in ((), (1,)) or correlation is not None:
+    if (np.ndim(x1) == 0 and shape not in ((), (1,))) or correlation is not None:
         q1, q2 = number("x1", x1), number("x2", x2)
         c = 1.0 if correlation is None else number("correlation", correlation)
         if min(q1, q2) < 0 or abs(c) > 1:
-            raise ArgumentError(f"norms |x|^2/d of {q1:g} and {q2:g} with a correlation of {c:g} belong to no inputs")
+            raise ArgumentError(
+                f"norms |x|^2/d of {q1:g} and {q2:g} with a correlation of {c:g} belong to no inputs"
+            )
         given = norm_values(system, np.asarray(q1), np.asarray(q2), np.asarray(c), ())
     else:
         inputs = [real_array(name, x).reshape(_flat(name, x, shape)) for name, x in (("x1", x1), ("x2", x2))]
@@ -145,14 +155,21 @@ def kernels_by_depth(
     values = KernelValues(system, numbers, (), given)
     rows = {part: tuple(_rows(system, values, part)) for part in Part}
     return ByDepth(
-        system.title, rows[Part.FORWARD], rows[Part.BACKWARD], rows[Part.PARAMETERS], values.largest_error, values
+        system.title,
+        rows[Part.FORWARD],
+        rows[Part.BACKWARD],
+        rows[Part.PARAMETERS],
+        values.largest_error,
+        values,
     )
 
 
 def _flat(name: str, x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     size = int(np.prod(shape))
     if np.shape(x) != shape and np.shape(x) != (size,):
-        raise ArgumentError(f"{name} has the shape {np.shape(x)}; it must be {shape}, as one input, or a number |x|^2/d")
+        raise ArgumentError(
+            f"{name} has the shape {np.shape(x)}; it must be {shape}, as one input, or a number |x|^2/d"
+        )
     return shape
 
 

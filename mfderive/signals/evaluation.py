@@ -25,9 +25,9 @@ Array = Any
 class KernelValues:
     """The values of kernels, for inputs number 1 and 2 and given scales.
 
-    ``given`` holds arrays by kernel and replicas: those of the input and at the output, and any that are to stand
-    in the place of their equations. ``shape`` are the leading axes, which all arrays have. ``largest_error`` is the
-    largest estimate of the error of an expectation so far.
+    ``given`` holds arrays by kernel and replicas: those of the input and at the output, and any that are to
+    stand in the place of their equations. ``shape`` are the leading axes, which all arrays have.
+    ``largest_error`` is the largest estimate of the error of an expectation so far.
     """
 
     system: KernelSystem
@@ -38,7 +38,8 @@ class KernelValues:
     _expectations: dict[Any, Array] = field(default_factory=dict)
 
     def __call__(self, kernel: str, replicas: Replicas = (1, 2)) -> Array:
-        """The values of a kernel between two inputs (or of one: (1,), (1, 1)). Raises ArgumentError if not given."""
+        """The values of a kernel between two inputs (or of one: (1,), (1, 1)). Raises ArgumentError if not
+        given."""
         key = (kernel, replicas)
         if key not in self.given:
             self.given[key] = self._computed(kernel, replicas)
@@ -49,7 +50,8 @@ class KernelValues:
         table = self.system.pair if pair else self.system.same
         if kernel not in table:
             raise ArgumentError(
-                f"the kernel '{kernel}' is given, not computed, and no value of it is there for inputs {replicas}"
+                f"the kernel '{kernel}' is given, not computed, and no value of it is there for inputs "
+                f"{replicas}"
             )
         return self._equation(table[kernel], replicas)
 
@@ -65,7 +67,8 @@ class KernelValues:
     # ------------------------------------------------------------------ one term
 
     def _term(self, term: KernelTerm, named: dict[int, int]) -> tuple[Array, tuple[Index, ...]]:
-        """The values of a term [*shape, index, ...], summed over what it reduces, and the indices that are left."""
+        """The values of a term [*shape, index, ...], summed over what it reduces, and the indices that are
+        left."""
         left = slot_indices(term.target)
         indices = (*left, *term.reduced)
         grid = _Grid(indices, tuple(self.system.axis[i.axis].size or 1 for i in indices))
@@ -102,7 +105,9 @@ class KernelValues:
         self, access: ExpectationAccess, values: Mapping[sp.Symbol, Array]
     ) -> tuple[Array, Array | None, dict[sp.Symbol, Array]]:
         """Covariance [..., m, m], mean [..., m] (None: 0) and constants [...] of an expectation."""
-        entries = [[np.asarray(evaluate_expression(e, values), float) for e in row] for row in access.covariance]
+        entries = [
+            [np.asarray(evaluate_expression(e, values), float) for e in row] for row in access.covariance
+        ]
         means = [np.asarray(evaluate_expression(e, values), float) for e in access.mean]
         constants = {s: np.asarray(evaluate_expression(e, values), float) for s, e in access.constants}
         every = [e for row in entries for e in row] + means + list(constants.values())
@@ -116,7 +121,8 @@ class KernelValues:
 
     def _expectation(self, access: ExpectationAccess, values: Mapping[sp.Symbol, Array]) -> Array:
         covariance, mean, constants = self.arguments(access, values)
-        # Equations of one input and of several terms repeat expectations: one at equal arguments is computed once.
+        # Equations of one input and of several terms repeat expectations: one at equal arguments is computed
+        # once.
         key = (
             access.expectation,
             covariance.tobytes(),
@@ -145,7 +151,8 @@ class KernelValues:
 
 @dataclass(frozen=True)
 class _Grid:
-    """All values of some index variables; arrays over them have one axis for each, of length 1 where it is idle."""
+    """All values of some index variables; arrays over them have one axis for each, of length 1 where it is
+    idle."""
 
     indices: tuple[Index, ...]
     sizes: tuple[int, ...]

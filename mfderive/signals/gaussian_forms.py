@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import sympy as sp
 
 from ..algebra.terms import Access, Field, Index, Role, Term, canonical_indices
@@ -14,10 +12,8 @@ from .atoms import Atom
 from .gaussian import Expectation
 from .gaussian_rules import MOST_VARIABLES
 from .kernel_system import ExpectationAccess
-from .random_fields import Underivable
-
-if TYPE_CHECKING:
-    from .moments import Moments
+from .moment_source import MomentSource
+from .random_fields import UnderivableError
 
 FORM = "sum of Gaussian fields"
 # A linear combination of Gaussian values: pairs of a symbol and a number, in a fixed order.
@@ -27,7 +23,7 @@ Form = tuple[tuple[sp.Symbol, sp.Expr], ...]
 class GaussianForms:
     """Turns products of functions of Gaussian values into the symbols of expectations."""
 
-    def __init__(self, moments: Moments) -> None:
+    def __init__(self, moments: MomentSource) -> None:
         self.moments = moments
         self.atoms, self.fields = moments.atoms, moments.fields
 
@@ -55,14 +51,16 @@ class GaussianForms:
         return number * self.atoms.expectation(access)
 
     def check(self, product: sp.Expr, symbols: list[sp.Symbol]) -> None:
-        """Raises Underivable where more values stand in one product than an expectation takes."""
+        """Raises UnderivableError where more values stand in one product than an expectation takes."""
         for summand in sp.Add.make_args(product):
             own = [s for s in symbols if s in summand.free_symbols]
             if len(own) > MOST_VARIABLES:
                 names = ", ".join(dict.fromkeys(self.atoms.atom_of[s].field for s in own))
-                raise Underivable(
-                    f"an expectation over {len(own)} jointly Gaussian values in one product is needed, of {names}, and at "
-                    f"most {MOST_VARIABLES} are integrated. Needed are fewer correlated branches, or a fresh weight "
+                raise UnderivableError(
+                    f"an expectation over {len(own)} jointly Gaussian values in one product is needed, of "
+                    f"{names}, and at "
+                    f"most {MOST_VARIABLES} are integrated. Needed are fewer correlated branches, or a "
+                    f"fresh weight "
                     "between them"
                 )
 
@@ -88,7 +86,8 @@ class GaussianForms:
         return product if changed.free_symbols & summed else changed
 
     def form(self, node: sp.Expr) -> Form:
-        """The linear combination of Gaussian values in a sum; () where a summand is another function of them."""
+        """The linear combination of Gaussian values in a sum; () where a summand is another function of
+        them."""
         parts = []
         for summand in node.args:
             random = self.atoms.random(summand)
@@ -101,7 +100,8 @@ class GaussianForms:
         return tuple(sorted(parts, key=lambda part: part[0].name))
 
     def value(self, form: Form) -> sp.Expr | None:
-        """The value of the field that a linear combination is; None where it is none of one neuron and place."""
+        """The value of the field that a linear combination is; None where it is none of one neuron and
+        place."""
         atoms = {symbol: self.atoms.atom_of[symbol] for symbol, _ in form}
         main = max(atoms.values(), key=lambda a: (len(a.slots), a.replica, self.fields.order[a.field]))
         replicas = {a.replica for a in atoms.values() if a.replica}

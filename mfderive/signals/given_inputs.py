@@ -1,4 +1,5 @@
-"""What kernels start from: products of inputs, given as arrays or as norms and a correlation, and the output's own."""
+"""What kernels start from: products of inputs, given as arrays or as norms and a correlation, and the
+output's own."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.arguments import number, real_array
+from ..algebra.arguments import real_array
 from ..algebra.evaluate import evaluate_expression
 from ..errors import ArgumentError
 from .input_kernels import U
@@ -18,29 +19,36 @@ _PAIRS: tuple[Replicas, ...] = ((1, 1), (1, 2), (2, 2))
 
 
 def input_values(system: KernelSystem, x: Array) -> Given:
-    """The given kernels of two inputs x [2, ...] of the network's shape. Raises ArgumentError for other shapes."""
+    """The given kernels of two inputs x [2, ...] of the network's shape. Raises ArgumentError for other
+    shapes."""
     values = real_array("the inputs", x)
     given = output_values(system)
     for kernel in system.given:
         if kernel.kind is KernelKind.INPUT:
             shape = tuple(system.axis[a].size or 1 for a in system.input_axes)
             if values.shape != (2, *shape):
-                raise ArgumentError(f"the inputs have the shape {values.shape}; it must be (2, {', '.join(map(str, shape))})")
+                raise ArgumentError(
+                    f"the inputs have the shape {values.shape}; it must be (2, {', '.join(map(str, shape))})"
+                )
             for replicas in _PAIRS:
                 one, other = (_function(kernel, values[r - 1]) for r in replicas)
                 given[kernel.name, replicas] = _product(system, kernel, one, other)
     return given
 
 
-def norm_values(system: KernelSystem, q1: Array, q2: Array, correlation: Array, shape: tuple[int, ...]) -> Given:
-    """The given kernels of two inputs of which |x|^2/d and the correlation are known, the same at all positions."""
+def norm_values(
+    system: KernelSystem, q1: Array, q2: Array, correlation: Array, shape: tuple[int, ...]
+) -> Given:
+    """The given kernels of two inputs of which |x|^2/d and the correlation are known, the same at all
+    positions."""
     given = output_values(system)
     for kernel in system.given:
         if kernel.kind is not KernelKind.INPUT:
             continue
         if kernel.function != U:
             raise ArgumentError(
-                f"the network reads the function {kernel.function} of its inputs u: norms and a correlation do not say what "
+                f"the network reads the function {kernel.function} of its inputs u: norms and a "
+                f"correlation do not say what "
                 "its products are. Give the inputs as arrays"
             )
         sizes = tuple(system.axis[a].size or 1 for a in kernel.axes)

@@ -1,20 +1,23 @@
-"""Kernel equations of inputs that are the same at all positions: what windows read then is the same everywhere."""
+"""Kernel equations of inputs that are the same at all positions: what windows read then is the same
+everywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import sympy as sp
 
-from ..algebra.terms import slot_indices
+from ..algebra.terms import Index, slot_indices
 from .kernel_system import KernelAccess, KernelEquation, KernelSystem, KernelTerm
 
 
 def homogeneous(system: KernelSystem) -> KernelSystem:
     """The system without positions: one number a kernel, and sums over taps or positions that count.
 
-    Exact where windows never leave the positions (circular padding, or far from the ends); what a window scatters
-    over positions counts as often as it arrives at each of them on average. A system without positions stays.
+    Exact where windows never leave the positions (circular padding, or far from the ends); what a window
+    scatters over positions counts as often as it arrives at each of them on average. A system without
+    positions stays.
     """
     if not any(kernel.axes for kernel in system.kernels):
         return system
@@ -38,7 +41,7 @@ def _equation(system: KernelSystem, equation: KernelEquation) -> KernelEquation:
     return KernelEquation(equation.kernel, equation.pair, (), tuple(terms))
 
 
-def _size(system: KernelSystem, indices) -> int:  # type: ignore[no-untyped-def]
+def _size(system: KernelSystem, indices: Iterable[Index]) -> int:
     size = 1
     for index in indices:
         size *= system.axis[index.axis].size or 1

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from ..algebra.terms import Index
+from .atoms import place_order
 from .kernel_system import Kernel, KernelAccess, KernelKind, Part
-from .random_fields import Underivable
-
-if TYPE_CHECKING:
-    from .moments import Moments
+from .moment_source import MomentSource
+from .random_fields import UnderivableError
 
 INPUT, U = "x", sp.Symbol("u")
 
@@ -20,7 +18,7 @@ INPUT, U = "x", sp.Symbol("u")
 class InputKernels:
     """The kernels of x and of the gradient at the output, entered when they are first read."""
 
-    def __init__(self, moments: Moments) -> None:
+    def __init__(self, moments: MomentSource) -> None:
         self.moments = moments
         self.fields = moments.fields
 
@@ -32,7 +30,9 @@ class InputKernels:
             for _, access in root.term.accesses:
                 if access.field == INPUT:
                     axes &= {
-                        slot.axis for slot in access.slots if isinstance(slot, Index) and slot in root.weight_slots
+                        slot.axis
+                        for slot in access.slots
+                        if isinstance(slot, Index) and slot in root.weight_slots
                     }
         return frozenset(axes)
 
@@ -49,22 +49,29 @@ class InputKernels:
         whole = sp.Mul(*(own for _, own in functions))
         expressions = {own.xreplace({symbol: U}) for symbol, own in functions}
         if len(functions) != 2 or whole != product or len(expressions) != 1:
-            raise Underivable(
+            raise UnderivableError(
                 f"the product '{product}' of values of the input is no product of one function of two inputs"
             )
         first, second = (atoms.atom_of[symbol] for symbol, _ in functions)
         if first.field != second.field:
-            raise Underivable(f"the inputs '{first.field}' and '{second.field}' stand in one product")
+            raise UnderivableError(f"the inputs '{first.field}' and '{second.field}' stand in one product")
         function = expressions.pop()
         name = self.declared(first.field, function)
         averaged = self.averaged if first.field == INPUT else frozenset()
         axes = self.fields.finite_axes(first.field)
-        kept = [[s for s, a in zip(atom.slots, axes, strict=True) if a not in averaged] for atom in (first, second)]
-        if any(one != other for one, other, a in zip(first.slots, second.slots, axes, strict=True) if a in averaged):
-            raise Underivable("two coordinates of the input stand in one product")
+        kept = [
+            [s for s, a in zip(atom.slots, axes, strict=True) if a not in averaged]
+            for atom in (first, second)
+        ]
+        if any(
+            one != other
+            for one, other, a in zip(first.slots, second.slots, axes, strict=True)
+            if a in averaged
+        ):
+            raise UnderivableError("two coordinates of the input stand in one product")
         replicas = (first.replica, second.replica)
         slots = (*kept[0], *kept[1])
-        if (replicas[0], str(kept[0])) > (replicas[1], str(kept[1])):
+        if (replicas[0], place_order(tuple(kept[0]))) > (replicas[1], place_order(tuple(kept[1]))):
             replicas, slots = replicas[::-1], (*kept[1], *kept[0])
         return atoms.kernel(KernelAccess(name, replicas, slots))
 

@@ -25,14 +25,18 @@ _INPUTS = ("i", "j")  # what the numbers of the two inputs are called
 
 
 def kernel_module(system: KernelSystem) -> str:
-    """The text of a module with one function for each kernel, and ``kernels(x1, x2, ...)`` that evaluates them all."""
+    """The text of a module with one function for each kernel, and ``kernels(x1, x2, ...)`` that evaluates
+    them all."""
     names = {kernel.name: f"kernel_{number}" for number, kernel in enumerate(system.computed, 1)}
-    parts = [f'"""Kernel equations of {_words(system.title)} at random weights, derived from its forward equations."""\n']
+    parts = [f'"""Kernel equations of {_words(system.title)}, derived from its forward equations."""\n']
     parts.append(RUNTIME)
     parts += [_function(system, kernel, names[kernel.name]) for kernel in system.computed]
     table = "\n".join(f"    {name!r}: {function}," for name, function in names.items())
     mixed = sorted(k.name for k in system.computed if k.first != k.second)
-    parts.append(f"# Kernels of two different fields, which are not the same when the inputs change places.\nMIXED = {mixed!r}\n")
+    parts.append(
+        f"# Kernels of two different fields, which are not the same when the inputs change places.\nMIXED "
+        f"= {mixed!r}\n"
+    )
     parts.append(f"EQUATIONS = {{\n{table}\n}}\n")
     parts.append(_entry(system))
     return "\n\n".join(parts)
@@ -49,7 +53,8 @@ def _entry(system: KernelSystem) -> str:
         f"def kernels(given, {scales}):" if scales else "def kernels(given):",
         '    """All kernels of two inputs: name -> (of input 1, of input 2, between them).',
         "",
-        "    ``given``: the kernels that nothing computes, as {(name, i, j): array} for (1, 1), (1, 2) and (2, 2):",
+        "    ``given``: the kernels that nothing computes, as {(name, i, j): array} for (1, 1), (1, 2) "
+        "and (2, 2):",
         *(f"    {kernel.name!r}: {_meaning(system, kernel)}" for kernel in system.given),
         '    """',
         f"    K = Kernels(given, {{{table}}})",
@@ -137,7 +142,9 @@ class _Body:
         """A slot as numpy code."""
         if isinstance(slot, Index):
             return letters[slot]
-        parts = [f"{number} * {letters[index]}" if number != 1 else letters[index] for number, index in slot.parts]
+        parts = [
+            f"{number} * {letters[index]}" if number != 1 else letters[index] for number, index in slot.parts
+        ]
         return " + ".join([*parts, str(slot.constant)])
 
     def expectation(self, access: ExpectationAccess, names: dict[sp.Symbol, str]) -> str:
@@ -146,7 +153,9 @@ class _Body:
         constants = {s: s.name for s, _ in access.constants}
         body = array_text(access.expectation.integrand, {**variables, **constants})
         arguments = ", ".join([*variables.values(), *constants.values()])
-        rows = ", ".join("[" + ", ".join(array_text(e, names) for e in row) + "]" for row in access.covariance)
+        rows = ", ".join(
+            "[" + ", ".join(array_text(e, names) for e in row) + "]" for row in access.covariance
+        )
         mean = "None" if not access.mean else "[" + ", ".join(array_text(e, names) for e in access.mean) + "]"
         extra = "".join(f", {array_text(e, names)}" for _, e in access.constants)
         return f"expectation(lambda {arguments}: {body}, [{rows}], {mean}{extra})"

@@ -53,8 +53,8 @@ def panels(cut):
 def expectation(function, covariance, mean=None, *constants):
     """E function(u, ...) over jointly Gaussian u.
 
-    One and two variables: panels that are cut where a variable is 0, so that kinks there cost nothing. More: a
-    product of Gauss-Hermite rules, which is less exact for functions with kinks.
+    One and two variables: panels that are cut where a variable is 0, so that kinks there cost nothing. More:
+    a product of Gauss-Hermite rules, which is less exact for functions with kinks.
     """
     m = len(covariance)
     flat = np.broadcast_arrays(*(np.asarray(e, float) for row in covariance for e in row),
@@ -67,7 +67,8 @@ def expectation(function, covariance, mean=None, *constants):
     if m == 1:
         s = np.sqrt(k[0][0])
         z, w = panels(-mu[0] / np.where(s > 0, s, 1.0))
-        return (function(mu[0][:, None] + s[:, None] * z, *(c[:, None] for c in more)) * w).sum(-1).reshape(shape)
+        values = function(mu[0][:, None] + s[:, None] * z, *(c[:, None] for c in more))
+        return (values * w).sum(-1).reshape(shape)
     if m == 2:
         return pair(function, k, mu, more).reshape(shape)
     result = np.empty(len(flat[0]))

@@ -1,4 +1,5 @@
-"""The survey's letters for kernels, in plain text and in LaTeX: q^l, q_12^l, their gradients' with a tilde."""
+"""The survey's letters for kernels, in plain text and in LaTeX: q^l, q_12^l, their gradients' with a
+tilde."""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ def letter_of(kernel: Kernel) -> tuple[str, str]:
 
 
 def owner_of(kernel: Kernel) -> str:
-    """What stands at a kernel's letter: the field (the fields), the parameter, or the input that it tells of."""
+    """What stands at a kernel's letter: the field (the fields), the parameter, or the input that it tells
+    of."""
     if kernel.kind is KernelKind.SECOND and kernel.first != kernel.second:
         return kernel.name
     return kernel.of
@@ -85,34 +87,42 @@ class TextKernels(KernelStyle):
     gaussian_pair = "∫Dz₁Dz₂ "
 
     def kernel(self, kernel: Kernel, replicas: Replicas, places: Sequence[str]) -> str:
+        """An entry of a kernel."""
         numbers = "" if set(replicas) <= {1} else "".join(map(str, replicas)).translate(_SUBSCRIPTS)
         where = f"({', '.join(places)})" if places else ""
         return f"{letter_of(kernel)[0]}{numbers}[{owner_of(kernel)}]{where}"
 
     def scale(self, name: str) -> str:
+        """The variance of weights or biases."""
         for plain, (text, _) in _GREEK.items():
             if name == plain:
                 return text
         return name
 
     def expression(self, expression: sp.Expr, names: dict[sp.Symbol, str]) -> str:
-        return _TextPrinter(names).doprint(expression)
+        """An expression whose symbols have names."""
+        return str(_TextPrinter(names).doprint(expression))
 
     def root(self, text: str) -> str:
+        """A square root."""
         return f"√{text}"
 
     def kernel_variable(self, number: int) -> str:
+        """The name of a Gaussian variable."""
         return f"u{number}".translate(_SUBSCRIPTS)
 
     def behind(self, field: str, where: str) -> str:
+        """What stands behind an integral over two values of a field."""
         return f" {{{field}{where}}}"
 
     def expectation(self, inside: str, mean: Sequence[str], covariance: Sequence[Sequence[str]]) -> str:
+        """E[inside] over Gaussian variables."""
         rows = "; ".join(", ".join(row) for row in covariance)
         law = f"({', '.join(mean)})" if mean else "0"
         return f"E[{inside}; u ~ N({law}, [{rows}])]"
 
     def total(self, indices: Sequence[str]) -> str:
+        """The sign of a sum."""
         return f"Σ_{','.join(indices)} "
 
 
@@ -123,56 +133,64 @@ class LatexKernels(KernelStyle):
     gaussian_pair = r"\int\! \mathcal{D}z_1 \mathcal{D}z_2\, "
 
     def kernel(self, kernel: Kernel, replicas: Replicas, places: Sequence[str]) -> str:
+        """An entry of a kernel."""
         numbers = "" if set(replicas) <= {1} else f"_{{{''.join(map(str, replicas))}}}"
         where = f"({', '.join(places)})" if places else ""
         return f"{letter_of(kernel)[1]}{numbers}^{{{_roman(owner_of(kernel))}}}{where}"
 
     def scale(self, name: str) -> str:
+        """The variance of weights or biases."""
         for plain, (_, latex) in _GREEK.items():
             if name == plain:
                 return latex
         return _roman(name)
 
     def expression(self, expression: sp.Expr, names: dict[sp.Symbol, str]) -> str:
-        return LatexPrinter({"symbol_names": names, "mul_symbol": r"\,"}).doprint(expression)
+        """An expression whose symbols have names."""
+        return str(LatexPrinter({"symbol_names": names, "mul_symbol": r"\,"}).doprint(expression))
 
     def root(self, text: str) -> str:
+        """A square root."""
         return rf"\sqrt{{{text}}}"
 
     def kernel_variable(self, number: int) -> str:
+        """The name of a Gaussian variable."""
         return f"u_{number}"
 
     def behind(self, field: str, where: str) -> str:
+        """What stands behind an integral over two values of a field."""
         return rf"\Big|_{{{_roman(field)}{where}}}"
 
     def expectation(self, inside: str, mean: Sequence[str], covariance: Sequence[Sequence[str]]) -> str:
+        """E[inside] over Gaussian variables."""
         rows = r" \\ ".join(" & ".join(row) for row in covariance)
         law = f"({', '.join(mean)})" if mean else "0"
         matrix = rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}"
         return rf"\mathbb{{E}}_{{u \sim \mathcal{{N}}\left({law}, {matrix}\right)}}\left[{inside}\right]"
 
     def total(self, indices: Sequence[str]) -> str:
+        """The sign of a sum."""
         return rf"\sum_{{{', '.join(indices)}}} "
 
 
-class _TextPrinter(StrPrinter):
+class _TextPrinter(StrPrinter):  # type: ignore[misc]
     """Expressions as plain text with powers raised and products set side by side."""
 
     def __init__(self, names: dict[sp.Symbol, str]) -> None:
         super().__init__({"order": "none"})
         self.names = names
 
-    def _print_Symbol(self, expr: Any) -> str:
-        return self.names.get(expr, expr.name)
+    def _print_Symbol(self, expr: Any) -> str:  # noqa: N802 - the name sympy looks for
+        return str(self.names.get(expr, expr.name))
 
-    def _print_Pow(self, expr: Any, rational: bool = False) -> str:
+    def _print_Pow(self, expr: Any, rational: bool = False) -> str:  # noqa: N802 - the name sympy looks for
         if expr.exp.is_Integer and expr.exp > 0:
             base = self._print(expr.base)
             closed = expr.base.is_Function or (expr.base.is_Symbol and " " not in base)
             return (base if closed else f"({base})") + str(expr.exp).translate(_SUPERSCRIPTS)
         return str(super()._print_Pow(expr, rational=rational))
 
-    def _print_Mul(self, expr: Any) -> str:
+    def _print_Mul(self, expr: Any) -> str:  # noqa: N802 - the name sympy looks for
         return str(super()._print_Mul(expr)).replace("*", " ")
 
 
@@ -180,7 +198,10 @@ def slot_text(slot: Slot, letters: dict[Index, str]) -> str:
     """A slot with the letters of positions: "2a + b - 1"."""
     if isinstance(slot, Index):
         return letters[slot]
-    parts = [(("" if number == 1 else "-" if number == -1 else str(number)) + letters[index]) for number, index in slot.parts]
+    parts = [
+        (("" if number == 1 else "-" if number == -1 else str(number)) + letters[index])
+        for number, index in slot.parts
+    ]
     text = " + ".join(parts)
     if slot.constant:
         text += f" {'+' if slot.constant > 0 else '-'} {abs(slot.constant)}" if text else str(slot.constant)

@@ -1,4 +1,5 @@
-"""Derivatives of kernels by others, term by term: expectations are differentiated by Price's theorem and Stein's lemma."""
+"""Derivatives of kernels by others, term by term: expectations are differentiated by Price's theorem and
+Stein's lemma."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ class KernelSlopes:
             unit[..., list(self.by).index(key)] = 1.0
             return unit
         table = system.pair if len(set(replicas)) == 2 else system.same
-        if kernel not in table or key in self.values.given and kernel not in table:
+        if kernel not in table or (key in self.values.given and kernel not in table):
             return None
         named = {1: replicas[0], 2: replicas[-1]}
         parts = [self._term(term, named) for term in table[kernel].terms]

@@ -1,9 +1,9 @@
 """Kernel equations: how second moments of the fields of a random network follow from each other.
 
-An equation gives one kernel as a sum of terms, each a pointwise expression in plain symbols; a table maps every
-symbol to what it stands for: an entry of another kernel, a Gaussian expectation, or a scale of the weights.
-The form is that of the forward equations (:mod:`mfderive.algebra.terms`), one step later: what is left of the
-populations are their moments.
+An equation gives one kernel as a sum of terms, each a pointwise expression in plain symbols; a table maps
+every symbol to what it stands for: an entry of another kernel, a Gaussian expectation, or a scale of the
+weights. The form is that of the forward equations (:mod:`mfderive.algebra.terms`), one step later: what is
+left of the populations are their moments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ..algebra.showing import Shown, names
 from ..algebra.terms import Axis, Index, Slot
 from .gaussian import Expectation
 
-# The scales of a random network: the variance of a weight is SIGMA_W2 over its fan-in, that of a bias SIGMA_B2.
+# The scales of a random network: the variance of a weight is SIGMA_W2 over its fan-in, that of a bias
+# SIGMA_B2.
 SIGMA_W2 = sp.Symbol("sigma_w2")
 SIGMA_B2 = sp.Symbol("sigma_b2")
 
@@ -48,9 +49,10 @@ class Part(StrEnum):
 class Kernel:
     """A moment of one or two fields: E[``first``] or E[``first`` ``second``].
 
-    ``axes`` are the finite axes (positions) of the first field, then those of the second. ``of`` is the forward
-    field, or the parameter, that it tells of, ``layer`` the layer of that;
-    ``is_helper``: of a sum over weights, or of a value, that leads to other kernels only. ``function`` is the function of the input u whose products an input kernel holds.
+    ``axes`` are the finite axes (positions) of the first field, then those of the second. ``of`` is the
+    forward field, or the parameter, that it tells of, ``layer`` the layer of that; ``is_helper``: of a sum
+    over weights, or of a value, that leads to other kernels only. ``function`` is the function of the input u
+    whose products an input kernel holds.
     """
 
     name: str
@@ -85,7 +87,8 @@ class KernelAccess:
 
 @dataclass(frozen=True)
 class ExpectationAccess:
-    """The value of an expectation at a covariance, a mean and constants, each an expression in plain symbols."""
+    """The value of an expectation at a covariance, a mean and constants, each an expression in plain
+    symbols."""
 
     expectation: Expectation
     covariance: tuple[tuple[sp.Expr, ...], ...]
@@ -106,8 +109,8 @@ Meaning = KernelAccess | ExpectationAccess
 class KernelTerm:
     """``kernel(target) += Sum_reduced expression``; ``meanings`` says what its symbols stand for.
 
-    Symbols that ``meanings`` lacks are scales. What an expectation's arguments read stands in ``meanings`` before
-    the expectation itself.
+    Symbols that ``meanings`` lacks are scales. What an expectation's arguments read stands in ``meanings``
+    before the expectation itself.
     """
 
     target: tuple[Slot, ...]
@@ -158,10 +161,11 @@ class Missing:
 class KernelSystem(Shown):
     """The kernel equations of a network, in an order in which they can be evaluated.
 
-    ``equations`` holds for every kernel that is computed the equation of one input and, where it is a product,
-    that of two. ``scales`` are the symbols of the variances, ``own_scales`` the
-    numbers of those that a spec gives to single parameters, ``biases`` the parameters that have that of biases;
-    ``input_axes`` are the axes of an input. ``output`` is the kernel of the output. ``missing`` says which parts could not be derived.
+    ``equations`` holds for every kernel that is computed the equation of one input and, where it is a
+    product, that of two. ``scales`` are the symbols of the variances, ``own_scales`` the numbers of those
+    that a spec gives to single parameters, ``biases`` the parameters that have that of biases; ``input_axes``
+    are the axes of an input. ``output`` is the kernel of the output. ``missing`` says which parts could not
+    be derived.
     """
 
     title: str

@@ -24,10 +24,11 @@ from .repeated import RepeatedPart, repeated_part
 _HEADINGS = {
     Part.FORWARD: "Forward: second moments of the fields",
     Part.BACKWARD: "Backward: second moments of gradients of the output, summed over the neurons of a layer",
-    Part.PARAMETERS: "Parameters: products of gradients, summed over entries (their sum is the neural tangent kernel)",
+    Part.PARAMETERS: "Parameters: products of gradients (their sum is the neural tangent kernel)",
 }
 _PAIRS = (
-    "u₁ = √q₁₁ z₁ and u₂ = √q₂₂ (c z₁ + √(1 − c²) z₂), c = q₁₂ / √(q₁₁ q₂₂), of the field in braces; z, z₁, z₂ are "
+    "u₁ = √q₁₁ z₁ and u₂ = √q₂₂ (c z₁ + √(1 − c²) z₂), c = q₁₂ / √(q₁₁ q₂₂), of the field in braces; z, "
+    "z₁, z₂ are "
     "independent standard normal numbers, Dz their law"
 )
 
@@ -59,7 +60,11 @@ def later_copies(system: KernelSystem) -> tuple[str, ...]:
     if found is None:
         return ()
     own = {system.kernel[name].of for name in found.later}
-    return tuple(k.name for k in system.computed if k.name in found.later or (k.part is not Part.FORWARD and _belongs(k, own, found, system)))
+    return tuple(
+        k.name
+        for k in system.computed
+        if k.name in found.later or (k.part is not Part.FORWARD and _belongs(k, own, found, system))
+    )
 
 
 def _belongs(kernel: Kernel, own: set[str], found: RepeatedPart, system: KernelSystem) -> bool:
@@ -98,7 +103,8 @@ def remarks(system: KernelSystem) -> Iterator[str]:
     yield "Assumed: infinite width, and independent Gaussian weights of variance σ_w² / fan-in."
     if any(k.part is not Part.FORWARD for k in system.computed):
         yield (
-            "Assumed of gradients: transposed weights are independent of the same weights read forward (gradient "
+            "Assumed of gradients: transposed weights are independent of the same weights read forward "
+            "(gradient "
             "independence; it holds where the output's own weights are read nowhere else)."
         )
     found = repeated_part(system)
@@ -106,7 +112,7 @@ def remarks(system: KernelSystem) -> Iterator[str]:
         yield "No part of the network repeats: kernels are followed by depth, and there are no fixed points."
     else:
         block = ", ".join(system.kernel[name].of for name in found.block)
-        yield f"Repeated {found.copies} times: the block of {block}. Copies behind the second have the same equations."
+        yield f"Repeated {found.copies} times: the block of {block}. Later copies have the same equations."
     for missing in system.missing:
         yield f"Not derived, {missing.part.value}: {missing.reason}."
 
@@ -161,7 +167,11 @@ class _Term:
         written = [self._factor(factor) for factor in factors]
         body = " ".join(written)
         if number != 1 or not written:
-            sign = "-" if number == -1 and written else self.style.expression(number, {}) + (" " if written else "")
+            sign = (
+                "-"
+                if number == -1 and written
+                else self.style.expression(number, {}) + (" " if written else "")
+            )
             body = sign + body
         if self.summed:
             body = self.style.total(self.summed) + body
@@ -188,7 +198,9 @@ class _Term:
         if meaning is None:
             return self.style.scale(symbol.name)
         if isinstance(meaning, KernelAccess):
-            return self.style.kernel(self.system.kernel[meaning.kernel], meaning.replicas, self._places(meaning))
+            return self.style.kernel(
+                self.system.kernel[meaning.kernel], meaning.replicas, self._places(meaning)
+            )
         return self._integral(meaning)
 
     def _integral(self, access: ExpectationAccess) -> str:
@@ -215,16 +227,21 @@ class _Term:
         return self.style.expression(expression, names)
 
     def _one_field(self, access: ExpectationAccess) -> str | None:
-        """The field whose values for two inputs (or at two places) a pair of variables is; None for others."""
+        """The field whose values for two inputs (or at two places) a pair of variables is; None for
+        others."""
         if len(access.expectation.variables) != 2 or access.mean:
             return None
-        entries = [self.term.meaning.get(e) for row in access.covariance for e in row if isinstance(e, sp.Symbol)]
+        entries = [
+            self.term.meaning.get(e) for row in access.covariance for e in row if isinstance(e, sp.Symbol)
+        ]
         kernels = {m.kernel for m in entries if isinstance(m, KernelAccess)}
         if len(entries) != 4 or len(kernels) != 1:
             return None
         corner = entries[1]
         places = self._places(corner) if isinstance(corner, KernelAccess) else []
-        return self.style.behind(self.system.kernel[kernels.pop()].of, f"({', '.join(places)})" if places else "")
+        return self.style.behind(
+            self.system.kernel[kernels.pop()].of, f"({', '.join(places)})" if places else ""
+        )
 
     def _places(self, access: KernelAccess) -> list[str]:
         """The positions of an entry; of an axis of one position nothing is written."""

@@ -1,4 +1,5 @@
-"""Dropout as a factor in the forward equations: the masks of a layer are a field that its readers multiply by."""
+"""Dropout as a factor in the forward equations: the masks of a layer are a field that its readers multiply
+by."""
 
 from __future__ import annotations
 
@@ -7,14 +8,15 @@ from dataclasses import replace
 import sympy as sp
 
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import OUTPUT_PART, PREACTIVATION, Access, AxisKind, Field, Index, Role, Term
+from ..algebra.terms import OUTPUT_PART, PREACTIVATION, Access, AxisKind, Equation, Field, Index, Role, Term
 from ..network.network import Network
 
 MASK = "mask"
 
 
-def with_masks(system: ForwardSystem, network: Network) -> tuple[ForwardSystem, dict[str, float]]:
-    """The system in which readers of a layer with dropout read its values times a mask, and what is kept of each.
+def with_masks(system: ForwardSystem, network: Network) -> tuple[ForwardSystem, dict[str, sp.Rational]]:
+    """The system in which readers of a layer with dropout read its values times a mask, and what is kept of
+    each.
 
     A mask is 0, or 1 over the probability of being kept: one for each sample and neuron, and the same for all
     positions (theory B.8).
@@ -23,16 +25,17 @@ def with_masks(system: ForwardSystem, network: Network) -> tuple[ForwardSystem, 
     values = {name: layer for layer in rates for name in _values(system, layer)}
     if not values:
         return system, {}
-    masks = {layer: _mask(system, layer, next(n for n, l in values.items() if l == layer)) for layer in rates}
+    masks = {
+        layer: _mask(system, layer, next(name for name, own in values.items() if own == layer))
+        for layer in rates
+    }
 
-    def change(equation):  # type: ignore[no-untyped-def]
+    def change(equation: Equation) -> Equation:
         owner = system.field[equation.field].owner
         return equation.map_terms(lambda term: _masked(system, term, owner, values, masks))
 
-    made = replace(
-        system.map_equations(change), fields=(*system.fields, *masks.values())
-    )
-    return made, {masks[layer].name: 1.0 - rate for layer, rate in rates.items()}
+    made = replace(system.map_equations(change), fields=(*system.fields, *masks.values()))
+    return made, {masks[layer].name: 1 - sp.Rational(repr(rate)) for layer, rate in rates.items()}
 
 
 def _values(system: ForwardSystem, layer: str) -> tuple[str, ...]:
@@ -58,7 +61,9 @@ def _masked(
             continue
         mask = sp.Symbol(f"{MASK} {symbol.name}")
         slots = tuple(
-            s for s in access.slots if isinstance(s, Index) and system.axis[s.axis].kind is not AxisKind.FINITE
+            s
+            for s in access.slots
+            if isinstance(s, Index) and system.axis[s.axis].kind is not AxisKind.FINITE
         )
         changes[symbol] = symbol * mask
         accesses.append((mask, Access(masks[layer].name, slots)))

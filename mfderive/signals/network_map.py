@@ -28,8 +28,9 @@ VANISHING = 1e-100
 class NetworkMap:
     """A block as a :class:`mfderive.signals.depth_map.DepthMap`.
 
-    ``system`` holds the equations of one block, without positions; ``part`` says which kernels enter and leave it,
-    ``backward`` the kernels of the gradients on its two sides, in the same order ((), ()) where they do not close.
+    ``system`` holds the equations of one block, without positions; ``part`` says which kernels enter and
+    leave it, ``backward`` the kernels of the gradients on its two sides, in the same order ((), ()) where
+    they do not close.
     """
 
     system: KernelSystem
@@ -43,7 +44,8 @@ class NetworkMap:
 
     @property
     def power_series(self) -> bool:
-        """Whether the covariance after a block is a power series in that before it without negative coefficients."""
+        """Whether the covariance after a block is a power series in that before it without negative
+        coefficients."""
         return _is_power_series(self)
 
     def advance(self, q: Array, scales: Scales) -> Array:
@@ -68,7 +70,8 @@ class NetworkMap:
         return self._slopes(values, (1, 2))
 
     def gradient_factor(self, q: Array, scales: Scales) -> Array:
-        """By what a block multiplies second moments of gradients [...]: the spectral radius for several; nan if unknown."""
+        """By what a block multiplies second moments of gradients [...]: the spectral radius for several;
+        nan if unknown."""
         q = np.maximum(np.asarray(q, float), VANISHING)
         before, after = self.backward
         rows = []
@@ -92,7 +95,9 @@ class NetworkMap:
         own = {symbol.name: value for symbol, value in self.system.own_scales}
         known = {**own, **scales}
         numbers = {symbol: np.asarray(known[symbol.name], float) for symbol in self.system.scales}
-        shape = np.broadcast_shapes(shape, *(n.shape for n in numbers.values()), *(np.shape(s)[:-1] for s in states.values()))
+        shape = np.broadcast_shapes(
+            shape, *(n.shape for n in numbers.values()), *(np.shape(s)[:-1] for s in states.values())
+        )
         given: dict[tuple[str, Replicas], Array] = {}
         for which, state in states.items():
             state = np.broadcast_to(np.asarray(state, float), (*shape, len(self.names)))
@@ -114,11 +119,13 @@ class NetworkMap:
 
 
 def repeated_map(network: Network) -> NetworkMap:
-    """The map of a network's repeated part. Raises MfError where nothing repeats, or the kernels do not close."""
+    """The map of a network's repeated part. Raises MfError where nothing repeats, or the kernels do not
+    close."""
     found = network_map(kernel_system(network))
     if found is None:
         raise MfError(
-            f"no part of '{network.title}' repeats, so that it has no fixed points and no critical scales. Its kernels "
+            f"no part of '{network.title}' repeats, so that it has no fixed points and no critical "
+            f"scales. Its kernels "
             "by depth: mfderive.signal(net).by_depth(x1, x2); a group with 'repeat' makes layers that repeat"
         )
     return found
@@ -144,7 +151,8 @@ def _scales(system: KernelSystem, symbols: set[sp.Symbol]) -> set[sp.Symbol]:
 
 
 def _backward(system: KernelSystem, part: RepeatedPart) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The kernels of the gradients by the fields that enter and leave a block, as far as the one needs the other."""
+    """The kernels of the gradients by the fields that enter and leave a block, as far as the one needs the
+    other."""
     seconds = [
         (system.kernel[a], system.kernel[b])
         for a, b in zip(part.names, part.after, strict=True)
@@ -210,5 +218,5 @@ def _is_positive(factor: sp.Expr, meaning: dict[sp.Symbol, Any]) -> bool:
             return False
         mine = sp.Mul(*(f for f in sp.Mul.make_args(integrand) if f.has(u[0])))
         theirs = sp.Mul(*(f for f in sp.Mul.make_args(integrand) if f.has(u[1])))
-        return mine * theirs == integrand and mine.xreplace({u[0]: u[1]}) == theirs
+        return bool(mine * theirs == integrand and mine.xreplace({u[0]: u[1]}) == theirs)
     return True

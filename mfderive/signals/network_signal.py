@@ -30,8 +30,8 @@ Array = Any
 class NetworkSignal(Shown):
     """Kernel equations of a network with random weights, at given variances.
 
-    ``kernels`` are the equations, ``scales`` the variances by name, ``repeated`` what is known of the repeated part
-    (None where nothing repeats), ``input_shape`` the shape of one input.
+    ``kernels`` are the equations, ``scales`` the variances by name, ``repeated`` what is known of the
+    repeated part (None where nothing repeats), ``input_shape`` the shape of one input.
     """
 
     title: str
@@ -44,7 +44,8 @@ class NetworkSignal(Shown):
 
     @property
     def q_star(self) -> Any:
-        """The variance at rest of the repeated part, as in :class:`Signal`. Raises MfError where nothing repeats."""
+        """The variance at rest of the repeated part, as in :class:`Signal`. Raises MfError where nothing
+        repeats."""
         return self._repeated.q_star
 
     @property
@@ -81,7 +82,8 @@ class NetworkSignal(Shown):
     def _repeated(self) -> Signal:
         if self.repeated is None:
             raise MfError(
-                f"no part of '{self.title}' repeats, so that there are no fixed points: use .by_depth(x1, x2), or write "
+                f"no part of '{self.title}' repeats, so that there are no fixed points: use .by_depth(x1, "
+                f"x2), or write "
                 "the layers as a group with 'repeat'"
             )
         return self.repeated
@@ -91,8 +93,9 @@ class NetworkSignal(Shown):
     def by_depth(self, x1: Any, x2: Any = None, correlation: float | None = None) -> ByDepth:
         """Variances, covariances and gradients of all layers for two inputs.
 
-        ``x1``, ``x2``: arrays of the shape of one input, or numbers |x|^2/d (then with ``correlation``, and of inputs
-        without positions). Without ``x2`` both inputs are the same. Raises ArgumentError for anything else.
+        ``x1``, ``x2``: arrays of the shape of one input, or numbers |x|^2/d (then with ``correlation``, and
+        of inputs without positions). Without ``x2`` both inputs are the same. Raises ArgumentError for
+        anything else.
         """
         given = kernels_by_depth(self.kernels, self.scales, self.input_shape, x1, x2, correlation)
         return given
@@ -155,7 +158,9 @@ class NetworkSignal(Shown):
         yield f"  {len(self.kernels.computed)} kernels: .equations, .latex, .by_depth(x1, x2)"
 
 
-def network_signal(network: Network, sigma_w2: float | None = None, sigma_b2: float | None = None) -> NetworkSignal:
+def network_signal(
+    network: Network, sigma_w2: float | None = None, sigma_b2: float | None = None
+) -> NetworkSignal:
     """The signals of a resolved network; scales that are not given come from its table ``[signal]``.
 
     Raises ArgumentError where sigma_w2 is given nowhere, MfError where the kernels do not close.
@@ -182,8 +187,10 @@ def scales_of(
             value = table.get(symbol.name, {}).get(ALL, default)
         if value is None:
             raise ArgumentError(
-                f"{symbol.name} is not given: the laws of a spec are those of a mean-field limit, and say nothing of "
-                f"random weights of variance {symbol.name} / fan-in. Give {symbol.name}, or write it in a table [signal]"
+                f"{symbol.name} is not given: the laws of a spec are those of a mean-field limit, and say "
+                f"nothing of "
+                f"random weights of variance {symbol.name} / fan-in. Give {symbol.name}, or write it in a "
+                f"table [signal]"
             )
         if value < 0:
             raise ArgumentError(f"{symbol.name} is {value:g}; a variance must not be negative")

@@ -1,7 +1,8 @@
-"""Products of two gradients of the output by one parameter, summed over its entries: what tangent kernels are made of.
+"""Products of two gradients of the output by one parameter, summed over its entries: what tangent kernels are
+made of.
 
-A weight is W = sqrt(sigma_w2 / fan-in) omega and a bias b = sqrt(sigma_b2) beta; gradients are by omega and beta, so
-that neither they nor the sum over parameters (the neural tangent kernel) depends on widths.
+A weight is W = sqrt(sigma_w2 / fan-in) omega and a bias b = sqrt(sigma_b2) beta; gradients are by omega and
+beta, so that neither they nor the sum over parameters (the neural tangent kernel) depends on widths.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from .moments import Moments
 
 
 def derive_gradient(moments: Moments, parameter: str, equation: Equation) -> str:
-    """State the equations of a parameter's kernel, from the equation of its gradient; its name. May raise Underivable.
+    """State the equations of a parameter's kernel, from the equation of its gradient; its name. May raise
+    UnderivableError.
 
     ``equation`` is that of the evolution G of the parameter, whose average over the data is left out.
     """
@@ -23,7 +25,12 @@ def derive_gradient(moments: Moments, parameter: str, equation: Equation) -> str
     factor = _factor(moments, parameter)
     equations = []
     for replica in (1, 2):
-        made = [term for one in terms for other in terms for term in _products(moments, one, other, replica, factor)]
+        made = [
+            term
+            for one in terms
+            for other in terms
+            for term in _products(moments, one, other, replica, factor)
+        ]
         equations.append(KernelEquation(name, replica == 2, (), tuple(made)))
     owner = moments.fields.fields[parameter].owner
     kernel = Kernel(name, KernelKind.GRADIENT, Part.PARAMETERS, (), parameter, parameter, parameter, owner)

@@ -1,9 +1,9 @@
 """The fields of a random network: sums over fresh weights are Gaussian roots, the rest is pointwise in them.
 
-A weight is recognised by the shape of its access: it has an index of the field that is computed, and one that is
-summed. The sum over it becomes a root, a field of its own; what is left of an equation reads the values of one
-neuron. In the forward equations roots are jointly Gaussian in the limit of infinite width. In the backward ones
-the transposed weights are taken for fresh ones (gradient independence).
+A weight is recognised by the shape of its access: it has an index of the field that is computed, and one that
+is summed. The sum over it becomes a root, a field of its own; what is left of an equation reads the values of
+one neuron. In the forward equations roots are jointly Gaussian in the limit of infinite width. In the
+backward ones the transposed weights are taken for fresh ones (gradient independence).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .mask_field import MASK
 Source = tuple[str, str]
 
 
-class Underivable(MfError):
+class UnderivableError(MfError):
     """A field whose moments do not close, with what would be needed."""
 
 
@@ -56,10 +56,9 @@ class Root:
 class RandomFields:
     """Every field of a system of forward (and backward) equations as pointwise terms of roots.
 
-    ``definition`` holds the terms of every computed field, ``roots`` the roots that they read, ``maxima``
-    the fields that choose a maximum; ``entries`` the
-    number of entries of a weight that one neuron of its source has in a sum (taps, positions), which its variance
-    is divided by beside the width.
+    ``definition`` holds the terms of every computed field, ``roots`` the roots that they read, ``maxima`` the
+    fields that choose a maximum; ``entries`` the number of entries of a weight that one neuron of its source
+    has in a sum (taps, positions), which its variance is divided by beside the width.
     """
 
     system: ForwardSystem
@@ -107,13 +106,16 @@ class RandomFields:
             derivative(term.expression, symbols[0]) == derivative(term.expression, other) for other in others
         )
 
-    def nested(self, slot: Slot) -> Underivable:
+    def nested(self, slot: Slot) -> UnderivableError:
         """The error of a window over positions that are themselves counted by a window."""
-        return Underivable(f"positions {slot} of positions are read in one function; read them one layer after the other")
+        return UnderivableError(
+            f"positions {slot} of positions are read in one function; read them one layer after the other"
+        )
 
     @classmethod
     def of(cls, system: ForwardSystem) -> RandomFields:
-        """The fields of a system whose equations stand in the order of evaluation. Raises Underivable."""
+        """The fields of a system whose equations stand in the order of evaluation. Raises
+        UnderivableError."""
         made = cls(system)
         for each in system.fields:
             made.declare(each)
@@ -150,7 +152,8 @@ class RandomFields:
         self.target[own.name] = target
 
     def is_weight(self, access: Access, term: Term) -> bool:
-        """Whether a parameter is a weight where it is read: some of its indices are summed and some are not."""
+        """Whether a parameter is a weight where it is read: some of its indices are summed and some are
+        not."""
         if self.fields[access.field].role is not Role.PARAMETER:
             return False
         own = set(access.indices)
@@ -196,7 +199,9 @@ class RandomFields:
                 front *= factor
             elif here & neurons:
                 raise self.refusal(
-                    own, "multiplies a weight by a function of both of its ends", "a product of functions of each"
+                    own,
+                    "multiplies a weight by a function of both of its ends",
+                    "a product of functions of each",
                 )
             else:
                 behind *= factor
@@ -204,7 +209,9 @@ class RandomFields:
 
     def direction(self, own: Field, access: Access, term: Term) -> Source:
         """The weight as a source of randomness: read as in the forward equations, or transposed."""
-        summed = tuple(bool(set(slot_indices((s,))) & set(term.reduced)) for s in access.slots if not self.is_noise(s))
+        summed = tuple(
+            bool(set(slot_indices((s,))) & set(term.reduced)) for s in access.slots if not self.is_noise(s)
+        )
         if own.role is Role.ADJOINT or own.role is Role.VELOCITY:
             return ("transposed", access.field)
         known = self._reversed.setdefault(access.field, summed)
@@ -214,7 +221,12 @@ class RandomFields:
                 f"reads the weight '{access.field}' transposed, which other fields read as it is",
                 "a weight of its own: values that went through a weight are not independent of its transpose",
             )
-        sizes = [self.size(i) for s in access.slots for i in slot_indices((s,)) if i in term.reduced and self.is_finite(i)]
+        sizes = [
+            self.size(i)
+            for s in access.slots
+            for i in slot_indices((s,))
+            if i in term.reduced and self.is_finite(i)
+        ]
         self.entries.setdefault(access.field, prod(sizes))
         return ("weight", access.field)
 
@@ -238,7 +250,8 @@ class RandomFields:
                     yield from self.sources(access.field)
 
     def is_random(self, name: str) -> bool:
-        """Whether a field has values of its own in every neuron (or is an output, which weights make random)."""
+        """Whether a field has values of its own in every neuron (or is an output, which weights make
+        random)."""
         own = self.fields[name]
         return (
             name in self.roots
@@ -255,7 +268,8 @@ class RandomFields:
         )
 
     def is_gaussian(self, name: str) -> bool:
-        """Whether a field is a linear combination of Gaussian roots and parameters, with fixed coefficients."""
+        """Whether a field is a linear combination of Gaussian roots and parameters, with fixed
+        coefficients."""
         if name not in self._gaussian:
             self._gaussian[name] = self._is_linear(name)
         return self._gaussian[name]
@@ -279,7 +293,9 @@ class RandomFields:
 
     def is_open(self, name: str) -> bool:
         """Whether a field is a plain sum of functions of its own neuron at its own positions."""
-        return all(term.is_pointwise for term in self.definition.get(name, ())) and bool(self.definition.get(name))
+        return all(term.is_pointwise for term in self.definition.get(name, ())) and bool(
+            self.definition.get(name)
+        )
 
     def is_root_alone(self, term: Term) -> bool:
         """Whether a term is one sum over weights, with nothing in front of it."""
@@ -295,7 +311,8 @@ class RandomFields:
         return own.role is Role.ADJOINT and self.is_shown(own.of)
 
     def is_shown(self, name: str) -> bool:
-        """Whether moments of a forward field are of interest themselves: of pre-activations, with their biases."""
+        """Whether moments of a forward field are of interest themselves: of pre-activations, with their
+        biases."""
         return name in self.shown_as or not (self.fields[name].hidden or name in self.written)
 
     def is_alias(self, name: str) -> bool:
@@ -320,10 +337,10 @@ class RandomFields:
         return isinstance(slot, Index) and self.system.axis[slot.axis].kind is AxisKind.NOISE
 
     def size(self, index: Index) -> int:
-        """The size of a finite axis. Raises Underivable where it is not known."""
+        """The size of a finite axis. Raises UnderivableError where it is not known."""
         size = self.system.axis[index.axis].size
         if size is None:
-            raise Underivable(f"the size of '{index.axis}' is not known")
+            raise UnderivableError(f"the size of '{index.axis}' is not known")
         return size
 
     def finite_axes(self, name: str) -> tuple[str, ...]:
@@ -335,8 +352,9 @@ class RandomFields:
         target = self.target.get(name) or canonical_indices(self.fields[name].axes)
         return tuple(index for index in target if self.is_finite(index))
 
-    def refusal(self, own: Field, what: str, needed: str) -> Underivable:
+    def refusal(self, own: Field, what: str, needed: str) -> UnderivableError:
         """The error of a field whose moments cannot be derived."""
-        return Underivable(
-            f"signal propagation of '{own.name}' (layer '{own.owner}') is not derived: it {what}. Needed is {needed}"
+        return UnderivableError(
+            f"signal propagation of '{own.name}' (layer '{own.owner}') is not derived: it {what}. Needed "
+            f"is {needed}"
         )

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import sympy as sp
 
 from ..algebra.memo import once
 from ..algebra.system import ForwardSystem
-from ..algebra.terms import Access, AxisKind, Equation, Field, Index, Role, Term
+from ..algebra.terms import Access, AxisKind, Equation, Role, Term
 from ..forward.builder import STEPS
 from ..forward.equations import forward_system
 from ..limit.reverse import LOSS, reverse_pass
 from ..network.network import Connection, Network
 from .atoms import Atom
+from .expectations import ONE
 from .input_kernels import INPUT
-from .kernel_system import Kernel, KernelEquation, KernelKind, KernelSystem, Missing, Part
+from .kernel_system import KernelSystem, Missing, Part
 from .mask_field import with_masks
-from .moments import ONE, Moments
+from .moments import Moments
 from .parameter_moments import derive_gradient
-from .random_fields import RandomFields, Underivable
+from .random_fields import RandomFields, UnderivableError
 from .scales import Scales
 
 OUTPUT = "yhat"
@@ -30,8 +30,8 @@ OUTPUT = "yhat"
 def kernel_system(network: Network) -> KernelSystem:
     """The kernel equations of a resolved network whose weights are N(0, sigma_w2 / fan-in).
 
-    Raises Underivable (an MfError) where the kernels of the forward equations do not close; what is missing of the
-    backward ones is said in the result.
+    Raises UnderivableError (an MfError) where the kernels of the forward equations do not close; what is
+    missing of the backward ones is said in the result.
     """
     system, kept = with_masks(forward_system(without_averages(network)), network)
     derived, seed = with_adjoints(system)
@@ -58,7 +58,8 @@ def kernel_system(network: Network) -> KernelSystem:
 
 
 def without_averages(network: Network) -> Network:
-    """The network whose weighted sums are sums: the variance of a weight is divided by its whole fan-in instead."""
+    """The network whose weighted sums are sums: the variance of a weight is divided by its whole fan-in
+    instead."""
 
     def plain(connection: Connection) -> Connection:
         if connection.weight is None:
@@ -106,7 +107,8 @@ def ancestors(system: ForwardSystem, name: str) -> frozenset[str]:
 
 
 def refuse_finite_layers(fields: RandomFields) -> None:
-    """Raises Underivable where something reads a layer of finitely many neurons: its kernel is random."""
+    """Raises UnderivableError where something reads a layer of finitely many neurons: its kernel is
+    random."""
     heads = {name for name in fields.definition if fields.is_head(name)}
     for equation in fields.system.forward:
         read = heads & equation.reads
@@ -114,7 +116,8 @@ def refuse_finite_layers(fields: RandomFields) -> None:
             own = fields.fields[equation.field]
             raise fields.refusal(
                 own,
-                f"reads {', '.join(sorted(read))}, which has finitely many neurons, so that its kernels are random",
+                f"reads {', '.join(sorted(read))}, which has finitely many neurons, so that its kernels "
+                f"are random",
                 "a layer that is infinitely wide",
             )
 
@@ -131,7 +134,8 @@ def read_forward(moments: Moments) -> None:
 
 
 def shown(moments: Moments, name: str) -> str:
-    """The field whose kernel is shown for a pre-activation: with its bias, where it is read with that alone."""
+    """The field whose kernel is shown for a pre-activation: with its bias, where it is read with that
+    alone."""
     fields = moments.fields
     readers = [
         (equation.field, term)
@@ -141,7 +145,9 @@ def shown(moments: Moments, name: str) -> str:
     ]
     if not readers or not fields.is_gaussian(name):
         return name
-    common = set.intersection(*({b for b in fields.biases if fields.is_added(t, b, name)} for _, t in readers))
+    common = set.intersection(
+        *({b for b in fields.biases if fields.is_added(t, b, name)} for _, t in readers)
+    )
     if not common:
         return name
     reader = readers[0][0]
@@ -158,7 +164,9 @@ def shown(moments: Moments, name: str) -> str:
 
 def _second(moments: Moments, name: str) -> None:
     left = moments.fields.finite_target(name)
-    population = any(moments.fields.system.axis[a].kind is AxisKind.POPULATION for a in moments.fields.fields[name].axes)
+    population = any(
+        moments.fields.system.axis[a].kind is AxisKind.POPULATION for a in moments.fields.fields[name].axes
+    )
     neuron = ONE if population else ""
     other = tuple(moments.primed(i, {j.name for j in left}) for i in left)
     moments.second(Atom(name, 1, neuron, left), Atom(name, 2, neuron, other))
@@ -174,7 +182,7 @@ def read_backward(moments: Moments, seed: str) -> list[Missing]:
             continue
         try:
             _second(moments, own.name)
-        except Underivable as error:
+        except UnderivableError as error:
             missing.append(Missing(Part.BACKWARD, str(error)))
             break
     return missing
@@ -185,6 +193,6 @@ def read_parameters(moments: Moments, system: ForwardSystem) -> list[Missing]:
     try:
         for equation in system.evolution:
             derive_gradient(moments, moments.fields.fields[equation.field].of, equation)
-    except Underivable as error:
+    except UnderivableError as error:
         return [Missing(Part.PARAMETERS, str(error))]
     return []

@@ -1,7 +1,8 @@
-"""The part of a network whose kernel equations repeat: found in the equations, whatever the layers are called.
+"""The part of a network whose kernel equations repeat: found in the equations, whatever the layers are
+called.
 
-Equations are compared by their shape: a kernel that they read counts by how far back it stands, an axis by its
-size and its place among the indices of a term.
+Equations are compared by their shape: a kernel that they read counts by how far back it stands, an axis by
+its size and its place among the indices of a term.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from .kernel_system import Kernel, KernelAccess, KernelEquation, KernelSystem, K
 
 @dataclass(frozen=True)
 class RepeatedPart:
-    """Copies of one block: ``names`` enter a copy, ``after`` are the same kernels after it, ``block`` all it computes.
+    """Copies of one block: ``names`` enter a copy, ``after`` are the same kernels after it, ``block`` all it
+    computes.
 
-    ``copies`` is the number of blocks whose equations are the same, ``later`` what those behind the second compute.
+    ``copies`` is the number of blocks whose equations are the same, ``later`` what those behind the second
+    compute.
     """
 
     names: tuple[str, ...]
@@ -31,7 +34,8 @@ class RepeatedPart:
 
 
 def repeated_part(system: KernelSystem) -> RepeatedPart | None:
-    """The longest repeated part of the forward kernels, None where nothing repeats or a block reads further back."""
+    """The longest repeated part of the forward kernels, None where nothing repeats or a block reads
+    further back."""
     kernels = system.of_part(Part.FORWARD)
     place = {kernel.name: number for number, kernel in enumerate(kernels)}
     shapes = [_shape(system, kernel, place) for kernel in kernels]
@@ -40,7 +44,10 @@ def repeated_part(system: KernelSystem) -> RepeatedPart | None:
         start = 0
         while start + period < len(kernels):
             length = 0
-            while start + length + period < len(kernels) and shapes[start + length] == shapes[start + length + period]:
+            while (
+                start + length + period < len(kernels)
+                and shapes[start + length] == shapes[start + length + period]
+            ):
                 length += 1
             if length >= period and (best is None or length + period > best[0] + best[2]):
                 best = (length, start, period)
@@ -55,7 +62,12 @@ def repeated_part(system: KernelSystem) -> RepeatedPart | None:
 
 
 def _part(
-    system: KernelSystem, kernels: Sequence[Kernel], place: dict[str, int], length: int, start: int, period: int
+    system: KernelSystem,
+    kernels: Sequence[Kernel],
+    place: dict[str, int],
+    length: int,
+    start: int,
+    period: int,
 ) -> RepeatedPart | None:
     copy = range(start + period, start + 2 * period)
     read = {

@@ -14,17 +14,18 @@ from ..algebra.system import ForwardSystem
 from ..errors import SpecError, nearest
 from ..network.network import Network
 from .kernel_system import SIGMA_B2, SIGMA_W2
-from .random_fields import Underivable
-
+from .random_fields import UnderivableError
 
 ALL = ""  # stands for every parameter without a value of its own
 
 
 @dataclass
 class Scales:
-    """Symbols of variances by parameter. Parameters that ``own`` names have one of their own, one for each value.
+    """Symbols of variances by parameter. Parameters that ``own`` names have one of their own, one for each
+    value.
 
-    ``values`` are the numbers of these symbols. ``biases`` are parameters that are added to fields; the others keep the laws of the spec.
+    ``values`` are the numbers of these symbols. ``biases`` are parameters that are added to fields; the
+    others keep the laws of the spec.
     """
 
     system: ForwardSystem
@@ -50,7 +51,8 @@ class Scales:
                     continue
                 if name not in allowed:
                     raise SpecError(
-                        f"there is no parameter '{name}' that {key} is the variance of. {nearest(name, allowed)}",
+                        f"there is no parameter '{name}' that {key} is the variance of. "
+                        f"{nearest(name, allowed)}",
                         file=network.where,
                         table="signal",
                         key=key,
@@ -81,7 +83,8 @@ class Scales:
         return self.bias(name) if name in self.biases else self.moment(name, 2)
 
     def moment(self, name: str, order: int) -> sp.Expr:
-        """E[parameter^order], of orders 1 and 2 from mean and deviation. Raises Underivable for others."""
+        """E[parameter^order], of orders 1 and 2 from mean and deviation. Raises UnderivableError for
+        others."""
         if name in self.biases:
             return sp.Integer(0) if order % 2 else sp.factorial2(order - 1) * self.bias(name) ** (order // 2)
         law = self.system.variable[name].law
@@ -94,8 +97,9 @@ class Scales:
         return self.second(name) - self.mean(name) ** 2
 
     def _unknown(self, name: str, order: int) -> sp.Expr:
-        raise Underivable(
-            f"the moment of order {order} of '{name}' is needed, and its law {self.system.variable[name].law.text} "
+        raise UnderivableError(
+            f"the moment of order {order} of '{name}' is needed, and its law "
+            f"{self.system.variable[name].law.text} "
             "gives none of one neuron alone. Needed is a law without references to other parameters"
         )
 
@@ -119,5 +123,5 @@ def law_moment(law: Law, order: int) -> sp.Expr:
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
         nodes, weights = (nodes + 1) / 2, weights / 2
     if row.transform is None:
-        raise Underivable(f"the moments of the law {law.text} are not known; use a normal law")
+        raise UnderivableError(f"the moments of the law {law.text} are not known; use a normal law")
     return sp.Float(float(np.sum(weights * row.transform(arguments, nodes) ** order)), 17)

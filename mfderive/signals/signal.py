@@ -29,17 +29,20 @@ def signal(
 ) -> Signal | NetworkSignal:
     """Fixed points, depth scales and phase of a deep network of one repeated layer at initialisation.
 
-    ``what``: the name of an activation, an expression in h, a :class:`DepthMap`, or a resolved Network: of that
-    the result has kernel equations and their values by depth too, and scales that are not given come from its
-    table ``[signal]``. Weights are independent
-    N(0, sigma_w2 / fan-in), biases N(0, sigma_b2). ``dropout_keep``, ``noise_variance``: noise on neurons
-    (Schoenholz et al. 2017; Pretorius et al. 2018). Raises ArgumentError for arguments that make no sense, MfError for a network whose kernels do not close.
+    ``what``: the name of an activation, an expression in h, a :class:`DepthMap`, or a resolved Network: of
+    that the result has kernel equations and their values by depth too, and scales that are not given come
+    from its table ``[signal]``. Weights are independent N(0, sigma_w2 / fan-in), biases N(0, sigma_b2).
+    ``dropout_keep``, ``noise_variance``: noise on neurons (Schoenholz et al. 2017; Pretorius et al. 2018).
+    Raises ArgumentError for arguments that make no sense, MfError for a network whose kernels do not close.
     """
     if isinstance(what, Network):
         exclusive(**{"a network": what, "dropout_keep": dropout_keep, "noise_variance": noise_variance})
         return network_signal(what, sigma_w2, sigma_b2)
     depth_map, title = given_map(what, dropout_keep=dropout_keep, noise_variance=noise_variance)
-    scales = {"sigma_w2": positive_number("sigma_w2", sigma_w2), "sigma_b2": _variance("sigma_b2", sigma_b2 or 0.0)}
+    scales = {
+        "sigma_w2": positive_number("sigma_w2", sigma_w2),
+        "sigma_b2": _variance("sigma_b2", sigma_b2 or 0.0),
+    }
     return Signal(title, depth_map.names, scales, fixed_points(depth_map, scales))
 
 
@@ -130,7 +133,10 @@ def critical(
             f"a block hands on {len(depth_map.names)} kernel entries ({', '.join(depth_map.names)}); "
             "critical scales are found for maps of one. Look at chi_1 of mfderive.signal at several sigma_w2"
         )
-    return Critical(title, critical_points(depth_map, _variance("sigma_b2", _biases(what) if sigma_b2 is None else sigma_b2)))
+    return Critical(
+        title,
+        critical_points(depth_map, _variance("sigma_b2", _biases(what) if sigma_b2 is None else sigma_b2)),
+    )
 
 
 def _biases(what: Any) -> float:

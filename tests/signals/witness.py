@@ -1,7 +1,8 @@
-"""Random finite networks whose moments kernel equations are held against: forward equations and JAX, nothing else.
+"""Random finite networks whose moments kernel equations are held against: forward equations and JAX, nothing
+else.
 
-Of the room ``signals`` nothing is used. Weights are drawn as N(0, sigma_w2 / fan-in), biases as N(0, sigma_b2), and
-gradients are taken by the standard normal numbers behind them.
+Of the room ``signals`` nothing is used. Weights are drawn as N(0, sigma_w2 / fan-in), biases as N(0,
+sigma_b2), and gradients are taken by the standard normal numbers behind them.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Witness:
         self.system = forward_system(plain(net))
         self.finite = FiniteNetwork(self.system)
         axes = self.finite.system.axes
-        self.sizes = {a.name: a.size or (2 if a.kind is AxisKind.DATA else round(width * a.width)) for a in axes}
+        self.sizes = {
+            a.name: a.size or (2 if a.kind is AxisKind.DATA else round(width * a.width)) for a in axes
+        }
         self.populations = {a.name: self.sizes[a.name] for a in axes if a.kind is AxisKind.POPULATION}
         self.factors = {}
         for variable in self.finite.system.parameters:
@@ -76,7 +79,9 @@ class Witness:
 
         def fields(normal: dict[str, Array]) -> dict[str, Array]:
             values = {name: self.factors[name] * value for name, value in normal.items()}
-            return self.finite.evaluate({**others, **values, "x": jax.numpy.asarray(x)}, self.sizes, namespace, until="yhat")
+            return self.finite.evaluate(
+                {**others, **values, "x": jax.numpy.asarray(x)}, self.sizes, namespace, until="yhat"
+            )
 
         found = {}
         with precision(jax, "float64"):
