@@ -18,6 +18,7 @@ from .alphabet import Alphabet, Manner
 from .eulerian import EulerianWriter
 from .existence import obstacle
 from .flow_words import flow_sentence
+from .gradient_flow import GradientFlow, gradient_flow, residual_tree
 from .law_motion import law_motions
 from .measure import MeasureWriter
 from .measure_nodes import Apply, Change, Increment, Laplacian, Rate
@@ -37,8 +38,8 @@ class MeasureForm:
 
     ``forward`` (16, 39), ``backward`` (17)-(21), ``gradients`` (the definitions of G) and ``evolution``
     (22)-(24), the last in Eulerian form; ``laws`` how the laws of neurons move, where the learning rule is
-    not that of SGD. ``numbers`` has the paper's number of an equation under the same
-    name, where the network is one of the paper's.
+    not that of SGD; ``flow`` the motion of the law as a gradient flow, of two-layer networks. ``numbers`` has
+    the paper's number of an equation under the same name, where the network is one of the paper's.
     """
 
     system: LimitSystem
@@ -50,6 +51,7 @@ class MeasureForm:
     rates: tuple[tuple[str, sp.Expr], ...]
     numbers: Mapping[str, int]
     laws: Named = ()
+    flow: GradientFlow | None = None
 
     @property
     def equations(self) -> Named:
@@ -111,6 +113,12 @@ class MeasureForm:
             )
         return found
 
+    def flow_lines(self) -> tuple[list[str], Named]:
+        """Sentences and equations of the gradient flow of a two-layer network."""
+        if self.flow is None:
+            return [], ()
+        return list(self.flow.remarks), tuple((f"flow {k}", tree) for k, tree in enumerate(self.flow.trees))
+
     @property
     def _is_componentwise(self) -> bool:
         """Whether a flow does more to a G than multiply it by a number."""
@@ -162,6 +170,7 @@ def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:
         rates=tuple(eulerian.rates.items()),
         numbers=dict(_numbers(system, writer.alphabet.manner, quantities)),
         laws=_named(law_motions(eulerian)) if system.motion else (),
+        flow=gradient_flow(writer, forward, residual_tree(writer)),
     )
 
 

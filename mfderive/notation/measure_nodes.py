@@ -11,6 +11,8 @@ from .nodes import Binder
 DOT = sp.Symbol("·")
 # The name of the loss's derivative, applied to the target y and the output.
 LOSS_DERIVATIVE = "∂_2 L"
+# The name of the loss itself, applied to the same.
+LOSS_VALUE = "loss L"
 
 
 class Integral(Binder):
@@ -87,6 +89,10 @@ class Brownian(_Node):
 
 class Divergence(_Node):
     """``Divergence(variable, law, speed)``: the divergence in a variable of a law that moves at a speed."""
+
+
+class Slope(_Node):
+    """``Slope(variable, function)``: the gradient of a function of a neuron's state in a variable."""
 
 
 class Transport(_Node):

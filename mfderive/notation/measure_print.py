@@ -15,6 +15,7 @@ from .letters import Letter
 from .measure_form import MeasureForm, Named
 from .measure_nodes import (
     LOSS_DERIVATIVE,
+    LOSS_VALUE,
     Apply,
     Brownian,
     Change,
@@ -26,6 +27,7 @@ from .measure_nodes import (
     Integral,
     Laplacian,
     Rate,
+    Slope,
     Square,
     Transport,
 )
@@ -59,6 +61,8 @@ class MeasureVocabulary:
             return style.group("G", "‖‖")
         if name == LOSS_DERIVATIVE:
             return style.residual + style.group(", ".join(printer.text(a) for a in node.args))
+        if name == LOSS_VALUE:
+            return style.letter(Letter("L")) + style.group(", ".join(printer.text(a) for a in node.args))
         if name in ("x", "y"):
             return style.subscript(style.letter(Letter(name)), ",".join(printer.indices(node.args)))
         shown = self.alphabet.shown[name].text(style)
@@ -143,6 +147,8 @@ class MeasureVocabulary:
             speed = printer.text(node.args[2], MULTIPLY)
             return style.subscript(style.divergence, shown[0]) + style.group(shown[1] + style.times + speed)
         gradient = style.subscript(style.letter(Letter("∇")), shown[0])
+        if isinstance(node, Slope):
+            return gradient + style.times + printer.text(node.args[1], MULTIPLY)
         if isinstance(node, Transport):
             return style.group(f"{shown[2]}, {gradient}{style.times}{shown[1]}", "⟨⟩")
         if isinstance(node, Laplacian):
@@ -210,6 +216,7 @@ class MeasurePage:
             ("Gradients", [], form.gradients, moving),
             ("Evolution (Eulerian)", form.evolution_remarks(), form.evolution, moving),
             ("Laws", form.law_remarks(), form.laws, moving),
+            ("Gradient flow", *form.flow_lines(), moving),
         )
         result = [
             (title, remarks, [self._line(*pair, printer) for pair in named])

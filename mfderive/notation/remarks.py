@@ -42,6 +42,7 @@ FORMULAS = {
     "across": Formula("⊥", r"\perp"),
     "kernel": Formula("ν", r"\nu"),
     "law": Formula("ρ", r"\rho"),
+    "potential": Formula("Ψ", r"\Psi"),
 }
 
 # What a linearised limit is (theory D).

@@ -20,6 +20,7 @@ _LATEX = {
     "ρ": r"\rho",
     "ξ": r"\xi",
     "Δ": r"\Delta",
+    "Ψ": r"\Psi",
     "∇": r"\nabla",
     "∂": r"\partial",
     "α": r"\alpha",

@@ -279,7 +279,8 @@ def test_noise_adds_a_second_order_term():
     assert "  βᵏ(c₁) = βᵏ⁻¹(c₁) + α_k (G_β(c₁) − 0.1 βᵏ⁻¹(c₁)) + sqrt(0.02 α_k) g_β(c₁)" in shown
     assert "  dβ(c₁) = (G_β(c₁) − 0.1 β(c₁)) dt + sqrt(0.02) dB_β(c₁)" in shown
     assert "  dw = (G_{W,1}(θ₁, w; ρ₁) − 0.1 w) dt + sqrt(0.02) dB_w" in shown
-    (law,) = [line for line in shown if line.startswith("  ∂ₜ ρ₁")]
+    law, flow = [line for line in shown if line.startswith("  ∂ₜ ρ₁")]
+    assert "div_θ(ρ₁ ∇_θ Ψ(θ, w; ρ₁))" in flow  # the same as a gradient flow
     assert f"div_θ(ρ₁ ({drift}))" in law and law.endswith(" = 0.01 ∇_w² ρ₁ + 0.01 ∇_θ² ρ₁")
     assert any("Parameters that all neurons share have one path" in line for line in shown)
 
