@@ -19,12 +19,12 @@ from ..errors import nearest_word, shown
 from ..errors.quoting import listed
 from ..network.network import DataSpec, InnerLoss, Loss, Network
 from ..network.place import Place, other_kinds_keys, spec_name
+from ..network.signal_keys import SIGNAL
 from ..network.tables import (
     CHECK,
     DOCUMENT,
     INNER_LOSS,
     LOSS_KINDS,
-    SIGNAL,
     SOLVER,
     inner_loss_keys,
 )

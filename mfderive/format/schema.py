@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..forward.kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys
+from ..network.signal_keys import SIGNAL
 from ..network.tables import (
     CHECK,
     DATA_KINDS,
@@ -20,7 +21,6 @@ from ..network.tables import (
     OUTPUT,
     PARAMETER,
     REPEAT,
-    SIGNAL,
     SOLVER,
     TRAINING,
     WEIGHT_KEYS,

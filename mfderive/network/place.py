@@ -11,11 +11,19 @@ import sympy as sp
 from ..algebra.parser import Names, parse_expression
 from ..errors import SpecError, nearest_word, quoted, shown
 from ..errors.wishes import about_text
-from .tables import CHECK, LAYER, OUTPUT, SIGNAL, SOLVER, TRAINING
+from .signal_keys import SIGNAL
+from .tables import CHECK, LAYER, OUTPUT, SOLVER, TRAINING
 from .values import Key, Table
 
 # Tables whose keys may stand in the wrong one; a key of as many as _MANY says nothing.
-_HOMES = {"a layer": LAYER, "[output]": OUTPUT, "[training]": TRAINING, "[solver]": SOLVER, "[check]": CHECK, "[signal]": SIGNAL}
+_HOMES = {
+    "a layer": LAYER,
+    "[output]": OUTPUT,
+    "[training]": TRAINING,
+    "[solver]": SOLVER,
+    "[check]": CHECK,
+    "[signal]": SIGNAL,
+}
 _MANY = 3
 _LARGEST = 1e300  # below which a number is one
 _MOST_CHANGES = 3  # that a name of a spec lists

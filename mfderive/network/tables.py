@@ -389,11 +389,6 @@ SOLVER: Table = table(
     *(Key(option.name, option.type, option.meaning) for option in OPTIONS.values()),
     Key("data_seed", WHOLE, "seed of the data; default 0"),
 )
-# Weights are N(0, sigma_w2 / fan-in) where signals are followed through a random network, whatever their laws are.
-SIGNAL: Table = table(
-    Key("sigma_w2", BY_PARAMETER, "variance of weights times their fan-in, for all or by parameter"),
-    Key("sigma_b2", BY_PARAMETER, "variance of biases, for all or by parameter; default 0"),
-)
 CHECK: Table = table(
     Key("widths", each_once(_COUNTS), "widths of the finite networks, each once"),
     Key("seeds", COUNT, "networks per width"),

@@ -11,7 +11,7 @@ from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..algebra.parser import Names, parse_expression
 from ..errors import ArgumentError
 from ..network.network import Network
-from .dense_map import DenseMap
+from .dense_map import DenseMap, endless_slope
 from .depth_map import DepthMap
 from .network_map import repeated_map
 
@@ -57,7 +57,14 @@ def dense_map(given: Any, dropout_keep: Any = None, noise_variance: Any = None) 
         raise ArgumentError(f"dropout_keep is {keep:g}; it is a probability, above 0 and at most 1")
     if variance is not None and variance < 0:
         raise ArgumentError(f"noise_variance is {variance:g}; a variance must not be negative")
-    return DenseMap(expression, symbol, (1.0 if keep is None else 1 / keep) * (1 + (variance or 0.0)))
+    dense = DenseMap(expression, symbol, (1.0 if keep is None else 1 / keep) * (1 + (variance or 0.0)))
+    where = endless_slope(dense)
+    if where is not None:
+        raise ArgumentError(
+            f"the slope of the activation {given} is infinite at {symbol} = {where:g}, so that gradients have no "
+            "second moment to be sure of. Take an activation of finite slope"
+        )
+    return dense
 
 
 def given_map(given: Any, **noise: Any) -> tuple[DepthMap, str]:

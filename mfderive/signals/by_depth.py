@@ -11,9 +11,9 @@ import numpy as np
 from ..algebra.arguments import number, real_array
 from ..algebra.showing import Shown
 from ..errors import ArgumentError
-from .evaluation import KernelValues
 from .given_inputs import input_values, norm_values
 from .kernel_system import Kernel, KernelKind, KernelSystem, Part
+from .kernel_values import KernelValues
 
 Array = Any
 
@@ -141,7 +141,7 @@ def kernels_by_depth(
     """The kernels of two inputs, which are arrays of ``shape`` or norms |x|^2/d with a correlation."""
     numbers = {symbol: np.asarray(scales[symbol.name], float) for symbol in system.scales}
     x2 = x1 if x2 is None else x2
-    if (np.ndim(x1) == 0 and shape not in ((), (1,))) or correlation is not None:
+    if correlation is not None or (np.shape(x1) == () and np.prod(shape) != 1):
         q1, q2 = number("x1", x1), number("x2", x2)
         c = 1.0 if correlation is None else number("correlation", correlation)
         if min(q1, q2) < 0 or abs(c) > 1:

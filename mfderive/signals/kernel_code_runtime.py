@@ -17,7 +17,7 @@ class Kernels:
     def __call__(self, name, i, j):
         if (name, i, j) not in self.known and (name, j, i) in self.known and name not in MIXED:
             value = self.known[name, j, i]
-            half = np.ndim(value) // 2
+            half = np.asarray(value).ndim // 2
             return np.transpose(value, (*range(half, 2 * half), *range(half))) if half else value
         if (name, i, j) not in self.known:
             self.known[name, i, j] = EQUATIONS[name](self, i, j)

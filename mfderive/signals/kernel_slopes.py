@@ -12,9 +12,9 @@ import sympy as sp
 
 from ..algebra.derivative import derivative
 from ..algebra.evaluate import evaluate_expression
-from .evaluation import KernelValues
 from .gaussian import Expectation
 from .kernel_system import ExpectationAccess, KernelAccess, KernelTerm, Replicas
+from .kernel_values import KernelValues
 
 Array = Any
 Key = tuple[str, Replicas]

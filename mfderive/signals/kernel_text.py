@@ -19,7 +19,7 @@ from .kernel_system import (
     KernelTerm,
     Part,
 )
-from .repeated import RepeatedPart, repeated_part
+from .repeated_part import RepeatedPart, repeated_part
 
 _HEADINGS = {
     Part.FORWARD: "Forward: second moments of the fields",

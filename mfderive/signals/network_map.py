@@ -12,12 +12,12 @@ from ..algebra.memo import once
 from ..errors import MfError
 from ..network.network import Network
 from .depth_map import Scales
-from .evaluation import KernelValues
 from .homogeneous import homogeneous
 from .kernel_slopes import KernelSlopes
 from .kernel_system import ExpectationAccess, KernelAccess, KernelKind, KernelSystem, Part, Replicas
+from .kernel_values import KernelValues
 from .reading import kernel_system
-from .repeated import RepeatedPart, repeated_part
+from .repeated_part import RepeatedPart, repeated_part
 
 Array = Any
 # What stands for the limit of a vanishing variance from above.
