@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from networkx import cycle_graph
+from sympy.abc import mu
 
 import mfderive as mf
 from mfderive.algebra.findings import Finding, FindingKind
@@ -72,7 +74,9 @@ def made(request):
         "ForwardSystem": system_of(net),
         "Keeper": mf.Keeper("/".join(f"folder{k}" for k in range(99)), every=5),
         "LimitSystem": limit,
+        "MeanField": mf.mean_field(cycle_graph(5), T=1.0, starts=1),
         "Network": net,
+        "Posterior": mf.variational_posterior(mu - mu**2, {mu: "normal"}),
         "Reading": mf.Reading(source=(), source_neuron=None, counts={f"n{k}": k for k in range(99)}),
         "Reduced": reduced,
         "RuleConstant": RULES["momentum"].constants[0],
