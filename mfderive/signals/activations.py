@@ -61,8 +61,8 @@ def dense_map(given: Any, dropout_keep: Any = None, noise_variance: Any = None) 
     where = endless_slope(dense)
     if where is not None:
         raise ArgumentError(
-            f"the slope of the activation {given} is infinite at {symbol} = {where:g}, so that gradients have no "
-            "second moment to be sure of. Take an activation of finite slope"
+            f"the slope of the activation {given} is infinite at {symbol} = {where + 0.0:g}, so that gradients "
+            "have no second moment to be sure of. Take an activation of finite slope"
         )
     return dense
 

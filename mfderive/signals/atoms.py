@@ -101,6 +101,8 @@ class Atoms:
         table = {}
         for symbol, access in term.accesses:
             own = self.fields.fields[access.field]
+            if access.field in self.fields.maxima:
+                raise self.fields.refusal(own, "takes a maximum", "an approximation for it: use an average")
             depends = own.role is Role.INPUT or any(
                 self.fields.system.axis[a].kind is AxisKind.DATA for a in own.axes
             )

@@ -144,8 +144,6 @@ class Expectations(KernelList):
                     "stands inside a function and is not normally distributed",
                     "a normal law, or a constant",
                 )
-            if name in self.fields.maxima:
-                raise self.fields.refusal(own, "takes a maximum", "an approximation for it: use an average")
             if name in self.fields.definition and not self.fields.definition[name]:
                 return sp.Integer(0)
             raise self.fields.refusal(

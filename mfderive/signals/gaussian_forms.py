@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from ..algebra.parity import Parity, parity_of
 from ..algebra.terms import Access, Field, Index, Role, Term, canonical_indices
 from .atoms import Atom
 from .gaussian import Expectation
@@ -42,6 +43,8 @@ class GaussianForms:
             tuple(self.covariance(a, b, means[i] * means[j]) for j, b in enumerate(symbols))
             for i, a in enumerate(symbols)
         )
+        if _vanishes(integrand, variables, covariance, means):
+            return sp.Integer(0)
         access = ExpectationAccess(
             Expectation(integrand, variables),
             covariance,
@@ -138,3 +141,25 @@ class GaussianForms:
         axes = fields.fields[name].axes
         slots = tuple(index for index in target if index.axis in axes)
         return [Term(target, (), number * symbol, ((symbol, Access(name, slots)),))]
+
+
+def _vanishes(
+    integrand: sp.Expr,
+    variables: tuple[sp.Symbol, ...],
+    covariance: tuple[tuple[sp.Expr, ...], ...],
+    means: tuple[sp.Expr, ...],
+) -> bool:
+    """Whether an integrand changes its sign with centred variables that are independent of all others."""
+    left = set(range(len(variables)))
+    while left:
+        block, waiting = set[int](), {left.pop()}
+        while waiting:
+            one = waiting.pop()
+            block.add(one)
+            waiting |= {other for other in left if covariance[one][other] != 0}
+            left -= waiting
+        known = dict.fromkeys(integrand.free_symbols, Parity.EVEN)
+        known |= dict.fromkeys((variables[n] for n in block), Parity.ODD)
+        if all(means[n] == 0 for n in block) and parity_of(integrand, known) == Parity.ODD:
+            return True
+    return False

@@ -9,7 +9,15 @@ from dataclasses import replace
 import sympy as sp
 
 from ..algebra.terms import Index, slot_indices
-from .kernel_system import KernelAccess, KernelEquation, KernelSystem, KernelTerm
+from .gaussian import Expectation
+from .kernel_system import (
+    ExpectationAccess,
+    KernelAccess,
+    KernelEquation,
+    KernelSystem,
+    KernelTerm,
+    Meaning,
+)
 
 
 def homogeneous(system: KernelSystem) -> KernelSystem:
@@ -34,11 +42,47 @@ def _equation(system: KernelSystem, equation: KernelEquation) -> KernelEquation:
     for term in equation.terms:
         indices = dict.fromkeys((*slot_indices(term.target), *term.reduced))
         count = sp.Rational(_size(system, tuple(indices)), places)
-        meanings = tuple(
-            (s, replace(m, slots=()) if isinstance(m, KernelAccess) else m) for s, m in term.meanings
-        )
+        meanings = _one_place(term)
         terms.append(KernelTerm((), (), count * term.expression, meanings))
     return KernelEquation(equation.kernel, equation.pair, (), tuple(terms))
+
+
+def _one_place(term: KernelTerm) -> tuple[tuple[sp.Symbol, Meaning], ...]:
+    """The meanings without positions. Values of one field at two places are the same, and one variable."""
+    known: dict[KernelAccess, sp.Symbol] = {}
+    table: dict[sp.Symbol, sp.Symbol] = {}
+    made: list[tuple[sp.Symbol, Meaning]] = []
+    for symbol, meaning in term.meanings:
+        if isinstance(meaning, KernelAccess):
+            plain = replace(meaning, slots=())
+            table[symbol] = known.setdefault(plain, symbol)
+            made.append((symbol, plain))
+        else:
+            made.append((symbol, _merged(meaning, table)))
+    return tuple(made)
+
+
+def _merged(access: ExpectationAccess, table: dict[sp.Symbol, sp.Symbol]) -> ExpectationAccess:
+    covariance = [[entry.xreplace(table) for entry in row] for row in access.covariance]
+    means = access.mean or (sp.Integer(0),) * len(covariance)
+    first: dict[tuple[sp.Expr, ...], int] = {}
+    for number, row in enumerate(covariance):
+        first.setdefault((means[number], *row), number)
+    places = [first[means[number], *row] for number, row in enumerate(covariance)]
+    # Equal rows are one variable only where its variance is the covariance with the other.
+    if any(covariance[n][n] != covariance[n][p] for n, p in enumerate(places)):
+        places = list(range(len(covariance)))
+    variables = access.expectation.variables
+    kept = sorted(set(places))
+    return ExpectationAccess(
+        Expectation(
+            access.expectation.integrand.xreplace({variables[n]: variables[p] for n, p in enumerate(places)}),
+            tuple(variables[p] for p in kept),
+        ),
+        tuple(tuple(covariance[i][j] for j in kept) for i in kept),
+        tuple(access.mean[p] for p in kept) if access.mean else (),
+        tuple((s, entry.xreplace(table)) for s, entry in access.constants),
+    )
 
 
 def _size(system: KernelSystem, indices: Iterable[Index]) -> int:
