@@ -61,7 +61,7 @@ def dense_map(given: Any, dropout_keep: Any = None, noise_variance: Any = None) 
     where = endless_slope(dense)
     if where is not None:
         raise ArgumentError(
-            f"the slope of the activation {given} is infinite at {symbol} = {where + 0.0:g}, so that gradients "
+            f"the slope of the activation {given} is infinite at {symbol} = {where + 0.0:g}: gradients "
             "have no second moment to be sure of. Take an activation of finite slope"
         )
     return dense

@@ -19,6 +19,7 @@ _NEAREST = 1e-9  # how near to 1 other fixed points are looked for
 _FROM_ONE = np.geomspace(_NEAREST, 1.0, 37)
 _VANISHING = 1e-100
 _MOST_STEPS = 60
+_ROUNDING = 1e-15
 _STEP = 1e-13  # a Newton step after which nothing is left to gain
 
 
@@ -52,6 +53,8 @@ def correlation_points(depth_map: DepthMap, q: Array, scales: Scales) -> Correla
     }
 
     variance_after = depth_map.advance(q[:, None], arrays)[:, 0]
+    alive = variance_after > 0  # elsewhere nothing is left of which there could be a correlation
+    variance_after = np.where(alive, variance_after, 1.0)
 
     def excess(c: Array, index: Array) -> Array:
         """c' - c."""
@@ -71,12 +74,12 @@ def correlation_points(depth_map: DepthMap, q: Array, scales: Scales) -> Correla
 
     every_scale = np.arange(len(q))
     at_one = excess(np.ones(len(q)), every_scale)
-    fixed = np.abs(at_one) <= _ONE
+    fixed = (np.abs(at_one) <= _ONE) & alive
     every = fixed.copy()
     for probe in (0.5, 0.1, 0.9):
         probed = np.flatnonzero(every)
         every[probed] = np.abs(excess(np.full(len(probed), probe), probed)) <= 1e-12
-    open_ = np.flatnonzero(~every)
+    open_ = np.flatnonzero(~every & alive)
     if getattr(depth_map, "power_series", False):
         slope_one = slopes(np.ones(len(q)), every_scale)
         open_ = open_[~fixed[open_] | (slope_one[open_] > 1 + NEUTRAL)]
@@ -97,7 +100,8 @@ def _from_below(excess: Pointwise, slopes: Pointwise, open_: Array) -> Array:
     moving = np.arange(len(open_))
     for _ in range(_MOST_STEPS):
         value = excess(c[moving], open_[moving])
-        moving, value = moving[value > 0], value[value > 0]
+        above = value > _ROUNDING
+        moving, value = moving[above], value[above]
         if not len(moving):
             break
         step = value / (1 - slopes(c[moving], open_[moving]))

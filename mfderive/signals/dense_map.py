@@ -127,6 +127,22 @@ def jumps(dense: DenseMap) -> bool:
     return False
 
 
+@once
+def endless_slope(dense: DenseMap) -> float | None:
+    """Where the slope of the activation is infinite, None where it is nowhere."""
+    slope = derivative(dense.activation, dense.variable)
+    places, _ = linear_places(dense.activation, (dense.variable,))
+    for place in places:
+        if place.bends:
+            middle = -float(place.offset) / float(place.slopes[0])
+            near = middle + np.array([-1e-6, 1e-6, -1e-10, 1e-10]) * (1 + abs(middle))
+            with np.errstate(all="ignore"):
+                sizes = np.abs(np.broadcast_to(evaluate_expression(slope, {dense.variable: near}), (4,)))
+            if np.any(sizes[2:] > 10 * np.maximum(sizes[:2], 1.0)):
+                return middle
+    return None
+
+
 def pair_covariance(k12: Array, q1: Array, q2: Array) -> Array:
     """[[q1, k12], [k12, q2]] [..., 2, 2] of arrays [..., 1], the correlation cut to [-1, 1]."""
     first, second, both = np.broadcast_arrays(_q(q1), _q(q2), _q(k12))

@@ -24,6 +24,7 @@ Array = Any
 RADIUS = 9.0  # beyond it lies less than 3e-19 of a standard normal law
 _RADII = np.array([0.0, 2.0, 4.0, 6.0, RADIUS, 11.0, 13.0, 17.0, 22.0, 29.0, 38.0])
 _NEGLIGIBLE = 4e-16  # of the density's greatest product with the integrand; the tail beyond is smaller still
+_ENDLESS = 1e-200
 _AT_ONCE = 1 << 18  # values of the integrand that are held at a time
 # How many points a lattice may have, by the number of variables.
 _MOST_POINTS = {1: 2_500, 2: 60_000, 3: 1_500_000, 4: 9_000_000}
@@ -135,8 +136,10 @@ def _reach(batch: GaussianBatch) -> Array:
     weighted = np.where(np.isnan(weighted), 0.0, weighted)
     peak = weighted.max(axis=1, keepdims=True)
     counts = (weighted > _NEGLIGIBLE * peak) | np.isinf(weighted)
-    if counts[:, -1].any():
-        raise _not_finite(batch, int(np.flatnonzero(counts[:, -1])[0]))
+    # Beyond the last radius the density alone is below 1e-313: what counts there has no end.
+    endless = counts[:, -1] & (weighted[:, -1] > _ENDLESS)
+    if endless.any():
+        raise _not_finite(batch, int(np.flatnonzero(endless)[0]))
     last = len(_RADII) - 1 - np.argmax(counts[:, ::-1], axis=1)
     reach = np.maximum(RADIUS, _RADII[np.minimum(last + 1, len(_RADII) - 1)])
     return np.where(counts.any(axis=1), reach, RADIUS)

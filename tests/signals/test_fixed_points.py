@@ -130,6 +130,9 @@ def test_vanishing_signals():
     found = mf.signal("tanh", sigma_w2=0.5)
     assert (found.q_star, found.chi_1) == (0, 0.5)
     assert found.found.every_correlation
+    silent = mf.signal("relu(tanh(h) - 0.3)", sigma_w2=3)
+    assert (silent.q_star, silent.chi_1) == (0, 0)
+    assert math.isnan(silent.c_star)
     critical = mf.signal("tanh", sigma_w2=1)
     assert critical.phase == "critical"
     assert critical.xi_q == math.inf
@@ -226,6 +229,8 @@ def test_what_is_given_is_checked():
             mf.signal(what, sigma_w2=1)
     with pytest.raises(mf.SpecError):
         mf.signal("tanhh", sigma_w2=1)
+    with pytest.raises(ArgumentError, match="slope of the activation .* is infinite at h = 0"):
+        mf.signal("sqrt(abs(h))", sigma_w2=1)
     with pytest.raises(ArgumentError, match="sigma_b2"):
         mf.signal("tanh", sigma_w2=1, sigma_b2=-1)
     with pytest.raises(ArgumentError, match="probability"):
