@@ -182,6 +182,18 @@ def test_three_and_four_variables(by_quadrature):
     assert four.evaluate(covariance, tolerance=1e-8)[0] == pytest.approx(exact, abs=1e-8)
 
 
+@pytest.mark.parametrize(("name", "one"), [("relu", (2 * np.pi) ** -0.5), ("heaviside", 0.5)])
+def test_three_variables_that_bend_are_rough_and_say_so(name, one):
+    """Nothing splits three dimensions: the stated error covers the true one."""
+    wanted = Expectation(call(name, U) * call(name, V) * call(name, W), (U, V, W))
+    value, error = wanted.evaluate(np.eye(3))
+    assert abs(value - one**3) <= error
+    correlated = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
+    if name == "heaviside":  # three equally correlated numbers are positive together with probability 1/4
+        value, error = wanted.evaluate(correlated)
+        assert abs(value - 0.25) <= error
+
+
 def test_parameters_and_means_are_arrays():
     """E relu(a u + b) = m Phi(m / s) + s phi(m / s) for arrays a and b, mean and variance, to 1e-13."""
     a, b = sp.symbols("a b")
