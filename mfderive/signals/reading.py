@@ -176,6 +176,12 @@ def read_backward(moments: Moments, seed: str) -> list[Missing]:
     """The second moments of the adjoints of all pre-activations, from the output down."""
     fields = moments.fields
     missing = []
+    if any(fields.is_population(index) for term in fields.definition[OUTPUT] for index in term.reduced):
+        reason = (
+            "the output averages neurons without a weight, so that it is no random sum of them, and its "
+            "gradients vanish as layers grow. Give the output a weight"
+        )
+        return [Missing(Part.BACKWARD, reason)]
     for equation in fields.system.backward:
         own = fields.fields[equation.field]
         if not fields.is_random(own.name) or not fields.is_shown(own.of):

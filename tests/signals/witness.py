@@ -8,6 +8,7 @@ sigma_b2), and gradients are taken by the standard normal numbers behind them.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,14 @@ class Witness:
     def draw(self, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
         """Standard normal numbers behind weights and biases, and the other parameters by their laws."""
         rng = np.random.default_rng(seed)
-        state = initial_state(self.system, self.populations, seed)
         shapes = {v.name: tuple(self.sizes[a] for a in v.axes) for v in self.finite.system.parameters}
         normal = {name: rng.standard_normal(shape) for name, shape in shapes.items() if name in self.factors}
-        return normal, {name: np.asarray(state[name], float) for name in shapes if name not in self.factors}
+        if len(normal) == len(shapes):
+            return normal, {}
+        state = initial_state(self.system, self.populations, seed)
+        return normal, {name: np.asarray(state[name], float) for name in shapes if name not in normal}
 
-    def moments(self, seed: int, x: Array, gradients: bool = True) -> dict[str, Array]:
+    def moments(self, seed: int, x: Array) -> dict[str, Array]:
         """Second moments of a network for two inputs x [2, ...]: of fields [2, 2, positions, positions'].
 
         Of parameters ("gradient of ..."): the products of the gradients of the first output, [2, 2].
@@ -75,29 +78,37 @@ class Witness:
         import jax
 
         normal, others = self.draw(seed)
-        namespace = jax_namespace()
-
-        def fields(normal: dict[str, Array]) -> dict[str, Array]:
-            values = {name: self.factors[name] * value for name, value in normal.items()}
-            return self.finite.evaluate(
-                {**others, **values, "x": jax.numpy.asarray(x)}, self.sizes, namespace, until="yhat"
-            )
-
         found = {}
         with precision(jax, "float64"):
-            for name, value in fields(normal).items():
-                axes = self.system.field[name].axes
-                if axes[:1] != ("data",) or name == "x":
-                    continue
+            values, slopes = self._compiled(normal, others, jax.numpy.asarray(x))
+            for name, value in values.items():
                 array = np.asarray(value)
-                if len(axes) > 1 and self.system.axis[axes[1]].kind is AxisKind.POPULATION:
-                    flat = array.reshape(*array.shape[:2], -1)
-                    product = np.einsum("sna,tnb->stab", flat, flat) / flat.shape[1]
-                    found[name] = product.reshape(2, 2, *array.shape[2:], *array.shape[2:])
-                    found[f"mean {name}"] = array.mean(axis=1)
-            if gradients:
-                slopes = jax.jit(jax.jacrev(lambda w: fields(w)["yhat"][:, 0]))(normal)
-                for name, value in slopes.items():
-                    flat = np.asarray(value).reshape(2, -1)
-                    found[f"gradient of {name}"] = flat @ flat.T
+                flat = array.reshape(*array.shape[:2], -1)
+                product = np.einsum("sna,tnb->stab", flat, flat) / flat.shape[1]
+                found[name] = product.reshape(2, 2, *array.shape[2:], *array.shape[2:])
+            for name, value in slopes.items():
+                flat = np.asarray(value).reshape(2, -1)
+                found[f"gradient of {name}"] = flat @ flat.T
         return found
+
+    @cached_property
+    def _compiled(self) -> Any:
+        """The values of all fields with neurons, and the gradients of the first output for both inputs."""
+        import jax
+
+        namespace = jax_namespace()
+        shown = {
+            f.name
+            for f in self.system.fields
+            if len(f.axes) > 1 and f.axes[0] == "data" and f.axes[1] in self.populations
+        }
+
+        def fields(normal: dict[str, Array], others: dict[str, Array], x: Array) -> dict[str, Array]:
+            values = {name: self.factors[name] * value for name, value in normal.items()}
+            return self.finite.evaluate({**others, **values, "x": x}, self.sizes, namespace, until="yhat")
+
+        def both(normal: dict[str, Array], others: dict[str, Array], x: Array) -> tuple[Any, Any]:
+            values = {name: value for name, value in fields(normal, others, x).items() if name in shown}
+            return values, jax.jacrev(lambda w: fields(w, others, x)["yhat"][:, 0])(normal)
+
+        return jax.jit(both)
