@@ -52,7 +52,7 @@ def test_the_command(tmp_path, capsys) -> None:
 
 
 def test_figures_are_drawn() -> None:
-    """The phase diagram of an activation, with its critical line; kernels by depth are drawn by the command."""
+    """The phase diagram of an activation with its critical line; the command draws kernels by depth."""
     diagram = phase_diagram("erf", sigma_w2=np.linspace(0.5, 3, 4), sigma_b2=np.linspace(0.01, 0.3, 4))
     drawn = figure_bytes(draw_phase(diagram), "svg").decode()
     assert "critical" in drawn and "variance of weights" in drawn
@@ -60,7 +60,7 @@ def test_figures_are_drawn() -> None:
 
 def test_the_page_is_true() -> None:
     """Its Python runs, and every equation that it quotes is printed by a shipped spec."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    code = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
     names: dict = {}
     exec(code.replace('"specs/', f'"{ROOT}/specs/'), names)
     assert names["found"].phase == "ordered"
