@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..algebra.findings import Finding
+from ..errors import MfError
 from ..network.network import Network
 from ..runs.trajectory import Trajectory
-from .band import predicted_band
+from .band import WORK, predicted_band
 from .standardised import NETWORKS, Standardised, standardised
+from .validity import validity
 
 # There is no prediction because none was asked for.
 UNASKED = "not-asked-for"
@@ -23,8 +25,9 @@ def predictions(network: Network, limit: Trajectory, widths: Sequence[int]) -> d
     Keys of the record: ``reason`` (None, or kind and facts of why nothing is predicted), ``times``,
     ``steps``, ``limit`` (its loss there), ``bands`` (low and high by width, between which 95 % of networks
     lie), ``deviation`` (sqrt(n Var) of outputs, root mean square over points, by time), ``nodes`` and
-    ``merged`` (what it was computed on), ``networks`` (None, or width, times, steps, ratio and scores
-    [time][series][network] of :class:`~mfderive.fluctuation.standardised.Standardised`).
+    ``merged`` (what it was computed on), ``until`` (sentences: until when the limit holds), ``networks``
+    (None, or width, times, steps, ratio and scores [time][series][network] of
+    :class:`~mfderive.fluctuation.standardised.Standardised`).
     """
     band = predicted_band(network, limit)
     if isinstance(band, Finding):
@@ -44,7 +47,16 @@ def predictions(network: Network, limit: Trajectory, widths: Sequence[int]) -> d
         "nodes": dict(band.nodes),
         "merged": band.merged,
         "networks": None if trained is None else _networks(trained),
+        "until": _until(network, limit, widths),
     }
+
+
+def _until(network: Network, limit: Trajectory, widths: Sequence[int]) -> list[str]:
+    """Until when the limit holds at the narrowest width, in words; empty where it is not known."""
+    try:
+        return [validity(network, float(limit.times[-1]), most=WORK).text(min(widths))]
+    except MfError:
+        return []
 
 
 def without(reason: Finding) -> dict[str, Any]:

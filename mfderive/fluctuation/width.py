@@ -10,18 +10,21 @@ import numpy as np
 
 from ..algebra.arguments import NETWORK, choice, instance, number, positive_number, whole_number
 from ..algebra.showing import Shown
-from ..errors import ArgumentError
+from ..errors import ArgumentError, MfError
 from ..finite.simulate import simulate
 from ..network.network import Network
 from ..runs.trajectory import Trajectory
 from .deviations import SHARE, Deviations
 from .fluctuations import Fluctuations, predicted
+from .validity import Validity, validity
 
 Array = Any
 QUANTITIES = ("loss", "output")
 # Below this width what is left out, of relative order 1/n, is too large to trust an answer untried.
 NARROW = 50
 POINTS = 10
+# Operations that following differences of neurons may take: a few minutes.
+_FOLLOWED = 2e11
 _WHAT = {
     "loss": "the loss on the evaluation sample",
     "output": f"the outputs (root mean square over {POINTS} points)",
@@ -36,7 +39,8 @@ class Width(Shown):
     error within which 95 % lie there; ``n_variance``: n Var of the quantity (of outputs the mean over points
     and outputs) and ``sources`` its parts by population; ``linear``: the share of the squared deviation that
     the linear part makes at that width. ``trained`` networks were trained there (0: none), of which
-    ``inside`` lie within the error.
+    ``inside`` lie within the error. ``validity`` says until when the limit holds at a width (None: why that
+    is ``unknown``).
     """
 
     network: Network
@@ -51,12 +55,26 @@ class Width(Shown):
     linear: float
     trained: int = 0
     inside: int = 0
+    validity: Validity | None = None
+    unknown: str = ""
 
     @property
     def data(self) -> dict[str, Any]:
         """Everything as plain data."""
         names = ("error", "at", "time", "step", "width", "reach", "n_variance", "sources", "linear")
-        return {"share": SHARE, **{name: getattr(self, name) for name in (*names, "trained", "inside")}}
+        found = {name: getattr(self, name) for name in (*names, "trained", "inside")}
+        return {"share": SHARE, **found, "holds_until": self.holds_until}
+
+    @property
+    def holds_until(self) -> float | None:
+        """The time up to which the limit holds at that width: ``time`` itself where no instability grows.
+
+        None where that is not known.
+        """
+        if self.validity is None:
+            return None
+        parting = self.validity.until(self.width)
+        return self.time if parting is None else parting
 
     @property
     def text(self) -> str:
@@ -82,6 +100,10 @@ class Width(Shown):
             "Left out are a bias of order 1/n and the noise of single weights, which enters at that order; "
             "batches are those of the limit."
         )
+        if self.validity is not None:
+            yield self.validity.text(self.width)
+        elif self.unknown:
+            yield f"Whether differences between neurons of one type grow is not known: {self.unknown}."
         if self.width < NARROW:
             yield (
                 f"A width below {NARROW} is no promise: what is left out may be larger there than what is "
@@ -120,7 +142,18 @@ def width_for(
         raise ArgumentError(f"t is {t}; times of a run begin at 0")
     x, y = network.source.evaluation(POINTS)
     found = predicted(network, times, x, changes, loss=at == "loss")
-    return _counted(_answer(found, Deviations(found, y), at, float(error)), found, confirm)
+    answer = _valid(_answer(found, Deviations(found, y), at, float(error)))
+    return _counted(answer, found, confirm)
+
+
+def _valid(answer: Width) -> Width:
+    """The answer with until when the limit holds at all."""
+    if not answer.step:
+        return answer
+    try:
+        return replace(answer, validity=validity(answer.network, answer.time, most=_FOLLOWED))
+    except MfError as error:
+        return replace(answer, unknown=str(error))
 
 
 def _answer(found: Fluctuations, law: Deviations, at: str, error: float) -> Width:

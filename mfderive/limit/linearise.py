@@ -13,7 +13,7 @@ equations like any other, so they deviate by the same rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import sympy as sp
@@ -116,20 +116,17 @@ class _Linearisation:
     def both(self, equation: Equation) -> Iterator[Equation]:
         """The equation of a deviation, where there is one, and the equation itself."""
         field = self.base.field[equation.field]
-        terms = () if equation.selector else tuple(t for term in equation.terms for t in self.together(term))
+        terms = () if equation.selector else tuple(self.deviations(equation))
         # A variable moves by its equation, even where that says 0.
         if terms or field.role in (Role.VELOCITY, Role.NEXT, Role.FLOW):
             own = self.enter(equation.field)
             yield Equation(own.name, equation.target, terms)
         yield equation
 
-    def together(self, term: Term) -> tuple[Term, ...]:
-        """What one term adds to the deviation of its field; of a pointwise term it is one term again."""
-        found = tuple(self.terms(term))
-        if len(found) < 2 or not term.is_pointwise:
-            return found
-        accesses = {symbol: access for each in found for symbol, access in each.accesses}
-        return (Term(term.target, (), sp.Add(*(each.expression for each in found)), tuple(accesses.items())),)
+    def deviations(self, equation: Equation) -> Iterator[Term]:
+        """What all terms of an equation add to the deviation of its field."""
+        for term in equation.terms:
+            yield from together(term, list(self.terms(term)))
 
     def terms(self, term: Term) -> Iterator[Term]:
         """What one term adds to the deviation of its field."""
@@ -138,18 +135,28 @@ class _Linearisation:
                 slope = sp.diff(term.expression, symbol)
                 if slope != 0:
                     own = Access(self.deviation[access.field].name, access.slots)
-                    yield self.product(term, slope, sp.Symbol(deviation_name(symbol.name)), own)
+                    yield with_access(self.base, term, slope, sp.Symbol(deviation_name(symbol.name)), own)
         for index in term.reduced:
             if index.axis in self.source:
                 name = self.source[index.axis].name
-                yield self.product(term, term.expression, sp.Symbol(name), Access(name, (index,)))
+                own = Access(name, (index,))
+                yield with_access(self.base, term, term.expression, sp.Symbol(name), own)
 
-    def product(self, term: Term, factor: sp.Expr, symbol: sp.Symbol, access: Access) -> Term:
-        """The term with a factor in place of its expression, times one more access called ``symbol``."""
-        expression = factor * symbol
-        accesses = (*term.accesses, (symbol, access))
-        kept = tuple((s, a) for s, a in accesses if expression.has(s))
-        read = {index for _, a in kept for index in a.indices}
-        # Weights sum to 1: an average over what is no longer read is gone.
-        reduced = tuple(i for i in term.reduced if i in read or not self.base.axis[i.axis].is_measure)
-        return Term(term.target, reduced, expression, kept)
+
+def together(term: Term, found: Sequence[Term]) -> tuple[Term, ...]:
+    """What one term adds to a derivative of its field; of a pointwise term it is one term again."""
+    if len(found) < 2 or not term.is_pointwise:
+        return tuple(found)
+    accesses = {symbol: access for each in found for symbol, access in each.accesses}
+    return (Term(term.target, (), sp.Add(*(each.expression for each in found)), tuple(accesses.items())),)
+
+
+def with_access(system: LimitSystem, term: Term, factor: sp.Expr, symbol: sp.Symbol, access: Access) -> Term:
+    """The term with a factor in place of its expression, times one more access called ``symbol``."""
+    expression = factor * symbol
+    accesses = (*term.accesses, (symbol, access))
+    kept = tuple((s, a) for s, a in accesses if expression.has(s))
+    read = {index for _, a in kept for index in a.indices}
+    # Weights sum to 1: an average over what is no longer read is gone.
+    reduced = tuple(i for i in term.reduced if i in read or not system.axis[i.axis].is_measure)
+    return Term(term.target, reduced, expression, kept)

@@ -130,6 +130,7 @@ def _numbers(record: Data) -> Iterator[str]:
         )
     if found.get("networks"):
         yield _ratio(found["networks"])
+    yield from found.get("until", ())
 
 
 def _losses(record: Data, found: Data) -> Iterator[str]:
