@@ -70,7 +70,9 @@ def test_the_page_is_true() -> None:
         for path in SHIPPED
         if path.stem in ("dense_tanh", "residual_reduced")
     )
-    quoted = re.findall(r"^    ([qΘ].*)$", PAGE, re.M) + re.findall(r"`(q\[stream_2\] = .*?)`", PAGE, re.S)
+    quoted = re.findall(r"^    ((?:q|q₁₂|q̃|Θ)\[.*)$", PAGE, re.M) + re.findall(
+        r"`(q\[stream_2\] = .*?)`", PAGE, re.S
+    )
     assert len(quoted) == 5
     for line in quoted:
         assert line in printed, line
