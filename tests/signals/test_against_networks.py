@@ -67,6 +67,15 @@ def deviations(net, x, widths, seeds):
     return names, np.array(off).T, np.array(error).T
 
 
+def pooled(error, widths):
+    """Standard errors [kernel, width] from those of all widths together, which fall as 1/sqrt(n).
+
+    Of 8 networks alone an error has 7 degrees of freedom, and six times it is passed in one of 2000 cases.
+    """
+    n = np.array(widths)
+    return np.sqrt((error**2 * n).mean(axis=1)[:, None] / n)
+
+
 def inputs(net):
     x = np.random.default_rng(0).standard_normal((2, *net.input_shape))
     x[1] = 0.5 * x[0] + 0.9 * x[1]
@@ -103,19 +112,18 @@ def test_shipped_networks(path) -> None:
         f"\n{path.stem}: {len(names)} kernels, off / error {np.max(off / (error + 1e-12), axis=0)}, slope "
         f"{slope:.3f}"
     )
-    assert (off <= 5 * error + 8 / np.array(widths)).all()
+    assert (off <= 5 * pooled(error, widths) + 8 / np.array(widths)).all()
     assert -0.65 < slope < -0.35
 
 
 @pytest.mark.study
 def test_random_graphs() -> None:
-    """20 random graphs that close: averages of networks of widths 125 to 1000 within six standard errors plus
-    12/n.
+    """20 random graphs that close, at widths 100 to 800: within five standard errors, and 12/n for the bias.
 
-    What does not close is refused with a message; how often is printed. The standard error of an average over
-    8 networks is itself off by a quarter, and there are some 400 kernels: hence six.
+    The averages are over 8 networks; errors are those of all widths together. What does not close is refused
+    with a message; how often is printed.
     """
-    widths, closed, refused = (125, 250, 500, 1000), 0, []
+    widths, closed, refused = (100, 200, 400, 800), 0, []
     seed = 0
     while closed < 20:
         seed += 1
@@ -127,7 +135,7 @@ def test_random_graphs() -> None:
             continue
         closed += 1
         slope = np.polyfit(np.log(widths), np.log(np.median(error, axis=0)), 1)[0]
-        ratio = off / (6 * error + 12 / np.array(widths))
+        ratio = off / (5 * pooled(error, widths) + 12 / np.array(widths))
         print(
             f"\ngraph {seed}: {len(names)} kernels, slope {slope:.3f}, largest share of what is allowed "
             f"{ratio.max():.2f}"
