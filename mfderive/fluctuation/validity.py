@@ -112,8 +112,10 @@ class Validity(Shown):
             )
         rate = float(self.rate.max())
         most = max(float(own.max()) for own in self.growth.values())
-        told = f"Differences between neurons of one type grow {most:.3g} fold up to "
-            f"t = {end:.4g} (like e^(λt) with λ up to {rate:.3g})"
+        told = (
+            f"Differences between neurons of one type grow {most:.3g} fold up to t = {end:.4g} (like e^(λt) "
+            f"with λ up to {rate:.3g})"
+        )
         if time is None:
             return f"{told}, but at width {width} they stay small: the limit holds up to t = {end:.4g}."
         return (
