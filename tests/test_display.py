@@ -67,6 +67,7 @@ def made(request):
         **{name: getattr(mf, name)("what is to be known") for name in warned},
         "ConnectionKind": kind,
         "CoordinateCheck": mf.coordinate_check(net, widths=[4, 8, 16], seeds=2, steps=2),
+        "Critical": mf.critical("tanh", sigma_b2=0.05),
         "Finding": Finding.of(
             FindingKind.STATIONARY, *(f"h{k}.weight" for k in range(99)), cause=list(range(999))
         ),
@@ -76,11 +77,13 @@ def made(request):
         "LimitSystem": limit,
         "MeanField": mf.mean_field(cycle_graph(5), T=1.0, starts=1),
         "Network": net,
+        "PhaseDiagram": mf.phase_diagram("erf", [0.5, 2.0], [0.0, 0.1]),
         "Posterior": mf.variational_posterior(mu - mu**2, {mu: "normal"}),
         "Reading": mf.Reading(source=(), source_neuron=None, counts={f"n{k}": k for k in range(99)}),
         "Reduced": reduced,
         "RuleConstant": RULES["momentum"].constants[0],
         "Scalings": mf.scalings(net),
+        "Signal": mf.signal("tanh", sigma_w2=2, sigma_b2=0.05),
         "SolveOptions": mf.SolveOptions(nodes={f"h{k}": 64 for k in range(99)}, method="rk4"),
         "State": path.at(),
         "Sweep": sweep_of(path, net.title),
@@ -204,6 +207,8 @@ DRAWN = {
     "network trajectory": {"svg", "table"},
     "Verdict": {"svg", "table"},
     "Sweep": {"svg", "table"},
+    "Signal": {"table", "ul"},
+    "Critical": {"table"},
 }
 
 
