@@ -107,7 +107,7 @@ def _scale_for(residual: Callable[[Array, Array], Array], q: Array) -> Array:
 def critical_points(depth_map: DepthMap, sigma_b2: float) -> tuple[CriticalPoint, ...]:
     """Every critical point with this sigma_b2, stable fixed points of the variance first.
 
-    Raises MfError where there is none, with what chi_1 is at the fixed points there are.
+    Raises MfError where there is none, with what chi_1 is instead, and where all scales are.
     """
 
     def weight_at(q: Array) -> Array:
@@ -128,10 +128,15 @@ def critical_points(depth_map: DepthMap, sigma_b2: float) -> tuple[CriticalPoint
         return result
 
     logs, values = _on_grid(excess)
-    if np.mean(np.abs(values) <= 1e-11) > 0.5:
-        middle = np.exp(np.median(logs[np.abs(values) <= 1e-11]))
-        weight = float(weight_at(np.array([middle]))[0])
-        return (CriticalPoint(weight, sigma_b2, float("nan"), 1.0),)
+    flat = np.abs(values) <= 1e-11
+    if 2 * flat.sum() > np.isfinite(values).sum():
+        weights = weight_at(np.exp(logs[flat]))
+        if np.ptp(weights) > 1e-9 * weights.max():
+            raise MfError(
+                f"chi_1 = 1 whatever sigma_w2 is, from {weights.min():.3g} to {weights.max():.3g} at least "
+                f"(sigma_b2 = {sigma_b2:g}): nothing has to be chosen"
+            )
+        return (CriticalPoint(float(np.median(weights)), sigma_b2, float("nan"), 1.0),)
     changes = np.flatnonzero(np.signbit(values[:-1]) != np.signbit(values[1:]))
     with np.errstate(invalid="ignore"):  # changes between values that are rounding, or none, are no points
         sizes = np.minimum(np.abs(values[changes]), np.abs(values[changes + 1]))

@@ -105,6 +105,26 @@ def test_where_nothing_is_critical():
         mf.critical("tanh", sigma_b2=-0.1)
 
 
+class Normalised:
+    """A layer that divides by its deviation: chi_1 is 1 at every scale."""
+
+    names = ("q",)
+
+    def advance(self, q, scales):
+        return np.asarray(scales["sigma_w2"])[..., None] + np.asarray(scales["sigma_b2"]) + 0 * q
+
+    advance_pair = jacobian = jacobian_pair = advance
+
+    def gradient_factor(self, q, scales):
+        return 1.0 + 0 * q[..., 0] * np.asarray(scales["sigma_w2"])
+
+
+def test_where_everything_is_critical():
+    """A map with chi_1 = 1 throughout has no scale to be chosen, and says so."""
+    with pytest.raises(MfError, match="chi_1 = 1 whatever sigma_w2 is"):
+        mf.critical(Normalised(), sigma_b2=0.1)
+
+
 def test_a_phase_diagram_is_what_single_points_are():
     """Cells of a small grid against mf.signal (1e-11), the line against its parametric form (1e-6)."""
     diagram = mf.phase_diagram("tanh", np.linspace(0.5, 4, 6), [0.0, 0.05, 1.0])
