@@ -22,17 +22,23 @@ def input_values(system: KernelSystem, x: Array) -> Given:
     """The given kernels of two inputs x [2, ...] of the network's shape. Raises ArgumentError for other
     shapes."""
     values = real_array("the inputs", x)
-    given = output_values(system)
+    shape = tuple(system.axis[a].size or 1 for a in system.input_axes)
+    if values.shape != (2, *shape):
+        raise ArgumentError(
+            f"the inputs have the shape {values.shape}; it must be (2, {', '.join(map(str, shape))})"
+        )
+    return {key: value[0] for key, value in paired_values(system, values[:1], values[1:]).items()}
+
+
+def paired_values(system: KernelSystem, one: Array, two: Array) -> Given:
+    """The given kernels of pairs of inputs, [pair, ...] each; arrays have the axis of pairs first."""
+    given = {key: np.broadcast_to(v, (len(one), *v.shape)) for key, v in output_values(system).items()}
     for kernel in system.given:
         if kernel.kind is KernelKind.INPUT:
-            shape = tuple(system.axis[a].size or 1 for a in system.input_axes)
-            if values.shape != (2, *shape):
-                raise ArgumentError(
-                    f"the inputs have the shape {values.shape}; it must be (2, {', '.join(map(str, shape))})"
-                )
+            values = [_function(kernel, x) for x in (one, two)]
             for replicas in _PAIRS:
-                one, other = (_function(kernel, values[r - 1]) for r in replicas)
-                given[kernel.name, replicas] = _product(system, kernel, one, other)
+                first, second = (values[r - 1] for r in replicas)
+                given[kernel.name, replicas] = _product(system, kernel, first, second)
     return given
 
 
@@ -75,11 +81,12 @@ def _function(kernel: Kernel, x: Array) -> Array:
 
 
 def _product(system: KernelSystem, kernel: Kernel, one: Array, other: Array) -> Array:
-    """The products of two inputs at all pairs of places, averaged over the axes that a kernel lacks."""
+    """The products of inputs [pair, ...] at all pairs of places, averaged over the axes that a kernel
+    lacks."""
     kept = kernel.axes[: len(kernel.axes) // 2]
-    averaged = [n for n, a in enumerate(system.input_axes) if a not in kept]
-    count = int(np.prod([one.shape[n] for n in averaged])) if averaged else 1
-    order = [*(n for n in range(one.ndim) if n not in averaged), *averaged]
-    sizes = tuple(one.shape[n] for n in order if n not in averaged)
-    flat = [np.transpose(each, order).reshape(-1, count) for each in (one, other)]
-    return (flat[0] @ flat[1].T / count).reshape((*sizes, *sizes))
+    averaged = [n + 1 for n, a in enumerate(system.input_axes) if a not in kept]
+    places = [n + 1 for n, a in enumerate(system.input_axes) if a in kept]
+    sizes = tuple(one.shape[n] for n in places)
+    count = int(np.prod([one.shape[n] for n in averaged]))
+    flat = [np.transpose(x, (0, *places, *averaged)).reshape(len(x), -1, count) for x in (one, other)]
+    return (flat[0] @ np.swapaxes(flat[1], 1, 2) / count).reshape((len(one), *sizes, *sizes))

@@ -1,0 +1,124 @@
+"""Kernels of a network over data: the covariance of its Gaussian process and the neural tangent kernel, in
+blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..algebra.arguments import real_array
+from ..algebra.memory import check_memory
+from ..algebra.showing import Shown, words
+from ..errors import ArgumentError, MfError
+from ..network.network import Network
+from .given_inputs import paired_values
+from .kernel_system import KernelSystem, Part
+from .kernel_values import KernelValues
+from .network_signal import scales_of
+from .reading import kernel_system
+
+Array = Any
+_DOUBLE = 8
+# Bytes of the arrays of one block of pairs.
+_BLOCK = 2**26
+
+
+@dataclass(frozen=True, repr=False)
+class DataKernels(Shown):
+    """The kernels of a network at infinite width and random weights, for any inputs.
+
+    ``system`` are its kernel equations, ``scales`` the variances by name. Kernels are those of one output: outputs
+    are independent and alike.
+    """
+
+    title: str
+    system: KernelSystem
+    scales: Mapping[str, float]
+    input_shape: tuple[int, ...]
+
+    def covariance(self, x: Any, other: Any = None) -> Array:
+        """The covariance of the output at inputs x [N, ...] and ``other`` [M, ...] (left out: x itself), [N,
+        M].
+
+        Raises ArgumentError for other shapes, ResourceError where memory does not hold the result.
+        """
+        return self._over(x, other, self._covariance)
+
+    def tangent(self, x: Any, other: Any = None) -> Array:
+        """The neural tangent kernel [N, M]: the sum over parameters of products of two gradients of one
+        output.
+
+        Raises as :meth:`covariance`, and MfError where gradients could not be derived.
+        """
+        if self.system.missing:
+            raise MfError(f"the tangent kernel is not derived: {self.system.missing[0].reason}")
+        return self._over(x, other, self._tangent)
+
+    def _covariance(self, values: KernelValues, replicas: tuple[int, int]) -> Array:
+        # Every output has the same kernel: the first stands for all.
+        return values(self.system.output, replicas)[..., 0, 0]
+
+    def _tangent(self, values: KernelValues, replicas: tuple[int, int]) -> Array:
+        parts = (values(kernel.name, replicas) for kernel in self.system.of_part(Part.PARAMETERS))
+        return sum(parts, np.zeros(values.shape))
+
+    def _over(self, x: Any, other: Any, kernel: Any) -> Array:
+        """A kernel at all pairs; of the pairs of one set those above the diagonal, which gives the rest."""
+        one = self._inputs("x", x)
+        two = one if other is None else self._inputs("other", other)
+        remedy = "Use fewer inputs, or ask for blocks of rows"
+        check_memory(len(one) * len(two) * _DOUBLE, f"a kernel of {len(one)} by {len(two)} inputs", remedy)
+        result = np.empty((len(one), len(two)))
+        if other is None:
+            same = np.arange(len(one))
+            result[same, same] = self._pairs(one, one, kernel, (1, 1))
+            rows, columns = np.triu_indices(len(one), 1)
+        else:
+            rows, columns = (index.ravel() for index in np.indices(result.shape))
+        step = max(1, _BLOCK // (_DOUBLE * self._entries))
+        for start in range(0, len(rows), step):
+            i, j = rows[start : start + step], columns[start : start + step]
+            result[i, j] = self._pairs(one[i], two[j], kernel, (1, 2))
+            if other is None:
+                result[j, i] = result[i, j]
+        return result
+
+    @property
+    def _entries(self) -> int:
+        """Numbers that one pair of inputs needs."""
+        counts = [int(np.prod([self.system.axis[a].size or 1 for a in k.axes])) for k in self.system.kernels]
+        return 4 * sum(counts)
+
+    def _pairs(self, one: Array, two: Array, kernel: Any, replicas: tuple[int, int]) -> Array:
+        shape = (len(one),)
+        scales = {s: np.full(shape, self.scales[s.name]) for s in self.system.scales}
+        return kernel(
+            KernelValues(self.system, scales, shape, paired_values(self.system, one, two)), replicas
+        )
+
+    def _inputs(self, name: str, x: Any) -> Array:
+        values = real_array(name, x)
+        size = int(np.prod(self.input_shape))
+        if values.shape[1:] not in (self.input_shape, (size,)) or not len(values):
+            wanted = ", ".join(map(str, self.input_shape))
+            raise ArgumentError(f"{name} has the shape {values.shape}; it must be [samples, {wanted}]")
+        return values.reshape(len(values), *self.input_shape)
+
+    def _summary(self) -> Iterator[str]:
+        scales = ", ".join(f"{name} = {value:g}" for name, value in self.scales.items())
+        yield f"DataKernels of '{words(self.title)}' at {scales}"
+        yield "  .covariance(x) of the Gaussian process, .tangent(x), both [N, N]; (x, other): [N, M]"
+
+
+def kernels(network: Network, sigma_w2: float | None = None, sigma_b2: float | None = None) -> DataKernels:
+    """The kernels of a resolved network over data; scales that are not given come from its table
+    ``[signal]``.
+
+    Raises ArgumentError where sigma_w2 is given nowhere, MfError where the kernels do not close.
+    """
+    system = kernel_system(network)
+    scales = scales_of(network, system, sigma_w2, sigma_b2)
+    return DataKernels(network.title, system, scales, tuple(network.input_shape or ()))
