@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from .scaling.scalings import Scalings as Scalings
     from .scaling.scalings import scalings as scalings
     from .signals.batch_norm import batch_norm_growth as batch_norm_growth
+    from .signals.data_kernels import DataKernels as DataKernels
+    from .signals.data_kernels import kernels as kernels
+    from .signals.network_signal import NetworkSignal as NetworkSignal
     from .signals.phase_diagram import PhaseDiagram as PhaseDiagram
     from .signals.phase_diagram import phase_diagram as phase_diagram
     from .signals.signal import Critical as Critical
@@ -89,6 +92,7 @@ _HOME = {
     "CoordinateCheck": "scaling.coordinates",
     "Critical": "signals.signal",
     "DataError": "errors",
+    "DataKernels": "signals.data_kernels",
     "DivergenceError": "errors",
     "DivergenceWarning": "errors",
     "Finding": "algebra.findings",
@@ -99,6 +103,7 @@ _HOME = {
     "MeanField": "variational.mean_field",
     "MfError": "errors",
     "Network": "network.network",
+    "NetworkSignal": "signals.network_signal",
     "PhaseDiagram": "signals.phase_diagram",
     "Posterior": "variational.posterior",
     "Reading": "forward.kinds",
@@ -126,6 +131,7 @@ _HOME = {
     "forward_system": "forward.equations",
     "from_networkx": "samples.loading",
     "generate": "codegen.generate",
+    "kernels": "signals.data_kernels",
     "linearise": "limit.linearise",
     "load": "samples.loading",
     "load_solver": "codegen.generate",
