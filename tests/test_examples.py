@@ -20,8 +20,8 @@ def example(name):
     return module
 
 
-# The others run below, in this process, and what they show is looked at.
-OWN_TESTS = ("own_layer_kind", "quickstart")
+# These run in this process, below and in theory/test_radial_pde.py, and what they show is looked at.
+OWN_TESTS = ("own_layer_kind", "quickstart", "radial_two_layer")
 SCRIPTS = [path for path in sorted(EXAMPLES.glob("*.py")) if path.stem not in OWN_TESTS]
 
 
