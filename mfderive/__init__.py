@@ -159,6 +159,7 @@ register_home(HTML, "mfderive.report.signal_fragment")
 register_home(CHANGER, "mfderive.samples.loading")
 register_home(GRAPH_WRITER, "mfderive.format.networkx_graph")
 register_home(FIGURE, "mfderive.report.coordinate_figure")
+register_home(FIGURE, "mfderive.report.signal_figures")
 register_home(ground_table("limit"), "mfderive.solution.solve")
 register_home(ground_table("network"), "mfderive.finite.training_steps")
 

@@ -105,10 +105,9 @@ def _followed(network: Any, arguments: argparse.Namespace) -> tuple[dict[str, An
     text = f"{found.text}\n\n{depth.text} (the first two inputs of the data)"
     if arguments.figure is not None:
         from ..report.figures import figure_bytes
-        from ..report.signal_figures import draw_by_depth
         from ..runs.atomic import write_bytes
 
-        write_bytes(arguments.figure, figure_bytes(draw_by_depth(depth), arguments.figure.suffix[1:]))
+        write_bytes(arguments.figure, figure_bytes(depth.figure(), arguments.figure.suffix[1:]))
         data, text = {**data, "figure": str(arguments.figure)}, f"{text}\n\nThe figure is {arguments.figure}"
     if arguments.code is not None:
         data, text = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..signals.by_depth import ByDepth, DepthRow
+from ..signals.by_depth import ByDepth, DepthRow, register_depth_figure
 from ..signals.phase_diagram import PhaseDiagram
 from .figures import INK, new_figure, style
 
@@ -116,3 +116,6 @@ def draw_phase(diagram: PhaseDiagram) -> Any:
         axes.set_xlabel("variance of weights  σ_w²")
         axes.set_ylabel("variance of biases  σ_b²")
         return figure
+
+
+register_depth_figure(draw_by_depth)

@@ -6,6 +6,8 @@ from html import escape
 from typing import Any
 
 from ..algebra.showing import register_html
+from ..signals.by_depth import ByDepth
+from ..signals.network_signal import NetworkSignal
 from ..signals.signal import Critical
 from ..signals.signal_result import Signal
 from .html import code, html_table, items
@@ -39,6 +41,26 @@ def critical_html(critical: Critical) -> str:
     return fragment(f"Critical initialisation of {critical.title}", table, gain)
 
 
+def network_html(signal: NetworkSignal) -> str:
+    """The equations of a network, and what is known of its repeated part."""
+    equations = f"<pre>{escape(signal.equations)}</pre>"
+    repeated = "" if signal.repeated is None else signal_html(signal.repeated)
+    return fragment(f"Signals of {signal.title} at random weights", equations, repeated)
+
+
+def depth_html(found: ByDepth) -> str:
+    """Kernels by depth as tables."""
+    tables = []
+    for words, rows in (
+        ("Field", found.fields),
+        ("Gradient by", found.gradients),
+        ("Parameter", found.parameters),
+    ):
+        cells = [[code(r.name), *(f"{value:.6g}" for value in (r.q1, r.q2, r.q12, r.c))] for r in rows]
+        tables.append(html_table((words, "q1", "q2", "q12", "c"), cells, (1, 2, 3, 4)) if rows else "")
+    return fragment(f"Two inputs through {found.title}", *tables)
+
+
 def _cell(value: Any) -> str:
     """A number, a list of numbers or a word; an empty cell for none."""
     if value is None:
@@ -50,3 +72,5 @@ def _cell(value: Any) -> str:
 
 register_html(Signal, signal_html)
 register_html(Critical, critical_html)
+register_html(NetworkSignal, network_html)
+register_html(ByDepth, depth_html)

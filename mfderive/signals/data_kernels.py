@@ -30,8 +30,8 @@ _BLOCK = 2**26
 class DataKernels(Shown):
     """The kernels of a network at infinite width and random weights, for any inputs.
 
-    ``system`` are its kernel equations, ``scales`` the variances by name. Kernels are those of one output: outputs
-    are independent and alike.
+    ``system`` are its kernel equations, ``scales`` the variances by name. Kernels are those of one output:
+    outputs are independent and alike.
     """
 
     title: str
