@@ -18,6 +18,7 @@ from ..limit.masses import loss_curvature
 from ..network.network import Network
 from ..reduction.cost import cost
 from ..reduction.reduce import reduce as reduce_system
+from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import times as training_times
 from ..runs.trajectory import Trajectory
 from ..state.ensembles import plan_ensembles
@@ -132,10 +133,21 @@ def _band(network: Network, limit: Trajectory, plan: _Plan) -> Band | Finding:
     found = predicted(network, times, x, options, loss=True, merged=plan.merged)
     if not (found.n_variance > 0).any():
         return Finding.of(STILL)
+    apart = _apart(network, limit, found)
+    if apart is not None:
+        return apart
     own = np.asarray(np.interp(found.times, limit.times, limit.loss))
-    assert found.loss is not None
-    distance = np.asarray(np.abs(found.loss - own))
-    if not np.isfinite(distance).all() or distance.max() > _APART * np.abs(limit.loss).max():
-        worst = int(np.argmax(distance))
-        return Finding.of(APART, loss=float(found.loss[worst]), limit=float(own[worst]))
     return Band(found, y, own, plan.merged, plan.nodes)
+
+
+def _apart(network: Network, limit: Trajectory, found: Fluctuations) -> Finding | None:
+    """Whether the quick solution is another one: its losses at both ends, on the same samples as its own."""
+    x, y = network.source.evaluation(EVALUATION)
+    assert found.loss is not None
+    largest = float(np.abs(limit.loss).max())
+    for number in (0, -1):
+        yhat = limit.fields(x, float(limit.times[number]))["yhat"]
+        own, quick = evaluate_loss_error(network, yhat, y)[0], float(found.loss[number])
+        if not abs(quick - own) <= _APART * largest:
+            return Finding.of(APART, loss=quick, limit=own)
+    return None
