@@ -113,6 +113,11 @@ def remarks(system: KernelSystem) -> Iterator[str]:
     else:
         block = ", ".join(system.kernel[name].of for name in found.block)
         yield f"Repeated {found.copies} times: the block of {block}. Later copies have the same equations."
+        if any(system.kernel[name].axes for name in found.names):
+            yield (
+                "Fixed points and scales of the repeated part are those of inputs that are the same at all "
+                "positions, away from the ends: padding with 0 lowers kernels there."
+            )
     for missing in system.missing:
         yield f"Not derived, {missing.part.value}: {missing.reason}."
 
