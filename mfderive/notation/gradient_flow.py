@@ -35,9 +35,8 @@ from .remarks import Remark
 Tree = Any
 _Z = sp.Symbol("z")
 _LINEAR = (
-    "{output} is linear in {law}, so the law moves down the gradient of an energy in the distance W2: "
-    "{potential} is the first variation of the energy, and G is minus its gradient (Mei, Montanari and "
-    "Nguyen 2018, with the factors of this loss and of the rates)."
+    "{output} is linear in {law}, so the law moves down the gradient of an energy in the distance W2.",
+    "{potential} is the first variation of the energy, G minus its gradient (Mei, Montanari, Nguyen 2018).",
 )
 _SAME = "The noise has one temperature, so the energy with the entropy of the law decreases."
 _DIFFER = "The noise has no one temperature, so no energy is known that decreases."
@@ -161,7 +160,7 @@ class _Flow:
         ]
         trees.append(sp.Eq(Change(self.law), sp.Add(*carried, *spread), evaluate=False))
         energy, remarks = self.energy(potential, slope, decay)
-        return GradientFlow((*trees, *energy), (Remark(_LINEAR), *remarks))
+        return GradientFlow((*trees, *energy), (*map(Remark, _LINEAR), *remarks))
 
     def parts(self, potential: Tree, residual: Tree, decay: Tree) -> list[Tree]:
         """V and U, where the derivative of the loss is linear in the output."""

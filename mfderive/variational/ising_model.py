@@ -162,7 +162,7 @@ def _of_matrix(matrix: Any, J: Any) -> Any:
             f"a networkx graph or a square matrix of couplings is needed, found {found(matrix)}. A graph is "
             "made with networkx, for example networkx.grid_2d_graph(8, 8, periodic=True)"
         )
-    if isinstance(J, str | Mapping) or np.ndim(np.asarray(J)):
+    if isinstance(J, str | Mapping) or np.asarray(J).ndim:
         raise ArgumentError(
             f"J is {found(J)}; with a matrix it must be a number, which multiplies its entries"
         )

@@ -288,7 +288,9 @@ def _sizes(term: DensityTerm, data: Mapping[Any, Any]) -> dict[Any, int]:
         if size is None:
             continue
         values = {name: data[name] for name in size.free_symbols if name in data}
-        value = size.subs({name: float(array) for name, array in values.items() if not np.ndim(array)})
+        value = size.subs(
+            {name: float(array) for name, array in values.items() if not np.asarray(array).ndim}
+        )
         if value.is_number:
             if value < 1 or abs(value - round(value)) > 1e-9:
                 raise ArgumentError(
