@@ -161,5 +161,6 @@ def test_where_there_is_none():
     assert measure_form(systems.derived(deep, {"from": "h2", "weight": systems.LAW})).flow is None
     centred = [{**LAYER, "activation": "tanh(h - mean(h))"}]
     assert measure_form(systems.derived(centred, OUTPUT)).flow is None
+    assert measure_form(systems.derived([LAYER], OUTPUT, outputs=2)).flow is None
     classes = measure_form(systems.derived([LAYER], OUTPUT, loss="logistic")).flow
     assert classes is not None and not any("U(" in str(tree) for tree in classes.trees)
