@@ -675,9 +675,9 @@ def test_run_leaves_one_folder_and_report_draws_it_again(capsys, spec, tmp_path)
     assert main(["run", spec]) == 0
     captured = capsys.readouterr()
     assert "runs/tiny/index.html" in captured.out
-    assert "[1/6] derive and reduce the limit" in captured.err
+    assert "[1/7] derive and reduce the limit" in captured.err
     page = (tmp_path / "runs/tiny/index.html").read_text(encoding="utf-8")
-    assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 7
+    assert "tiny &lt;network&gt;" in page and "<math" in page and page.count("<svg") == 10
     (tmp_path / "tiny.toml").unlink()
     (tmp_path / "runs/tiny/index.html").unlink()
     record = json_of(capsys, "report", "runs/tiny")

@@ -21,7 +21,7 @@ NETWORKS = 40
 # Narrower networks have corrections of order 1/n that are no small part of a deviation.
 LEAST_WIDTH = 100
 # Operations that training these networks may take: a few seconds.
-WORK = 1e11
+WORK = 5e10
 
 
 @dataclass(frozen=True)
