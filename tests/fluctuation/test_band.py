@@ -101,6 +101,7 @@ def test_one_moment_of_many(found) -> None:
     assert one.n_covariance().diagonal() == pytest.approx(found.found.n_variance[2].ravel())
 
 
+@pytest.mark.study
 def test_the_record_is_plain_data(network, limit, monkeypatch) -> None:
     """It goes through JSON and back; networks are compared at the start alone where more is dear."""
     monkeypatch.setattr(compared, "WORK", 0.0)
@@ -110,6 +111,7 @@ def test_the_record_is_plain_data(network, limit, monkeypatch) -> None:
     assert record["networks"]["width"] == 100 and record["networks"]["steps"] == [0] and record["until"]
 
 
+@pytest.mark.study
 def test_reasons(network, limit, monkeypatch) -> None:
     """Clipping, no random labels, another solution, and what takes too long: a kind and its facts each."""
 
