@@ -53,11 +53,9 @@ class Preparation(Shown):
             (low, high), (start, end) = self.range, self.natural
             inputs = low + (inputs - start) * ((high - low) / (end - start))
         if self.scale is not None:
-            inputs = self.scale.apply(inputs.reshape(len(inputs), -1)).reshape(inputs.shape)
-        if self.copy or y is None:
-            targets = inputs.reshape(len(inputs), -1)
-        else:
-            targets = self._targets(y[:, None] if y.ndim == 1 else y)
+            inputs = self.scale.apply(_flat(inputs)).reshape(inputs.shape)
+        own = None if self.copy or y is None else y[:, None] if y.ndim == 1 else y
+        targets = _flat(inputs) if own is None else self._targets(own)
         if self.shape is not None:
             inputs = self._reshape(inputs)
         self._check_targets(targets)
@@ -284,3 +282,8 @@ def law_preparation(
         copy=copy,
         classes=None if copy else classes,
     )
+
+
+def _flat(array: Array) -> Array:
+    """[sample, all else]; of no samples, too (a component of a law of which no sample is drawn)."""
+    return array.reshape(len(array), math.prod(array.shape[1:]))

@@ -164,7 +164,23 @@ def coordinate_check(
     for name, value in (("plain", plain), ("progress", progress)):
         flag(name, value)
     form = Convention(choice("convention", convention, tuple(each.value for each in Convention)))
+    _fits(network, train, plain, form)
     return _Check(network, train, chosen, seeds, steps, samples, form, plain, progress).result()
+
+
+def _fits(network: Network, train: Train | None, plain: bool, form: Convention) -> None:
+    """Raises ArgumentError for a network without widths, and for a form of no one's own networks."""
+    if not derive(network).populations:
+        raise ArgumentError(
+            f"no layer of '{network.title}' is infinitely wide, so there is no width to follow sizes over. "
+            "Leave out the size of a layer: it is then a population"
+        )
+    if train is None and (plain or form is not Convention.MEAN_FIELD):
+        told = "plain is True" if plain else f"convention is '{form.value}'"
+        raise ArgumentError(
+            f"{told}, which says how networks of your own are written, but train is None. Give train, or "
+            "leave it out: networks of this program are in the mean-field convention"
+        )
 
 
 def _widths(widths: Sequence[int]) -> tuple[int, ...]:

@@ -19,7 +19,9 @@ class Reason(StrEnum):
     """The kinds of reasons. Subjects: the parameter; facts: listed with each kind."""
 
     PART = "part"  # parts, layers: what the parameter does, where
-    SUM = "sum"  # populations, layer, factor, moved (what stands in the parameter, ""), stays (not linear)
+    SUM = "sum"  # populations, layer, factor, moved (what stands in the parameter, "")
+    STAYS = "stays"  # populations, layer, factor, linear: no factor of this sum can stand in a parameter
+    CARRIED = "carried"  # populations, layer, carrier: another parameter has the factor of this sum
     NO_SUM = "no-sum"  # nothing to divide
     ORDER_ONE = "order-one"  # deviation: mean field
     CANCELS = "cancels"  # forward, backward: populations; size; both (muP) or the forward sum alone
@@ -65,23 +67,23 @@ def _forward(row: ParameterScaling, shown: Factors) -> Iterator[Finding]:
     """Why a sum that reads the parameter has its factor."""
     told = set()
     for reading, factor in zip(row.readings, shown.forward, strict=True):
-        key = (reading.averaged if reading.own or not reading.linear else (), factor)
-        if key in told:
-            continue
-        told.add(key)
-        if key[0]:
-            moved = reading.factor / factor
-            yield Finding.of(
-                Reason.SUM,
-                row.name,
-                populations=reading.averaged,
-                layer=reading.layer,
-                factor=factor.text,
-                moved="" if moved == ONE else moved.text,
-                stays=not reading.own,
-            )
-        else:
-            yield Finding.of(Reason.NO_SUM, row.name, layer=reading.layer, factor=factor.text)
+        key = (reading.averaged, reading.carrier, reading.own, factor)
+        if key not in told:
+            told.add(key)
+            yield _factor_of(row, reading, factor)
+
+
+def _factor_of(row: ParameterScaling, reading: ParameterReading, factor: WidthProduct) -> Finding:
+    """Why the sum of one reading has its factor."""
+    place = {"populations": reading.averaged, "layer": reading.layer, "factor": factor.text}
+    if reading.carrier:
+        return Finding.of(Reason.CARRIED, row.name, **place, carrier=reading.carrier)
+    if not reading.averaged:
+        return Finding.of(Reason.NO_SUM, row.name, layer=reading.layer, factor=factor.text)
+    if not reading.own:
+        return Finding.of(Reason.STAYS, row.name, **place, linear=reading.linear)
+    moved = reading.factor / factor
+    return Finding.of(Reason.SUM, row.name, **place, moved="" if moved == ONE else moved.text)
 
 
 def _start(row: ParameterScaling, convention: Convention, own: Factors, shown: Factors) -> Finding:

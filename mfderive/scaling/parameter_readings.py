@@ -37,7 +37,8 @@ class ParameterReading:
     term averages over, ``cancelling`` those of them over which the parameter has entries of its own (its
     centred entries cancel there). ``backward``: the same of each adjoint that the term makes. ``linear``:
     whether the term is a multiple of the parameter, so that a factor may stand in either. ``own``: whether
-    the factor of the term's sum belongs to this parameter (one parameter of a term has it).
+    the factor of the term's sum, if it has one, may stand in this parameter (one parameter of a term has it,
+    or none); ``carrier``: the other parameter that has it ("": none).
     """
 
     into: str
@@ -47,12 +48,16 @@ class ParameterReading:
     backward: tuple[tuple[str, ...], ...]
     linear: bool
     own: bool
+    carrier: str
     part: Part
 
     @cached_property
     def factor(self) -> WidthProduct:
-        """What multiplies the sum: one over the widths of the populations that it runs over."""
-        return WidthProduct.of(self.averaged, -1)
+        """What multiplies the sum: one over the widths of the populations that it runs over.
+
+        1 where another parameter has this factor.
+        """
+        return WidthProduct.of(() if self.carrier else self.averaged, -1)
 
 
 @once
@@ -64,14 +69,13 @@ def parameter_readings(system: LimitSystem) -> dict[str, tuple[ParameterReading,
             owner = _owner(system, equation, term)
             for symbol, access in term.accesses:
                 if access.field in found:
-                    own = owner in (None, access.field)
-                    found[access.field].append(_reading(system, equation, term, symbol, access, own))
+                    found[access.field].append(_reading(system, equation, term, symbol, access, owner))
     return {name: tuple(readings) for name, readings in found.items()}
 
 
 @once
 def bare_sums(system: LimitSystem) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Sums over populations in which no parameter stands that could carry their factor: field, populations.
+    """Sums over populations in which no parameter has an entry for each summand: field, populations.
 
     Means of a normalisation, products of two layers, outputs without weights.
     """
@@ -79,9 +83,17 @@ def bare_sums(system: LimitSystem) -> tuple[tuple[str, tuple[str, ...]], ...]:
     for equation in system.forward:
         for term in equation.terms:
             averaged = _populations(system, term.reduced)
-            if averaged and _owner(system, equation, term) is None:
+            if averaged and not any(_entries(system, term)):
                 found[equation.field, averaged] = None
     return tuple(found)
+
+
+def _entries(system: LimitSystem, term: Term) -> Iterator[tuple[sp.Symbol, Access]]:
+    """The parameters of a term that have an entry for each summand of its sums over populations."""
+    averaged = {i for i in term.reduced if system.axis[i.axis].kind is AxisKind.POPULATION}
+    for symbol, access in term.accesses:
+        if system.field[access.field].role is Role.PARAMETER and averaged <= set(access.indices):
+            yield symbol, access
 
 
 def _populations(system: LimitSystem, indices: Sequence[Index]) -> tuple[str, ...]:
@@ -94,17 +106,10 @@ def _owner(system: LimitSystem, equation: Equation, term: Term) -> str | None:
     It is linear in the term and has entries for each summand; of several it is the one with most infinite
     axes, then one of the layer that is computed.
     """
-    averaged = [i for i in term.reduced if system.axis[i.axis].kind is AxisKind.POPULATION]
-    if not averaged:
+    if not _populations(system, term.reduced):
         return None
     layer = system.field[equation.field].owner
-    fit = [
-        access
-        for symbol, access in term.accesses
-        if system.field[access.field].role is Role.PARAMETER
-        and set(averaged) <= set(access.indices)
-        and _is_linear(term, symbol, access)
-    ]
+    fit = [access for symbol, access in _entries(system, term) if _is_linear(term, symbol, access)]
     fit.sort(
         key=lambda a: (-len(system.population_slots(a.field)), system.field[a.field].owner != layer, a.field)
     )
@@ -120,7 +125,12 @@ def _is_linear(term: Term, symbol: sp.Symbol, access: Access) -> bool:
 
 
 def _reading(
-    system: LimitSystem, equation: Equation, term: Term, symbol: sp.Symbol, access: Access, own: bool
+    system: LimitSystem,
+    equation: Equation,
+    term: Term,
+    symbol: sp.Symbol,
+    access: Access,
+    owner: str | None,
 ) -> ParameterReading:
     entries = set(access.indices)
     averaged = [i for i in term.reduced if system.axis[i.axis].kind is AxisKind.POPULATION]
@@ -132,8 +142,9 @@ def _reading(
         cancelling=tuple(i.axis for i in averaged if i in entries),
         backward=tuple(_backward(system, term, symbol, entries)),
         linear=linear,
-        own=own and linear,
-        part=_part(system, term, symbol, access),
+        own=linear and (not averaged or owner == access.field),
+        carrier=owner if owner is not None and owner != access.field else "",
+        part=_part(system, term, symbol, access, owner),
     )
 
 
@@ -148,16 +159,23 @@ def _backward(
             yield _populations(system, [i for i in term.indices if i in entries and i not in inner])
 
 
-def _part(system: LimitSystem, term: Term, symbol: sp.Symbol, access: Access) -> Part:
+def _part(system: LimitSystem, term: Term, symbol: sp.Symbol, access: Access, owner: str | None) -> Part:
     """What a parameter does in one term."""
-    slots = [i for i in access.indices if system.axis[i.axis].kind is AxisKind.POPULATION]
+    slots = _populations(system, access.indices)
     if not slots:
         return Part.FINITE
     if len(system.population_slots(access.field)) > 1:
         return Part.HIDDEN
-    if any(index in term.reduced for index in slots) and _is_linear(term, symbol, access):
+    targets = [slot for slot in term.target if isinstance(slot, Index)]
+    if owner == access.field and not _populations(system, targets):
         return Part.OUTPUT
     factor = sp.diff(term.expression, symbol)
-    read = [other.indices for name, other in term.accesses if name != symbol and factor.has(name)]
-    carried = bool(read) and not any(index in slots for indices in read for index in indices)
-    return Part.INPUT if carried else Part.BIAS
+    read = [
+        other.indices
+        for name, other in term.accesses
+        if factor.has(name) and system.field[other.field].role is not Role.PARAMETER
+    ]
+    # One entry for each value that is summed; a neuron's own number multiplies the sum as a whole.
+    summed = set(access.indices) & set(term.reduced) or not term.reduced
+    finite = bool(read) and not any(_populations(system, indices) for indices in read)
+    return Part.INPUT if finite and summed else Part.BIAS

@@ -7,7 +7,7 @@ populations stands where mean field and muP differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,7 +18,8 @@ from ..algebra.system import LimitSystem
 from ..algebra.terms import Equation
 from ..algebra.visitor import Fold
 from ..analysis.constants import initial_constants, surely_still
-from .width_product import HALF, WidthProduct
+from .parameter_readings import parameter_readings
+from .width_conventions import Convention, deviation
 
 
 class RegimeKind(StrEnum):
@@ -29,6 +30,7 @@ class RegimeKind(StrEnum):
     STATIONARY = "stationary start"
     COMMON = "mean field and muP at once"
     LAZY = "lazy"
+    FINITE = "no layer is infinitely wide"
     UNTRAINED = "nothing is trained"
 
 
@@ -41,6 +43,7 @@ class Change(StrEnum):
     WIDEN_OUTPUT = "widen-output"  # output weights sqrt(n) as large: lazy
     FIRST_STEP = "first-step"  # a first step of a larger rate
     UNFREEZE = "unfreeze"
+    UNSIZE = "unsize"  # a layer without a size of its own
 
 
 @dataclass(frozen=True)
@@ -52,32 +55,35 @@ class Regime:
     changes: tuple[Finding, ...]
 
 
-def regime(limit: LimitSystem, reduced: LimitSystem) -> Regime:
-    """The regime of a limit; ``reduced`` is its reduction, which knows which averages cancel."""
+def regime(limit: LimitSystem, reduced: LimitSystem, refused: Collection[Convention] = ()) -> Regime:
+    """The regime of a limit; ``reduced`` is its reduction, which knows which averages cancel.
+
+    ``refused``: the conventions that the network cannot have, which no change of it leads to.
+    """
     trained = [e for e in limit.evolution if e.terms]
     names = [limit.field[equation.field].of for equation in trained]
+    if not limit.populations:
+        return _made(RegimeKind.FINITE, (), (Finding.of(Change.UNSIZE),))
     if not names:
         frozen = tuple(parameter.name for parameter in limit.parameters)
         return _made(RegimeKind.UNTRAINED, (), (Finding.of(Change.UNFREEZE, *frozen),))
     still = surely_still(reduced, names, initial_constants(reduced), ())
     moving = tuple(name for name in names if name not in still)
-    between = [p for p in limit.parameters if p.noise and not p.law.is_deterministic]
-    centred = tuple(p.name for p in between if p.law.mean == 0)
     hidden = tuple(p.name for p in limit.parameters if len(limit.scalings[p.name]) > 1)
+    centred = tuple(name for name in hidden if limit.parameter[name].law.mean == 0)
     if still:
         held = tuple(name for name in names if name in still)
-        return _made(
-            RegimeKind.STATIONARY, held, tuple(_out_of_rest(centred)), moving=moving, centred=centred
-        )
+        ways = tuple(_out_of_rest(limit, centred, refused))
+        return _made(RegimeKind.STATIONARY, held, ways, moving=moving, centred=centred)
     if _is_affine(limit, moving):
         fixed = tuple(p.name for p in limit.parameters if p.name not in moving)
         return _made(RegimeKind.LAZY, moving, (Finding.of(Change.UNFREEZE, *fixed),), fixed=fixed)
+    wider = tuple(_larger(limit, Change.WIDEN, hidden, Convention.MUP, refused))
     outputs = tuple(dict.fromkeys(_outputs(limit, moving)))
-    lazier = (Finding.of(Change.WIDEN_OUTPUT, *outputs, **_root(limit, outputs)),) if outputs else ()
+    lazier = tuple(_larger(limit, Change.WIDEN_OUTPUT, outputs, Convention.NTK, refused, also=bool(wider)))
     if not hidden:
         return _made(RegimeKind.COMMON, (), lazier)
     uncentred = tuple(name for name in hidden if name not in centred)
-    wider = (Finding.of(Change.WIDEN, *hidden, **_root(limit, hidden)),)
     if not uncentred:
         changes = (Finding.of(Change.UNCENTRE, *centred), *wider, *lazier)
         return _made(RegimeKind.CENTRED, centred, changes, moving=moving)
@@ -91,18 +97,33 @@ def _made(
     return Regime(kind, Finding.of(kind, *subjects, **facts), changes)
 
 
-def _out_of_rest(centred: tuple[str, ...]) -> Iterator[Finding]:
+def _out_of_rest(
+    limit: LimitSystem, centred: tuple[str, ...], refused: Collection[Convention]
+) -> Iterator[Finding]:
     """The ways out of a stationary start (Hajjar, Chizat and Giraud name them)."""
     if centred:
         yield Finding.of(Change.UNCENTRE, *centred)
-        yield Finding.of(Change.WIDEN, *centred)
+        yield from _larger(limit, Change.WIDEN, centred, Convention.MUP, refused)
     yield Finding.of(Change.FIRST_STEP)
 
 
-def _root(limit: LimitSystem, names: tuple[str, ...]) -> dict[str, object]:
-    """The size at which entries would have to start: the root of the width that their sums run over."""
-    last = {limit.scalings[name][-1]: None for name in names}
-    return {"sizes": tuple(WidthProduct.of((axis,), HALF).text for axis in last)}
+def _larger(
+    limit: LimitSystem,
+    change: Change,
+    names: tuple[str, ...],
+    convention: Convention,
+    refused: Collection[Convention],
+    **facts: object,
+) -> Iterator[Finding]:
+    """Entries of the size that a convention gives them, where it is larger than order 1."""
+    if convention in refused:
+        return
+    readings = parameter_readings(limit)
+    sizes = {name: deviation(convention, readings[name]) for name in names}
+    larger = {name: size for name, size in sizes.items() if size.degree > 0}
+    if larger:
+        told = tuple(dict.fromkeys(size.text for size in larger.values()))
+        yield Finding.of(change, *larger, sizes=told, **facts)
 
 
 def _outputs(limit: LimitSystem, moving: tuple[str, ...]) -> Iterator[str]:

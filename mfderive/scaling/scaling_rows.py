@@ -22,6 +22,7 @@ class ScalingRows:
     parameter stands that could carry their factor, (field, factor): these are divided in every convention.
     ``regime``: the one that the network is in. ``refused``: (convention, finding) for conventions that have
     no factors here, and why. ``rules``: (name, degree) of the learning rules that the columns are for.
+    ``plain``: whether every factor stands in the parameters, as far as one may.
     """
 
     title: str
@@ -30,6 +31,7 @@ class ScalingRows:
     regime: Regime
     refused: tuple[tuple[Convention, Finding], ...]
     rules: tuple[tuple[str, RuleDegree], ...]
+    plain: bool = False
 
     @cached_property
     def row(self) -> Mapping[str, ParameterScaling]:

@@ -45,11 +45,6 @@ def _part(finding: Finding) -> str:
 def _sum(finding: Finding) -> str:
     facts = finding.facts
     summed = listed(facts["populations"])
-    if facts["stays"]:
-        return (
-            f"The sum over {summed} in {facts['layer']} is divided by its length in every convention: the "
-            "operation is not a multiple of the parameter, so no factor can stand in the parameter instead."
-        )
     if not facts["moved"]:
         return (
             f"The sum over {summed} in {facts['layer']} has {facts['factor']} in front: training moves its "
@@ -59,6 +54,27 @@ def _sum(finding: Finding) -> str:
     return (
         f"Of the factor of the sum over {summed} in {facts['layer']}, {facts['moved']} stands in the "
         f"parameter and {left} in front of the sum."
+    )
+
+
+def _stays(finding: Finding) -> str:
+    facts = finding.facts
+    why = (
+        "the parameter has no entry for each of its summands"
+        if facts["linear"]
+        else "the operation is not a multiple of the parameter"
+    )
+    return (
+        f"The sum over {listed(facts['populations'])} in {facts['layer']} is divided by its length in every "
+        f"convention: {why}, so no factor can stand in the parameter instead."
+    )
+
+
+def _carried(finding: Finding) -> str:
+    facts = finding.facts
+    return (
+        f"In {facts['layer']} it stands in a sum over {listed(facts['populations'])} whose factor belongs to "
+        f"{facts['carrier']}: none of its own."
     )
 
 
@@ -195,8 +211,8 @@ def _mean_field(finding: Finding) -> str:
     rest = f" ({listed(centred)} {verb(centred, 'start', 'starts')} with mean 0.)" if centred else ""
     return (
         f"Mean field with non-centred weights: {listed(names)} {verb(names, 'have', 'has')} a mean other "
-        "than 0, so values pass through averages from the start and every layer learns at order 1 while its "
-        f"random part averages out.{rest}"
+        "than 0, so values pass through averages from the start and every layer that is trained learns at "
+        f"order 1 while its random part averages out.{rest}"
     )
 
 
@@ -234,6 +250,10 @@ def _common(finding: Finding) -> str:
     )
 
 
+def _finite(finding: Finding) -> str:
+    return "No layer is infinitely wide: no width enters, every factor is 1, and the limit is the network."
+
+
 def _lazy(finding: Finding) -> str:
     names, fixed = finding.subjects, finding.facts["fixed"]
     return (
@@ -264,7 +284,7 @@ def _uncentre(finding: Finding) -> str:
 
 
 def _widen(finding: Finding) -> str:
-    names, sizes = finding.subjects, finding.facts.get("sizes", ("sqrt(n)",))
+    names, sizes = finding.subjects, finding.facts["sizes"]
     return (
         f"Centred entries of size {listed(sizes)} for {listed(names)} make it muP: another limit, whose "
         "pre-activations are Gaussian processes with memory. No law of a spec names the width."
@@ -272,10 +292,11 @@ def _widen(finding: Finding) -> str:
 
 
 def _widen_output(finding: Finding) -> str:
-    names, sizes = finding.subjects, finding.facts["sizes"]
+    names, facts = finding.subjects, finding.facts
+    also = " as well" if facts["also"] else ""
     return (
-        f"Centred entries of size {listed(sizes)} for {listed(names)} as well make it lazy (the neural "
-        "tangent kernel): the output then moves by order 1 before the features do."
+        f"Centred entries of size {listed(facts['sizes'])} for {listed(names)}{also} make it lazy (the "
+        "neural tangent kernel): the output then moves by order 1 before the features do."
     )
 
 
@@ -290,7 +311,12 @@ def _unfreeze(finding: Finding) -> str:
     names = finding.subjects
     if not names:
         return "A trained parameter that the loss depends on would change that."
-    return f"Training {listed(names)} (rate other than 0, a start from which they move) would change that."
+    moves = verb(names, "they move", "it moves")
+    return f"Training {listed(names)} (rate other than 0, a start from which {moves}) would change that."
+
+
+def _unsize(finding: Finding) -> str:
+    return "A layer without a size of its own is a population, whose width goes to infinity."
 
 
 # ---------------------------------------------------------------------------------------- refusals
@@ -311,6 +337,8 @@ def _grows(finding: Finding) -> str:
 _SENTENCES: dict[str, Callable[[Finding], str]] = {
     Reason.PART: _part,
     Reason.SUM: _sum,
+    Reason.STAYS: _stays,
+    Reason.CARRIED: _carried,
     Reason.NO_SUM: _no_sum,
     Reason.ORDER_ONE: _order_one,
     Reason.CANCELS: _cancels,
@@ -329,6 +357,7 @@ _SENTENCES: dict[str, Callable[[Finding], str]] = {
     RegimeKind.STATIONARY: _stationary,
     RegimeKind.COMMON: _common,
     RegimeKind.LAZY: _lazy,
+    RegimeKind.FINITE: _finite,
     RegimeKind.UNTRAINED: _untrained,
     Change.CENTRE: _centre,
     Change.UNCENTRE: _uncentre,
@@ -336,6 +365,7 @@ _SENTENCES: dict[str, Callable[[Finding], str]] = {
     Change.WIDEN_OUTPUT: _widen_output,
     Change.FIRST_STEP: _first_step,
     Change.UNFREEZE: _unfreeze,
+    Change.UNSIZE: _unsize,
     Refusal.TORN: _torn,
     Refusal.GROWS: _grows,
 }

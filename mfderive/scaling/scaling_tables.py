@@ -98,6 +98,11 @@ def reason_lines(row: ParameterScaling) -> list[tuple[str, str]]:
     ]
 
 
+def _said_lines(row: ParameterScaling) -> list[str]:
+    """The reasons of a row, each with the conventions that it is said of."""
+    return [f"[{said}] {sentence}" if said else sentence for said, sentence in reason_lines(row)]
+
+
 # ---------------------------------------------------------------------------------------- text
 
 
@@ -117,8 +122,7 @@ def text(scalings: ScalingRows) -> str:
     lines.append("Why")
     for row in scalings.rows:
         lines.append(f"  {row.name}")
-        for said, sentence in reason_lines(row):
-            told = f"[{said}] {sentence}" if said else sentence
+        for told in _said_lines(row):
             lines.append(fill(told, 112, initial_indent="    - ", subsequent_indent="      "))
     return "\n".join(lines)
 
@@ -172,33 +176,55 @@ def _bar(parts: Iterable[str]) -> str:
     return "| " + " | ".join(part.replace("|", r"\|") for part in parts) + " |"
 
 
-def _plain_latex(words: str) -> str:
-    for letter in "&%$#_{}":
-        words = words.replace(letter, f"\\{letter}")
-    return words
+_TEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{sign: f"\\{sign}" for sign in "#$%&_{}"},
+    }
+)
+
+
+def _items(lines: Sequence[str]) -> list[str]:
+    """A list of sentences as LaTeX."""
+    told = [rf"\item {line.translate(_TEX)}" for line in lines]
+    return [r"\begin{itemize}", *told, r"\end{itemize}"] if told else []
 
 
 def latex(scalings: ScalingRows) -> str:
-    """A tabular for each convention, with the rules of the package booktabs."""
-    blocks = []
+    """Regime, a tabular for each convention, sums and reasons, as LaTeX for packages amsmath and booktabs."""
+    lines = [rf"\paragraph{{Scalings of {scalings.title.translate(_TEX)}}}", *_items(regime_lines(scalings))]
     for convention in _conventions(scalings):
-        heads = ["parameter", "part", *headings(scalings)]
-        rows = []
-        for row in scalings.rows:
-            own = cells(scalings, row.factors[convention], lambda product: f"${product.latex}$")
-            rows.append([rf"\texttt{{{_plain_latex(row.name)}}}", _plain_latex(_part(row)), *own])
-        lines = [
-            f"% {convention.value}",
-            rf"\begin{{tabular}}{{{'l' * len(heads)}}}",
-            r"\toprule",
-            " & ".join(map(_plain_latex, heads)) + r" \\",
-            r"\midrule",
-            *(" & ".join(row) + r" \\" for row in rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-        ]
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) + "\n"
+        lines += ["", *_tabular(scalings, convention)]
+    for title, told in (
+        ("Conventions without factors", refusals(scalings)),
+        ("Sums without a weight", sum_lines(scalings, str)),
+        *((f"Why: {row.name}", _said_lines(row)) for row in scalings.rows),
+    ):
+        if told:
+            lines += ["", rf"\paragraph{{{title.translate(_TEX)}}}", *_items(told)]
+    return "\n".join(lines) + "\n"
+
+
+def _tabular(scalings: ScalingRows, convention: Convention) -> list[str]:
+    """The table of one convention, with its name at the top."""
+    heads = ["parameter", "part", *headings(scalings)]
+    rows = []
+    for row in scalings.rows:
+        own = cells(scalings, row.factors[convention], lambda product: f"${product.latex}$")
+        rows.append([rf"\texttt{{{row.name.translate(_TEX)}}}", _part(row).translate(_TEX), *own])
+    return [
+        rf"\begin{{tabular}}{{{'l' * len(heads)}}}",
+        r"\toprule",
+        rf"\multicolumn{{{len(heads)}}}{{l}}{{{convention.value}}} \\",
+        r"\midrule",
+        " & ".join(head.translate(_TEX) for head in heads) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
 
 
 # ---------------------------------------------------------------------------------------- plain data
@@ -208,6 +234,7 @@ def scalings_data(scalings: ScalingRows) -> dict[str, Any]:
     """Everything as plain data; a product is its text, its exponents and its degree in one n."""
     return {
         "title": scalings.title,
+        "plain": scalings.plain,
         "regime": {
             "name": scalings.regime.kind.value,
             "why": scaling_sentence(scalings.regime.why),
@@ -218,7 +245,10 @@ def scalings_data(scalings: ScalingRows) -> dict[str, Any]:
             ],
         },
         "rules": {
-            name: {"degree": None if degree.update is None else str(degree.update)}
+            name: {
+                "degree": None if degree.update is None else str(degree.update),
+                "constants": {constant: str(power) for constant, power in degree.constants},
+            }
             for name, degree in scalings.rules
         },
         "refused": {convention.value: scaling_sentence(finding) for convention, finding in scalings.refused},
@@ -258,6 +288,7 @@ def _factors(row: ParameterScaling, factors: Factors) -> dict[str, Any]:
         ],
         "deviation": _product(factors.deviation),
         "gradient": _product(factors.gradient),
+        "change": _product(factors.change),
         "rules": {
             name: {
                 "rate": _product(rule.rate),

@@ -40,7 +40,7 @@ class Scalings(ScalingRows, Shown):
 
     @property
     def latex(self) -> str:
-        """The tables as LaTeX (package booktabs), one tabular for each convention."""
+        """Regime, a tabular for each convention and reasons as LaTeX (packages amsmath and booktabs)."""
         return latex(self)
 
     @property
@@ -82,7 +82,9 @@ def scalings(network: Network, *, plain: bool = False) -> Scalings:
     flag("plain", plain)
     limit = derive(network)
     found = scalings_of(limit, reduce(limit).system, {name: rule_degree(row) for name, row in RULES.items()})
-    return replace(found, rows=tuple(_with_reasons(row.plain) for row in found.rows)) if plain else found
+    if not plain:
+        return found
+    return replace(found, plain=True, rows=tuple(_with_reasons(row.plain) for row in found.rows))
 
 
 def scalings_of(limit: LimitSystem, reduced: LimitSystem, rules: Mapping[str, RuleDegree]) -> Scalings:
@@ -92,7 +94,7 @@ def scalings_of(limit: LimitSystem, reduced: LimitSystem, rules: Mapping[str, Ru
         limit.title,
         tuple(map(_with_reasons, rows)),
         tuple((field, WidthProduct.of(populations, -1)) for field, populations in bare_sums(limit)),
-        regime(limit, reduced),
+        regime(limit, reduced, tuple(refused)),
         tuple(refused.items()),
         tuple(rules.items()),
     )

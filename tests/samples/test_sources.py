@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import mfderive as mf
 from mfderive.errors import DataError, ResourceError, SpecError
 from mfderive.samples.resolve import resolve
 
@@ -248,3 +249,18 @@ def test_labels_that_stand_for_more_classes_than_memory_holds():
 def test_a_sample_larger_than_memory_is_refused():
     with pytest.raises(ResourceError, match=r"GB.*fewer samples"):
         resolve(network("isotropic-gaussians", dimension=10**6, separation=0.1, samples=10**7))
+
+
+def test_fewer_samples_than_components_of_inputs_that_are_their_own_targets() -> None:
+    """Components of which no sample is drawn are no samples, scaled or not."""
+    data = {"kind": "gaussian-mixture", "means": [[1.0, 0.0], [-1.0, 0.5], [0.0, 2.0]], "deviations": 0.3}
+    spec = {
+        "format": 1,
+        "data": {**data, "labels": [0, 1, 2], "y": "x"},
+        "loss": {"kind": "squared"},
+        "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 1)", "activation": "tanh"}],
+        "output": {"from": "h1", "weight": "normal(0, 1)"},
+        "training": {"learning_rate": 0.1, "steps": 1},
+    }
+    x, y = mf.load(spec).source.evaluation(1)
+    assert x.shape == (1, 2) and (x == y).all()

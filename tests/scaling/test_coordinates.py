@@ -142,13 +142,53 @@ def test_what_scatters_too_much_is_said(perceptron: mf.Network) -> None:
     [
         ({}, "must return a dictionary"),
         ({"h2.wieght": [1.0]}, "h2.weight"),
-        ({"h2.weight": "many"}, "no array of numbers"),
+        ({"h2.weight": "many"}, "no array of real numbers"),
+        ({"h2.weight": [1j]}, "no array of real numbers"),
         ({"h2.weight": []}, "no entries"),
+        ({"x": np.ones((4, 3)), "y": np.ones((4, 1))}, "but not h1.bias, h1.weight"),
+        ({"h2.weight": np.ones((16, 16))}, "with 256 entries at width 64"),
     ],
 )
 def test_wrong_answers_are_refused(perceptron: mf.Network, answer: Any, words: str) -> None:
     with pytest.raises(mf.ArgumentError, match=words):
         mf.coordinate_check(perceptron, lambda width, seed, steps: answer, **SMALL)
+
+
+WRONG = {
+    "no parameter later": (lambda a, k: {n: v for n, v in a.items() if n != "h2.bias" or not k}, "none"),
+    "no parameter first": (lambda a, k: {n: v for n, v in a.items() if n != "h2.bias" or k}, "none"),
+    "no y": (lambda a, k: {n: v for n, v in a.items() if n != "y"}, "but not y"),
+    "another batch": (lambda a, k: {**a, "x": a["x"] + k}, "different values of 'x'"),
+    "fewer inputs": (lambda a, k: {**a, "x": a["x"][:5]}, "one row for each sample"),
+    "nan at first": (lambda a, k: {**a, "h2.bias": a["h2.bias"] * np.nan}, "expected finite numbers"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_answers_that_are_no_one_network_are_refused(perceptron: mf.Network, case: str) -> None:
+    """Names, batches and shapes that do not fit each other at the three times."""
+    change, words = WRONG[case]
+
+    def train(width: int, seed: int, steps: int) -> dict[str, Any]:
+        return change({n: np.asarray(v) for n, v in network()(width, seed, steps).items()}, steps)
+
+    with pytest.raises(mf.ArgumentError, match=words):
+        mf.coordinate_check(perceptron, train, **SMALL)
+
+
+def test_networks_that_ignore_the_width_are_refused(perceptron: mf.Network) -> None:
+    """Sizes that stay the same because the network does are no evidence of right factors."""
+    with pytest.raises(mf.ArgumentError, match="the widths that train is called with"):
+        mf.coordinate_check(perceptron, lambda w, s, k: network(batch=False)(32, s, k), **SMALL)
+
+
+def test_what_train_raises_is_raised_with_the_call(perceptron: mf.Network) -> None:
+    def train(width: int, seed: int, steps: int) -> dict[str, Any]:
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory") as caught:
+        mf.coordinate_check(perceptron, train, **SMALL)
+    assert "train(32, 1, 0)" in caught.value.__notes__[0]
 
 
 def test_wrong_arguments_are_refused(perceptron: mf.Network) -> None:
@@ -158,9 +198,15 @@ def test_wrong_arguments_are_refused(perceptron: mf.Network) -> None:
         ({"widths": "64"}, "a list of widths"),
         ({"seeds": 1}, "seeds"),
         ({"steps": 0}, "steps"),
+        ({"convention": "muP"}, "train is None"),
+        ({"plain": True}, "train is None"),
     ):
         with pytest.raises(mf.ArgumentError, match=words):
             mf.coordinate_check(perceptron, **given)
+
+    finite = perceptron.replace(layers={"h1": {"size": 4}, "h2": {"size": 3}})
+    with pytest.raises(mf.ArgumentError, match="no layer of 'perceptron' is infinitely wide"):
+        mf.coordinate_check(finite)
 
     def train(width: int, seed: int, steps: int) -> dict[str, Any]:
         return {"h2.weight": np.ones((width + steps, width))}

@@ -28,6 +28,14 @@ CASES = {
     "stationary": (without_bias(3, "normal(0, 1)"), RegimeKind.STATIONARY, None),
     "two layers": (two_layers("normal(0, 1)", "normal(0, 1)"), RegimeKind.COMMON, ()),
     "random features": (two_layers(FIXED, "normal(0, 1)"), RegimeKind.LAZY, ("output.weight",)),
+    "hidden weights of 0": (mf.load(chain(2, "0")), RegimeKind.CENTRED, ("h2.weight",)),
+    "finite": (
+        mf.load(
+            document([layer("h1", "x", "normal(0, 1)", size=4)], {"from": "h1", "weight": "normal(1, 1)"})
+        ),
+        RegimeKind.FINITE,
+        (),
+    ),
     "nothing": (two_layers(FIXED, FIXED), RegimeKind.UNTRAINED, ()),
 }
 
@@ -58,6 +66,21 @@ def test_what_is_said_to_change_the_regime_does() -> None:
     assert mf.scalings(without_bias(3, "normal(0.5, 1)")).regime.kind is RegimeKind.MEAN_FIELD
     lazy = mf.scalings(CASES["random features"][0]).regime
     assert lazy.changes[0].kind is Change.UNFREEZE and lazy.changes[0].subjects == ("h1.weight",)
+
+
+def test_no_change_leads_to_what_a_convention_refuses() -> None:
+    """A tied embedding has no NTK, and a weight inside a function no entries of size sqrt(n)."""
+    means = {"kind": "gaussian-mixture", "means": [[1.0, 0.0], [-1.0, 0.5]], "deviations": 0.3}
+    tied = document(
+        [layer("e", "x", {"name": "E", "law": "normal(0, 1)"})],
+        {"from": "e", "weight": {"name": "E", "transpose": True}},
+        data={**means, "labels": [0, 1], "y": "x"},
+    )
+    assert mf.scalings(mf.load(tied)).regime.changes == ()
+    inside = mf.scalings(mf.load("specs/five_layer_parameters.toml")).regime
+    (wider,) = [each for each in inside.changes if each.kind == Change.WIDEN]
+    assert wider.subjects == ("h3.weight", "h4.weight")
+    assert wider.facts["sizes"] == ("sqrt(n_h2)", "sqrt(n_h3)")
 
 
 def test_a_gated_output_of_two_trained_parameters_is_not_lazy() -> None:

@@ -1,5 +1,6 @@
 """Factors of parameters: against derived multipliers, published tables, and sizes measured in networks."""
 
+import re
 import runpy
 from fractions import Fraction
 from pathlib import Path
@@ -265,6 +266,85 @@ def test_operations_that_are_not_linear_keep_their_divisor() -> None:
             factors = row.factors[convention]
             assert factors is not None and factors.forward[0].text == "1/n_h1"
     assert "no factor can stand in the parameter" in found.text
+    assert found.sums == ()  # a weight stands in each
+
+
+def gated(**connection: object) -> mf.Network:
+    """Two layers, whose neurons each have a number s of their own, and a connection between them."""
+    own = {"parameters": {"s": "normal(1, 0.5)"}}
+    between = {"name": "h2", "from": "h1", "activation": "tanh", **connection, **own}
+    return mf.load(
+        document([layer("h1", "x", "normal(0, 1)", **own), between], {"from": "h2", "weight": "normal(1, 1)"})
+    )
+
+
+@pytest.mark.parametrize("name", ["h1.s", "h2.s"])
+def test_a_number_beside_a_weight_leaves_it_the_factor(name: str) -> None:
+    """The weight has the sum's 1/n, in every form; the other has none and says whose it is."""
+    end = "source" if name == "h1.s" else "target"
+    found = mf.scalings(gated(operation=f"{end}.s * w * u", weight="normal(1, 1)"))
+    row, weight = found.row[name], found.row["h2.weight"]
+    assert [part.value for part in row.parts] == ["bias"]
+    for convention in Convention:
+        for own, other in ((row, weight), (row.plain, weight.plain)):
+            factors, carried = own.factors[convention], other.factors[convention]
+            assert factors is not None and carried is not None
+            assert (factors.forward, factors.deviation) == ((ONE,), ONE)
+            assert (
+                carried.forward[0] * carried.deviation
+                == WidthProduct.of(("h1",), -1) * dict(other.own)[convention].deviation
+            )
+    (reason,) = [each for each in row.reasons if str(each.kind) == "carried" and "muP" in each.facts.values()]
+    assert reason.facts["carrier"] == "h2.weight"
+    assert "whose factor belongs to h2.weight" in found.markdown
+
+
+def test_a_sum_that_no_parameter_can_carry_is_divided_in_every_form() -> None:
+    """One number a target neuron times an average: the average keeps its 1/n, and is listed as such a sum."""
+    found = mf.scalings(gated(operation="target.s * u"))
+    assert [(field, factor.text) for field, factor in found.sums] == [("h2", "1/n_h1")]
+    for row in (found.row["h2.s"], found.row["h2.s"].plain):
+        for convention in Convention:
+            factors = row.factors[convention]
+            assert factors is not None
+            assert (factors.forward[0].text, factors.deviation) == ("1/n_h1", ONE)
+    assert "no entry for each of its summands" in found.markdown
+    assert [part.value for part in found.row["h2.s"].parts] == ["bias"]
+
+
+TITLE = "100% & _odd_ | ~ \\ {x}^2 #1 $"
+
+
+def test_latex_is_escaped_balanced_and_complete() -> None:
+    """No bare special letter, environments and braces closed, rows of one length, what text says."""
+    network = mf.load({**chain(2), "title": TITLE})
+    found = mf.scalings(network)
+    written = found.latex
+    plain = re.sub(r"\\text(backslash|asciitilde|asciicircum)\{\}|\\[#$%&_{}]", "", written)
+    assert plain.count("{") == plain.count("}")
+    assert not set("#%~") & set(plain)
+    math = re.sub(r"\$[^$]*\$", "", plain)
+    assert "$" not in math and not set("_^") & set(math)
+    begun, ended = (re.findall(rf"\\{word}\{{(\w+)\}}", written) for word in ("begin", "end"))
+    assert sorted(begun) == sorted(ended) and begun.count("tabular") == 3
+    for table in re.findall(r"\\begin\{tabular\}\{(l+)\}(.*?)\\end", plain, re.DOTALL):
+        rows = [line for line in table[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+        assert len(rows) == len(found.rows) + 1
+        assert {row.count("&") + 1 for row in rows} == {len(table[0])}
+    for convention in Convention:
+        assert f"{{{convention.value}}}" in written
+    assert "Mean field with non-centred weights" in written and "share its effect" in written
+
+
+def test_data_say_in_which_form_they_are() -> None:
+    """The same whenever they are made; every number of the table; whether factors stand in the parameters."""
+    network = mf.load(chain(2))
+    found, plain = mf.scalings(network), mf.scalings(network, plain=True)
+    assert (found.data["plain"], plain.data["plain"]) == (False, True)
+    assert found.to_json() == mf.scalings(mf.load(chain(2))).to_json()
+    assert found.data["rules"]["adam"] == {"degree": "0", "constants": {"eps": "1"}}
+    ntk = found.data["parameters"][0]["conventions"]["standard/NTK"]
+    assert ntk["change"]["degree"] == "-1/2"
 
 
 def test_wrong_arguments_are_refused() -> None:
