@@ -109,6 +109,7 @@ def test_where_no_instability_grows() -> None:
     assert "No instability grows up to t = 0.5" in found.text(50)
 
 
+@pytest.mark.study
 def test_a_width_says_until_when(monkeypatch) -> None:
     """The answer of `width` has the time; laws that name labels are not followed, and that is said."""
     answer = mf.width_for(saddle(1000), 0.1, "output", 4.0, nodes=16, evaluation=8)
@@ -125,13 +126,18 @@ def test_what_takes_too_long_is_refused() -> None:
         validity(saddle(5), most=10)
 
 
+@pytest.mark.study
 def test_memories_have_differences() -> None:
     """With momentum at half of the rate and mu = 1/2 the flow is the same, so are differences, to O(alpha).
 
     Steps of 0.02 at a rate of 0.57 are off by about 1 % each.
     """
     network = saddle(1000)
-    training = {**network.document["training"], "optimizer": "momentum", "mu": 0.5, "learning_rate": RATE / 2}
+    training = {
+        **network.document["training"],
+        "optimizer": {"kind": "momentum", "mu": 0.5},
+        "learning_rate": RATE / 2,
+    }
     other = validity(mf.load({**network.document, "training": training}))
     late = other.times > 5
     rate = np.polyfit(other.times[late], np.log(other.growth["h2"][late]), 1)[0]
