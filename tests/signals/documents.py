@@ -73,7 +73,7 @@ def convolutional(count: int, activation: str, positions: int) -> Document:
     return document([layer, pooled], "pooled", shape=[2, positions])
 
 
-_ACTIVATIONS = ("tanh", "relu", "erf", "gelu", "sin", "h * sigmoid(h)", "abs")
+_ACTIVATIONS = ("tanh", "relu", "erf", "gelu", "sin", "silu", "abs")
 
 
 def random_graph(seed: int) -> Document:

@@ -104,7 +104,9 @@ def test_shipped_networks(path) -> None:
 
     Widths 250 to 2000, and averages within five standard errors plus 8/n at each.
     """
-    net = mf.load(path).replace(training={"dropout": None}) if "dropout" in path.stem else mf.load(path)
+    net = mf.load(path).replace(signal={"sigma_w2": W2, "sigma_b2": B2})
+    if net.training.dropout:
+        net = net.replace(training={"dropout": None})  # networks are observed without
     widths = (250, 500, 1000, 2000)
     names, off, error = deviations(net, inputs(net), widths, 8)
     slope = np.polyfit(np.log(widths), np.log(np.median(error, axis=0)), 1)[0]

@@ -54,11 +54,20 @@ class Witness:
             if variable.name in biases:
                 self.factors[variable.name] = np.sqrt(sigma_b2)
             elif len(variable.axes) > 1:
-                # All axes but the first are summed; a sum over a population is written as an average.
-                summed = variable.axes[1:]
+                # A sum over a population is written as an average.
+                summed = self._summed(variable.name)
                 entries = np.prod([self.sizes[a] for a in summed if kinds[a] is AxisKind.FINITE])
                 neurons = np.prod([self.sizes[a] for a in summed if kinds[a] is AxisKind.POPULATION])
                 self.factors[variable.name] = np.sqrt(sigma_w2 / entries * neurons)
+
+    def _summed(self, name: str) -> tuple[str, ...]:
+        """The axes of a weight that the sums over it run over."""
+        for equation in self.finite.system.forward:
+            for term in equation.terms:
+                for _, access in term.accesses:
+                    if access.field == name:
+                        return tuple(slot.axis for slot in access.slots if slot in term.reduced)
+        raise AssertionError(name)
 
     def draw(self, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
         """Standard normal numbers behind weights and biases, and the other parameters by their laws."""
