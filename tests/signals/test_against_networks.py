@@ -35,9 +35,10 @@ def predicted(net, x):
                 for i, j in ((0, 0), (0, 1), (1, 1))
             }
             shift = B2 * kernel.first.count(" + ")  # networks measure a pre-activation without its bias
-            kernels[kernel.of if shift else kernel.name] = {
-                key: value - shift for key, value in values.items()
-            }
+            # A sum with a bias may be a field of its own, whose name differs from the kernel's.
+            measured = kernel.of if shift else kernel.first
+            measured = kernel.name if kernel.kind is KernelKind.GRADIENT else measured
+            kernels[measured] = {key: value - shift for key, value in values.items()}
     return kernels, set(signal.kernels.biases)
 
 
