@@ -104,8 +104,8 @@ def test_networks_show_the_kernels(spec) -> None:
 def test_shipped_networks(path) -> None:
     """Spreads of shipped specs fall as 1/sqrt(n), and averages lie within five standard errors plus 8/n.
 
-    Widths 250 to 2000. The spread of 16 networks is itself off by 1/sqrt(30), and all kernels of a network by the
-    same: the slope of log spread over log n is held to three of its standard errors.
+    Widths 250 to 2000. The spread of 16 networks is itself off by 1/sqrt(30), and all kernels of a network by
+    the same: the slope of log spread over log n is held to three of its standard errors.
     """
     net = mf.load(path).replace(signal={"sigma_w2": W2, "sigma_b2": B2})
     if net.training.dropout:
