@@ -62,12 +62,15 @@ def made(request):
         n for n in mf.__all__ if inspect.isclass(getattr(mf, n)) and issubclass(getattr(mf, n), Warning)
     ]
     kind = KINDS["convolution"]
+    signal_net = mf.load("specs/signal/dense_tanh.toml")
     return {
         **found,
         **{name: getattr(mf, name)("what is to be known") for name in warned},
         "ConnectionKind": kind,
         "CoordinateCheck": mf.coordinate_check(net, widths=[4, 8, 16], seeds=2, steps=2),
         "Critical": mf.critical("tanh", sigma_b2=0.05),
+        "DataKernels": mf.kernels(signal_net),
+        "NetworkSignal": mf.signal(signal_net),
         "Finding": Finding.of(
             FindingKind.STATIONARY, *(f"h{k}.weight" for k in range(99)), cause=list(range(999))
         ),

@@ -229,7 +229,7 @@ def test_what_is_given_is_checked():
             mf.signal(what, sigma_w2=1)
     with pytest.raises(mf.SpecError):
         mf.signal("tanhh", sigma_w2=1)
-    with pytest.raises(ArgumentError, match="slope of the activation .* is infinite at h = 0"):
+    with pytest.raises(ArgumentError, match=r"slope of the activation .* is infinite at h = 0"):
         mf.signal("sqrt(abs(h))", sigma_w2=1)
     with pytest.raises(ArgumentError, match="sigma_b2"):
         mf.signal("tanh", sigma_w2=1, sigma_b2=-1)
