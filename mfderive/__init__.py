@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .errors import ResourceError as ResourceError
     from .errors import SpecError as SpecError
     from .errors import StateError as StateError
+    from .exchange.from_program import from_onnx as from_onnx
+    from .exchange.imported import Imported as Imported
     from .finite.simulate import simulate as simulate
     from .finite.velocity import finite_velocity as finite_velocity
     from .fluctuation.fluctuations import Fluctuations as Fluctuations
@@ -98,6 +100,7 @@ _HOME = {
     "Finding": "algebra.findings",
     "Fluctuations": "fluctuation.fluctuations",
     "ForwardSystem": "algebra.system",
+    "Imported": "exchange.imported",
     "Keeper": "runs.keeping",
     "LimitSystem": "algebra.system",
     "MeanField": "variational.mean_field",
@@ -130,6 +133,7 @@ _HOME = {
     "fluctuations": "fluctuation.fluctuations",
     "forward_system": "forward.equations",
     "from_networkx": "samples.loading",
+    "from_onnx": "exchange.from_program",
     "generate": "codegen.generate",
     "kernels": "signals.data_kernels",
     "linearise": "limit.linearise",

@@ -38,6 +38,7 @@ ORDER = (
     "report",
     "variational",
     "sweeps",
+    "exchange",
     "cli",
     "__main__",
 )
@@ -198,7 +199,7 @@ TAKING_APART = {
     ),
 }
 # Rooms that read what people and other programs write: specs, flags, files, web pages.
-READERS = {"errors", "network", "format", "samples", "runs", "report", "sweeps", "cli"}
+READERS = {"errors", "network", "format", "samples", "runs", "report", "sweeps", "exchange", "cli"}
 # Elsewhere texts are taken apart that are no names: expressions of a spec, LaTeX that was just written (a
 # given name W2 is printed with a subscript), brackets of code, Python files, the parts of a Python class.
 OF_TEXTS = {

@@ -39,6 +39,7 @@ COMMANDS = [
     "sweep",
     "signal",
     "ising",
+    "import",
     "report",
     "schema",
 ]

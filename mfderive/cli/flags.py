@@ -10,7 +10,18 @@ from typing import Any, NoReturn
 from ..errors import MfError, nearest, nearest_word, quoted
 from ..network.solve_options import ENDS, OPTIONS
 from ..runs.parts import EVERY
-from . import checking, commands, ising_command, running, signal_command, starting, sweeping, width_command, widths_command
+from . import (
+    checking,
+    commands,
+    import_command,
+    ising_command,
+    running,
+    signal_command,
+    starting,
+    sweeping,
+    width_command,
+    widths_command,
+)
 from .command_tools import Outcome
 from .flag_values import batch, by_name, count, number, path, positive, reader, rule, widths
 from .sweep_words import assignment, variable
@@ -177,6 +188,7 @@ def build_parser() -> Parser:
     _add_sweep(shelf)
     signal_command.add(shelf)
     ising_command.add(shelf)
+    import_command.add(shelf)
     report = shelf.command(
         "report", commands.report, "Draw the figures and the page of a finished run again."
     )
@@ -227,7 +239,7 @@ def _add_equations(shelf: Shelf) -> None:
         ("steps", count, "K", "steps of training; default 5"),
     ):
         coords.add_argument(f"--{flag}", dest=f"coordinate_{flag}", type=read, metavar=shown, help=words)
-    _add_width(shelf)
+    width_command.add(shelf)
     generate = shelf.spec_command(
         "generate",
         commands.generate,
@@ -244,32 +256,6 @@ def _add_equations(shelf: Shelf) -> None:
         added.add_argument(
             "--second-order", action="store_true", help="with its linearisation: what fluctuations obey"
         )
-
-
-def _add_width(shelf: Shelf) -> None:
-    """The command that asks the limit how wide a network must be."""
-    added = shelf.spec_command(
-        "width",
-        width_command.width,
-        "Print the width from which 95 of 100 networks lie within an error of the limit, training none.",
-        "write to this file",
-    )
-    added.add_argument("--error", type=positive, default=0.01, metavar="E", help="the error; default 0.01")
-    added.add_argument(
-        "--at",
-        type=width_command.place,
-        action="append",
-        metavar="WHAT",
-        help="loss (default), output, or t=NUMBER for a time before the end of training; may be repeated",
-    )
-    added.add_argument(
-        "--confirm",
-        type=count,
-        nargs="?",
-        const=100,
-        metavar="M",
-        help="train M networks at that width (default 100) and say how many lie within the error",
-    )
 
 
 def _add_runs(shelf: Shelf) -> None:

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Any
 
 from .command_tools import Outcome, load_network, stem
+from .flag_values import count, positive
 from .folders import write_answer
 
 _TIME = "t="
 _ALLOWED = "loss, output or t=NUMBER"
+
+
+def add(shelf: Any) -> None:
+    """Put the command on the shelf."""
+    added = shelf.spec_command(
+        "width",
+        width,
+        "Print the width from which 95 of 100 networks lie within an error of the limit, training none.",
+        "write to this file",
+    )
+    added.add_argument("--error", type=positive, default=0.01, metavar="E", help="the error; default 0.01")
+    added.add_argument(
+        "--at",
+        type=place,
+        action="append",
+        metavar="WHAT",
+        help="loss (default), output, or t=NUMBER for a time before the end of training; may be repeated",
+    )
+    added.add_argument(
+        "--confirm",
+        type=count,
+        nargs="?",
+        const=100,
+        metavar="M",
+        help="train M networks at that width (default 100) and say how many lie within the error",
+    )
 
 
 def place(word: str) -> tuple[str, str | float]:

@@ -1,0 +1,39 @@
+"""The ways in: ``mf.from_onnx`` and ``mf.from_torch``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .imported import Imported, Wishes, imported
+from .onnx_reader import read_onnx
+
+Array = Any
+
+
+def from_onnx(
+    model: Any,
+    second: Any = None,
+    *,
+    widths: Mapping[str, str] | Iterable[str] | None = None,
+    laws: Mapping[str, str] | None = None,
+    data: tuple[Array, Array] | None = None,
+    loss: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> Imported:
+    """A network of an ONNX model (a path, or an ``onnx.ModelProto``), with the model's weights as its state.
+
+    ``second``: the same model in another width; hidden layers whose size differs grow infinitely wide, the
+    others stay finite. ``widths`` says it instead: the names of layers that grow (a mapping gives them other
+    names). With neither, all hidden layers grow, and that is said. ``laws``: laws of initial values by the
+    name of a parameter (of the network or of the model); others are estimated from the entries. ``data``:
+    arrays x, in the model's own layout, and y. ``loss``, ``training``: tables of the spec; what is missing
+    is assumed, and said in ``notes``.
+
+    Raises ImportProblem (an MfError) for what a network here cannot have, with the node's name and what
+    would be needed; ArgumentError for a file that is missing or no ONNX file and for unknown names;
+    SpecError and DataError as :func:`mfderive.load` does.
+    """
+    graph = read_onnx(model)
+    other = None if second is None else read_onnx(second)
+    return imported(graph, other, Wishes(widths, dict(laws or {}), data, loss, training))

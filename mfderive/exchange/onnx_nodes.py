@@ -1,0 +1,134 @@
+"""What reads the nodes of an ONNX model: names, attributes, constants, the table of readers by type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .operations import Graph, ImportProblem, Operation, unknown_operations
+
+Array = Any
+
+
+@dataclass
+class NodeReader:
+    """One model, node by node."""
+
+    onnx: Any
+    model: Any
+    where: str
+    operations: list[Operation] = field(default_factory=list)
+    parameters: dict[str, Array] = field(default_factory=dict)
+    constants: dict[str, Array] = field(default_factory=dict)
+    count: int = 0
+
+    def graph(self) -> Graph:
+        """The whole model."""
+        graph = self.model.graph
+        to_array = self.onnx.numpy_helper.to_array
+        for tensor in graph.initializer:
+            array = to_array(tensor)
+            kind = (
+                self.parameters
+                if np.issubdtype(array.dtype, np.floating) and array.size > 1
+                else self.constants
+            )
+            kind[tensor.name] = array
+        inputs = [each for each in graph.input if each.name not in {*self.parameters, *self.constants}]
+        if len(inputs) != 1:
+            raise ImportProblem(
+                f"{self.where} has {len(inputs)} inputs ({', '.join(each.name for each in inputs)}), and a "
+                "network here "
+                "has one, x. Join them into one in the model"
+            )
+        unknown = [(n.name or n.output[0], n.op_type) for n in graph.node if n.op_type not in READERS]
+        if unknown:
+            raise unknown_operations(unknown, self.where, READERS)
+        for node in graph.node:
+            READERS[node.op_type](self, node, self.attributes(node))
+        shape, batch_axis = self.input_shape(inputs[0])
+        return Graph(
+            graph.name or "Imported model",
+            inputs[0].name,
+            shape,
+            batch_axis,
+            self.parameters,
+            self.constants,
+            tuple(self.operations),
+            tuple(each.name for each in graph.output),
+        )
+
+    def attributes(self, node: Any) -> dict[str, Any]:
+        """The attributes of a node as plain values."""
+        return {each.name: self.onnx.helper.get_attribute_value(each) for each in node.attribute}
+
+    def input_shape(self, value: Any) -> tuple[tuple[int, ...], int]:
+        """The shape without the batch, and where the batch stands (second for ONNX's recurrent layout)."""
+        sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in value.type.tensor_type.shape.dim]
+        direct = any(
+            each.kind == "recurrent" and value.name in each.inputs and not each.options["batch_first"]
+            for each in self.operations
+        )
+        batch_axis = 1 if direct else 0
+        rest = [size for axis, size in enumerate(sizes) if axis != batch_axis]
+        if not sizes or any(size <= 0 for size in rest):
+            raise ImportProblem(
+                f"{self.where}: input '{value.name}' has the shape {sizes or '?'}, of which only axis "
+                f"{batch_axis}, the "
+                "batch, may be open. Export the model with fixed sizes"
+            )
+        return tuple(rest), batch_axis
+
+    # ------------------------------------------------------------------ parts
+
+    def add(
+        self, kind: str, node: Any, inputs: Iterable[str], outputs: Iterable[str], **options: Any
+    ) -> None:
+        """One operation of the graph."""
+        name = self.name(node)
+        self.operations.append(Operation(kind, name, node.op_type, tuple(inputs), tuple(outputs), options))
+
+    def name(self, node: Any) -> str:
+        """What a node is called: after its weight without ``.weight``, its own name, or what it makes."""
+        for each in node.input:
+            if each in self.parameters:
+                front, _, last = each.rpartition(".")
+                return str(front) if front and last in ("weight", "bias") else str(each)
+        return str(node.name or node.output[0])
+
+    def between(self) -> str:
+        """A name for a value that only this reader sees."""
+        self.count += 1
+        return f"//{self.count}"
+
+    def constant(self, name: str, node: Any) -> Array:
+        """An array that must be known: shapes and the like."""
+        found = {**self.parameters, **self.constants}.get(name)
+        if found is None:
+            raise ImportProblem(
+                f"{self.where}: node '{node.name or node.output[0]}' ({node.op_type}) computes '{name}' "
+                "from the input. "
+                "Export the model with fixed sizes (constant folding)"
+            )
+        return found
+
+    def whole(self, name: str, node: Any) -> list[int]:
+        """A constant list of whole numbers."""
+        return [int(each) for each in np.ravel(self.constant(name, node))]
+
+
+Read = Callable[[NodeReader, Any, dict[str, Any]], None]
+READERS: dict[str, Read] = {}
+
+
+def reads(*words: str) -> Callable[[Read], Read]:
+    """Enter what reads nodes of some types."""
+
+    def enter(function: Read) -> Read:
+        READERS.update(dict.fromkeys(words, function))
+        return function
+
+    return enter

@@ -1,0 +1,98 @@
+"""A model of another program as a small graph of typed operations: readers make it, one translator reads it.
+
+Values have names, batch first. A node has one of the kinds of :data:`KINDS`; readers bring everything that
+their program says to these few, so that one translator serves all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import MfError
+
+Array = Any
+
+# The kinds of operations, each with what it does to its inputs (options by name).
+KINDS: dict[str, str] = {
+    "identity": "the value itself (dropout in evaluation, casts between real numbers)",
+    "function": "apply: a function of sympy expressions, pointwise, of all inputs",
+    "matmul": "matrix product of the last two axes",
+    "convolution": "channels first; kernel, stride, padding [(before, after)]; inputs x, weight, bias",
+    "pool": "average or maximum (maximum: bool) over a window; window None: over all positions",
+    "mean": "mean over axes, keep: whether they stay with size 1",
+    "softmax": "softmax over one axis",
+    "normalise": "(x - mean) / sqrt(variance + epsilon) over the last axes (how many), gain and shift",
+    "reshape": "to a shape, -1 once",
+    "transpose": "axes in another order",
+    "select": "one index of one axis, which goes (keep: it stays with size 1)",
+    "recurrent": "cell rnn, lstm or gru over steps; inputs x, W, R, b; outputs all steps, last step",
+}
+
+
+class ImportProblem(MfError):  # noqa: N818 (a problem of the model, not of the program)
+    """What a model has and a network here cannot have: which node, and what would be needed."""
+
+
+def refuse(node: Operation | None, problem: str, remedy: str) -> ImportProblem:
+    """The error for one operation of a model."""
+    where = "" if node is None else f"node '{node.name}' ({node.origin}): "
+    return ImportProblem(f"{where}{problem}. {remedy}")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node: ``kind`` as in :data:`KINDS`, ``origin`` what its program calls the operation."""
+
+    kind: str
+    name: str
+    origin: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """An operation of an unknown kind is a fault of its reader."""
+        if self.kind not in KINDS:
+            raise ValueError(f"there is no kind of operation '{self.kind}'")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model: operations in order of evaluation.
+
+    ``shape`` is that of the input without the batch, whose place in the program's array is ``batch_axis``;
+    ``parameters`` are the trained arrays by name, ``constants`` the others (buffers, numbers, shapes).
+    """
+
+    title: str
+    input: str
+    shape: tuple[int, ...]
+    batch_axis: int
+    parameters: Mapping[str, Array]
+    constants: Mapping[str, Array]
+    operations: tuple[Operation, ...]
+    outputs: tuple[str, ...]
+
+    def readers(self) -> dict[str, list[Operation]]:
+        """The operations that read each value."""
+        found: dict[str, list[Operation]] = {}
+        for operation in self.operations:
+            for name in operation.inputs:
+                found.setdefault(name, []).append(operation)
+        return found
+
+
+def unknown_operations(
+    listed: Iterable[tuple[str, str]], where: str, readable: Iterable[str]
+) -> ImportProblem:
+    """The error for operations that no reader knows: (node, operation) each, all of them at once."""
+    found = list(listed)
+    each = "; ".join(f"node '{name}' is a {operation}" for name, operation in found[:6])
+    more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+    return ImportProblem(
+        f"{where}: {each}{more}. These are not read. Read are {', '.join(sorted(readable))}. Replace the "
+        "node in the "
+        "model, or describe the layer in a spec by hand (a kind of your own: docs/layers.md)"
+    )

@@ -1,0 +1,88 @@
+"""Pointwise functions of other programs as expressions of the closed table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sympy as sp
+
+from ..algebra.functions import FUNCTIONS, call
+
+Function = Callable[..., sp.Expr]
+_ONE = sp.Integer(1)
+
+
+def number(value: float) -> sp.Expr:
+    """A number as an expression: whole ones stay exact, others keep all their digits."""
+    value = float(value)
+    return sp.Integer(int(value)) if value == int(value) and abs(value) < 1e15 else sp.Float(value, 17)
+
+
+def table_function(name: str) -> Function:
+    """A function of the closed table."""
+    return lambda *arguments: call(name, *arguments)
+
+
+def leaky(slope: float) -> Function:
+    """x for x > 0, else slope * x."""
+    return lambda x: call("max", x, sp.Integer(0)) + number(slope) * call("min", x, sp.Integer(0))
+
+
+def exponential(alpha: float) -> Function:
+    """ELU: x for x > 0, else alpha (exp(x) - 1)."""
+    if alpha == 1:
+        return table_function("elu")
+    return lambda x: (
+        call("max", x, sp.Integer(0)) + number(alpha) * (call("exp", call("min", x, sp.Integer(0))) - _ONE)
+    )
+
+
+def clipped(low: float | None, high: float | None) -> Function:
+    """Held between two numbers, of which either may be missing."""
+
+    def clip(x: sp.Expr) -> sp.Expr:
+        x = x if low is None else call("max", x, number(low))
+        return x if high is None else call("min", x, number(high))
+
+    return clip
+
+
+def hard_sigmoid(alpha: float = 0.2, beta: float = 0.5) -> Function:
+    """max(0, min(1, alpha x + beta))."""
+    return lambda x: clipped(0, 1)(number(alpha) * x + number(beta))
+
+
+def gelu(approximate: bool) -> Function:
+    """GELU, exact or the approximation with tanh."""
+    if not approximate:
+        return table_function("gelu")
+    factor = number((2 / 3.141592653589793) ** 0.5)
+    half = sp.Rational(1, 2)
+    return lambda x: half * x * (1 + call("tanh", factor * (x + number(0.044715) * x**3)))
+
+
+def prelu(x: sp.Expr, slope: sp.Expr) -> sp.Expr:
+    """x for x > 0, else slope * x, with a slope that is trained."""
+    return call("max", x, sp.Integer(0)) + slope * call("min", x, sp.Integer(0))
+
+
+# Functions without constants, by the lower-case names that programs share.
+PLAIN: dict[str, Function] = {
+    **{name: table_function(name) for name, row in FUNCTIONS.items() if row.public and row.arity == 1},
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "div": lambda x, y: x / y,
+    "pow": lambda x, y: x**y,
+    "max": table_function("max"),
+    "min": table_function("min"),
+    "neg": lambda x: -x,
+    "reciprocal": lambda x: 1 / x,
+    "square": lambda x: x**2,
+    "rsqrt": lambda x: 1 / call("sqrt", x),
+    "prelu": prelu,
+    "softsign": lambda x: x / (1 + call("abs", x)),
+    "mish": lambda x: x * call("tanh", call("softplus", x)),
+    "hardswish": lambda x: x * hard_sigmoid(1 / 6, 0.5)(x),
+    "logsigmoid": lambda x: -call("softplus", -x),
+}

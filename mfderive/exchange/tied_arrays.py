@@ -1,0 +1,70 @@
+"""Arrays that a model uses more than once: their names as tied weights, the populations that they join."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..network.names import INPUT
+from .layering import Layers, Made
+from .operations import ImportProblem
+from .signal_values import Reads
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of an array: by what it is read, and the populations at its ends."""
+
+    reads: Reads
+    target: int
+    source: int
+
+
+def is_turned(first: Array, index: Array) -> bool | None:
+    """Whether an array is used transposed; False where it is the same, None where it is neither."""
+    if np.array_equal(first, index):
+        return False
+    turned = index.T if index.ndim == 2 else index.swapaxes(0, 1)
+    return True if np.array_equal(first, turned) else None
+
+
+def tie_arrays(layers: Layers, parts: Iterable[Made], inputs: int, outside: Iterable[int]) -> dict[str, str]:
+    """A name for every array that several connections read; populations that these ties join become one.
+
+    ``outside``: populations that are no neurons (inputs, outputs) and are joined with nothing. Raises
+    ImportProblem for arrays that are used in two ways which are neither the same nor transposed.
+    """
+    uses: dict[str, list[Use]] = {}
+    for part in parts:
+        for drawn in part.connections:
+            reads = drawn.reads
+            if reads.weight is not None and reads.weight.parameter is not None:
+                source = inputs if reads.source == INPUT else layers.made[reads.source].space.neurons
+                uses.setdefault(reads.weight.parameter, []).append(Use(reads, part.space.neurons, source))
+    tied = {name: found for name, found in uses.items() if len(found) > 1}
+    left_out = {layers.populations.root(number) for number in outside}
+    for name, (first, *later) in tied.items():
+        for use in later:
+            _join(layers, name, first, use, left_out)
+    return {name: f"W{number}" for number, name in enumerate(tied, 1)}
+
+
+def _join(layers: Layers, name: str, first: Use, use: Use, left_out: set[int]) -> None:
+    assert first.reads.weight is not None and use.reads.weight is not None
+    turned = is_turned(first.reads.weight.index, use.reads.weight.index)
+    if turned is None:
+        raise ImportProblem(
+            f"the array '{name}' is used in two ways that are neither the same nor transposed "
+            f"({use.reads.origin}). "
+            "Tied weights here join the same neurons; give the model two arrays"
+        )
+    ends = (use.source, use.target) if turned else (use.target, use.source)
+    root = layers.populations.root
+    for one, other in zip((first.target, first.source), ends, strict=True):
+        if not {root(one), root(other)} & left_out:
+            layers.populations.join(one, other)
