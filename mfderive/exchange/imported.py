@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..finite.network_fields import network_fields
 from ..network.network import Network
 from ..samples.loading import load
-from . import layer_steps, shape_steps  # noqa: F401  (they enter the operations)
+from . import layer_steps, recurrent_steps, shape_steps  # noqa: F401  (they enter the operations)
 from .estimated_laws import EstimatedLaw
 from .layering import Layers
 from .operations import Graph, ImportProblem

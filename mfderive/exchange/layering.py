@@ -66,7 +66,8 @@ class Layers:
     def layer_of(self, signal: Signal) -> str | None:
         """The layer (or x) whose values a signal is, if it is one as it stands."""
         atom = self.atoms.get(signal.expression) if signal.expression.is_Symbol else None
-        return atom.source if isinstance(atom, Reads) and atom.kind == SKIP else None
+        is_bare = isinstance(atom, Reads) and atom.kind == SKIP and not atom.options
+        return atom.source if isinstance(atom, Reads) and is_bare else None
 
     def used(self, expression: sp.Expr) -> list[sp.Symbol]:
         """The symbols in an expression that stand for something, in the order in which they were made."""

@@ -114,6 +114,7 @@ def _batch_normalisation(reader: NodeReader, node: Any, attributes: dict[str, An
 
 
 _CELLS = {"RNN": "rnn", "LSTM": "lstm", "GRU": "gru"}
+_GATES = {"RNN": ("h",), "LSTM": ("i", "o", "f", "g"), "GRU": ("z", "r", "h")}
 
 
 @reads(*_CELLS)
@@ -139,7 +140,8 @@ def _recurrent(reader: NodeReader, node: Any, attributes: dict[str, Any]) -> Non
         )
     reader.add(
         "recurrent", node, [each for each in (x, weight, again, bias) if each], node.output[:2],
-        cell=_CELLS[node.op_type], function=(functions or usual)[-1].lower(), order="onnx",
+        cell=_CELLS[node.op_type], function=(functions or usual)[-1].lower(),
+        gates=_GATES[node.op_type], directions=True,
         batch_first=bool(attributes.get("layout", 0)),
         linear_before_reset=bool(attributes.get("linear_before_reset")),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from .estimated_laws import EstimatedLaw, estimated_law
 from .layering import Drawn, Layers, Made
 from .operations import ImportProblem
 from .signal_values import Fixed, LegKind, Owns, Reads, Signal, Space
-from .tied_arrays import is_turned, tie_arrays
+from .tied_arrays import Entries, entries_of, is_turned, tie_arrays
 from .translate import Translator
 
 Array = Any
@@ -58,7 +58,7 @@ class Ends:
     outputs: int
     is_layer: bool
     heads: tuple[str, ...]
-    tied: Mapping[str, str] = field(default_factory=dict)
+    tied: Mapping[Entries, str] = field(default_factory=dict)
 
 
 def ends_of(translator: Translator) -> Ends:
@@ -153,7 +153,7 @@ class SpecWriter:
         self.output(tied)
         return self.parts
 
-    def layer(self, made: Made, tied: Mapping[str, str]) -> None:
+    def layer(self, made: Made, tied: Mapping[Entries, str]) -> None:
         """The table of one layer."""
         entry: dict[str, Any] = {"name": made.name}
         entry.update(self.neurons(made))
@@ -194,7 +194,7 @@ class SpecWriter:
         return {"neurons": owner}
 
     def connections(
-        self, layer: str, drawn: Iterable[Drawn], space: Space, tied: Mapping[str, str]
+        self, layer: str, drawn: Iterable[Drawn], space: Space, tied: Mapping[Entries, str]
     ) -> list[dict[str, Any]]:
         """The tables of the connections of a layer or of the output."""
         drawn = list(drawn)
@@ -204,13 +204,13 @@ class SpecWriter:
         names = weight_names(layer, own)
         return [self.connection(each, name, space, tied) for each, name in zip(drawn, names, strict=True)]
 
-    def tie_name(self, reads: Reads, tied: Mapping[str, str]) -> str | None:
+    def tie_name(self, reads: Reads, tied: Mapping[Entries, str]) -> str | None:
         """The name of a weight that is used more than once."""
-        weight = reads.weight
-        return None if weight is None or weight.parameter is None else tied.get(weight.parameter)
+        key = entries_of(reads.weight)
+        return None if key is None else tied.get(key)
 
     def connection(
-        self, drawn: Drawn, name: str | None, space: Space, tied: Mapping[str, str]
+        self, drawn: Drawn, name: str | None, space: Space, tied: Mapping[Entries, str]
     ) -> dict[str, Any]:
         """The table of one connection; its weight times the width that it is summed over is the state."""
         reads = drawn.reads
@@ -272,7 +272,7 @@ class SpecWriter:
         law = self.law(name, place)
         return law if place.parameter is not None else {"law": law, "rate": 0}
 
-    def output(self, tied: Mapping[str, str]) -> None:
+    def output(self, tied: Mapping[Entries, str]) -> None:
         """The table of the output."""
         ends = self.ends
         if ends.is_layer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..network.names import INPUT
 from .layering import Layers, Made
 from .operations import ImportProblem
-from .signal_values import Reads
+from .signal_values import Fixed, Reads
 
 Array = Any
 
@@ -33,25 +33,53 @@ def is_turned(first: Array, index: Array) -> bool | None:
     return True if np.array_equal(first, turned) else None
 
 
-def tie_arrays(layers: Layers, parts: Iterable[Made], inputs: int, outside: Iterable[int]) -> dict[str, str]:
-    """A name for every array that several connections read; populations that these ties join become one.
+Entries = tuple[str, bytes]
+
+
+def entries_of(weight: Fixed | None) -> Entries | None:
+    """Which entries of which array a weight has, in any order; None for numbers that were computed."""
+    if weight is None or weight.parameter is None or weight.index is None:
+        return None
+    return weight.parameter, np.sort(weight.index, axis=None).tobytes()
+
+
+def tie_arrays(
+    layers: Layers, parts: Iterable[Made], inputs: int, outside: Iterable[int]
+) -> dict[Entries, str]:
+    """A name for every weight that several connections read; populations that these ties join become one.
 
     ``outside``: populations that are no neurons (inputs, outputs) and are joined with nothing. Raises
     ImportProblem for arrays that are used in two ways which are neither the same nor transposed.
     """
-    uses: dict[str, list[Use]] = {}
+    uses: dict[Entries, list[Use]] = {}
     for part in parts:
         for drawn in part.connections:
-            reads = drawn.reads
-            if reads.weight is not None and reads.weight.parameter is not None:
-                source = inputs if reads.source == INPUT else layers.made[reads.source].space.neurons
-                uses.setdefault(reads.weight.parameter, []).append(Use(reads, part.space.neurons, source))
-    tied = {name: found for name, found in uses.items() if len(found) > 1}
+            key = entries_of(drawn.reads.weight)
+            if key is not None:
+                name = drawn.reads.source
+                source = inputs if name == INPUT else layers.made[name].space.neurons
+                uses.setdefault(key, []).append(Use(drawn.reads, part.space.neurons, source))
+    _check_apart(uses)
+    tied = {key: found for key, found in uses.items() if len(found) > 1}
     left_out = {layers.populations.root(number) for number in outside}
-    for name, (first, *later) in tied.items():
+    for (name, _), (first, *later) in tied.items():
         for use in later:
             _join(layers, name, first, use, left_out)
-    return {name: f"W{number}" for number, name in enumerate(tied, 1)}
+    return {key: f"W{number}" for number, key in enumerate(tied, 1)}
+
+
+def _check_apart(uses: Mapping[Entries, list[Use]]) -> None:
+    """Weights that are cut from one array must not share some of their entries."""
+    seen: dict[str, set[int]] = {}
+    for (name, entries), found in uses.items():
+        own = set(np.frombuffer(entries, dtype=np.intp).tolist())
+        if seen.setdefault(name, set()) & own:
+            raise ImportProblem(
+                f"parts of the array '{name}' that overlap are used as two weights "
+                f"({found[0].reads.origin}). "
+                "Tied weights are whole here; give the model two arrays"
+            )
+        seen[name] |= own
 
 
 def _join(layers: Layers, name: str, first: Use, use: Use, left_out: set[int]) -> None:
@@ -59,7 +87,7 @@ def _join(layers: Layers, name: str, first: Use, use: Use, left_out: set[int]) -
     turned = is_turned(first.reads.weight.index, use.reads.weight.index)
     if turned is None:
         raise ImportProblem(
-            f"the array '{name}' is used in two ways that are neither the same nor transposed "
+            f"the array '{name}' is used in two ways, neither the same nor transposed "
             f"({use.reads.origin}). "
             "Tied weights here join the same neurons; give the model two arrays"
         )

@@ -188,3 +188,34 @@ def pointwise_tokens(n=(4, 3)):
         linear("fc", "q", "y"),
     ]
     return build(nodes, {**arrays, "one": np.array([1])}, [4, 3], opset=18)
+
+
+def _recurrent(kind, gates, n, seed, **attributes):
+    """A recurrent cell over [steps, batch, features] that is read at its last step."""
+    draw = _random(seed)
+    width = n[0]
+    arrays = {
+        "cell.W": draw(1, gates * width, 2),
+        "cell.R": draw(1, gates * width, width) / 2,
+        "cell.B": draw(1, 2 * gates * width),
+        "first": np.array([0]),
+        **weights(draw, fc=(width, 2)),
+    }
+    nodes = [
+        node(kind, ["x", "cell.W", "cell.R", "cell.B"], ["all", "last"], hidden_size=width, **attributes),
+        node("Squeeze", ["last", "first"], "u"),
+        linear("fc", "u", "y"),
+    ]
+    return build(nodes, arrays, [3, None, 2])
+
+
+def elman(n=(4,)):
+    return _recurrent("RNN", 1, n, 9)
+
+
+def lstm(n=(3,)):
+    return _recurrent("LSTM", 4, n, 10)
+
+
+def gru(n=(3,)):
+    return _recurrent("GRU", 3, n, 11, linear_before_reset=1)

@@ -23,6 +23,9 @@ SMOOTH = {
     "gated": models.gated_mlp,
     "two heads": models.two_heads,
     "tokens": models.pointwise_tokens,
+    "recurrent": models.elman,
+    "lstm": models.lstm,
+    "gru": models.gru,
 }
 
 
