@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.arguments import real_array
+from ..algebra.arguments import number, real_array
 from ..algebra.memory import check_memory
 from ..algebra.showing import Shown, words
 from ..errors import ArgumentError, MfError
 from ..network.network import Network
+from .gaussian_process import Prediction, check_prediction_memory, predicted
 from .given_inputs import paired_values
 from .kernel_system import KernelSystem, Part
 from .kernel_values import KernelValues
+from .lazy_training import LazyTraining, check_lazy_memory, check_times, lazily_trained
 from .network_signal import scales_of
 from .reading import kernel_system
 
@@ -38,6 +40,7 @@ class DataKernels(Shown):
     system: KernelSystem
     scales: Mapping[str, float]
     input_shape: tuple[int, ...]
+    network: Network
 
     def covariance(self, x: Any, other: Any = None) -> Array:
         """The covariance of the output at inputs x [N, ...] and ``other`` [M, ...] (left out: x itself), [N,
@@ -56,6 +59,75 @@ class DataKernels(Shown):
         if self.system.missing:
             raise MfError(f"the tangent kernel is not derived: {self.system.missing[0].reason}")
         return self._over(x, other, self._tangent)
+
+    def predict(self, x_train: Any, y_train: Any, x: Any, noise: float = 0.0) -> Prediction:
+        """Outputs at x [M, ...] of networks at random weights, given noisy outputs at x_train [N, ...].
+
+        ``y_train`` [N, outputs] ([N] of one output); ``noise``: the variance of the noise of one target, and
+        nothing else is added to the kernel. Takes N² + N M pairs of inputs and N³/3 operations. Raises as
+        :meth:`covariance`, and MfError where no noise is given and the kernel is singular.
+        """
+        size = number("noise", noise)
+        if size < 0:
+            raise ArgumentError(f"noise is {size:g}; it is a variance, and must be 0 or more")
+        train, targets, new = self._samples(x_train, y_train, x)
+        check_prediction_memory(len(train), len(new), targets.shape[1])
+        cross, variance = self.covariance(new, train), self._variance(new)
+        return predicted(self.covariance(train), targets, cross, variance, size)
+
+    def lazy(self, x_train: Any, y_train: Any, x: Any, times: Any) -> LazyTraining:
+        """Outputs at x [M, ...] while all parameters are trained at infinite width: the lazy limit.
+
+        Gradient flow on the mean over the samples x_train [N, ...], y_train [N, outputs] ([N] of one output)
+        of the sum over outputs of (f - y)², without 1/2, as the spec's squared loss. ``times`` [T] are sums
+        of learning rates of gradient descent on the normal numbers ω behind weights and biases, W = √(σ_w²/
+        fan-in) ω; the residual decays at 2/N times the eigenvalues of the tangent kernel. Rates, rules and
+        batches of [training] are not read. Means and variances are over initial networks. Takes 2 (N² + N M)
+        pairs of inputs and about 10 N³ operations. Raises as :meth:`tangent`, and MfError for another loss
+        and for dropout.
+        """
+        self._refuse_other_training()
+        train, targets, new = self._samples(x_train, y_train, x)
+        when = check_times(times)
+        check_lazy_memory(len(train), len(new), targets.shape[1], len(when))
+        tangent = self.tangent(train), self.tangent(new, train)
+        covariance = self.covariance(train), self.covariance(new, train), self._variance(new)
+        return lazily_trained(tangent, covariance, targets, when)
+
+    def _refuse_other_training(self) -> None:
+        """Raise MfError where training is no linear flow, or none on the kernels of whole networks."""
+        kind = self.network.loss.kind
+        if kind != "squared" or self.network.losses:
+            found = f"the loss {kind!r}" if kind != "squared" else "losses on inner layers ([[losses]])"
+            raise MfError(
+                "lazy training is solved for the squared loss of the output, whose flow is linear; this "
+                f'spec has {found}. Change it: net.replace({{"loss.kind": "squared"}}), or use .tangent(x)'
+            )
+        dropped = [name for name, rate in self.network.training.dropout if rate]
+        if dropped:
+            raise MfError(
+                f"lazy training with dropout (layers {', '.join(dropped)}) is no flow of one kernel: every "
+                "step has masks of its own. Leave dropout out of [training]"
+            )
+
+    def _samples(self, x_train: Any, y_train: Any, x: Any) -> tuple[Array, Array, Array]:
+        """Training inputs [N, ...], targets [N, outputs] and other inputs [M, ...]. Raises ArgumentError."""
+        train, new = self._inputs("x_train", x_train), self._inputs("x", x)
+        targets, outputs = real_array("y_train", y_train), self.network.outputs or 1
+        if targets.shape == (len(train),) and outputs == 1:
+            targets = targets[:, None]
+        if targets.shape != (len(train), outputs):
+            raise ArgumentError(
+                f"y_train has the shape {targets.shape}; it must be [{len(train)}, {outputs}]: a row for "
+                "each training input, a column for each output"
+            )
+        return train, targets, new
+
+    def _variance(self, x: Array) -> Array:
+        """The variance of the output at each input [M]."""
+        step = self._pairs_at_once
+        blocks = (x[start : start + step] for start in range(0, len(x), step))
+        return np.concatenate([self._pairs(some, some, self._covariance, (1, 1)) for some in blocks])
 
     def _covariance(self, values: KernelValues, replicas: tuple[int, int]) -> Array:
         # Every output has the same kernel: the first stands for all.
@@ -78,13 +150,17 @@ class DataKernels(Shown):
             rows, columns = np.triu_indices(len(one), 1)
         else:
             rows, columns = (index.ravel() for index in np.indices(result.shape))
-        step = max(1, _BLOCK // (_DOUBLE * self._entries))
+        step = self._pairs_at_once
         for start in range(0, len(rows), step):
             i, j = rows[start : start + step], columns[start : start + step]
             result[i, j] = self._pairs(one[i], two[j], kernel, (1, 2))
             if other is None:
                 result[j, i] = result[i, j]
         return result
+
+    @property
+    def _pairs_at_once(self) -> int:
+        return max(1, _BLOCK // (_DOUBLE * self._entries))
 
     @property
     def _entries(self) -> int:
@@ -111,6 +187,7 @@ class DataKernels(Shown):
         scales = ", ".join(f"{name} = {value:g}" for name, value in self.scales.items())
         yield f"DataKernels of '{words(self.title)}' at {scales}"
         yield "  .covariance(x) of the Gaussian process, .tangent(x), both [N, N]; (x, other): [N, M]"
+        yield "  .predict(x_train, y_train, x, noise), .lazy(x_train, y_train, x, times)"
 
 
 def kernels(network: Network, sigma_w2: float | None = None, sigma_b2: float | None = None) -> DataKernels:
@@ -121,4 +198,4 @@ def kernels(network: Network, sigma_w2: float | None = None, sigma_b2: float | N
     """
     system = kernel_system(network)
     scales = scales_of(network, system, sigma_w2, sigma_b2)
-    return DataKernels(network.title, system, scales, tuple(network.input_shape or ()))
+    return DataKernels(network.title, system, scales, tuple(network.input_shape or ()), network)
