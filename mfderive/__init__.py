@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .errors import SpecError as SpecError
     from .errors import StateError as StateError
     from .exchange.from_program import from_onnx as from_onnx
+    from .exchange.from_program import from_torch as from_torch
     from .exchange.imported import Imported as Imported
     from .finite.simulate import simulate as simulate
     from .finite.velocity import finite_velocity as finite_velocity
@@ -134,6 +135,7 @@ _HOME = {
     "forward_system": "forward.equations",
     "from_networkx": "samples.loading",
     "from_onnx": "exchange.from_program",
+    "from_torch": "exchange.from_program",
     "generate": "codegen.generate",
     "kernels": "signals.data_kernels",
     "linearise": "limit.linearise",

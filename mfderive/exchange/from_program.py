@@ -7,6 +7,7 @@ from typing import Any
 
 from .imported import Imported, Wishes, imported
 from .onnx_reader import read_onnx
+from .torch_reader import read_torch
 
 Array = Any
 
@@ -36,4 +37,26 @@ def from_onnx(
     """
     graph = read_onnx(model)
     other = None if second is None else read_onnx(second)
+    return imported(graph, other, Wishes(widths, dict(laws or {}), data, loss, training))
+
+
+def from_torch(
+    module: Any,
+    example: Any,
+    second: Any = None,
+    *,
+    widths: Mapping[str, str] | Iterable[str] | None = None,
+    laws: Mapping[str, str] | None = None,
+    data: tuple[Array, Array] | None = None,
+    loss: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> Imported:
+    """A network of a ``torch.nn.Module`` in evaluation, with the module's weights as its state.
+
+    ``example``: an input [batch, ...] (of recurrent modules [steps, batch, features], if that is their
+    layout), whose sizes are those of all inputs. ``second``: the same module in another width. The rest is
+    as in :func:`mfderive.from_onnx`, and so is what is raised.
+    """
+    graph = read_torch(module, example)
+    other = None if second is None else read_torch(second, example)
     return imported(graph, other, Wishes(widths, dict(laws or {}), data, loss, training))

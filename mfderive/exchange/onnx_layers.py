@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.functions import call
+from .batch_normalisation import affine_steps
 from .onnx_nodes import NodeReader, reads
 from .operations import ImportProblem
 
@@ -99,18 +99,15 @@ def _batch_normalisation(reader: NodeReader, node: Any, attributes: dict[str, An
         )
     x, gain, shift, centre, variance = node.input
     epsilon = attributes.get("epsilon", 1e-5)
-    frozen = {"mean": reader.constant(centre, node), "var": reader.constant(variance, node) + epsilon}
-    names = {word: reader.between() for word in frozen}
-    reader.constants.update({names[word]: np.asarray(array) for word, array in frozen.items()})
-    divided, scaled = reader.between(), reader.between()
-    reader.add(
-        "function", node, [x, names["mean"], names["var"]], [divided],
-        apply=lambda x, mean, var: (x - mean) / call("sqrt", var), word="running", axis=1,
-    )  # fmt: skip
-    reader.add("function", node, [divided, gain], [scaled], apply=lambda x, g: x * g, word="gain", axis=1)
-    reader.add(
-        "function", node, [scaled, shift], node.output[:1], apply=lambda x, s: x + s, word="shift", axis=1
-    )
+    names = {"gain": gain, "shift": shift, "mean": reader.between(), "variance": reader.between()}
+    reader.constants[names["mean"]] = reader.constant(centre, node)
+    reader.constants[names["variance"]] = reader.constant(variance, node) + epsilon
+    value = x
+    for affine in affine_steps(True, True):
+        result = node.output[0] if affine.word == "shift" else reader.between()
+        inputs = [value, *(names[word] for word in affine.takes)]
+        reader.add("function", node, inputs, [result], **affine.options())
+        value = result
 
 
 _CELLS = {"RNN": "rnn", "LSTM": "lstm", "GRU": "gru"}

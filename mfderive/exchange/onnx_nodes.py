@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .operations import Graph, ImportProblem, Operation, unknown_operations
+from .operations import Graph, ImportProblem, Operation, name_of_weight, unknown_operations
 
 Array = Any
 
@@ -95,8 +95,7 @@ class NodeReader:
         """What a node is called: after its weight without ``.weight``, its own name, or what it makes."""
         for each in node.input:
             if each in self.parameters:
-                front, _, last = each.rpartition(".")
-                return str(front) if front and last in ("weight", "bias") else str(each)
+                return name_of_weight(str(each))
         return str(node.name or node.output[0])
 
     def between(self) -> str:

@@ -96,3 +96,9 @@ def unknown_operations(
         "node in the "
         "model, or describe the layer in a spec by hand (a kind of your own: docs/layers.md)"
     )
+
+
+def name_of_weight(name: str) -> str:
+    """What an operation is called after its weight: ``fc1`` of fc1.weight, else the whole name."""
+    front, _, last = name.rpartition(".")
+    return front if front and last in ("weight", "bias") else name

@@ -1,0 +1,115 @@
+"""PyTorch modules as graphs of operations, through torch.export."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, MfError, quoted
+from . import torch_layers, torch_pointwise
+from .operations import Graph, ImportProblem, unknown_operations
+from .torch_nodes import READERS, ProgramReader, word_of
+
+Array = Any
+
+# The files whose import enters the readers of nodes.
+ENTERED = (torch_layers, torch_pointwise)
+
+
+def torch_package() -> Any:
+    """The package torch; MfError where it is not installed."""
+    try:
+        return import_module("torch")
+    except ImportError:
+        raise MfError(
+            "modules are read by PyTorch itself. Install it: pip install 'mfderive[torch]'"
+        ) from None
+
+
+def read_torch(module: Any, example: Any) -> Graph:
+    """The graph of a module in evaluation at inputs like ``example`` [batch, ...].
+
+    Raises ArgumentError for what is no module and for a module that cannot be exported, ImportProblem for
+    operations that are not read.
+    """
+    torch = torch_package()
+    if not isinstance(module, torch.nn.Module):
+        raise ArgumentError(f"from_torch reads a torch.nn.Module, not {quoted(type(module).__name__)}")
+    example = torch.as_tensor(np.asarray(example)) if not isinstance(example, torch.Tensor) else example
+    was_training = module.training
+    module.eval()
+    try:
+        kind = next((parameter.dtype for parameter in module.parameters()), example.dtype)
+        program = torch.export.export(module, (example.to(kind),), strict=False)
+    except Exception as error:  # torch.export raises errors of many classes of its own
+        raise ArgumentError(
+            f"torch.export cannot follow {type(module).__name__}: {type(error).__name__}: "
+            f"{quoted(str(error))}. "
+            "Its forward must not depend on the values of the input"
+        ) from error
+    finally:
+        module.train(was_training)
+    return _graph(type(module).__name__, program)
+
+
+def _graph(title: str, program: Any) -> Graph:
+    nodes = list(program.graph.nodes)
+    reader, inputs = _arrays(program)
+    calls = [node for node in nodes if node.op == "call_function"]
+    unknown = [(node.name, word_of(node)) for node in calls if word_of(node) not in READERS]
+    if unknown:
+        raise unknown_operations(unknown, title, READERS)
+    for node in calls:
+        READERS[word_of(node)](reader, node)
+    if len(inputs) != 1:
+        raise ImportProblem(
+            f"{title} has {len(inputs)} inputs, and a network here has one, x. Join them in the module"
+        )
+    (results,) = nodes[-1].args
+    outputs = tuple(reader.names[each] for each in results)
+    shape = [int(size) for size in inputs[0].meta["val"].shape]
+    batch_axis = 1 if _steps_come_first(reader, str(inputs[0].name)) else 0
+    del shape[batch_axis]
+    return Graph(
+        title,
+        str(inputs[0].name),
+        tuple(shape),
+        batch_axis,
+        reader.parameters,
+        reader.constants,
+        tuple(reader.operations),
+        outputs,
+    )
+
+
+def _steps_come_first(reader: ProgramReader, name: str) -> bool:
+    """Whether the input is [steps, batch, features], as recurrent modules read it unless they are told."""
+    cells = [each for each in reader.operations if each.kind == "recurrent" and name in each.inputs]
+    return any(not cell.options["batch_first"] for cell in cells)
+
+
+def _arrays(program: Any) -> tuple[ProgramReader, list[Any]]:
+    """The arrays of a program under the names of the module (one for tied ones), and the nodes of inputs."""
+    signature, state = program.graph_signature, program.state_dict
+    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    constants = {**signature.inputs_to_lifted_tensor_constants}
+    reader = ProgramReader({}, {}, {})
+    known: dict[tuple[Any, ...], str] = {}
+    inputs = []
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        name = named.get(node.name) or constants.get(node.name)
+        if name is None:
+            inputs.append(node)
+            reader.names[node] = str(node.name)
+            continue
+        tensor = state[name] if name in state else program.constants[name]
+        same = (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))
+        is_trained = node.name in signature.inputs_to_parameters
+        reader.names[node] = known.setdefault(same, name) if is_trained else name
+        arrays = reader.parameters if is_trained else reader.constants
+        arrays[reader.names[node]] = tensor.detach().cpu().numpy()
+    return reader, inputs

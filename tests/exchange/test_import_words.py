@@ -1,0 +1,143 @@
+"""What is refused and in which words, which widths grow, laws and files: the parts that are no arithmetic."""
+
+import dataclasses
+import tomllib
+
+import numpy as np
+import onnx
+import pytest
+
+import mfderive as mf
+from mfderive.cli import main
+from mfderive.errors import ArgumentError, MfError
+from tests.exchange import onnx_models as models
+from tests.exchange.onnx_builder import build, node
+
+
+def one(kind, shape=(3,), arrays=None, inputs=(), **attributes):
+    """A model of one node."""
+    return build([node(kind, ["x", *inputs], "y", **attributes)], arrays or {}, list(shape))
+
+
+REFUSED = {
+    "unknown operation": (lambda: one("Einsum", equation="ij->i"), "node 'y_node' is a Einsum"),
+    "softmax at the end": (lambda: one("Softmax", axis=-1), "belongs to the loss"),
+    "sigmoid of two outputs": (
+        lambda: build(
+            [node("MatMul", ["x", "w"], "a"), node("Sigmoid", ["a"], "y")], {"w": np.ones((3, 2))}, [3]
+        ),
+        "output 'y': its 2 numbers",
+    ),
+    "groups": (
+        lambda: one("Conv", (2, 5), {"w": np.ones((2, 1, 3))}, ["w"], group=2, kernel_shape=[3]),
+        "2 groups",
+    ),
+    "dilation": (
+        lambda: one("Conv", (1, 5), {"w": np.ones((1, 1, 2))}, ["w"], dilations=[2], kernel_shape=[2]),
+        "dilated",
+    ),
+    "batch normalisation in training": (
+        lambda: one(
+            "BatchNormalization",
+            arrays={name: np.ones(3) for name in "gbmv"},
+            inputs="gbmv",
+            training_mode=1,
+        ),
+        "normalises over the batch",
+    ),
+    "functions of inputs": (
+        lambda: build(
+            [node("Tanh", ["x"], "a"), node("MatMul", ["a", "w"], "y")], {"w": np.ones((3, 2))}, [3]
+        ),
+        "inputs are no neurons",
+    ),
+    "position embedding": (
+        lambda: build(
+            [node("MatMul", ["x", "w"], "a"), node("Add", ["a", "e"], "y")],
+            {"w": np.ones((3, 2)), "e": np.ones((4, 2))},
+            [4, 3],
+        ),
+        "position embedding",
+    ),
+    "products of signals": (
+        lambda: build(
+            [node("Transpose", ["x"], "a", perm=[0, 2, 1]), node("MatMul", ["x", "a"], "y")], {}, [4, 3]
+        ),
+        "attention",
+    ),
+    "open sizes": (lambda: build([node("Tanh", ["x"], "y")], {}, [0]), "fixed sizes"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_named(name):
+    make, words = REFUSED[name]
+    with pytest.raises(MfError, match=words):
+        mf.from_onnx(make())
+
+
+def test_widths_that_differ_grow_and_others_stay_finite():
+    found = mf.from_onnx(models.mlp((5, 4)), models.mlp((9, 4)))
+    assert found.widths == {"fc1": 5}
+    assert found.network.layer["fc2"].size == 4
+    # Sums over fc2 are not divided, so that its weights stay as they are.
+    assert found.places["output.weight"].scale == 1 and found.places["fc2.weight"].scale == 5
+    told = mf.from_onnx(models.mlp((5, 4)), widths={"fc1": "h1"})
+    assert told.widths == {"h1": 5} and told.network.layer["fc2"].size == 4
+    with pytest.raises(MfError, match="the same widths"):
+        mf.from_onnx(models.mlp(), models.mlp())
+    with pytest.raises(MfError, match="different layers"):
+        mf.from_onnx(models.mlp(), models.gated_mlp())
+    with pytest.raises(ArgumentError, match="hidden layers are"):
+        mf.from_onnx(models.mlp(), widths=["fc9"])
+
+
+def test_a_finite_import_predicts_the_same():
+    """Which layers grow is a matter of convention: the function of the weights is the same (to rounding)."""
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    wide, finite = mf.from_onnx(models.mlp()), mf.from_onnx(models.mlp(), widths=["fc2"])
+    np.testing.assert_allclose(wide.predict(x), finite.predict(x), rtol=0, atol=1e-13)
+
+
+def test_laws_are_estimated_or_named():
+    found = mf.from_onnx(models.mlp(), laws={"fc2.weight": "normal(1, 0.1)"})
+    assert found.laws["fc2.weight"].text == "normal(1, 0.1)"
+    weight = found.state["fc1.weight"]
+    assert found.laws["fc1.weight"].deviation == pytest.approx(float(weight.std()))
+    with pytest.raises(ArgumentError, match="which the model has not"):
+        mf.from_onnx(models.mlp(), laws={"fc7.weight": "0"})
+
+
+def test_the_file_is_the_network(tmp_path):
+    """What is written is read again as the same network, and runs."""
+    for make in (models.gated_mlp, models.lstm, models.residual_cnn, models.tied_autoencoder):
+        found = mf.from_onnx(make())
+        assert tomllib.loads(found.toml) == found.document
+        file = tmp_path / f"{make.__name__}.toml"
+        file.write_text(found.toml, encoding="utf-8")
+        assert dataclasses.replace(mf.load(file), file=None) == found.network
+
+
+def test_data_comes_in_the_layout_of_the_model():
+    model = models.pointwise_tokens()
+    x, y = np.random.default_rng(0).normal(size=(6, 4, 3)), np.zeros((6, 2))
+    found = mf.from_onnx(model, data=(x, y))
+    assert found.network.input_shape == (3, 4)
+    assert found.inputs(x).shape == (6, 3, 4)
+
+
+def test_command_line(tmp_path, capsys):
+    """The command writes a spec that can be shown; three wrong inputs end with code 2 and one line."""
+    model, wider, text = (tmp_path / name for name in ("a.onnx", "b.onnx", "text.onnx"))
+    onnx.save(models.mlp(), model)
+    onnx.save(models.mlp((8, 4)), wider)
+    text.write_text("not a model", encoding="utf-8")
+    onnx.save(one("Einsum", equation="ij->i"), tmp_path / "unknown.onnx")
+    spec = tmp_path / "net.toml"
+    assert main(["import", str(model), "--second", str(wider), "--output", str(spec)]) == 0
+    assert main(["show", str(spec)]) == 0
+    capsys.readouterr()
+    for name, words in {"none": "no file", "text": "no ONNX file", "unknown": "Einsum"}.items():
+        assert main(["import", str(tmp_path / f"{name}.onnx")]) == 2
+        said = capsys.readouterr()
+        assert words in said.err and len(said.err.splitlines()) == 1 and not said.out

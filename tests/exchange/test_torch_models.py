@@ -1,0 +1,125 @@
+"""Modules of PyTorch, where it is installed: forward to 1e-12, gradients by autograd to 1e-11, relative."""
+
+import math
+
+import numpy as np
+import pytest
+
+import mfderive as mf
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+
+class Tied(nn.Module):
+    def __init__(self, n=4):
+        super().__init__()
+        self.encode = nn.Linear(5, n)
+        self.back = nn.Parameter(torch.randn(5))
+
+    def forward(self, x):
+        return torch.tanh(self.encode(x)) @ self.encode.weight + self.back
+
+
+class Residual(nn.Module):
+    def __init__(self, n=3):
+        super().__init__()
+        self.stem = nn.Conv2d(2, n, 3, padding=1)
+        self.inner = nn.Conv2d(n, n + 1, 3, padding=1)
+        self.norm = nn.BatchNorm2d(n + 1)
+        self.outer = nn.Conv2d(n + 1, n, 1)
+        self.fc = nn.Linear(n, 2)
+
+    def forward(self, x):
+        stream = self.stem(x)
+        stream = stream + self.outer(torch.tanh(self.norm(self.inner(stream))))
+        return self.fc(nn.functional.silu(stream).mean((2, 3)))
+
+
+class Gated(nn.Module):
+    def __init__(self, n=4):
+        super().__init__()
+        self.gate, self.value, self.out = nn.Linear(3, n), nn.Linear(3, n), nn.Linear(n, 2)
+        self.norm = nn.LayerNorm(n)
+
+    def forward(self, x):
+        return self.out(self.norm(torch.sigmoid(self.gate(x)) * nn.functional.gelu(self.value(x))))
+
+
+class Heads(nn.Module):
+    def __init__(self, n=4):
+        super().__init__()
+        self.fc, self.main, self.guess = nn.Linear(3, n), nn.Linear(n, 2), nn.Linear(n, 2)
+
+    def forward(self, x):
+        hidden = torch.tanh(self.fc(x))
+        return self.main(hidden), self.guess(hidden)
+
+
+class Last(nn.Module):
+    def __init__(self, kind, n=4):
+        super().__init__()
+        self.cell, self.out = kind(2, n, batch_first=True), nn.Linear(n, 2)
+
+    def forward(self, x):
+        return self.out(self.cell(x)[0][:, -1])
+
+
+def mlp(n=4):
+    return nn.Sequential(
+        nn.Linear(3, n), nn.ELU(), nn.Dropout(0.5), nn.Linear(n, n + 1), nn.Tanh(), nn.Linear(n + 1, 2)
+    )
+
+
+def cnn(n=3):
+    first, second = nn.Conv1d(2, n, 3), nn.Conv1d(n, n, 2)
+    return nn.Sequential(
+        first, nn.Tanh(), nn.AvgPool1d(2), second, nn.Softplus(), nn.Flatten(), nn.Linear(2 * n, 2)
+    )
+
+
+MODULES = {
+    "mlp": (mlp, (3,)),
+    "tied": (Tied, (5,)),
+    "cnn": (cnn, (2, 8)),
+    "residual cnn": (Residual, (2, 4, 4)),
+    "gated, layer norm": (Gated, (3,)),
+    "two heads": (Heads, (3,)),
+    "rnn": (lambda: Last(nn.RNN), (3, 2)),
+    "lstm": (lambda: Last(nn.LSTM), (3, 2)),
+    "gru": (lambda: Last(nn.GRU), (3, 2)),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_forward_and_gradients(name):
+    make, shape = MODULES[name]
+    torch.manual_seed(0)
+    module = make().double().eval()
+    for parameter in module.parameters():
+        nn.init.normal_(parameter)
+    x = torch.randn(4, *shape, dtype=torch.float64)
+    found = mf.from_torch(module, x)
+    outputs = module(x)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    scale = max(1.0, float(outputs[0].detach().abs().max()))
+    np.testing.assert_allclose(found.predict(x), outputs[0].detach().numpy(), rtol=0, atol=1e-12 * scale)
+    y = torch.randn_like(outputs[0])
+    sum(((out - y) ** 2).sum(1).mean() for out in outputs).backward()
+    velocity = mf.finite_velocity(found.network, found.state, found.inputs(x), y.numpy())
+    axes = {parameter.name: parameter.axes for parameter in mf.forward_system(found.network).parameters}
+    trained = dict(module.named_parameters())
+    seen = {array: np.zeros(parameter.numel()) for array, parameter in trained.items()}
+    for parameter, place in found.places.items():
+        if place.parameter is not None:
+            widths = math.prod(found.widths.get(axis, 1) for axis in axes[parameter])
+            np.add.at(seen[place.parameter], place.index, -velocity[parameter] / widths * place.scale)
+    for array, parameter in trained.items():
+        wanted = parameter.grad.numpy().ravel()
+        np.testing.assert_allclose(seen[array], wanted, rtol=0, atol=1e-11 * max(1.0, np.abs(wanted).max()))
+
+
+def test_widths_of_two_modules():
+    torch.manual_seed(0)
+    found = mf.from_torch(mlp(3), torch.zeros(2, 3), mlp(6))
+    assert found.widths == {"m0": 3, "m3": 4}
