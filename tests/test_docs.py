@@ -35,7 +35,7 @@ def specification(data, piece):
 
 
 def test_every_section_has_its_piece():
-    assert len(PIECES) == 10 == LAYERS.count("```toml")
+    assert len(PIECES) == 11 == LAYERS.count("```toml")
 
 
 @pytest.mark.parametrize(("section", "data", "piece"), PIECES, ids=[each[0] for each in PIECES])

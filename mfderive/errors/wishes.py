@@ -108,10 +108,10 @@ WISHES: tuple[Wish, ...] = (
     _wish("bidirectional", "Recurrence runs forwards only; backwards steps do not exist yet.", RECURRENCE),
     _wish(
         "attention self_attention multihead_attention transformer heads num_heads",
-        "Attention over positions is written with softmax(e, positions) in an activation "
-        "(specs/attention_positions.toml); self-attention is a kind that one registers "
-        "(examples/own_layer_kind.py).",
-        OWN_KIND,
+        'Self-attention is kind = "dot-attention" with queries and keys, one layer for each head; attention '
+        "that each neuron pays by itself is softmax(e, positions) in an activation "
+        "(specs/attention_positions.toml).",
+        f"{LAYERS}#attention",
     ),
     _wish(
         "dropout dropout_rate drop dropout1d dropout2d",

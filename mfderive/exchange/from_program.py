@@ -55,7 +55,10 @@ def from_torch(
 
     ``example``: an input [batch, ...] (of recurrent modules [steps, batch, features], if that is their
     layout), whose sizes are those of all inputs. ``second``: the same module in another width. The rest is
-    as in :func:`mfderive.from_onnx`, and so is what is raised.
+    as in :func:`mfderive.from_onnx`.
+
+    Raises ImportProblem (an MfError) for operations that a network here cannot have, ArgumentError for what
+    is no module and for modules that torch.export cannot follow, and what :func:`mfderive.from_onnx` raises.
     """
     graph = read_torch(module, example)
     other = None if second is None else read_torch(second, example)

@@ -8,9 +8,10 @@ import numpy as np
 import sympy as sp
 
 from ..algebra.functions import call
+from .attention_steps import attended, scores_of, shared
 from .operations import Operation
 from .pointwise import number
-from .signal_values import Axis, Fixed, Leg, LegKind, Owns, Reads, Signal, Space, axis_size
+from .signal_values import Axis, Fixed, Leg, LegKind, Owns, Reads, Scores, Signal, Space, axis_size
 from .translate import Translator, Value, step
 
 _POSITIONS = sp.Symbol("positions")
@@ -35,12 +36,10 @@ def matmul(translator: Translator, operation: Operation) -> tuple[Value, ...]:
     if isinstance(left, Fixed) and isinstance(right, Fixed):
         return (Fixed(np.asarray(left.array @ right.array)),)
     if isinstance(left, Signal) and isinstance(right, Signal):
-        raise translator.refuse(
-            "two values that depend on the input are multiplied as matrices (attention)",
-            "Products of neurons that are summed need a kind of their own (examples/own_layer_kind.py has "
-            "attention)",
-        )
-    if isinstance(left, Fixed) or not isinstance(right, Fixed):
+        return (scores_of(translator, left, right),)
+    if isinstance(left, Scores) and isinstance(right, Signal):
+        return (attended(translator, left, right),)
+    if not isinstance(left, Signal) or not isinstance(right, Fixed):
         raise translator.refuse(
             "a weight stands in front of a signal", "Write the product as signal times weight"
         )
@@ -214,7 +213,10 @@ def normalise(translator: Translator, operation: Operation) -> tuple[Value, ...]
 
 @step("softmax")
 def softmax(translator: Translator, operation: Operation) -> tuple[Value, ...]:
-    """A softmax over the only axis of positions."""
+    """A softmax over the only axis of positions, or over the positions of keys."""
+    scores = translator.values[operation.inputs[0]]
+    if isinstance(scores, Scores):
+        return (shared(translator, scores, int(operation.options["axis"])),)
     source = translator.signal(operation.inputs[0])
     legs = source.axes[int(operation.options["axis"])]
     if [leg.kind for leg in legs] != [LegKind.POSITION] or len(source.space.positions) != 1:

@@ -13,6 +13,7 @@ from ..network.names import BIAS, INPUT, MAIN, is_reserved
 from .signal_values import Atom, Owns, Populations, Reads, Signal, Space
 
 SKIP = "skip"
+ATTENTION = "dot-attention"
 _UNARY = tuple(name for name in PUBLIC_FUNCTIONS if FUNCTIONS[name].arity == 1)
 
 

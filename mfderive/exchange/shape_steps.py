@@ -8,7 +8,7 @@ import numpy as np
 
 from .layering import SKIP
 from .operations import Operation
-from .signal_values import Axis, Fixed, Leg, LegKind, Reads, Signal, Space, axis_size
+from .signal_values import Axis, Fixed, Leg, LegKind, Reads, Scores, Signal, Space, axis_size
 from .translate import Translator, Value, step
 
 
@@ -31,6 +31,8 @@ def transpose(translator: Translator, operation: Operation) -> tuple[Value, ...]
     if isinstance(value, Fixed):
         order = operation.options.get("order")
         return (value.moved(lambda array: np.transpose(array, order)),)
+    if isinstance(value, Scores):
+        raise translator.refuse("scores of attention are turned round", "Turn queries and keys in the model")
     order = operation.options.get("order") or range(len(value.axes))[::-1]
     return (value.with_axes(value.axes[axis] for axis in order),)
 
@@ -41,6 +43,8 @@ def reshape(translator: Translator, operation: Operation) -> tuple[Value, ...]:
     value, options = translator.values[operation.inputs[0]], operation.options
     if isinstance(value, Fixed):
         return (value.moved(lambda array: array.reshape(_fixed_shape(array.shape, options))),)
+    if isinstance(value, Scores):
+        raise translator.refuse("scores of attention get another shape", "Heads are layers of their own here")
     if "unsqueeze" in options:
         axes = list(value.axes)
         depth = len(axes) + len(options["unsqueeze"])
@@ -116,6 +120,8 @@ def select(translator: Translator, operation: Operation) -> tuple[Value, ...]:
     axis, index = int(options["axis"]), int(options["index"])
     if isinstance(value, Fixed):
         return (value.moved(lambda array: np.take(array, index, axis=axis)),)
+    if isinstance(value, Scores):
+        raise translator.refuse("one score of attention is taken", "Scores are read whole")
     axis %= len(value.axes)
     legs = value.axes[axis]
     rest = [a for k, a in enumerate(value.axes) if k != axis]

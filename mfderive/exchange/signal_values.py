@@ -88,6 +88,20 @@ class Signal:
         return replace(self, axes=tuple(axes))
 
 
+@dataclass(frozen=True)
+class Scores:
+    """Scalar products of two signals at two positions, times ``scale``; ``shared``: after a softmax.
+
+    ``axes`` are those of the model's own array: the last is over the positions of the keys.
+    """
+
+    axes: tuple[Axis, ...]
+    queries: Signal
+    keys: Signal
+    scale: float = 1.0
+    shared: bool = False
+
+
 def axis_size(axis: Axis) -> int:
     """How many entries an axis has (the batch: 1)."""
     size = 1

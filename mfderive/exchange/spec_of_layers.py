@@ -10,7 +10,7 @@ import numpy as np
 
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT, weight_names
 from .estimated_laws import EstimatedLaw, estimated_law
-from .layering import Drawn, Layers, Made
+from .layering import ATTENTION, Drawn, Layers, Made
 from .operations import ImportProblem
 from .signal_values import Fixed, LegKind, Owns, Reads, Signal, Space
 from .tied_arrays import Entries, entries_of, is_turned, tie_arrays
@@ -218,11 +218,23 @@ class SpecWriter:
         if reads.kind != "dense":
             entry["kind"] = reads.kind
         entry.update({key: _plain(value) for key, value in reads.options})
+        if reads.kind == ATTENTION:
+            self.scores(entry, reads)
         if drawn.into != MAIN:
             entry["into"] = drawn.into
         if reads.weight is not None and name is not None:
             self.weight(entry, reads, name, self.tie_name(reads, tied))
         return entry
+
+    def scores(self, entry: dict[str, Any], reads: Reads) -> None:
+        """The factor of the scores: what the model sums over neurons is a mean here."""
+        summed = self.summed(str(entry["queries"]))
+        entry["scale"] = float(entry["scale"] * summed)
+        if summed > 1:
+            self.parts.notes.append(
+                f"scores of attention ({reads.origin}) are sums over {summed} neurons there, means here: "
+                f"scale = {entry['scale']:g} is that of this width"
+            )
 
     def weight(self, entry: dict[str, Any], reads: Reads, name: str, tie: str | None) -> None:
         """The keys of a weight: law, or the earlier use with which it is tied."""

@@ -150,6 +150,24 @@ def _matmul(reader: ProgramReader, node: Any) -> None:
     reader.add("matmul", node, inputs, [reader.out(node)])
 
 
+@reads("scaled_dot_product_attention")
+def _attention(reader: ProgramReader, node: Any) -> None:
+    """Written out: softmax(scale Q K^T) V."""
+    queries = node.args[0]
+    keys, values, mask, _, causal = arguments(node, None, None, None, 0.0, False)
+    if mask is not None or causal:
+        raise reader.refuse(node, "attention with a mask", "Attention here reads all positions")
+    depth, width = len(shape_of(keys)), shape_of(keys)[-1]
+    scale = node.kwargs.get("scale") or width**-0.5
+    turned, products, scaled, shares = (reader.between() for _ in range(4))
+    order = (*range(depth - 2), depth - 1, depth - 2)
+    reader.add("transpose", node, [reader.value(keys)], [turned], order=order)
+    reader.add("matmul", node, [reader.value(queries), turned], [products])
+    reader.add("function", node, [products, reader.value(float(scale))], [scaled], apply=PLAIN["mul"])
+    reader.add("softmax", node, [scaled], [shares], axis=-1)
+    reader.add("matmul", node, [shares, reader.value(values)], [reader.out(node)])
+
+
 @reads("addmm")
 def _addmm(reader: ProgramReader, node: Any) -> None:
     bias, *factors = (reader.value(argument) for argument in node.args[:3])

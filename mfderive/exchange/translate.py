@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
@@ -18,9 +18,9 @@ from ..network.names import INPUT
 from .layering import SKIP, Layers
 from .operations import Graph, Operation, refuse
 from .pointwise import number
-from .signal_values import Axis, Fixed, Leg, LegKind, Owns, Reads, Signal, Space, axis_size
+from .signal_values import Axis, Fixed, Leg, LegKind, Owns, Reads, Scores, Signal, Space, axis_size
 
-Value = Fixed | Signal
+Value = Fixed | Signal | Scores
 
 # Operations that need layers to read, and those that only look at a value in another way.
 STRUCTURAL = frozenset(("matmul", "convolution", "pool", "softmax", "recurrent"))
@@ -50,6 +50,8 @@ class Translator:
     def signal(self, name: str) -> Signal:
         """A value that must depend on the input."""
         value = self.values[name]
+        if isinstance(value, Scores):
+            raise self.refuse("scores of attention are read by something else than a softmax", "Read them so")
         if not isinstance(value, Signal):
             raise self.refuse(
                 f"'{name}' does not depend on the input", "Fold constants in the exporting program"
@@ -109,6 +111,8 @@ class Translator:
         """A pointwise function of values."""
         values = [self.values[name] for name in names]
         signals = [value for value in values if isinstance(value, Signal)]
+        if any(isinstance(value, Scores) for value in values):
+            return self.scaled(function, values)
         if not signals:
             return self.folded(function, [value for value in values if isinstance(value, Fixed)])
         space, moved = self.joined(signals)
@@ -119,8 +123,24 @@ class Translator:
         arguments = [
             value.expression if isinstance(value, Signal) else self.owned(value, axes, word)
             for value in values
+            if not isinstance(value, Scores)
         ]
         return Signal(axes, function(*arguments), space)
+
+    def scaled(self, function: Callable[..., sp.Expr], values: list[Value]) -> Value:
+        """Scores times a number, or divided by one."""
+        score = sp.Symbol("score", positive=True)
+        scores = [value for value in values if isinstance(value, Scores)]
+        numbers = [value for value in values if isinstance(value, Fixed) and value.array.size == 1]
+        if len(scores) == 1 and len(scores) + len(numbers) == len(values) and not scores[0].shared:
+            given = [number(float(v.array.reshape(()))) if isinstance(v, Fixed) else score for v in values]
+            factor = function(*given) / score
+            if factor.is_number and factor > 0:
+                return replace(scores[0], scale=scores[0].scale * float(factor))
+        raise self.refuse(
+            "scores of attention meet something else than a positive number (a mask, a bias, a function)",
+            "Attention here is a softmax of scaled products over all positions",
+        )
 
     def folded(self, function: Callable[..., sp.Expr], values: list[Fixed]) -> Fixed:
         """A function of constants, as numbers."""

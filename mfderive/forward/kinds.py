@@ -1,4 +1,4 @@
-"""The kinds of connections that mfderive has: dense, skip, recurrent, convolutions and pooling.
+"""The kinds of connections that mfderive has: dense, skip, recurrent, convolutions, pooling, attention.
 
 A new kind is one more row here (or a call of :func:`~mfderive.forward.kind.register_kind` elsewhere).
 """
@@ -9,6 +9,7 @@ import copyreg
 from typing import Any
 
 from ..errors import MfError
+from .attention import ATTENTION
 from .builder import GROUPS, STEPS, Shape
 from .channel_groups import all_neurons, kept_groups
 from .kind import (
@@ -94,6 +95,7 @@ _ROWS = (
     ),
     ConnectionKind("recurrent", dense, delay=1, averages=_SUMS),
     *WINDOW_KINDS,
+    ATTENTION,
 )
 for _row in _ROWS:
     register_kind(_row)

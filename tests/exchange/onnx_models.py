@@ -190,6 +190,40 @@ def pointwise_tokens(n=(4, 3)):
     return build(nodes, {**arrays, "one": np.array([1])}, [4, 3], opset=18)
 
 
+def attention(n=(4, 3)):
+    """A transformer block as ONNX writes it: scores, softmax, values, a residual around them."""
+    draw = _random(12)
+    arrays = {
+        "embed.weight": draw(2, n[0]),
+        **{f"{name}.weight": draw(n[0], n[1]) for name in ("queries", "keys")},
+        "values.weight": draw(n[0], 5),
+        "back.weight": draw(5, n[0]),
+        "ln.weight": draw(n[0]),
+        "ln.bias": draw(n[0]),
+        "scale": np.array(0.7),
+        "one": np.array([1]),
+        **weights(draw, fc=(n[0], 2)),
+    }
+    nodes = [
+        node("MatMul", ["x", "embed.weight"], "s"),
+        node("LayerNormalization", ["s", "ln.weight", "ln.bias"], "u", epsilon=1e-2),
+        node("MatMul", ["u", "queries.weight"], "q"),
+        node("MatMul", ["u", "keys.weight"], "k"),
+        node("MatMul", ["u", "values.weight"], "v"),
+        node("Transpose", ["k"], "kt", perm=[0, 2, 1]),
+        node("MatMul", ["q", "kt"], "qk"),
+        node("Mul", ["qk", "scale"], "qs"),
+        node("Softmax", ["qs"], "p", axis=-1),
+        node("MatMul", ["p", "v"], "m"),
+        node("MatMul", ["m", "back.weight"], "b"),
+        node("Add", ["s", "b"], "r"),
+        node("Tanh", ["r"], "t"),
+        node("ReduceMean", ["t", "one"], "a", keepdims=0),
+        linear("fc", "a", "y"),
+    ]
+    return build(nodes, arrays, [3, 2], opset=18)
+
+
 def _recurrent(kind, gates, n, seed, **attributes):
     """A recurrent cell over [steps, batch, features] that is read at its last step."""
     draw = _random(seed)

@@ -65,6 +65,14 @@ REFUSED = {
         ),
         "attention",
     ),
+    "heads in one array": (
+        lambda: build(
+            [node("MatMul", ["x", "w"], "a"), node("Reshape", ["a", "s"], "y")],
+            {"w": np.ones((3, 4)), "s": np.array([0, 0, 2, 2])},
+            [5, 3],
+        ),
+        "takes an axis of 4 neurons apart",
+    ),
     "open sizes": (lambda: build([node("Tanh", ["x"], "y")], {}, [0]), "fixed sizes"),
 }
 

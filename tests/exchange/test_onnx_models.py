@@ -23,6 +23,7 @@ SMOOTH = {
     "gated": models.gated_mlp,
     "two heads": models.two_heads,
     "tokens": models.pointwise_tokens,
+    "attention": models.attention,
     "recurrent": models.elman,
     "lstm": models.lstm,
     "gru": models.gru,

@@ -56,6 +56,26 @@ class Heads(nn.Module):
         return self.main(hidden), self.guess(hidden)
 
 
+class Transformer(nn.Module):
+    """Two heads, each of layers of its own; normalisation in front; a mean over positions at the end."""
+
+    def __init__(self, n=4, heads=2):
+        super().__init__()
+        self.embed, self.first, self.second = nn.Linear(2, n), nn.LayerNorm(n), nn.LayerNorm(n)
+        parts = [[nn.Linear(n, 3), nn.Linear(n, 3), nn.Linear(n, 5), nn.Linear(5, n)] for _ in range(heads)]
+        self.heads = nn.ModuleList([nn.ModuleList(part) for part in parts])
+        self.up, self.down, self.out = nn.Linear(n, 6), nn.Linear(6, n), nn.Linear(n, 2)
+
+    def forward(self, x):
+        stream = self.embed(x)
+        normal = self.first(stream)
+        for queries, keys, values, back in self.heads:
+            mixed = nn.functional.scaled_dot_product_attention(queries(normal), keys(normal), values(normal))
+            stream = stream + back(mixed)
+        stream = stream + self.down(nn.functional.gelu(self.up(self.second(stream))))
+        return self.out(stream.mean(1))
+
+
 class Last(nn.Module):
     def __init__(self, kind, n=4):
         super().__init__()
@@ -85,6 +105,7 @@ MODULES = {
     "residual cnn": (Residual, (2, 4, 4)),
     "gated, layer norm": (Gated, (3,)),
     "two heads": (Heads, (3,)),
+    "transformer": (Transformer, (3, 2)),
     "rnn": (lambda: Last(nn.RNN), (3, 2)),
     "lstm": (lambda: Last(nn.LSTM), (3, 2)),
     "gru": (lambda: Last(nn.GRU), (3, 2)),
