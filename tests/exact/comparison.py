@@ -128,7 +128,7 @@ def verdict(case: Case, found: Mapping[str, Array]) -> dict[str, float]:
     return disagreements(found, expected, interpreted(case)[1])
 
 
-def shipped(path: Path, width: int = 5, samples: int = 5, t: float = 0.7) -> Case:
+def shipped(path: Path, width: int = 4, samples: int = 4, t: float = 0.7) -> Case:
     """A spec file with a small state, equal weights p, and a batch of its own data."""
     network = mf.load(path)
     limit = mf.derive(network)

@@ -31,12 +31,17 @@ def limit(name):
     return mf.derive(mf.load(SPECS[name]))
 
 
+@cache
+def written(name, reduced=False):
+    """The sections of a spec's equations."""
+    return tuple(pages(mf.reduce(limit(name)).system if reduced else limit(name), LATEX, "both"))
+
+
 def sections(name, room):
     """The rows of every section of a spec's equations, and the width of its widest left side."""
-    for system in (limit(name), mf.reduce(limit(name)).system):
-        for section in pages(system, LATEX, "both"):
-            rows = list(rows_of(list(section.lines), room))
-            yield rows, max((width(row.left) for row in rows), default=0.0)
+    for section in (*written(name), *written(name, reduced=True)):
+        rows = list(rows_of(list(section.lines), room))
+        yield rows, max((width(row.left) for row in rows), default=0.0)
 
 
 @pytest.mark.parametrize("name", [*SPECS, *RANDOM])
@@ -72,7 +77,7 @@ def bare(formula):
 @pytest.mark.parametrize("room", [25.0, 60.0])
 def test_breaking_loses_nothing(name, room):
     """The pieces put together are the formula (fractions wider than the room become products: skipped)."""
-    for section in pages(limit(name), LATEX, "both"):
+    for section in written(name):
         for line in section.lines:
             pieces = broken(line.right, room)
             joined = "".join(pieces)
