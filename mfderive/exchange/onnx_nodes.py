@@ -44,10 +44,11 @@ class NodeReader:
                 "network here "
                 "has one, x. Join them into one in the model"
             )
-        unknown = [(n.name or n.output[0], n.op_type) for n in graph.node if n.op_type not in READERS]
+        nodes = self.unfolded()
+        unknown = [(n.name or n.output[0], n.op_type) for n in nodes if n.op_type not in READERS]
         if unknown:
             raise unknown_operations(unknown, self.where, READERS)
-        for node in graph.node:
+        for node in nodes:
             READERS[node.op_type](self, node, self.attributes(node))
         shape, batch_axis = self.input_shape(inputs[0])
         return Graph(
@@ -60,6 +61,33 @@ class NodeReader:
             tuple(self.operations),
             tuple(each.name for each in graph.output),
         )
+
+    def unfolded(self) -> list[Any]:
+        """The nodes that are left when shapes, and what is computed of them and of constants, are numbers."""
+        shapes = self.shapes()
+        left = []
+        for node in self.model.graph.node:
+            if node.op_type == "Shape" and not node.attribute and node.input[0] in shapes:
+                self.constants[node.output[0]] = np.array(shapes[node.input[0]], dtype=np.int64)
+            elif node.input and all(name in self.constants for name in node.input if name):
+                feeds = {name: np.asarray(self.constants[name]) for name in node.input if name}
+                found = self.onnx.reference.ReferenceEvaluator(node).run(None, feeds)
+                self.constants.update(zip(node.output, found, strict=False))
+            else:
+                if node.op_type == "Constant":
+                    READERS["Constant"](self, node, self.attributes(node))
+                left.append(node)
+        return left
+
+    def shapes(self) -> dict[str, list[int]]:
+        """The shapes that are known; one open size, which is the batch, counts as 1."""
+        graph = self.onnx.shape_inference.infer_shapes(self.model).graph
+        found = {}
+        for value in (*graph.input, *graph.value_info):
+            sizes = [d.dim_value for d in value.type.tensor_type.shape.dim]
+            if value.type.tensor_type.HasField("shape") and sum(size <= 0 for size in sizes) <= 1:
+                found[value.name] = [max(size, 1) for size in sizes]
+        return found
 
     def attributes(self, node: Any) -> dict[str, Any]:
         """The attributes of a node as plain values."""
@@ -94,9 +122,11 @@ class NodeReader:
     def name(self, node: Any) -> str:
         """What a node is called: after its weight without ``.weight``, its own name, or what it makes."""
         for each in node.input:
-            if each in self.parameters:
+            if each in self.parameters and "::" not in each:
                 return name_of_weight(str(each))
-        return str(node.name or node.output[0])
+        # Arrays whose names the exporter made up: /block/fc/MatMul belongs to the module block/fc.
+        path, _, _ = node.name.strip("/").rpartition("/")
+        return str(path or node.name or node.output[0])
 
     def between(self) -> str:
         """A name for a value that only this reader sees."""

@@ -18,6 +18,7 @@ def onnx_package() -> Any:
     """The package onnx; MfError where it is not installed."""
     try:
         import onnx
+        import onnx.reference
     except ImportError:
         raise MfError(
             "ONNX files are read by the package onnx. Install it: pip install 'mfderive[import]'"

@@ -11,7 +11,7 @@ import mfderive as mf
 from mfderive.cli import main
 from mfderive.errors import ArgumentError, MfError
 from tests.exchange import onnx_models as models
-from tests.exchange.onnx_builder import build, node
+from tests.exchange.onnx_builder import build, node, run
 
 
 def one(kind, shape=(3,), arrays=None, inputs=(), **attributes):
@@ -100,8 +100,27 @@ def test_widths_that_differ_grow_and_others_stay_finite():
         mf.from_onnx(models.mlp(), widths=["fc9"])
 
 
+def test_shapes_are_computed():
+    """Shapes that a model computes of its input, as exporters write a flatten, are numbers when it is read."""
+    random = np.random.default_rng(0)
+    arrays = {"c": random.normal(size=(3, 2, 2)), "w": random.normal(size=(12, 2))}
+    arrays |= {"zero": np.array(0), "front": np.array([0]), "rest": np.array([-1])}
+    nodes = [
+        node("Conv", ["x", "c"], "a", kernel_shape=[2]),
+        node("Tanh", ["a"], "b"),
+        node("Shape", ["b"], "s"),
+        node("Gather", ["s", "zero"], "n", axis=0),
+        node("Unsqueeze", ["n", "front"], "m"),
+        node("Concat", ["m", "rest"], "t", axis=0),
+        node("Reshape", ["b", "t"], "f"),
+        node("MatMul", ["f", "w"], "y"),
+    ]
+    model, x = build(nodes, arrays, [2, 5]), random.normal(size=(6, 2, 5))
+    np.testing.assert_allclose(mf.from_onnx(model).predict(x), run(model, x)[0], rtol=0, atol=1e-13)
+
+
 def test_a_finite_import_predicts_the_same():
-    """Which layers grow is a matter of convention: the function of the weights is the same (to rounding)."""
+    """Which layers grow is a matter of convention: the function of the weights is the same."""
     x = np.random.default_rng(0).normal(size=(4, 3))
     wide, finite = mf.from_onnx(models.mlp()), mf.from_onnx(models.mlp(), widths=["fc2"])
     np.testing.assert_allclose(wide.predict(x), finite.predict(x), rtol=0, atol=1e-13)

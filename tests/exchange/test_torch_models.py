@@ -9,6 +9,8 @@ import mfderive as mf
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+# Exact in the float32 that ONNX keeps constants of nodes in.
+EPSILON = 2.0**-10
 
 
 class Tied(nn.Module):
@@ -40,7 +42,7 @@ class Gated(nn.Module):
     def __init__(self, n=4):
         super().__init__()
         self.gate, self.value, self.out = nn.Linear(3, n), nn.Linear(3, n), nn.Linear(n, 2)
-        self.norm = nn.LayerNorm(n)
+        self.norm = nn.LayerNorm(n, eps=EPSILON)
 
     def forward(self, x):
         return self.out(self.norm(torch.sigmoid(self.gate(x)) * nn.functional.gelu(self.value(x))))
@@ -61,7 +63,11 @@ class Transformer(nn.Module):
 
     def __init__(self, n=4, heads=2):
         super().__init__()
-        self.embed, self.first, self.second = nn.Linear(2, n), nn.LayerNorm(n), nn.LayerNorm(n)
+        self.embed, self.first, self.second = (
+            nn.Linear(2, n),
+            nn.LayerNorm(n, eps=EPSILON),
+            nn.LayerNorm(n, eps=EPSILON),
+        )
         parts = [[nn.Linear(n, 3), nn.Linear(n, 3), nn.Linear(n, 5), nn.Linear(5, n)] for _ in range(heads)]
         self.heads = nn.ModuleList([nn.ModuleList(part) for part in parts])
         self.up, self.down, self.out = nn.Linear(n, 6), nn.Linear(6, n), nn.Linear(n, 2)
@@ -138,6 +144,25 @@ def test_forward_and_gradients(name):
     for array, parameter in trained.items():
         wanted = parameter.grad.numpy().ravel()
         np.testing.assert_allclose(seen[array], wanted, rtol=0, atol=1e-11 * max(1.0, np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("open_batch", [False, True])
+@pytest.mark.parametrize("name", MODULES)
+def test_exported_files(name, open_batch, tmp_path):
+    """The same modules through ONNX files as PyTorch writes them: forward to 1e-12, relative."""
+    make, shape = MODULES[name]
+    torch.manual_seed(1)
+    module = make().double().eval()
+    x = torch.randn(4, *shape, dtype=torch.float64)
+    axes = {"x": {0: "batch"}} if open_batch else None
+    file = tmp_path / "model.onnx"
+    torch.onnx.export(
+        module, (x,), file, dynamo=False, input_names=["x"], dynamic_axes=axes, opset_version=17
+    )
+    outputs = module(x)
+    wanted = (outputs[0] if isinstance(outputs, tuple) else outputs).detach().numpy()
+    found = mf.from_onnx(file).predict(x)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * max(1.0, np.abs(wanted).max()))
 
 
 def test_widths_of_two_modules():
