@@ -33,7 +33,7 @@ class NodeReader:
             array = to_array(tensor)
             kind = (
                 self.parameters
-                if np.issubdtype(array.dtype, np.floating) and array.size > 1
+                if np.issubdtype(array.dtype, np.floating) and array.ndim > 0
                 else self.constants
             )
             kind[tensor.name] = array

@@ -81,7 +81,10 @@ def _is_batch(axis: Axis) -> bool:
 def regrouped(translator: Translator, value: Signal, shape: Sequence[int]) -> list[Axis]:
     """The factors of a signal's axes in groups of the sizes of a new shape; the batch stays in front."""
     if not value.axes or not _is_batch(value.axes[0]):
-        raise translator.refuse("a reshape moves samples", "Keep the batch as the first axis")
+        raise translator.refuse(
+            "a reshape moves samples",
+            "Keep the batch as the first axis; heads of MultiheadAttention must be layers of their own",
+        )
     wanted = [
         value.shape[k] if size == 0 and k < len(value.shape) else int(size) for k, size in enumerate(shape)
     ][1:]

@@ -154,3 +154,17 @@ def _item(reader: ProgramReader, node: Any) -> None:
             node, f"result {place} of '{source.name}' is read", "It is no result that is kept here"
         )
     reader.names[node] = reader.names[source, place]
+
+
+@reads("embedding")
+def _embedding(reader: ProgramReader, node: Any) -> None:
+    raise reader.refuse(
+        node,
+        "it takes rows of its weight by number",
+        "An embedding is a linear layer without bias on one-hot inputs: replace it by one in the module",
+    )
+
+
+@reads("_assert_tensor_metadata")
+def _nothing(reader: ProgramReader, node: Any) -> None:
+    """Checks that the exporter writes beside the program make no value."""

@@ -177,14 +177,14 @@ class Translator:
             # One number for each entry of an axis that is not the last one, as in batch normalisation.
             value = value.moved(lambda array: array.reshape(-1, *([1] * (len(axes) - 1 - axis))))
         array = np.asarray(value.array)
-        if array.size == 1:
+        if array.size == 1 and not self.is_of_one_neuron(value, axes):
             return number(float(array.reshape(())))
         if array.ndim > len(axes):
             raise self.refuse(
                 f"an array of shape {array.shape} adds axes to a signal", "Reshape it in the model"
             )
         meets = axes[len(axes) - array.ndim :]
-        large = [k for k, size in enumerate(array.shape) if size > 1]
+        large = [k for k, size in enumerate(array.shape) if size > 1 or (array.size == 1 and meets[k])]
         if len(large) != 1 or [leg.kind for leg in meets[large[0]]] != [LegKind.NEURONS]:
             raise self.refuse(
                 f"an array of shape {array.shape} meets axes of "
@@ -198,6 +198,14 @@ class Translator:
                 f"an array of shape {array.shape} does not fit {axis_size(meets[large[0]])} neurons", ""
             )
         return self.layers.symbol(Owns(value.moved(np.ravel), word, self.hint))
+
+    def is_of_one_neuron(self, value: Fixed, axes: tuple[Axis, ...]) -> bool:
+        """Whether a trained array of one entry belongs to the only neuron of its population."""
+        shape = np.shape(value.array)
+        if value.parameter is None or not 0 < len(shape) <= len(axes):
+            return False
+        legs = [leg for axis in axes[len(axes) - len(shape) :] for leg in axis]
+        return [(leg.kind, leg.size) for leg in legs] == [(LegKind.NEURONS, 1)]
 
     # ------------------------------------------------------------------ the way through
 

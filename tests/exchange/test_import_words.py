@@ -101,7 +101,7 @@ def test_widths_that_differ_grow_and_others_stay_finite():
 
 
 def test_shapes_are_computed():
-    """Shapes that a model computes of its input, as exporters write a flatten, are numbers when it is read."""
+    """Shapes that a model computes of its input, as exporters write a flatten, become numbers."""
     random = np.random.default_rng(0)
     arrays = {"c": random.normal(size=(3, 2, 2)), "w": random.normal(size=(12, 2))}
     arrays |= {"zero": np.array(0), "front": np.array([0]), "rest": np.array([-1])}
@@ -168,3 +168,24 @@ def test_command_line(tmp_path, capsys):
         assert main(["import", str(tmp_path / f"{name}.onnx")]) == 2
         said = capsys.readouterr()
         assert words in said.err and len(said.err.splitlines()) == 1 and not said.out
+
+
+def test_the_only_output_keeps_its_bias():
+    """An array of one entry that belongs to one neuron is trained; one that meets many is a number."""
+    arrays = {"w": np.ones((3, 4)), "v": np.ones((4, 1)), "b": np.array([0.5]), "half": np.array([0.25])}
+    nodes = [
+        node("MatMul", ["x", "w"], "a"),
+        node("Mul", ["a", "half"], "s"),
+        node("Tanh", ["s"], "u"),
+        node("MatMul", ["u", "v"], "c"),
+        node("Add", ["c", "b"], "y"),
+    ]
+    found = mf.from_onnx(build(nodes, arrays, [3]))
+    assert found.places["output.bias"].parameter == "b" and found.state["output.bias"].tolist() == [0.5]
+    assert [layer.written for layer in found.network.layers] == ["tanh(0.25*h)"]
+    sigmoid = mf.from_onnx(
+        build([*nodes[:-1], node("Add", ["c", "b"], "z"), node("Sigmoid", ["z"], "y")], arrays, [3])
+    )
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    wanted = 1 / (1 + np.exp(-np.tanh(x @ arrays["w"] / 4) @ arrays["v"] - 0.5))
+    np.testing.assert_allclose(sigmoid.predict(x), wanted, rtol=0, atol=1e-14)

@@ -165,6 +165,35 @@ def test_exported_files(name, open_batch, tmp_path):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * max(1.0, np.abs(wanted).max()))
 
 
+class Embedded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.out = nn.Embedding(7, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.out(self.table(x.long())[:, 0])
+
+
+class Spectrum(nn.Module):
+    def forward(self, x):
+        return torch.fft.rfft(x).real
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "words"),
+    [
+        (Embedded, (1,), "one-hot"),
+        (Spectrum, (3,), "'fft_rfft' is a fft_rfft"),
+        (lambda: nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), (3, 4), "layers of their own"),
+        (lambda: nn.Conv1d(2, 4, 2, groups=2), (2, 5), "groups"),
+        (lambda: 3, (3,), "not 'int'"),
+    ],
+)
+def test_what_is_refused_is_named(make, shape, words):
+    with pytest.raises(mf.MfError, match=words):
+        mf.from_torch(make(), torch.zeros(2, *shape))
+
+
 def test_widths_of_two_modules():
     torch.manual_seed(0)
     found = mf.from_torch(mlp(3), torch.zeros(2, 3), mlp(6))
