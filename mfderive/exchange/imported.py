@@ -20,6 +20,7 @@ from .operations import Graph, ImportProblem
 from .spec_of_layers import Ends, Place, SpecParts, SpecWriter, ends_of
 from .toml_of_spec import toml_text
 from .translate import Translator, start
+from .width_growth import growths
 
 Array = Any
 
@@ -93,7 +94,10 @@ class Wishes:
 def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
     """A graph as a network. ``second``: the same model in another width."""
     translator, ends = _translated(graph, wishes)
-    infinite, said = _infinite(translator, ends, second, wishes)
+    if second is not None and wishes.widths is not None:
+        raise ArgumentError("a second model and widths both say which layers grow. Give one of them")
+    wider = None if second is None else _translated(second, wishes)
+    infinite, said = _infinite(translator, ends, wider, wishes)
     writer = SpecWriter(translator, ends, infinite, wishes.laws)
     parts = writer.written()
     if writer.named:
@@ -103,7 +107,7 @@ def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
         )
     order = _input_axes(translator)
     document, assumed = _document(translator, parts, ends, wishes)
-    notes = (*said, *assumed, *parts.notes)
+    notes = (*said, *assumed, *parts.notes, *_growth(translator, ends, infinite, wider, parts))
     data = None if wishes.data is None else (np.asarray(wishes.data[0]).transpose(order), wishes.data[1])
     network = load(document, data)
     comments = {name: [f"from {', '.join(origins)}"] for name, origins in parts.origins.items() if origins}
@@ -141,16 +145,16 @@ def _hidden(translator: Translator, ends: Ends) -> dict[int, list[str]]:
 
 
 def _infinite(
-    translator: Translator, ends: Ends, second: Graph | None, wishes: Wishes
+    translator: Translator, ends: Ends, wider: tuple[Translator, Ends] | None, wishes: Wishes
 ) -> tuple[set[int], tuple[str, ...]]:
     """Which populations grow, and how that is known."""
     hidden = _hidden(translator, ends)
     if wishes.widths is not None:
         return _told(hidden, wishes.widths)
-    if second is None:
+    if wider is None:
         return set(hidden), ("one model alone does not say which widths grow: all hidden ones do",)
-    other_translator, other_ends = _translated(second, wishes)
-    other = _hidden(other_translator, other_ends)
+    other_translator = wider[0]
+    other = _hidden(*wider)
     if list(hidden.values()) != list(other.values()):
         raise ImportProblem(
             f"the two models have different layers: {names([n for v in hidden.values() for n in v])}; and "
@@ -164,6 +168,21 @@ def _infinite(
     fixed = [hidden[number][0] for number in hidden if number not in grown]
     said = f"of two models: {names([hidden[n][0] for n in grown])} differ in width and grow"
     return grown, (said + (f"; {names(fixed)} stay finite" if fixed else ""),)
+
+
+def _growth(
+    translator: Translator,
+    ends: Ends,
+    infinite: set[int],
+    wider: tuple[Translator, Ends] | None,
+    parts: SpecParts,
+) -> list[str]:
+    """What is said of weights whose entries, times the width, grow with it."""
+    if wider is None:
+        return []
+    pairs = zip(_hidden(translator, ends), _hidden(*wider), strict=True)
+    other = SpecWriter(*wider, {two for one, two in pairs if one in infinite}, {}).written()
+    return [growth.sentence for growth in sorted(growths(parts.places, other.places), key=lambda g: g.name)]
 
 
 def _told(

@@ -10,6 +10,7 @@ import pytest
 import mfderive as mf
 from mfderive.cli import main
 from mfderive.errors import ArgumentError, MfError
+from mfderive.exchange.width_growth import growths
 from tests.exchange import onnx_models as models
 from tests.exchange.onnx_builder import build, node, run
 
@@ -189,3 +190,22 @@ def test_the_only_output_keeps_its_bias():
     x = np.random.default_rng(0).normal(size=(4, 3))
     wanted = 1 / (1 + np.exp(-np.tanh(x @ arrays["w"] / 4) @ arrays["v"] - 0.5))
     np.testing.assert_allclose(sigmoid.predict(x), wanted, rtol=0, atol=1e-14)
+
+
+def test_growth_of_entries_is_measured():
+    """Entries of deviation 1/sqrt(n), times n, grow as n^(1/2) within three standard errors; of 1/n not."""
+
+    def model(width, power):
+        random = np.random.default_rng(width)
+        sizes = {"a": (3, width), "b": (width, width), "c": (width, 2)}
+        arrays = {name: random.normal(size=size) * size[0] ** power for name, size in sizes.items()}
+        nodes = [node("MatMul", ["x", "a"], "h"), node("Tanh", ["h"], "u")]
+        nodes += [node("MatMul", ["u", "b"], "g")]
+        return build([*nodes, node("Tanh", ["g"], "v"), node("MatMul", ["v", "c"], "y")], arrays, [3])
+
+    standard, mean_field = (mf.from_onnx(model(8, p), model(64, p)) for p in (-0.5, -1.0))
+    assert any("b.weight times the width grows" in note for note in standard.notes)
+    assert not any("times the width grows" in note for note in mean_field.notes)
+    pair = [mf.from_onnx(model(width, -0.5)).places for width in (8, 64)]
+    (found,) = [growth for growth in growths(*pair) if growth.name == "b.weight"]
+    assert abs(found.exponent - 0.5) < 3 * found.error
