@@ -1,4 +1,4 @@
-"""Figures of signals: variances and correlations by depth, gradients by depth, the phase diagram."""
+"""Figures of signals: kernels and gradients by depth, the phase diagram, lazy and rich training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..signals.by_depth import ByDepth, DepthRow, register_depth_figure
+from ..signals.lazy_and_rich import LazyAndRich, register_lazy_figure
 from ..signals.phase_diagram import PhaseDiagram
 from .figures import INK, new_figure, style
 
@@ -118,4 +119,23 @@ def draw_phase(diagram: PhaseDiagram) -> Any:
         return figure
 
 
+def draw_lazy_and_rich(found: LazyAndRich) -> Any:
+    """A matplotlib Figure: the training loss for every gamma, and of the linear dynamics, dashed."""
+    with style():
+        from matplotlib import colormaps
+
+        figure, axes = new_figure()
+        axes.grid(True, color=INK, alpha=0.12, linewidth=0.7)
+        places = np.linspace(0.05, 0.85, max(len(found.gammas), 2))
+        for place, gamma, loss in zip(places, found.gammas, found.loss, strict=False):
+            axes.plot(found.times, loss, color=colormaps["viridis"](place), label=f"γ = {gamma:g}")
+        axes.plot(found.times, found.lazy_loss, "--", color="black", label="linear dynamics (γ → 0)")
+        axes.set_yscale("log")
+        axes.set_xlabel("training time  t / γ²")
+        axes.set_ylabel("training loss")
+        axes.legend(frameon=False)
+        return figure
+
+
 register_depth_figure(draw_by_depth)
+register_lazy_figure(draw_lazy_and_rich)

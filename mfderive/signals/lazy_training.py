@@ -32,20 +32,22 @@ class LinearFlow:
     values: Array
     vectors: Array
     floor: float
+    samples: int
 
     @classmethod
-    def of(cls, kernel: Array) -> LinearFlow:
-        """The flow of a symmetric kernel [N, N]."""
+    def of(cls, kernel: Array, samples: int) -> LinearFlow:
+        """The flow of a symmetric kernel [N, N] on the mean over ``samples``: N, or fewer where outputs are
+        no more independent and the kernel is over samples and outputs."""
         values, vectors = np.linalg.eigh(kernel)
         rounding = len(values) * np.finfo(float).eps * float(np.max(np.abs(values), initial=0.0))
         # A tangent kernel has no negative eigenvalues: those that are found show how inexact all are.
         floor = max(rounding, -2.0 * float(values[0]))
-        return cls(np.where(values > floor, values, 0.0), vectors, floor)
+        return cls(np.where(values > floor, values, 0.0), vectors, floor, samples)
 
     @property
     def rates(self) -> Array:
         """The rate at which each direction of the residual decays, per unit of time [N]."""
-        return 2.0 * self.values / len(self.values)
+        return 2.0 * self.values / self.samples
 
     def remaining(self, time: float) -> Array:
         """What is left of each direction of the residual: exp(-rate t) [N]; an infinite time is allowed."""
@@ -144,7 +146,7 @@ def lazily_trained(
 
     and the loss is the mean over samples of |exp(-2 Θ t/N) (f_0(X) - Y)|².
     """
-    flow = LinearFlow.of(tangent[0])
+    flow = LinearFlow.of(tangent[0], len(targets))
     moved = tangent[1] @ flow.vectors
     crossed = covariance[1] @ flow.vectors
     basis = flow.vectors.T @ covariance[0] @ flow.vectors
