@@ -21,6 +21,7 @@ from mfderive.report.curves import curve_of
 from mfderive.samples.quadrature import data_nodes
 from mfderive.sweeps.sweep_folder import Outcome
 from mfderive.sweeps.sweep_plan import Setting
+from tests.exchange import onnx_models
 
 MOST, LONGEST = 10, 120
 PIXELS = 784
@@ -70,6 +71,7 @@ def made(request):
         "CoordinateCheck": mf.coordinate_check(net, widths=[4, 8, 16], seeds=2, steps=2),
         "Critical": mf.critical("tanh", sigma_b2=0.05),
         "DataKernels": mf.kernels(signal_net),
+        "Imported": mf.from_onnx(onnx_models.mlp()),
         "NetworkSignal": mf.signal(signal_net),
         "Finding": Finding.of(
             FindingKind.STATIONARY, *(f"h{k}.weight" for k in range(99)), cause=list(range(999))

@@ -57,6 +57,7 @@ def found(network, limit) -> Band:
     return result
 
 
+@pytest.mark.study
 def test_longer_steps_and_few_nodes_change_little(network, found) -> None:
     """At the start exactly SGD's; at the end within a fifth of SGD's own steps: what a picture can show.
 
