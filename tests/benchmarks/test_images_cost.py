@@ -3,8 +3,8 @@
 Run by ``pytest -m benchmark -s tests/benchmarks/test_images_cost.py``. ``MFDERIVE_MNIST`` is a folder with
 ``train-images-idx3-ubyte.gz`` and ``train-labels-idx1-ubyte.gz``; without it pixels are random,
 which costs as much. Both see the same batches in float32, compiled code warm. The limit's time is all of
-``mf.solve``: nodes, batches, steps, evaluation and its stated error; the network's is its steps alone, of which
-100 are timed.
+``mf.solve``: nodes, batches, steps, evaluation and its stated error; the network's is its steps alone,
+of which 100 are timed.
 """
 
 from __future__ import annotations
