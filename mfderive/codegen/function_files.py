@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-import os
 import sys
 import textwrap
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from threading import get_ident
 from types import ModuleType
 from typing import Any
 
 import numba
+
+from ..errors import MfError
+from ..runs.atomic import write_text
 
 _HEADER = '''"""A compiled function that several solvers of mfderive have alike."""
 
@@ -56,9 +57,9 @@ def from_file(dispatcher: Any, digest: str, called: Mapping[str, str], folder: P
     path = folder / f"{_PREFIX}{digest}.py"
     try:
         if not path.is_file():
-            _write(path, _text(dispatcher, called))
+            write_text(path, _text(dispatcher, called))
         return _imported(path).SHARED
-    except (OSError, AttributeError, ImportError, SyntaxError, NameError, TypeError):
+    except (MfError, OSError, AttributeError, ImportError, SyntaxError, NameError, TypeError):
         return None  # no source, no room, or a file that is not whole: the solver has the function itself
 
 
@@ -102,14 +103,3 @@ def _line(name: str, value: Any, called: Mapping[str, str]) -> str:
 def _option(value: Any) -> str:
     """An option of a compiled function as Python writes it; sets in their order."""
     return f"{{{', '.join(map(repr, sorted(value)))}}}" if isinstance(value, set | frozenset) else repr(value)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that appears all at once; other processes may write the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -94,10 +94,7 @@ class TextKernels(KernelStyle):
 
     def scale(self, name: str) -> str:
         """The variance of weights or biases."""
-        for plain, (text, _) in _GREEK.items():
-            if name == plain:
-                return text
-        return name
+        return _GREEK[name][0] if name in _GREEK else name
 
     def expression(self, expression: sp.Expr, names: dict[sp.Symbol, str]) -> str:
         """An expression whose symbols have names."""
@@ -140,10 +137,7 @@ class LatexKernels(KernelStyle):
 
     def scale(self, name: str) -> str:
         """The variance of weights or biases."""
-        for plain, (_, latex) in _GREEK.items():
-            if name == plain:
-                return latex
-        return _roman(name)
+        return _GREEK[name][1] if name in _GREEK else _roman(name)
 
     def expression(self, expression: sp.Expr, names: dict[sp.Symbol, str]) -> str:
         """An expression whose symbols have names."""

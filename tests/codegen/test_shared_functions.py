@@ -89,7 +89,7 @@ def test_files_that_are_not_whole_change_nothing(case, tmp_path, monkeypatch, co
     limit, source, (x, y) = case
     monkeypatch.setenv("MFDERIVE_CACHE", str(tmp_path / "cache"))
     forget(monkeypatch)
-    monkeypatch.setattr(function_files, "_write", lambda path, text: path.write_text(content))
+    monkeypatch.setattr(function_files, "write_text", lambda path, text: path.write_text(content))
     (tmp_path / "cache" / "functions").mkdir(parents=True)
     solver = loaded(tmp_path / "solver", f"{source}\n# {content}\n")
     assert not any(
