@@ -48,7 +48,7 @@ class DataKernels(Shown):
 
         Raises ArgumentError for other shapes, ResourceError where memory does not hold the result.
         """
-        return self._over(x, other, self._covariance)
+        return self._over(x, other, (self._covariance,))[0]
 
     def tangent(self, x: Any, other: Any = None) -> Array:
         """The neural tangent kernel [N, M]: the sum over parameters of products of two gradients of one
@@ -56,9 +56,8 @@ class DataKernels(Shown):
 
         Raises as :meth:`covariance`, and MfError where gradients could not be derived.
         """
-        if self.system.missing:
-            raise MfError(f"the tangent kernel is not derived: {self.system.missing[0].reason}")
-        return self._over(x, other, self._tangent)
+        self._refuse_missing_gradients()
+        return self._over(x, other, (self._tangent,))[0]
 
     def predict(self, x_train: Any, y_train: Any, x: Any, noise: float = 0.0) -> Prediction:
         """Outputs at x [M, ...] of networks at random weights, given noisy outputs at x_train [N, ...].
@@ -82,17 +81,27 @@ class DataKernels(Shown):
         of the sum over outputs of (f - y)², without 1/2, as the spec's squared loss. ``times`` [T] are sums
         of learning rates of gradient descent on the normal numbers ω behind weights and biases, W = √(σ_w²/
         fan-in) ω; the residual decays at 2/N times the eigenvalues of the tangent kernel. Rates, rules and
-        batches of [training] are not read. Means and variances are over initial networks. Takes 2 (N² + N M)
+        batches of [training] are not read. Means and variances are over initial networks. Takes N² + N M
         pairs of inputs and about 10 N³ operations. Raises as :meth:`tangent`, and MfError for another loss
         and for dropout.
         """
         self._refuse_other_training()
         train, targets, new = self._samples(x_train, y_train, x)
         when = check_times(times)
+        self._refuse_missing_gradients()
         check_lazy_memory(len(train), len(new), targets.shape[1], len(when))
-        tangent = self.tangent(train), self.tangent(new, train)
-        covariance = self.covariance(train), self.covariance(new, train), self._variance(new)
-        return lazily_trained(tangent, covariance, targets, when)
+        both = (self._tangent, self._covariance)
+        (tangent, covariance), (crossed_tangent, crossed) = (
+            self._over(train, None, both),
+            self._over(new, train, both),
+        )
+        known = covariance, crossed, self._variance(new)
+        return lazily_trained((tangent, crossed_tangent), known, targets, when)
+
+    def _refuse_missing_gradients(self) -> None:
+        """Raise MfError where gradients could not be derived."""
+        if self.system.missing:
+            raise MfError(f"the tangent kernel is not derived: {self.system.missing[0].reason}")
 
     def _refuse_other_training(self) -> None:
         """Raise MfError where training is no linear flow, or none on the kernels of whole networks."""
@@ -127,7 +136,7 @@ class DataKernels(Shown):
         """The variance of the output at each input [M]."""
         step = self._pairs_at_once
         blocks = (x[start : start + step] for start in range(0, len(x), step))
-        return np.concatenate([self._pairs(some, some, self._covariance, (1, 1)) for some in blocks])
+        return np.concatenate([self._pairs(some, some, (self._covariance,), (1, 1))[0] for some in blocks])
 
     def _covariance(self, values: KernelValues, replicas: tuple[int, int]) -> Array:
         # Every output has the same kernel: the first stands for all.
@@ -137,25 +146,27 @@ class DataKernels(Shown):
         parts = (values(kernel.name, replicas) for kernel in self.system.of_part(Part.PARAMETERS))
         return sum(parts, np.zeros(values.shape))
 
-    def _over(self, x: Any, other: Any, kernel: Any) -> Array:
-        """A kernel at all pairs; of the pairs of one set those above the diagonal, which gives the rest."""
+    def _over(self, x: Any, other: Any, kernels: tuple[Any, ...]) -> Array:
+        """Kernels at all pairs, [kernel, N, M]; of the pairs of one set those above the diagonal give the
+        rest."""
         one = self._inputs("x", x)
         two = one if other is None else self._inputs("other", other)
         remedy = "Use fewer inputs, or ask for blocks of rows"
-        check_memory(len(one) * len(two) * _DOUBLE, f"a kernel of {len(one)} by {len(two)} inputs", remedy)
-        result = np.empty((len(one), len(two)))
+        size = len(kernels) * len(one) * len(two) * _DOUBLE
+        check_memory(size, f"a kernel of {len(one)} by {len(two)} inputs", remedy)
+        result = np.empty((len(kernels), len(one), len(two)))
         if other is None:
             same = np.arange(len(one))
-            result[same, same] = self._pairs(one, one, kernel, (1, 1))
+            result[:, same, same] = self._pairs(one, one, kernels, (1, 1))
             rows, columns = np.triu_indices(len(one), 1)
         else:
-            rows, columns = (index.ravel() for index in np.indices(result.shape))
+            rows, columns = (index.ravel() for index in np.indices(result.shape[1:]))
         step = self._pairs_at_once
         for start in range(0, len(rows), step):
             i, j = rows[start : start + step], columns[start : start + step]
-            result[i, j] = self._pairs(one[i], two[j], kernel, (1, 2))
+            result[:, i, j] = self._pairs(one[i], two[j], kernels, (1, 2))
             if other is None:
-                result[j, i] = result[i, j]
+                result[:, j, i] = result[:, i, j]
         return result
 
     @property
@@ -168,12 +179,12 @@ class DataKernels(Shown):
         counts = [int(np.prod([self.system.axis[a].size or 1 for a in k.axes])) for k in self.system.kernels]
         return 4 * sum(counts)
 
-    def _pairs(self, one: Array, two: Array, kernel: Any, replicas: tuple[int, int]) -> Array:
+    def _pairs(self, one: Array, two: Array, kernels: tuple[Any, ...], replicas: tuple[int, int]) -> Array:
+        """Kernels at pairs, [kernel, pair]; what several of them read is computed once."""
         shape = (len(one),)
         scales = {s: np.full(shape, self.scales[s.name]) for s in self.system.scales}
-        return kernel(
-            KernelValues(self.system, scales, shape, paired_values(self.system, one, two)), replicas
-        )
+        values = KernelValues(self.system, scales, shape, paired_values(self.system, one, two))
+        return np.stack([kernel(values, replicas) for kernel in kernels])
 
     def _inputs(self, name: str, x: Any) -> Array:
         values = real_array(name, x)
