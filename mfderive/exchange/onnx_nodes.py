@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .operations import Graph, ImportProblem, Operation, name_of_weight, unknown_operations
+from .operations import Graph, ImportProblem, Operation, entering, name_of_weight, unknown_operations
 
 Array = Any
 
@@ -151,13 +151,5 @@ class NodeReader:
 
 Read = Callable[[NodeReader, Any, dict[str, Any]], None]
 READERS: dict[str, Read] = {}
-
-
-def reads(*words: str) -> Callable[[Read], Read]:
-    """Enter what reads nodes of some types."""
-
-    def enter(function: Read) -> Read:
-        READERS.update(dict.fromkeys(words, function))
-        return function
-
-    return enter
+# Enters what reads nodes of some types.
+reads = entering(READERS)

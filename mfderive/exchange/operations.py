@@ -6,13 +6,14 @@ their program says to these few, so that one translator serves all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import MfError
 
 Array = Any
+T = TypeVar("T")
 
 # The kinds of operations, each with what it does to its inputs (options by name).
 KINDS: dict[str, str] = {
@@ -82,6 +83,19 @@ class Graph:
             for name in operation.inputs:
                 found.setdefault(name, []).append(operation)
         return found
+
+
+def entering(table: dict[str, T]) -> Callable[..., Callable[[T], T]]:
+    """A decorator that enters a function in a table under one or several words."""
+
+    def under(*words: str) -> Callable[[T], T]:
+        def enter(function: T) -> T:
+            table.update(dict.fromkeys(words, function))
+            return function
+
+        return enter
+
+    return under
 
 
 def unknown_operations(

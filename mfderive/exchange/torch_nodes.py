@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .operations import ImportProblem, Operation, name_of_weight
+from .operations import ImportProblem, Operation, entering, name_of_weight
 
 Array = Any
 
@@ -96,13 +96,5 @@ def per_axis(value: Any, many: int) -> list[int]:
 
 Read = Callable[[ProgramReader, Any], None]
 READERS: dict[str, Read] = {}
-
-
-def reads(*words: str) -> Callable[[Read], Read]:
-    """Enter what reads nodes of some operations."""
-
-    def enter(function: Read) -> Read:
-        READERS.update(dict.fromkeys(words, function))
-        return function
-
-    return enter
+# Enters what reads nodes of some operations.
+reads = entering(READERS)

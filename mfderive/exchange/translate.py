@@ -16,7 +16,7 @@ import sympy as sp
 from ..algebra.evaluate import evaluate_expression
 from ..network.names import INPUT
 from .layering import SKIP, Layers
-from .operations import Graph, Operation, refuse
+from .operations import Graph, Operation, entering, refuse
 from .pointwise import number
 from .signal_values import Axis, Fixed, Leg, LegKind, Owns, Reads, Scores, Signal, Space, axis_size
 
@@ -231,16 +231,8 @@ class Translator:
 
 Step = Callable[[Translator, Operation], tuple[Value, ...]]
 STEPS: dict[str, Step] = {}
-
-
-def step(kind: str) -> Callable[[Step], Step]:
-    """Enter what carries out one kind of operation."""
-
-    def enter(function: Step) -> Step:
-        STEPS[kind] = function
-        return function
-
-    return enter
+# Enters what carries out a kind of operation.
+step = entering(STEPS)
 
 
 def start(graph: Graph) -> Translator:
