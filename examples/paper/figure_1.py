@@ -1,0 +1,35 @@
+"""Fig. 1 of Nguyen (2019): four layers, ReLU, MNIST. The widest curves coincide, and the networks learn.
+
+Run it from the root of the repository: ``python examples/paper/figure_1.py --data FOLDER`` with MNIST's idx
+files in FOLDER, or without --data on a stand-in (``--help`` lists the flags).
+"""
+
+from paper_data import mnist
+from paper_figures import SPECS, TRAINING_AND_TEST, Figure, Row, Setting, run
+
+FIGURE = Figure(
+    name="figure_1",
+    title="Fig. 1: four-layer ReLU networks on MNIST",
+    rows=(
+        Row(
+            "four layers, τ₂ = 0.1",
+            (Setting(SPECS / "figure_1.toml", "τ₂ = 0.1", {"nodes": 512}),),
+            (25, 50, 100),
+            1000,
+            (100, 200, 400, 800, 1600),
+            data=mnist,
+        ),
+    ),
+    panels=TRAINING_AND_TEST,
+    says="curves of the wide networks coincide, while the networks reach a performance that is not trivial.",
+    unchecked=(
+        "the paper prints no numbers for this figure;",
+        "it does not state its seeds, which 10,000 training samples it averages over, or whether all networks "
+        "saw the same batches;",
+        "the limit's first layer is sampled by nodes (784 numbers each): its own error is that of a network "
+        "so wide, see docs/paper-figures.md.",
+    ),
+)
+
+if __name__ == "__main__":
+    run(FIGURE)
