@@ -1,8 +1,9 @@
 """The command line: thin. It reads flags, calls the package and prints; nothing is computed here.
 
-Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, 3 not finished, diverged
-or undecided, 4 a fault of the program, 130 interrupted, 143 ended by SIGTERM (128 and the number of the
-signal). Anything heavy is imported inside the command that needs it, so that help and errors come at once.
+Exit codes: 0 done (check: agrees), 1 the check disagrees (coords: a factor is wrong), 2 wrong use or a bad
+spec, 3 not finished, diverged or undecided, 4 a fault of the program, 130 interrupted, 143 ended by SIGTERM
+(128 and the number of the signal). Anything heavy is imported inside the command that needs it, so that help
+and errors come at once.
 """
 
 from __future__ import annotations

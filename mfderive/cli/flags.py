@@ -170,8 +170,9 @@ def build_parser() -> Parser:
         description="Derive the mean-field (infinite-width) limit of the training of a neural network that "
         "a small file describes, solve it, and compare it with finite networks.",
         epilog="Start with `mfderive new my_network`, then `mfderive run my_network.toml`. "
-        "Exit codes: 0 done (check: agrees), 1 the check disagrees, 2 wrong use or a bad spec, "
-        "3 undecided, not finished or diverged (sweep: some settings), 4 a fault of the program.",
+        "Exit codes: 0 done (check: agrees), 1 the check disagrees (coords: a factor is wrong), "
+        "2 wrong use or a bad spec, 3 undecided, not finished or diverged (sweep: some settings), "
+        "4 a fault of the program.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     parser.add_argument(
@@ -227,18 +228,7 @@ def _add_equations(shelf: Shelf) -> None:
     scalings.add_argument(
         "--plain", action="store_true", help="all factors in the parameters, none in front of sums"
     )
-    coords = shelf.spec_command(
-        "coords",
-        widths_command.coords,
-        "Train networks of several widths for some steps and hold sizes against what the limit predicts.",
-        "folder to write (default runs/NAME-coords)",
-    )
-    for flag, read, shown, words in (
-        ("widths", widths, "N,N...", "widths of the networks; default 64,128,256,512,1024"),
-        ("seeds", count, "M", "networks per width; default 4"),
-        ("steps", count, "K", "steps of training; default 5"),
-    ):
-        coords.add_argument(f"--{flag}", dest=f"coordinate_{flag}", type=read, metavar=shown, help=words)
+    widths_command.add_coords(shelf)
     width_command.add(shelf)
     generate = shelf.spec_command(
         "generate",
