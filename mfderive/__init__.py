@@ -17,7 +17,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .algebra.entries import CHANGER, FIGURE, GRAPH_WRITER, HTML, PRINTER, ground_table, register_home
+from .algebra.entries import (
+    CHANGER,
+    FIGURE,
+    GRAPH_WRITER,
+    HTML,
+    PRINTER,
+    TORCH_WRITER,
+    ground_table,
+    register_home,
+)
 
 if TYPE_CHECKING:
     from .algebra.findings import Finding as Finding
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
     from .exchange.from_program import from_onnx as from_onnx
     from .exchange.from_program import from_torch as from_torch
     from .exchange.imported import Imported as Imported
+    from .exchange.to_program import to_torch as to_torch
     from .finite.simulate import simulate as simulate
     from .finite.velocity import finite_velocity as finite_velocity
     from .fluctuation.fluctuations import Fluctuations as Fluctuations
@@ -153,6 +163,7 @@ _HOME = {
     "simulate": "finite.simulate",
     "solve": "solution.solve",
     "sweep": "sweeps.conductor",
+    "to_torch": "exchange.to_program",
     "variational_posterior": "variational.posterior",
     "width_for": "fluctuation.width",
 }
@@ -164,6 +175,7 @@ register_home(HTML, "mfderive.report.notebook")
 register_home(HTML, "mfderive.report.signal_fragment")
 register_home(CHANGER, "mfderive.samples.loading")
 register_home(GRAPH_WRITER, "mfderive.format.networkx_graph")
+register_home(TORCH_WRITER, "mfderive.exchange.to_program")
 register_home(FIGURE, "mfderive.report.coordinate_figure")
 register_home(FIGURE, "mfderive.report.signal_figures")
 register_home(ground_table("limit"), "mfderive.solution.solve")

@@ -49,7 +49,7 @@ def test_hints_to_import_name_what_helps(monkeypatch) -> None:
     monkeypatch.setattr(algebra_system, "_PRINTERS", [])
     with pytest.raises(MfError, match=r"import mfderive\.notation\.registry first"):
         str(mf.forward_system(mf.load(chain(2))))
-    tables = [entries.PRINTER, entries.HTML, entries.CHANGER, entries.GRAPH_WRITER]
+    tables = [entries.PRINTER, entries.HTML, entries.CHANGER, entries.GRAPH_WRITER, entries.TORCH_WRITER]
     for table in (*tables, *map(entries.ground_table, ("limit", "network"))):
         assert entries.homes(table) != "mfderive"
         entries.fill(table)  # every module that is named exists

@@ -11,6 +11,7 @@ from importlib import import_module
 _HOMES: dict[str, list[str]] = {}
 
 PRINTER, HTML, CHANGER, GRAPH_WRITER = "printer", "html", "changer", "graph writer"
+TORCH_WRITER = "torch writer"
 FIGURE = "figure of a coordinate check"
 
 

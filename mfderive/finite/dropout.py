@@ -50,13 +50,13 @@ class Dropout:
         for layer, rate in self.rates.items():
             key = jax.random.fold_in(jax.random.wrap_key_data(keys[layer], impl="threefry2x32"), number)
             # In float32 whatever the precision is: both then leave out the same neurons.
-            draws = jax.random.uniform(key, self._shape(layer, sizes), dtype=np.float32)
+            draws = jax.random.uniform(key, self.shape(layer, sizes), dtype=np.float32)
             mask = jax.numpy.where(draws >= rate, 1.0 / (1.0 - rate), 0.0).astype(dtype)
             found |= dict.fromkeys(self.fields[layer], mask)
         return found
 
-    def _shape(self, layer: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """[sample, neuron, group], and 1 for every position."""
+    def shape(self, layer: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """The shape of the mask of a layer: [sample, neuron, group], and 1 for every position."""
         shape = []
         axes = self.system.field[self.fields[layer][0]].axes
         for position, name in enumerate(axes):

@@ -1,7 +1,7 @@
 """A finite-width network: the forward equations of a network, interpreted over arrays.
 
-Written once against an array namespace (numpy, real or complex, or JAX) and forward only: gradients come
-from complex steps or from automatic differentiation, never from the reverse pass that this room checks.
+Written once against an array namespace (numpy, real or complex, JAX or PyTorch) and forward only: gradients
+come from complex steps or from automatic differentiation, never from the reverse pass that this room checks.
 Every average is plain (weights 1/n); the noise of a weight is drawn once for each pair of neurons.
 
 A term is recognised by its shape alone. Its expression is a product of factors; each factor is evaluated
@@ -183,7 +183,7 @@ class _Run:
         """1 at the first maximum over the trailing axes in row-major order, else 0."""
         flat = values.reshape((*values.shape[: values.ndim - trailing], -1))
         chosen = self.arrays.arange(flat.shape[-1]) == flat.argmax(-1)[..., None]
-        return chosen.astype(values.dtype).reshape(values.shape)
+        return self.arrays.asarray(chosen, dtype=values.dtype).reshape(values.shape)
 
     def term(self, term: Term) -> Labelled:
         """The value of a term, laid out as [replica?] + the axes of its target."""
@@ -287,7 +287,7 @@ class _Run:
     def align(self, operand: Labelled, labels: tuple[Index, ...]) -> Array:
         """An operand with its axes in the order of ``labels``, of size 1 where it lacks one."""
         order = sorted(range(len(operand.labels)), key=lambda axis: labels.index(operand.labels[axis]))
-        array = operand.array if order == list(range(len(order))) else operand.array.transpose(order)
+        array = operand.array if order == sorted(order) else self.arrays.transpose(operand.array, order)
         sizes = iter(array.shape)
         return array.reshape([next(sizes) if label in operand.labels else 1 for label in labels])
 
@@ -328,8 +328,8 @@ class _Run:
                 continue
             place = Index(f"place {position}", "place")
             size = self.sizes[self.target_axis(term, position)]
-            matrix = scatter_matrix(slot, size, self.sizes).astype(value.real.dtype)
-            parts.append(Labelled(self.arrays.asarray(matrix), (place, *slot_indices((slot,)))))
+            matrix = self.arrays.asarray(scatter_matrix(slot, size, self.sizes), dtype=value.real.dtype)
+            parts.append(Labelled(matrix, (place, *slot_indices((slot,)))))
             places.append(place)
         return self.contract(parts, (*lead, *places))
 

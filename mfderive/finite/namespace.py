@@ -1,4 +1,4 @@
-"""The two arithmetics in which a finite network is evaluated: numpy (real or complex) and JAX."""
+"""The arithmetics in which a finite network is evaluated: numpy (real or complex), JAX and PyTorch."""
 
 from __future__ import annotations
 

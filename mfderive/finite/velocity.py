@@ -91,7 +91,7 @@ class _Case:
     ) -> None:
         choice("method", method, METHODS)
         self.finite = FiniteNetwork(system_of(network))
-        self.state = _checked_state(self.finite, state)
+        self.state = checked_state(self.finite, state)
         self.t = number("t", t)
         x, y = data_array(self.finite, "x", x), data_array(self.finite, "y", y)
         if len(x) != len(y):
@@ -102,7 +102,7 @@ class _Case:
         self.gradients = loss_gradient(self.finite, parameters, x, y, method)
 
 
-def _checked_state(finite: FiniteNetwork, state: Mapping[str, Any]) -> Arrays:
+def checked_state(finite: FiniteNetwork, state: Mapping[str, Any]) -> Arrays:
     """A state of equal neurons in float64; where it has no weights p, with those of its sizes."""
     instance(state, Mapping, "a state (a dictionary of arrays)")
     if WEIGHTS not in state:

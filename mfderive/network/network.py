@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..algebra.entries import CHANGER, GRAPH_WRITER, fill, homes
+from ..algebra.entries import CHANGER, GRAPH_WRITER, TORCH_WRITER, fill, homes
 from ..algebra.parser import AxisReduction
 from ..algebra.showing import Shown, brief, names, words
 from ..errors import ArgumentError
@@ -207,6 +207,15 @@ def register_graph_writer(writer: Callable[[Network], Any]) -> None:
     _GRAPH_WRITERS.append(writer)
 
 
+# What makes modules of PyTorch, which knows finite networks: :mod:`mfderive.exchange.to_program`.
+_TORCH_WRITERS: list[Callable[..., Any]] = []
+
+
+def register_torch_writer(writer: Callable[..., Any]) -> None:
+    """Enter the function (network, width, options) -> module behind :meth:`Network.to_torch`."""
+    _TORCH_WRITERS.append(writer)
+
+
 @dataclass(frozen=True, repr=False)
 class Network(Shown):
     """A parsed network; ``input_shape``, ``outputs`` and ``source`` are known once it is resolved.
@@ -298,3 +307,17 @@ class Network(Shown):
                 f"nothing that writes graphs was imported; import {homes(GRAPH_WRITER)} first"
             )
         return _GRAPH_WRITERS[-1](self)
+
+    def to_torch(self, width: int | Mapping[str, int] | None = None, **options: Any) -> Any:
+        """The network of a finite width as a ``torch.nn.Module`` (see :func:`mfderive.to_torch`).
+
+        Raises MfError where PyTorch is not installed, ArgumentError for options that do not exist, StateError
+        for a state or a width that does not fit.
+        """
+        if not _TORCH_WRITERS:
+            fill(TORCH_WRITER)
+        if not _TORCH_WRITERS:
+            raise ArgumentError(
+                f"nothing that makes modules was imported; import {homes(TORCH_WRITER)} first"
+            )
+        return _TORCH_WRITERS[-1](self, width, **options)
