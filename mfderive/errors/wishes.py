@@ -207,7 +207,7 @@ WISHES: tuple[Wish, ...] = (
     _wish("hinge", 'This is kind = "expression" with expression = "max(0, 1 - y * yhat)".', SPEC),
     _wish("mnist fashion_mnist kmnist", 'Files as MNIST has them are read by kind = "idx".', SPEC),
     _wish(
-        "csv tsv npz npy pandas dataframe table cifar10 cifar100 imagenet iris wine diabetes breast_cancer",
+        "csv tsv npz npy pandas dataframe table cifar100 imagenet iris wine diabetes breast_cancer",
         'Files of numbers are read by kind = "arrays".',
         DATA,
     ),

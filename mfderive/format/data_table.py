@@ -11,15 +11,19 @@ import sympy as sp
 
 from ..algebra.parser import Names, constant_value
 from ..errors import UnknownNameError, nearest_word, quoted, shown
+from ..network.data_keys import DATA_KINDS, DATA_REFUSED, data_keys
 from ..network.network import DataSpec, LawSpec
 from ..network.place import Place, other_kinds_keys
-from ..network.tables import DATA_KINDS, DATA_REFUSED, data_keys
 from .law_text import read_law
 
 # A coordinate of x in the target of a teacher; up to so many are listed in errors.
 _INPUT = re.compile(r"\bx([1-9]\d*)\b", re.ASCII)
 _LONGEST_COORDINATE = 10  # characters; a longer name is no coordinate of any data
 _FEW = 12
+# The number of inputs where the kind says it: 8 x 8 grey pixels, 32 x 32 pixels of three colours.
+_KNOWN_SIZES = {"digits": 64, "cifar10": 3 * 32 * 32}
+# Keys that name test samples.
+_TESTS = (("test_images", "test_labels"), ("test_x", "test_y"))
 
 
 def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
@@ -44,13 +48,21 @@ def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
         teacher_targets(data, place)
     if kind == "gaussian-mixture":
         _check_mixture(data.get, place)
-    if kind == "idx" and ("test_images" in options) != ("test_labels" in options):
-        raise place.error(
-            "'test_images' and 'test_labels' belong together",
-            key="test_images",
-            remedy="Give both, or leave both out",
-        )
+    _check_tests(options, place)
     return data
+
+
+def _check_tests(options: Mapping[str, Any], place: Place) -> None:
+    """Test samples have inputs and targets; inputs alone where these are the targets."""
+    for pair in _TESTS:
+        given = [key for key in pair if key in options]
+        copy = options.get("y") == "x"
+        if given and len(given) < len(pair) and not (copy and given == [pair[0]]):
+            raise place.error(
+                f"'{pair[0]}' and '{pair[1]}' belong together",
+                key=given[0],
+                remedy="Give both, or leave both out",
+            )
 
 
 def teacher_inputs(data: DataSpec, place: Place | None = None) -> LawSpec:
@@ -120,8 +132,8 @@ def frozen(value: Any) -> Any:
 def known_inputs(data: DataSpec) -> int | None:
     """The number of inputs d, where the spec alone tells it."""
     options = data.get
-    if data.kind == "digits":
-        return 64
+    if data.kind in _KNOWN_SIZES:
+        return _KNOWN_SIZES[data.kind]
     if data.kind == "gaussian-mixture":
         return len(options["means"][0])
     dimension = options.get("dimension")

@@ -17,6 +17,7 @@ from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.parser import Names
 from ..errors import nearest_word, shown
 from ..errors.quoting import listed
+from ..network.data_keys import LABELLED_IMAGES
 from ..network.network import DataSpec, InnerLoss, Loss, Network
 from ..network.place import Place, other_kinds_keys, spec_name
 from ..network.signal_keys import SIGNAL
@@ -238,7 +239,7 @@ def _error(kind: str, data: DataSpec) -> str:
     own = LOSSES[kind].error if kind in LOSSES else None
     if own is not None:
         return own
-    if data.kind in ("idx", "digits"):
+    if data.kind in LABELLED_IMAGES:
         return "argmax"
     labels = data.get.get("labels", ()) if data.kind == "gaussian-mixture" else ()
     signs = bool(labels) and all(label in (1, -1) for label in labels)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..forward.kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys
+from ..network.data_keys import DATA_KINDS, data_keys
 from ..network.signal_keys import SIGNAL
 from ..network.tables import (
     CHECK,
-    DATA_KINDS,
     DOCUMENT,
     GROUP,
     LAW_SCHEMA,
@@ -24,7 +24,6 @@ from ..network.tables import (
     SOLVER,
     TRAINING,
     WEIGHT_KEYS,
-    data_keys,
     inner_loss_keys,
 )
 from ..network.training_keys import plain_names, rule_schemas, schedule_schemas

@@ -1,6 +1,7 @@
 """The keys of every table of a spec, format 1: the reader checks with them, the JSON Schema is made of them.
 
-The keys of connections stand in :mod:`mfderive.forward.kinds`, because each kind has its own.
+The keys of connections stand in :mod:`mfderive.forward.kinds`, because each kind has its own; those of
+``[data]`` in :mod:`mfderive.network.data_keys`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from .solve_options import OPTIONS
 from .training_keys import BY_PARAMETER, OPTIMIZER, PROBABILITY, RATE, SCHEDULE
 from .values import (
     COUNT,
+    COUNTS,
     EXPRESSION,
     FLAG,
     NAME,
-    NOT_NEGATIVE,
-    NUMBER,
     POSITIVE,
     TABLE,
     TABLES,
@@ -29,8 +29,6 @@ from .values import (
     by_name,
     each_once,
     either,
-    is_number,
-    list_of,
     one_of,
     table,
 )
@@ -42,18 +40,6 @@ _FORMAT = ValueType(
     {"const": FORMAT},
 )
 _ALL = one_of("all")
-_NUMBERS = list_of(NUMBER, "a list of numbers")
-_COUNTS = list_of(COUNT, "a list of whole numbers of at least 1")
-_FRACTION = ValueType(
-    "a fraction between 0 and 1",
-    lambda value: is_number(value) and 0 < value < 1,
-    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-)
-_SEPARATION = ValueType(
-    "a number between 0 and 1",
-    lambda value: is_number(value) and 0 <= value <= 1,
-    {"type": "number", "minimum": 0, "maximum": 1},
-)
 
 LAW_NAMES = tuple(f"{row.name}({', '.join(row.arguments)})" for row in LAWS.values() if row.is_written)
 LAW_SCHEMA: Schema = {
@@ -84,152 +70,6 @@ DOCUMENT: Table = table(
     Key("check", TABLE, "defaults of check"),
     Key("signal", TABLE, "how signal reads the network: variances of random weights and biases"),
 )
-
-# --- data: the kind's own keys, and the keys that every kind has ----------------------------------------
-
-_COLUMN = either(TEXT, WHOLE)
-_COLUMNS = either(_COLUMN, list_of(_COLUMN, "a list of columns"))
-_RANGE = list_of(NUMBER, "[low, high]", 2, 2)
-_SCALE = either(one_of("standardize", "unit"), _RANGE)
-
-DATA_COMMON: Table = table(
-    Key("y", one_of("x"), "'x': the target is the input itself, flattened (autoencoder)"),
-    Key("shape", _COUNTS, "[channels, positions...]: what each flat input becomes; its product is d"),
-    Key(
-        "range",
-        _RANGE,
-        "inputs are rescaled so that their natural range (pixels: 0 to the largest possible value; arrays: "
-        "smallest to largest entry) becomes [low, high]; only for arrays, idx and digits",
-    ),
-    Key(
-        "scale",
-        _SCALE,
-        "each column of the inputs is scaled by what the training rows show: 'standardize' (mean 0, "
-        "deviation 1), 'unit' (0 to 1) or [low, high]; predict takes inputs as they are in the data; not "
-        "beside range",
-    ),
-    Key(
-        "scale_y",
-        _SCALE,
-        "the same for targets that are numbers; predict answers in the units of the data, the loss is that "
-        "of scaled targets",
-    ),
-    Key("samples", COUNT, "a fixed sample of this many, instead of fresh ones (files: that many of them)"),
-    Key(
-        "test",
-        either(_FRACTION, COUNT),
-        "held-out samples, a fraction or a number, chosen by the data seed (of tables: each class has its "
-        "share); where absent the evaluation sample is drawn from (or is part of) the training data",
-    ),
-)
-
-DATA_KINDS: dict[str, Table] = {
-    # y = +1 or -1 with equal odds, x | y ~ N(0, (1 + y * separation)^2 I): paper, section 4.2.1
-    "isotropic-gaussians": table(
-        Key("dimension", COUNT, "number of inputs, which laws call d", required=True),
-        Key("separation", _SEPARATION, "Delta in the deviation 1 + y * Delta", required=True),
-    ),
-    "gaussian-mixture": table(
-        Key(
-            "means",
-            list_of(_NUMBERS, "a list of lists of numbers"),
-            "one mean for each component",
-            required=True,
-        ),
-        Key(
-            "deviations",
-            either(NOT_NEGATIVE, list_of(NOT_NEGATIVE, "a list of numbers of at least 0")),
-            "standard deviation of every coordinate, one for all or one for each component; default 1",
-        ),
-        Key("weights", list_of(POSITIVE, "a list of numbers greater than 0"), "odds; default equal"),
-        Key(
-            "labels",
-            either(_NUMBERS, list_of(_NUMBERS, "a list of lists of numbers")),
-            "y of each component: a number, or a list with one number for each output",
-            required=True,
-        ),
-    ),
-    "teacher": table(
-        Key("dimension", COUNT, "number of inputs, which laws call d", required=True),
-        Key("inputs", LAW_TEXT, "law of one coordinate, without source/target; default normal(0, 1)"),
-        Key(
-            "target",
-            either(EXPRESSION, list_of(EXPRESSION, "a list of expressions")),
-            "y as an expression in x1 ... xd; a list has one expression for each output",
-            required=True,
-        ),
-        Key("noise", NOT_NEGATIVE, "standard deviation of Gaussian noise added to every y; default 0"),
-    ),
-    # file: .npz (x and y name arrays; default "x", "y") or a text table, .csv or .tsv (x and y name columns,
-    # by their heading or by number from 0). Without file, x and y are paths of .npy files. All paths relative
-    # to the spec file. y = "x" means the autoencoder here too; a column that is called x is y = ["x"].
-    "arrays": table(
-        Key(
-            "file",
-            TEXT,
-            "path of a .npz file or of a text table (.csv, .tsv, also with .gz); none if the arrays are "
-            "given to mfderive.load",
-        ),
-        Key(
-            "x",
-            _COLUMNS,
-            "name of an array, column(s) of a table, or path of a .npy file; default 'x', in a table without "
-            "such a column all columns but those of y",
-        ),
-        Key("y", _COLUMNS, "name of an array, column(s) of a table, or path of a .npy file; default 'y'"),
-        Key(
-            "one_hot",
-            list_of(_COLUMN, "a list of columns"),
-            "columns of words or whole numbers that become one column of 0 and 1 for each of their values; "
-            "for the column of y: classes",
-        ),
-        Key("missing", one_of("drop"), "'drop': rows with missing values (empty, NA, nan, ?) are left out"),
-        Key("skip_rows", WHOLE, "lines before the headings or the data; default: a line of sizes, comments"),
-        Key(
-            "delimiter",
-            one_of(",", ";", "\t", "|", " "),
-            "what separates the cells of a text table; default: what splits its lines equally",
-        ),
-        Key("headings", FLAG, "whether a text table begins with names of columns; default: found"),
-    ),
-    "idx": table(
-        Key("images", TEXT, "path of the images (idx3-ubyte, may end in .gz)", required=True),
-        Key("labels", TEXT, "path of the labels (idx1-ubyte, may end in .gz)", required=True),
-        Key("test_images", TEXT, "path of the test images"),
-        Key("test_labels", TEXT, "path of the test labels"),
-    ),
-    "digits": table(),
-}
-
-# The laws among the kinds of data, each with the keys that state the size of its inputs and targets.
-DATA_SIZES: dict[str, tuple[str, ...]] = {
-    "isotropic-gaussians": (),
-    "gaussian-mixture": ("means", "deviations", "labels"),
-    "teacher": ("inputs", "target"),
-}
-
-
-def _no_scale(kind: str) -> dict[str, tuple[str, str]]:
-    """The keys of DATA_COMMON that a law refuses, each with the reason and what to do."""
-    own = DATA_SIZES[kind]
-    stated = f"; the size is stated by {', '.join(own)}" if own else ""
-    remedy = f'Remove it{stated} (arrays that are given in Python have kind = "arrays", which has this key)'
-    return {
-        "range": ("a law has no natural range to rescale", remedy),
-        "scale": ("the law itself states the size of its inputs", remedy),
-        "scale_y": ("the law itself states the size of its targets", remedy),
-    }
-
-
-DATA_REFUSED: dict[str, dict[str, tuple[str, str]]] = {kind: _no_scale(kind) for kind in DATA_SIZES}
-
-
-def data_keys(kind: str) -> dict[str, Key]:
-    """Every key that ``[data]`` may have beside ``kind``."""
-    refused = DATA_REFUSED.get(kind, {})
-    common = {name: key for name, key in DATA_COMMON.items() if name not in refused}
-    return {**common, **DATA_KINDS[kind]}
-
 
 # --- loss ---------------------------------------------------------------------------------------------
 
@@ -390,7 +230,7 @@ SOLVER: Table = table(
     Key("data_seed", WHOLE, "seed of the data; default 0"),
 )
 CHECK: Table = table(
-    Key("widths", each_once(_COUNTS), "widths of the finite networks, each once"),
+    Key("widths", each_once(COUNTS), "widths of the finite networks, each once"),
     Key("seeds", COUNT, "networks per width"),
     Key("seed", WHOLE, "seed of the first network"),
     Key("horizon", POSITIVE, "time t at which to stop"),

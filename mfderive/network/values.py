@@ -144,6 +144,7 @@ NOT_NEGATIVE = ValueType(
     {"type": "number", "minimum": 0},
 )
 COUNT = integer(1, "a whole number of at least 1")
+COUNTS = list_of(COUNT, "a list of whole numbers of at least 1")
 WHOLE = integer(0, "a whole number of at least 0")
 TABLE = ValueType("a table", lambda value: isinstance(value, Mapping), {"type": "object"})
 TABLES = ValueType(

@@ -70,7 +70,8 @@ class DataFacts(Shown):
 
     ``is_read``: the data were read or given, not drawn from a law. ``pixels``: the natural range of images.
     ``table``: how a text table was read. ``inputs``: the columns of x (None: an array without names),
-    ``targets`` the names of those of y. ``dropped``: rows that were left out because something was missing.
+    ``targets`` the names of those of y. ``dropped``: rows that were left out because something was missing;
+    ``ignored`` names of files that are no images.
     ``unnamed``: columns without a heading that are empty or only number the rows, and were not taken.
     ``scale`` and ``target_scale`` were found on the training rows. ``shape`` is that of one x of the network.
     ``findings`` are what a person should know before training.
@@ -82,6 +83,7 @@ class DataFacts(Shown):
     inputs: Inputs | None = None
     targets: tuple[str, ...] = ()
     dropped: int = 0
+    ignored: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     classes: Classes | None = None
     scale: Scaling | None = None

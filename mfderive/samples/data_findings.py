@@ -16,7 +16,7 @@ from ..algebra.laws import Variable
 from ..algebra.losses import Targets
 from ..algebra.terms import AxisKind, Term
 from ..errors import MfError
-from ..network.tables import DATA_SIZES
+from ..network.data_keys import DATA_SIZES
 from .columns import Inputs
 from .labels import asked_targets
 

@@ -6,17 +6,19 @@ import difflib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..algebra.memory import check_memory
 from ..algebra.showing import Shown
-from ..errors import DataError, ResourceError, place_text, quoted
+from ..errors import DataError, MfError, ResourceError, place_text, quoted
 from ..errors.quoting import LONGEST
+from ..errors.unreadable import reason
 
 Array = Any
 
+SMALLER = "Take a part of the data"
 DROP = "drop"  # what `missing` says where rows with missing values are left out
 
 
@@ -88,31 +90,48 @@ class DataPlace:
         except ResourceError as error:
             raise ResourceError(f"{place_text(self.name, table, key)}{error}") from None
 
+    def damaged(self, path: Path, error: BaseException, key: str | None) -> MfError:
+        """What is raised for a file that cannot be read, from what was raised when it was read."""
+        if isinstance(error, MemoryError):
+            return ResourceError(f"Reading '{path}' needs more memory than there is. {SMALLER}")
+        return self.error(
+            f"'{path}' cannot be read: {reason(error)}",
+            key,
+            "The file is truncated, damaged or of another format; write or download it again",
+        )
+
     def path(self, text: str, key: str) -> Path:
         """The file that a key names, relative to the spec file. Raises DataError if there is none."""
+        return self._found(text, key, "file")
+
+    def folder(self, text: str, key: str) -> Path:
+        """The folder that a key names, relative to the spec file. Raises DataError if there is none."""
+        return self._found(text, key, "folder")
+
+    def _found(self, text: str, key: str, wanted: Literal["file", "folder"]) -> Path:
         folder = Path(self.spec).parent if self.spec else Path()
         path = folder / text
         try:
-            if path.is_file():
+            if path.is_file() if wanted == "file" else path.is_dir():
                 return path
             found = _what(path)
         except OSError as error:  # a name that is too long, a folder that may not be entered
-            raise self.error(f"the file {quoted(text)} cannot be read: {error.strerror}", key) from None
+            raise self.error(f"the {wanted} {quoted(text)} cannot be read: {error.strerror}", key) from None
         except ValueError:
-            raise self.error(f"{quoted(text)} cannot be the name of a file", key) from None
+            raise self.error(f"{quoted(text)} cannot be the name of a {wanted}", key) from None
         if found:
             what, remedy = found
-            raise self.error(f"'{path}' is {what}, not a file", key, remedy)
+            raise self.error(f"'{path}' is {what}, not a {wanted}", key, remedy)
         others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, others, n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
         rest = "Paths are relative to the spec file"
         if "://" in text:
-            path, hint, rest = Path(text), "", "Data is read from files: download it, and name the file"
+            path, hint, rest = Path(text), "", f"Data is read from files: download it, and name the {wanted}"
         elif text.startswith("~"):
             rest += "; ~ is not expanded, so write the whole path"
         called = text if "://" in text else path
-        raise self.error(f"there is no file '{called}'", key, f"{hint}{rest}")
+        raise self.error(f"there is no {wanted} '{called}'", key, f"{hint}{rest}")
 
     def numbers(self, values: Any, what: str, key: str | None, missing: str | None = None) -> Array:
         """Values as finite float64, or DataError that names the first that is not.
@@ -152,6 +171,8 @@ def _what(path: Path) -> tuple[str, str] | None:
     if not path.exists():
         return None
     mode = path.stat().st_mode
+    if stat.S_ISREG(mode):
+        return "a file", "Name the folder (an archive must be unpacked first)"
     if stat.S_ISDIR(mode):
         return "a folder", "Name the file in it"
     copy = "Data is read more than once: write it to a file first, and name that"

@@ -35,6 +35,10 @@ def fact_lines(facts: DataFacts) -> list[str]:
         lines.append(f"targets: {_names([few(target) for target in facts.targets])}")
     if facts.dropped:
         lines.append(f"{facts.dropped} row{'s' * (facts.dropped > 1)} with missing values left out")
+    if facts.ignored:
+        count = len(facts.ignored)
+        are = "file that is no image was" if count == 1 else "files that are no images were"
+        lines.append(f"{count} {are} left out, first {quoted(few(facts.ignored[0]))}")
     if facts.classes is not None and (facts.classes.renamed or facts.classes.names):
         lines.append(_classes(facts.classes))
     for scale, what in ((facts.scale, "inputs"), (facts.target_scale, "targets")):

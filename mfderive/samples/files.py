@@ -11,25 +11,24 @@ import gzip
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from ..errors import ResourceError, quoted, shown
-from ..errors.unreadable import UnreadableError, reason
+from ..errors import quoted, shown
+from ..errors.unreadable import UnreadableError
 from .columns import Chosen
 from .data_facts import DataFacts
-from .data_place import DataPlace, RowNames, few
+from .data_place import SMALLER, DataPlace, RowNames, few
 from .delimited import DELIMITERS, TextTable, column_of, read_table
 from .given import given_rows, target_values
 from .rows import Rows, rows_of_columns
 
 Array = Any
 
-_SMALLER = "Take a part of the data"
 _LISTED, _LONGEST = 12, 60
 
 
@@ -38,19 +37,22 @@ _LISTED, _LONGEST = 12, 60
 
 TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _TABLE_KEYS = ("skip_rows", "delimiter", "headings")
+_ARRAY_KEYS = ("test_x", "test_y")
 
 
 def read_arrays(options: Mapping[str, Any], place: DataPlace) -> Rows:
     """Kind "arrays": a ``file`` (.npz, or a text table) with x and y inside it, or x and y as .npy files."""
     copy = options.get("y") == "x"
     wanted = {key: options.get(key, key) for key in (("x",) if copy else ("x", "y"))}
+    wanted |= {key: options[key] for key in ("test_x", "test_y") if key in options}
     missing = options.get("missing")
     if "file" not in options:
-        _only_tables(options, "a .npy file", place)
+        _refuse(_TABLE_KEYS, options, "text tables", "a .npy file", place)
         arrays = {key: _read_npy(name, key, place, missing) for key, name in wanted.items()}
         return _array_rows(arrays, options, place)
     path = place.path(options["file"], "file")
     if path.name.endswith(TABLE_ENDINGS):
+        _refuse(_ARRAY_KEYS, options, "arrays", "a text table", place)
         return read_columns(path, options, place)
     if path.suffix != ".npz":
         raise place.error(
@@ -59,14 +61,17 @@ def read_arrays(options: Mapping[str, Any], place: DataPlace) -> Rows:
             f"Allowed: .npz, {', '.join(TABLE_ENDINGS)}; for .npy files give x and y. Tables of other "
             "programs (.xlsx, .parquet, .json) must be exported as csv first",
         )
-    _only_tables(options, "a .npz file", place)
+    _refuse(_TABLE_KEYS, options, "text tables", "a .npz file", place)
     return _array_rows(_read_npz(path, wanted, place, missing), options, place)
 
 
-def _only_tables(options: Mapping[str, Any], what: str, place: DataPlace) -> None:
-    for key in _TABLE_KEYS:
+def _refuse(
+    keys: Iterable[str], options: Mapping[str, Any], others: str, what: str, place: DataPlace
+) -> None:
+    """Refuse the keys of one sort of file where there is another."""
+    for key in keys:
         if key in options:
-            raise place.error(f"'{key}' is for text tables, and this is {what}", key, "Remove the key")
+            raise place.error(f"'{key}' is for {others}, and this is {what}", key, "Remove the key")
 
 
 def _array_rows(arrays: Mapping[str, Array], options: Mapping[str, Any], place: DataPlace) -> Rows:
@@ -78,17 +83,39 @@ def _array_rows(arrays: Mapping[str, Array], options: Mapping[str, Any], place: 
                 key,
                 "Expected [sample, inputs] for x, and [sample] or [sample, outputs] for y",
             )
-    return given_rows((x, y), options, place)
+    rows = given_rows((x, y), options, place)
+    return replace(rows, test=_test_arrays(arrays, rows, options, place)) if "test_x" in arrays else rows
 
 
-def _damaged(path: Path, error: BaseException, key: str, place: DataPlace) -> Exception:
-    if isinstance(error, MemoryError):
-        return ResourceError(f"Reading '{path}' needs more memory than there is. {_SMALLER}")
-    return place.error(
-        f"'{path}' cannot be read: {reason(error)}",
-        key,
-        "The file is truncated, damaged or of another format; write or download it again",
-    )
+def _sort(array: Array) -> str:
+    """What each row of x or y is, in words."""
+    what = {"f": "numbers", "b": "truth values"}.get(array.dtype.kind, "words")
+    return what if array.ndim == 1 else f"{what} [{', '.join(map(str, array.shape[1:]))}] in each row"
+
+
+def _test_arrays(
+    arrays: Mapping[str, Array], rows: Rows, options: Mapping[str, Any], place: DataPlace
+) -> tuple[Array, Array | None]:
+    """The test samples that a file has beside the others, without rows that are to be left out."""
+    for key in ("test", "one_hot"):
+        if key in options:
+            raise place.error(f"'{key}' beside 'test_x'", key, "Leave out one of them")
+    tests = given_rows((arrays["test_x"], arrays.get("test_y")), options, place)
+    for key, one, other in (("test_x", rows.x, tests.x), ("test_y", rows.y, tests.y)):
+        if one is not None and other is not None and _sort(one) != _sort(other):
+            raise place.error(
+                f"'{key}' holds {_sort(other)}, but '{key[-1]}' {_sort(one)}",
+                key,
+                "Test samples must be like the others",
+            )
+    if not len(tests.x) or (tests.y is not None and len(tests.y) != len(tests.x)):
+        found = 0 if tests.y is None else len(tests.y)
+        raise place.error(
+            f"there are {len(tests.x)} rows of test inputs, but {found} of test targets",
+            "test_x",
+            "Both must have one row per sample, at least one",
+        )
+    return tests.x, tests.y
 
 
 def _read_npy(name: Any, key: str, place: DataPlace, missing: str | None) -> Array:
@@ -104,7 +131,7 @@ def _read_npy(name: Any, key: str, place: DataPlace, missing: str | None) -> Arr
             _check_header(file, path.stat().st_size, f"'{path}'", key, place)
         return _checked(np.load(path, allow_pickle=False), f"'{path}'", key, place, missing)
     except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise _damaged(path, error, key, place) from error
+        raise place.damaged(path, error, key) from error
 
 
 def _read_npz(
@@ -115,7 +142,7 @@ def _read_npz(
         with zipfile.ZipFile(path) as archive:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error, "file", place) from error
+        raise place.damaged(path, error, "file") from error
     for key, name in wanted.items():
         if not isinstance(name, str) or name not in entries:
             raise place.error(
@@ -124,7 +151,7 @@ def _read_npz(
                 _name_one(sorted(entries), key),
             )
     needed = 2 * sum(entries[name].file_size for name in wanted.values())
-    place.check_memory(needed, f"reading '{path}'", "file", _SMALLER)
+    place.check_memory(needed, f"reading '{path}'", "file", SMALLER)
     arrays = {}
     for key, name in wanted.items():
         what = f"{quoted(name)} of '{path}'"
@@ -134,7 +161,7 @@ def _read_npz(
             with np.load(path, allow_pickle=False) as loaded:
                 values = loaded[name]
         except (OSError, ValueError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
-            raise _damaged(path, error, key, place) from error
+            raise place.damaged(path, error, key) from error
         arrays[key] = _checked(values, what, key, place, missing)
     return arrays
 
@@ -169,7 +196,7 @@ def _check_header(file: Any, size: int, what: str, key: str, place: DataPlace) -
     bytes_declared = math.prod(shape) * kind.itemsize
     # The array itself, and its copy in float64.
     needed = bytes_declared + 8 * math.prod(shape)
-    place.check_memory(needed, f"reading {what} (shape {shape})", key, _SMALLER)
+    place.check_memory(needed, f"reading {what} (shape {shape})", key, SMALLER)
     held = size - file.tell()
     if held < bytes_declared:
         raise UnreadableError(f"its shape {shape} needs {bytes_declared} bytes, but it holds {held}")
@@ -177,14 +204,14 @@ def _check_header(file: Any, size: int, what: str, key: str, place: DataPlace) -
 
 def _checked(values: Array, what: str, key: str, place: DataPlace, missing: str | None) -> Array:
     """Numbers that are finite, or, for y, labels."""
-    if key == "y":
+    if key in ("y", "test_y"):
         return target_values(values, what, key, place, missing)
     return place.numbers(values, what, key, missing)
 
 
 def read_columns(path: Path, options: Mapping[str, Any], place: DataPlace) -> Rows:
     """Columns of a text table; x left out: all columns but those of y."""
-    place.check_memory(8 * path.stat().st_size, f"reading '{path}'", "file", _SMALLER)
+    place.check_memory(8 * path.stat().st_size, f"reading '{path}'", "file", SMALLER)
     table = read_table(path, options, place)
     y = None if options.get("y") == "x" else _numbers_of(options.get("y", "y"), table, "y", place)
     unnamed: tuple[str, ...] = ()
@@ -212,8 +239,9 @@ def read_columns(path: Path, options: Mapping[str, Any], place: DataPlace) -> Ro
         f"'{path}'",
     )
     # Files that begin with their sizes name the classes there, and have them in their last column.
-    form = table.format if y == [table.count - 1] else replace(table.format, classes=())
-    return rows_of_columns(chosen, options, place, DataFacts(table=form, unnamed=unnamed))
+    names = table.format.classes if y == [table.count - 1] else ()
+    rows = rows_of_columns(chosen, options, place, DataFacts(table=table.format, unnamed=unnamed))
+    return replace(rows, class_names=names)
 
 
 def _says_nothing(table: TextTable, number: int) -> bool:
@@ -275,7 +303,7 @@ def read_idx(path: Path, key: str, place: DataPlace) -> Array:
         with opener(path, "rb") as file:
             return _parse_idx(file, path, key, place)
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, error, key, place) from error
+        raise place.damaged(path, error, key) from error
 
 
 def _parse_idx(file: IO[bytes], path: Path, key: str, place: DataPlace) -> Array:
@@ -294,7 +322,7 @@ def _parse_idx(file: IO[bytes], path: Path, key: str, place: DataPlace) -> Array
     kind = np.dtype(_IDX_TYPES[head[2]])
     expected = math.prod(shape) * kind.itemsize
     needed = expected + 2 * 8 * math.prod(shape)
-    place.check_memory(needed, f"reading '{path}' (shape {shape})", key, _SMALLER)
+    place.check_memory(needed, f"reading '{path}' (shape {shape})", key, SMALLER)
     # One byte more than expected: it must not be there, and reading past the end checks gzip's checksum.
     values = file.read(expected + 1)
     if len(values) != expected:

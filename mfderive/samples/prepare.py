@@ -225,13 +225,13 @@ def _classes(
     rows: Rows, copy: bool, loss: Loss, outputs: int | None, place: DataPlace
 ) -> tuple[Classes | None, tuple[Any, ...]]:
     """The classes that y has labels of (of separate test files too), and what is found about them."""
-    if copy or not are_labels(rows.y, loss, outputs, rows.classes):
+    if copy or rows.y is None or not are_labels(rows.y, loss, outputs, rows.classes):
         return None, ()
-    every = rows.y if rows.test is None else np.concatenate([rows.y, rows.test[1]])
+    every = rows.y if rows.test is None or rows.test[1] is None else np.concatenate([rows.y, rows.test[1]])
     classes, findings = find_classes(
         every, loss, outputs, rows.classes, rows.facts.targets, place, rows.names
     )
-    return classes.named(rows.facts.table.classes if rows.facts.table else ()), findings
+    return classes.named(rows.class_names), findings
 
 
 def _strata(rows: Rows, classes: Classes | None, loss: Loss) -> Array | None:

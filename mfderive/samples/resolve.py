@@ -15,10 +15,12 @@ from ..errors import DataError, SpecError, nearest
 from ..format.data_table import frozen, teacher_columns, teacher_inputs, teacher_targets
 from ..network.network import DataSpec, Loss, Network
 from ..network.place import Place
+from .cifar import read_cifar10
 from .data_facts import Classes, DataFacts, Split
 from .data_place import DataPlace, RowNames
 from .files import read_arrays, read_digits, read_idx_set
 from .given import data_digest, given_rows
+from .image_folder import read_image_folder
 from .labels import are_labels, asked_targets, check_classes, find_classes
 from .prepare import Preparation, fixed_sample, law_preparation
 from .quadrature import isotropic_gaussians_law
@@ -260,5 +262,7 @@ _LAWS: dict[str, Callable[[Options, DataPlace], tuple[Draw, int, StandardLaw, Dr
 _READERS: dict[str, Callable[[Options, DataPlace], Rows]] = {
     "arrays": read_arrays,
     "idx": read_idx_set,
+    "cifar10": read_cifar10,
+    "image-folder": read_image_folder,
     "digits": lambda options, place: read_digits(),
 }

@@ -24,17 +24,18 @@ class Rows(Shown):
     ``range``; ``classes``: y holds class numbers 0, 1, ...; ``test`` has the arrays of separate test files.
     ``is_table``: a table or arrays, no images: rows that are held out are taken from every class, and columns
     have names and units. ``facts`` is what reading found,
-    ``names`` is how messages call the rows.
+    ``names`` is how messages call the rows; ``class_names[k]`` what the data calls the class with label k.
     """
 
     x: Array
     y: Array | None
     scale: tuple[float, float] | None = None
     classes: bool = False
-    test: tuple[Array, Array] | None = None
+    test: tuple[Array, Array | None] | None = None
     is_table: bool = False
     facts: DataFacts = field(default_factory=DataFacts)
     names: RowNames = field(default_factory=RowNames)
+    class_names: tuple[str, ...] = ()
 
 
 def rows_of_columns(chosen: Chosen, options: Mapping[str, Any], place: DataPlace, facts: DataFacts) -> Rows:

@@ -10,8 +10,8 @@ from typing import Any
 from ..errors import ArgumentError, nearest, nearest_word, quoted, shown
 from ..forward.kinds import KINDS, connection_keys
 from ..network.changes import merged
+from ..network.data_keys import DATA_KINDS, data_keys
 from ..network.tables import (
-    DATA_KINDS,
     DOCUMENT,
     GROUP,
     LAW,
@@ -24,7 +24,6 @@ from ..network.tables import (
     TRAINING,
     WEIGHT,
     WEIGHT_KEYS,
-    data_keys,
     inner_loss_keys,
 )
 from ..network.values import TABLES, TEXT, Key, Table, is_number, table

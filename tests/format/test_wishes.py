@@ -12,7 +12,7 @@ from mfderive.errors.wishes import FUNCTION_WISHES, FUNCTIONS_ELSEWHERE, WISHES,
 from mfderive.format.law_text import WRITTEN
 from mfderive.format.reader import parse_document
 from mfderive.forward.kinds import KINDS, connection_keys
-from mfderive.network import tables
+from mfderive.network import data_keys, tables
 from mfderive.network.solve_options import OPTIONS
 from tests.format.documents import changed, long_form
 from tests.wishes_page import PAGE, page
@@ -26,11 +26,11 @@ epochs softmax attention layer_norm dense linear nn kernel_initializer dtype dev
 
 def words_of_the_format() -> set[str]:
     """Everything that may be written today: keys, kinds, functions, options."""
-    found = {*KINDS, *PUBLIC_FUNCTIONS, *OPTIONS, *tables.DATA_KINDS, *tables.LOSS_KINDS, "identity"}
+    found = {*KINDS, *PUBLIC_FUNCTIONS, *OPTIONS, *data_keys.DATA_KINDS, *tables.LOSS_KINDS, "identity"}
     for kind in KINDS.values():
         found |= set(connection_keys(kind))
-    for kind in tables.DATA_KINDS:
-        found |= set(tables.data_keys(kind))
+    for kind in data_keys.DATA_KINDS:
+        found |= set(data_keys.data_keys(kind))
     for keys in (
         tables.LAYER,
         tables.OUTPUT,

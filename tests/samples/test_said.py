@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfderive.cli import main
-from mfderive.network.tables import DATA_COMMON, DATA_KINDS
+from mfderive.network.data_keys import DATA_COMMON, DATA_KINDS
 
 ROWS = "\n".join(
     f"{20 + k};{1000.0 * (k % 7):g};{'fm'[k % 2]};{['ill', 'well', 'other'][k % 3]}" for k in range(30)
