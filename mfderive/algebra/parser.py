@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import sympy as sp
 
-from ..errors import SpecError, UnknownNameError, nearest, nearest_function, nearest_word, quoted
+from ..errors import FaultKind, SpecError, UnknownNameError, nearest, nearest_function, nearest_word, quoted
 from ..errors.wishes import wish
 from .functions import FUNCTIONS, PUBLIC_FUNCTIONS, ClosedFunction, call
 from .laws import End
@@ -244,15 +244,18 @@ class _Reader:
         for known in (name, base):
             if known in self.names.unavailable:
                 reason = self.names.unavailable[known]
-                return SpecError(f"{quoted(name)}{self.within(name)} is not allowed: {reason}")
+                problem = f"{quoted(name)}{self.within(name)} is not allowed: {reason}"
+                return SpecError(problem, kind=FaultKind.NAME, word=name)
         if name in PUBLIC_FUNCTIONS or name in self.heads or name in REDUCTIONS:
             what = "law" if name in self.heads else "function"
-            return SpecError(f"'{name}'{self.within(name)} is a {what}", remedy=f"Write {name}(...)")
+            problem = f"'{name}'{self.within(name)} is a {what}"
+            return SpecError(problem, remedy=f"Write {name}(...)", word=name)
         # A dotted name may be a module's (nn.ReLU), a bare one that of another program's law (he_normal).
         hint = nearest_word if name != base else nearest_function if self.heads else nearest
         return UnknownNameError(
             f"unknown name {quoted(name)}{self.within(name)}",
             remedy=hint(name, [*self.names.written, *self.heads, "pi"]),
+            word=name,
         )
 
     def dotted(self, node: ast.Attribute) -> str:
@@ -269,7 +272,8 @@ class _Reader:
         name = value.id if isinstance(value, ast.Name) else self.dotted(value)
         self.name(name)
         if name not in self.names.arrays | self.names.vectors:
-            raise SpecError(f"{quoted(name)} in {self.text} has no components", remedy=f"Write {name}")
+            problem = f"{quoted(name)} in {self.text} has no components"
+            raise SpecError(problem, remedy=f"Write {name}", kind=FaultKind.NAME, word=name)
         entries = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         numbers = []
         for entry in entries:
@@ -357,7 +361,7 @@ class _Reader:
     def unknown_function(self, name: str, allowed: Iterable[str]) -> SpecError:
         """The error for a function that is not in the closed table."""
         remedy = nearest_function(name, allowed)
-        return SpecError(f"unknown function {quoted(name)} in {self.text}", remedy=remedy)
+        return SpecError(f"unknown function {quoted(name)} in {self.text}", remedy=remedy, word=name)
 
     def is_reduction(self, name: str, arguments: list[ast.expr]) -> bool:
         """Whether ``name(arguments)`` runs along an axis (``max(a, b)`` of two expressions does not)."""
@@ -381,9 +385,11 @@ class _Reader:
             axis = arguments[1].id if isinstance(arguments[1], ast.Name) else ast.unparse(arguments[1])
         if axis in self.names.unavailable:
             reason = self.names.unavailable[axis]
-            raise SpecError(f"{name} over {axis} in {self.text} is not allowed: {reason}")
+            problem = f"{name} over {axis} in {self.text} is not allowed: {reason}"
+            raise SpecError(problem, kind=FaultKind.NAME, word=axis)
         if axis not in axes:
-            raise SpecError(f"unknown axis {quoted(axis)} in {self.text}", remedy=nearest(axis, axes))
+            problem = f"unknown axis {quoted(axis)} in {self.text}"
+            raise SpecError(problem, remedy=nearest(axis, axes), kind=FaultKind.NAME, word=axis)
         if axis == NEURONS and name != "mean":
             raise SpecError(
                 f"{name} over neurons in {self.text} is not allowed: only averages over neurons have a limit",

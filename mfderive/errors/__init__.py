@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from .fault_kinds import FaultKind
 from .quoting import bounded, listed, quoted, shown
 from .wishes import is_function_elsewhere, plain_word, wish
 
@@ -19,6 +20,7 @@ __all__ = [
     "DataWarning",
     "DivergenceError",
     "DivergenceWarning",
+    "FaultKind",
     "MfError",
     "ResourceError",
     "SpecError",
@@ -49,8 +51,12 @@ class SpecError(MfError):
     """Something in a spec file (or graph) is wrong.
 
     The message names the file, the table, the key, what was found, what is allowed and what to do next,
-    as far as they are known.
+    as far as they are known. For tools it says more: its ``kind``, the ``path`` of what is wrong in the
+    document (keys and numbers of list entries), and the ``word`` of the value that it is about.
+    ``others`` are faults of the same spec that do not depend on this one.
     """
+
+    usual_kind = FaultKind.MEANING
 
     def __init__(
         self,
@@ -60,25 +66,42 @@ class SpecError(MfError):
         table: str | None = None,
         key: str | None = None,
         remedy: str | None = None,
+        kind: FaultKind | None = None,
+        path: tuple[str | int, ...] = (),
+        word: str | None = None,
     ) -> None:
         self.problem = bounded(problem)
         self.file = file
         self.table = table
         self.key = key
         self.remedy = remedy if remedy is None else bounded(remedy)
+        self.kind = kind or self.usual_kind
+        self.path = path
+        self.word = word
+        self.others: tuple[SpecError, ...] = ()
         super().__init__(self.problem)
 
     def located(
-        self, *, file: str | None = None, table: str | None = None, key: str | None = None
+        self,
+        *,
+        file: str | None = None,
+        table: str | None = None,
+        key: str | None = None,
+        path: tuple[str | int, ...] = (),
     ) -> SpecError:
         """The same error with the places filled in that were not known where it was raised."""
-        return type(self)(
+        found = type(self)(
             self.problem,
             file=self.file or file,
             table=self.table or table,
             key=self.key or key,
             remedy=self.remedy,
+            kind=self.kind,
+            path=self.path or path,
+            word=self.word,
         )
+        found.others = self.others
+        return found
 
     def __str__(self) -> str:
         text = f"{place_text(self.file, self.table, self.key)}{self.problem}"
@@ -88,9 +111,13 @@ class SpecError(MfError):
 class UnknownNameError(SpecError):
     """An expression has a name that is not known where it stands."""
 
+    usual_kind = FaultKind.NAME
+
 
 class DataError(SpecError):
     """A data file is missing, truncated, not finite, or of the wrong shape."""
+
+    usual_kind = FaultKind.DATA
 
 
 class DataWarning(UserWarning):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
 
 from ..algebra.parser import Names, constant_value
-from ..errors import UnknownNameError, nearest_word, quoted, shown
+from ..errors import FaultKind, UnknownNameError, nearest_word, quoted, shown
+from ..errors.gathering import Faults
 from ..network.data_keys import DATA_KINDS, DATA_REFUSED, data_keys
 from ..network.network import DataSpec, LawSpec
 from ..network.place import Place, other_kinds_keys
@@ -32,28 +33,28 @@ def read_data(values: Mapping[str, Any], place: Place) -> DataSpec:
     Raises :class:`SpecError`; what only a file can tell is checked where it is read.
     """
     if "kind" not in values:
-        raise place.error("the key 'kind' is missing", key="kind", remedy=f"Allowed: {', '.join(DATA_KINDS)}")
+        allowed = f"Allowed: {', '.join(DATA_KINDS)}"
+        raise place.error("the key 'kind' is missing", "kind", allowed, FaultKind.MISSING_KEY)
     kind = values["kind"]
     if not isinstance(kind, str) or kind not in DATA_KINDS:
         raise place.error(
-            f"unknown kind {shown(kind)}", key="kind", remedy=nearest_word(str(kind), DATA_KINDS)
+            f"unknown kind {shown(kind)}", "kind", nearest_word(str(kind), DATA_KINDS), FaultKind.WRONG_VALUE
         )
+    faults = Faults()
     options = {key: value for key, value in values.items() if key != "kind"}
     others = other_kinds_keys(kind, {name: data_keys(name) for name in DATA_KINDS}, "data")
-    place.check(options, data_keys(kind), refused={**others, **DATA_REFUSED.get(kind, {})})
-    data = DataSpec(kind, tuple((key, frozen(value)) for key, value in options.items()))
-    _check_shape(data, place)
-    if kind == "teacher":
-        teacher_inputs(data, place)
-        teacher_targets(data, place)
-    if kind == "gaussian-mixture":
-        _check_mixture(data.get, place)
-    _check_tests(options, place)
+    sound = place.sound(options, data_keys(kind), faults, {**others, **DATA_REFUSED.get(kind, {})})
+    data = DataSpec(kind, tuple((key, frozen(value)) for key, value in sound.values.items()))
+    for check, applies, keys in _CHECKS:
+        if applies in (None, kind) and not sound.doubts & keys:
+            faults.tried(check, data, place)
+    faults.raise_any()
     return data
 
 
-def _check_tests(options: Mapping[str, Any], place: Place) -> None:
+def _check_tests(data: DataSpec, place: Place) -> None:
     """Test samples have inputs and targets; inputs alone where these are the targets."""
+    options = data.get
     for pair in _TESTS:
         given = [key for key in pair if key in options]
         copy = options.get("y") == "x"
@@ -94,7 +95,8 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
         except UnknownNameError as error:
             if few:
                 raise
-            raise where.error(error.problem, key="target", remedy=f"Allowed: {inputs}") from None
+            allowed = f"Allowed: {inputs}"
+            raise where.error(error.problem, "target", allowed, FaultKind.NAME) from None
         value = constant_value(target)
         if value is not None and not math.isfinite(value):
             raise where.error(f"the target {quoted(text)} is not a finite number", key="target")
@@ -167,7 +169,8 @@ def _counted(entries: Sequence[Any], what: str) -> str:
     return f"{len(entries)} {what}{'s' * (len(entries) != 1)}"
 
 
-def _check_mixture(options: Mapping[str, Any], place: Place) -> None:
+def _check_mixture(data: DataSpec, place: Place) -> None:
+    options = data.get
     means = options["means"]
     for number, mean in enumerate(means):
         if len(mean) != len(means[0]):
@@ -189,3 +192,15 @@ def _check_mixture(options: Mapping[str, Any], place: Place) -> None:
         raise place.error(
             "the labels have unequal lengths", key="labels", remedy="Give every label as many numbers"
         )
+
+
+# What is checked of which kind (None: of all), once the keys that it reads are right in themselves.
+_Check = Callable[[DataSpec, Place], object]
+_SIZES = frozenset({"dimension", "means"})
+_CHECKS: tuple[tuple[_Check, str | None, frozenset[str]], ...] = (
+    (_check_shape, None, _SIZES | {"shape", "range", "scale", "scale_y", "one_hot"}),
+    (teacher_inputs, "teacher", frozenset({"inputs"})),
+    (teacher_targets, "teacher", frozenset({"dimension", "target"})),
+    (_check_mixture, "gaussian-mixture", frozenset({"means", "deviations", "weights", "labels"})),
+    (_check_tests, None, frozenset(key for pair in _TESTS for key in pair)),
+)

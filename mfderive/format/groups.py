@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import quoted
+from ..errors.gathering import Faults
 from ..forward.kinds import COMMON, DEFAULT_KIND, KINDS
 from ..network.names import is_reserved
 from ..network.place import Place
@@ -38,17 +39,26 @@ _OF_LAYERS = dict.fromkeys(
 )
 
 
-def write_out(layers: list[Raw], output: Raw, file: str | None) -> tuple[list[Written], Raw]:
-    """All layers, groups written out, and the output, in which a group's name is its last layer."""
-    top = Place(file)
-    written, last = _copies([(values, _place(top, values, number)) for number, values in enumerate(layers)])
+def write_out(
+    layers: list[Raw], output: Raw, file: str | None, faults: Faults
+) -> tuple[list[Written], Raw, bool]:
+    """All layers, groups written out, and the output, in which a group's name is its last layer.
+
+    The last entry tells whether all of them are there: a group with a fault, which is kept, is not.
+    """
+    top = Place(file, path=("layers",))
+    placed = [(values, _place(Place(file), values, number)) for number, values in enumerate(layers)]
+    written, last, complete = _copies(placed, faults)
     if len(written) > MOST_LAYERS:
-        raise top.error(f"there are {len(written)} layers", key="repeat", remedy=f"At most {MOST_LAYERS}")
+        raise top.error(
+            f"there are {len(written)} layers", key="repeat", remedy=f"At most {MOST_LAYERS}", path=top.path
+        )
 
     def meaning(name: str) -> str:
         return last.get(name, name)
 
-    return [Written(renamed(each.values, meaning), each.place) for each in written], renamed(output, meaning)
+    copies = [Written(renamed(each.values, meaning), each.place) for each in written]
+    return copies, renamed(output, meaning), complete
 
 
 def is_group(values: Raw) -> bool:
@@ -58,25 +68,30 @@ def is_group(values: Raw) -> bool:
 
 def _place(outer: Place, values: Raw, number: int) -> Place:
     name = values.get("name")
-    return outer.inside(f"layers[{number}]" + (f" {quoted(name)}" if isinstance(name, str) else ""))
+    called = f"layers[{number}]" + (f" {quoted(name)}" if isinstance(name, str) else "")
+    return outer.inside(called, "layers", number)
 
 
-def _copies(tables: list[tuple[Raw, Place]]) -> tuple[list[Written], dict[str, str]]:
-    """The layers of some tables, and for every group among them its last layer."""
+def _copies(tables: list[tuple[Raw, Place]], faults: Faults) -> tuple[list[Written], dict[str, str], bool]:
+    """The layers of some tables, for every group among them its last layer, and whether all could be read."""
     written: list[Written] = []
     last: dict[str, str] = {}
+    complete = True
     for values, place in tables:
         if not is_group(values):
             written.append(Written(values, place))
             continue
-        own = _group(values, place)
+        own = faults.tried(_group, values, place)
+        if own is None:
+            complete = False
+            continue
         if values["name"] in last:
-            raise place.error(
-                f"two groups are called {quoted(values['name'])}", key="name", remedy="Give each its own name"
-            )
+            problem = f"two groups are called {quoted(values['name'])}"
+            faults.add(place.error(problem, key="name", remedy="Give each its own name"))
+            complete = False
         last[values["name"]] = str(own[-1].values["name"])
         written += own
-    return written, last
+    return written, last, complete
 
 
 def _group(values: Raw, place: Place) -> list[Written]:
@@ -95,9 +110,12 @@ def _group(values: Raw, place: Place) -> list[Written]:
             "there are no layers in the group", key="layers", remedy="Write them as [[layers.layers]]"
         )
     single = group is not values
-    inner, last = _copies(
-        [(each, place if single else _place(place, each, n)) for n, each in enumerate(group["layers"])]
+    faults = Faults()
+    inner, last, _ = _copies(
+        [(each, place if single else _place(place, each, n)) for n, each in enumerate(group["layers"])],
+        faults,
     )
+    faults.raise_any()
     for each in inner:
         _check_named(each)
     names = {each.values["name"] for each in inner}

@@ -12,6 +12,7 @@ import sympy as sp
 from ..algebra.law_kinds import LAWS, LawKind, LawRow
 from ..algebra.parser import Names, constant_value, parse_call
 from ..errors import SpecError, quoted, shown
+from ..errors.gathering import Faults
 from ..network.learning_rates import number_at_time
 from ..network.names import BIAS, INPUT, OUTPUT, WEIGHT
 from ..network.network import LawSpec, ParameterSpec, WeightSpec
@@ -64,7 +65,9 @@ def read_rate(values: Mapping[str, Any], place: Place, key: str, outline: Outlin
     """
     rate = values.get("rate", 1)
     training = outline.training
-    if is_schedule(rate) and training is not None:
+    if is_schedule(rate):
+        if training is None:  # it could not be read itself, so that its time is open
+            return sp.Integer(1)
         try:
             number = number_at_time(training)
         except SpecError as error:
@@ -87,11 +90,11 @@ def read_rate(values: Mapping[str, Any], place: Place, key: str, outline: Outlin
 
 def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Outline) -> ParameterSpec:
     """A bias or a per-neuron parameter: a law, or a table with law and rate."""
-    place = layer.place
+    place, faults = layer.place, Faults()
     key = attribute if attribute == BIAS else f"parameters.{attribute}"
     if isinstance(value, Mapping):
-        place.inside(key).check(value, PARAMETER)
-        law, rate = value["law"], read_rate(value, place, f"{key}.rate", outline)
+        place.inside(key, key).check(value, PARAMETER)
+        law, rate = value["law"], faults.tried(read_rate, value, place, f"{key}.rate", outline)
     elif isinstance(value, str) and value.strip():
         law, rate = value, sp.Integer(1)
     else:
@@ -100,7 +103,9 @@ def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Out
             remedy = f'Write it in quotes: {attribute} = "{shown(value)}"'
         raise place.error(f"found {shown(value)}, but a law is a string or a table", key=key, remedy=remedy)
     names = _law_names(layer, None, outline, {attribute})
-    return ParameterSpec(read_law(law, place, key, names), rate)
+    with faults:
+        read = read_law(law, place, key, names)
+    return ParameterSpec(read, rate)
 
 
 def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Outline) -> WeightSpec | None:
@@ -133,12 +138,19 @@ def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Out
         )
     own = {name} if name is not None else set()
     names = _law_names(layer, connection, outline, own)
-    law = read_law(table["law"], place, "weight", names)
-    _check_sphere(law, connection, layer, outline)
-    return WeightSpec(law, read_rate(table, place, "weight.rate", outline), name)
+    faults = Faults()
+    law = faults.tried(_weight_law, table["law"], names, connection, layer, outline)
+    with faults:
+        rate = read_rate(table, place, "weight.rate", outline)
+    return WeightSpec(law, rate, name)
 
 
-def _check_sphere(law: LawSpec, connection: ConnectionOutline, layer: LayerOutline, outline: Outline) -> None:
+def _weight_law(
+    text: str, names: Names, connection: ConnectionOutline, layer: LayerOutline, outline: Outline
+) -> LawSpec:
+    law = read_law(text, connection.place, "weight", names)
+    if outline.in_doubt(layer.name, connection.source):
+        return law
     target_finite = layer.name == OUTPUT or outline.is_finite(layer.name)
     if LAWS[law.kind].is_vector and not target_finite and not outline.is_finite(connection.source):
         raise connection.place.error(
@@ -146,6 +158,7 @@ def _check_sphere(law: LawSpec, connection: ConnectionOutline, layer: LayerOutli
             key="weight",
             remedy="Use normal, uniform or rademacher",
         )
+    return law
 
 
 def _law_names(

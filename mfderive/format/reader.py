@@ -6,19 +6,21 @@ import copy
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..algebra.local_symbols import base_of
 from ..algebra.losses import EXPRESSION, LOSSES
 from ..algebra.parser import Names
-from ..errors import nearest_word, shown
+from ..errors import FaultKind, nearest_word, shown
+from ..errors.gathering import Faults
 from ..errors.quoting import listed
 from ..network.data_keys import LABELLED_IMAGES
-from ..network.network import DataSpec, InnerLoss, Loss, Network
+from ..network.names import OUTPUT
+from ..network.network import DataSpec, InnerLoss, Loss, Network, Output, Training
 from ..network.place import Place, other_kinds_keys, spec_name
 from ..network.signal_keys import SIGNAL
 from ..network.tables import (
@@ -29,10 +31,12 @@ from ..network.tables import (
     SOLVER,
     inner_loss_keys,
 )
+from ..network.values import Table
 from .consistency import check_axes, check_laws, check_losses, check_ties, check_training, evaluation_order
 from .data_table import frozen, read_data
 from .layers import read_layer, read_output
-from .outline import outline
+from .outline import LayerOutline, Outline
+from .outline_reading import outline
 from .training_table import read_training, values_by_parameter
 
 MAX_BYTES = 1_000_000
@@ -44,6 +48,9 @@ _MOST_BITS = 4000  # of a whole number; Python does not even print much longer o
 # The name of a table as messages about TOML have it: ('layers', 'weight').
 _TUPLE, _NAME = re.compile(r"\('[^()]*\)"), re.compile(r"'([^']*)'")
 Document = Mapping[str, Any]
+_T = TypeVar("_T")
+# What stands for a table that could not be read, where the checks of others go on: nothing is known of it.
+_OPEN_DATA, _OPEN_TRAINING = DataSpec(""), Training(learning_rate=1.0, steps=1)
 
 
 def read(path: str | Path) -> Network:
@@ -69,43 +76,88 @@ def parse_document(
     """A spec as plain data (what a TOML file holds) to a network.
 
     ``file`` is for paths; errors name it with what was ``changed`` since it was read, or by ``called``.
+    Raises the first fault of the spec, with those that do not depend on it as its ``others``.
     """
     name = called or spec_name(file, changed)
-    top = Place(name)
-    _check_plain(document, top)
-    top.check(document, DOCUMENT)
-    if not document["layers"]:
-        raise top.error("there are no layers", key="layers", remedy="Write at least one [[layers]] table")
-    known = outline(list(document["layers"]), document["output"], name)
-    training = read_training(document["training"], Place(name, "training"), known)
+    faults = Faults()
+    if not faults.tried(_check_plain, document, Place(name), faults):
+        faults.raise_any()
+    tables = Place(name).sound(document, DOCUMENT, faults).values
+    known = _outline(tables, name, faults)
+    is_whole = known.is_complete and not faults.found
+    read = _Tables(tables, name, faults)
+    training = read.table("training", read_training, known)
     known = replace(known, training=training)
-    written = tuple(read_layer(layer, known) for layer in known.layers.values())
-    data = read_data(document["data"], Place(name, "data"))
-    title = document.get("title", Path(file).stem if file else "network")
+    layers = [faults.tried(read_layer, layer, known) for layer in known.layers.values()]
+    is_whole = is_whole and None not in layers
+    written = tuple(layer for layer in layers if layer is not None)
+    data = read.table("data", read_data)
+    known_data = data or _OPEN_DATA
+    loss = read.table("loss", _loss, known_data)
+    losses = [
+        faults.tried(_inner_loss, each, Place.of(name, "losses", number), known_data)
+        for number, each in enumerate(tables.get("losses", ()))
+    ]
+    order = faults.tried(evaluation_order, written, name) if is_whole else None
+    output = faults.tried(read_output, known.output, known)
     network = Network(
-        title=title,
-        data=data,
-        loss=_loss(document["loss"], data, Place(name, "loss")),
-        losses=tuple(
-            _inner_loss(each, data, Place(name, f"losses[{number}]"))
-            for number, each in enumerate(document.get("losses", ()))
-        ),
-        layers=evaluation_order(written, name),
-        output=read_output(known.output, known),
-        training=training,
-        solver=_defaults(document.get("solver", {}), Place(name, "solver")),
-        check=_defaults(document.get("check", {}), Place(name, "check")),
-        signal=_signal(document.get("signal", {}), Place(name, "signal")),
+        title=document.get("title", Path(file).stem if file else "network"),
+        data=known_data,
+        loss=loss or Loss(""),
+        losses=tuple(each for each in losses if each is not None),
+        layers=order or (),
+        output=output or Output(()),
+        training=training or _OPEN_TRAINING,
+        solver=read.table("solver", _defaults, SOLVER) or (),
+        check=read.table("check", _defaults, CHECK) or (),
+        signal=read.table("signal", _signal) or (),
         document=copy.deepcopy(dict(document)),
         file=file,
         changed=tuple(changed),
     )
-    check_ties(network)
-    check_losses(network)
-    check_laws(network)
-    check_axes(network)
-    check_training(network)
+    if order is not None and output is not None:
+        _check_together(network, faults, training is not None, loss is not None)
+    faults.raise_any()
     return network
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables of a document, each read by itself; what is wrong with it is kept in ``faults``."""
+
+    tables: Document
+    name: str | None
+    faults: Faults
+
+    def table(self, key: str, read: Callable[..., _T], *more: Any) -> _T | None:
+        """What a table says; None where it is not there or wrong."""
+        if key not in self.tables:
+            return None
+        return self.faults.tried(read, self.tables[key], Place.of(self.name, key), *more)
+
+
+def _outline(tables: Document, name: str | None, faults: Faults) -> Outline:
+    """The outline of the layers and the output, as far as they are there."""
+    layers = tables.get("layers")
+    if layers is not None and not layers:
+        remedy = "Write at least one [[layers]] table"
+        faults.add(Place(name).error("there are no layers", key="layers", remedy=remedy))
+    found = faults.tried(outline, list(layers or ()), tables.get("output"), name, faults)
+    if found is None:  # there are far too many layers, so that nothing is said of them
+        empty = LayerOutline(OUTPUT, {}, Place.of(name, OUTPUT), ())
+        return Outline({}, empty, is_complete=False)
+    return found if layers else replace(found, is_complete=False)
+
+
+def _check_together(network: Network, faults: Faults, has_training: bool, has_loss: bool) -> None:
+    """Checks that need several tables, as far as these could be read."""
+    faults.tried(check_ties, network)
+    if has_loss:
+        faults.tried(check_losses, network)
+    faults.tried(check_laws, network)
+    faults.tried(check_axes, network)
+    if has_training:
+        faults.tried(check_training, network)
 
 
 def _content(path: Path, file: str) -> bytes:
@@ -160,29 +212,41 @@ def _toml(content: bytes, place: Place) -> dict[str, Any]:
         ) from None
 
 
-def _check_plain(document: Document, place: Place) -> None:
-    """Refuse numbers that are not finite, nesting without end, and what is not plain data."""
-    stack: list[tuple[str, Any, int]] = [("", document, 0)]
+def _check_plain(document: Document, place: Place, faults: Faults) -> bool:
+    """Refuse numbers that are not finite, nesting without end, and what is not plain data.
+
+    Wrong values are kept in ``faults``; what no further check could look at is raised.
+    """
+    stack: list[tuple[str, Any, tuple[str | int, ...]]] = [("", document, ())]
     while stack:
-        key, value, depth = stack.pop()
-        if depth > _MAX_NESTING:
-            raise place.error("tables or lists are nested too deep", key=key)
+        key, value, path = stack.pop()
+        if len(path) > _MAX_NESTING:
+            raise place.error("tables or lists are nested too deep", key=key, path=path)
         if isinstance(value, Mapping):
             for name, each in value.items():
                 if not isinstance(name, str):
-                    raise place.error(f"found the key {shown(name)}, but keys are strings", key=key or None)
-                stack.append((f"{key}.{name}" if key else name, each, depth + 1))
+                    problem = f"found the key {shown(name)}, but keys are strings"
+                    raise place.error(problem, key=key or None, path=path)
+                stack.append((f"{key}.{name}" if key else name, each, (*path, name)))
         elif isinstance(value, list | tuple):
-            stack += [(f"{key}[{number}]", each, depth + 1) for number, each in enumerate(value)]
-        elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
-            raise place.error(f"found {shown(value)}, which is too large", key=key, remedy=_FINITE)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise place.error(f"found {value}, which is not a finite number", key=key, remedy=_FINITE)
-        elif not isinstance(value, bool | int | float | str):
-            raise place.error(
-                f"found {_type(value)}, but a spec holds strings, numbers, truth values, lists and tables",
-                key=key,
-            )
+            stack += [(f"{key}[{number}]", each, (*path, number)) for number, each in enumerate(value)]
+        else:
+            found, remedy = _not_plain(value)
+            if found:
+                faults.add(place.error(f"found {found}", key, remedy, FaultKind.WRONG_VALUE, path))
+    return True
+
+
+def _not_plain(value: Any) -> tuple[str, str | None]:
+    """What no spec holds, in words, with what to do; "" for what may stand in one."""
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"{shown(value)}, which is too large", _FINITE
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value}, which is not a finite number", _FINITE
+    if not isinstance(value, bool | int | float | str):
+        kinds = "strings, numbers, truth values, lists and tables"
+        return f"{_type(value)}, but a spec holds {kinds}", None
+    return "", None
 
 
 def _type(value: Any) -> str:
@@ -193,14 +257,16 @@ def _type(value: Any) -> str:
 
 def _kind(values: Mapping[str, Any], kinds: Mapping[str, Any], place: Place) -> str:
     if "kind" not in values:
-        raise place.error("the key 'kind' is missing", key="kind", remedy=f"Allowed: {', '.join(kinds)}")
+        allowed = f"Allowed: {', '.join(kinds)}"
+        raise place.error("the key 'kind' is missing", "kind", allowed, FaultKind.MISSING_KEY)
     kind = values["kind"]
     if not isinstance(kind, str) or kind not in kinds:
-        raise place.error(f"unknown kind {shown(kind)}", key="kind", remedy=nearest_word(str(kind), kinds))
+        near = nearest_word(str(kind), kinds)
+        raise place.error(f"unknown kind {shown(kind)}", "kind", near, FaultKind.WRONG_VALUE)
     return kind
 
 
-def _inner_loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> InnerLoss:
+def _inner_loss(values: Mapping[str, Any], place: Place, data: DataSpec) -> InnerLoss:
     kind = _kind(values, LOSS_KINDS, place)
     kinds = {name: inner_loss_keys(name) for name in LOSS_KINDS}
     beside = {key: value for key, value in values.items() if key != "kind"}
@@ -210,7 +276,7 @@ def _inner_loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> Inne
     return InnerLoss(values["from"], float(values.get("weight", 1.0)), loss, place.table)
 
 
-def _loss(values: Mapping[str, Any], data: DataSpec, place: Place) -> Loss:
+def _loss(values: Mapping[str, Any], place: Place, data: DataSpec) -> Loss:
     kind = _kind(values, LOSS_KINDS, place)
     own = {key: value for key, value in values.items() if key != "kind"}
     place.check(own, LOSS_KINDS[kind], refused=other_kinds_keys(kind, LOSS_KINDS, "a loss"))
@@ -252,6 +318,6 @@ def _signal(values: Mapping[str, Any], place: Place) -> tuple[tuple[str, tuple[t
     return tuple((key, values_by_parameter(values, key, place)) for key in values)
 
 
-def _defaults(values: Mapping[str, Any], place: Place) -> tuple[tuple[str, Any], ...]:
-    place.check(values, SOLVER if place.table == "solver" else CHECK)
+def _defaults(values: Mapping[str, Any], place: Place, keys: Table) -> tuple[tuple[str, Any], ...]:
+    place.check(values, keys)
     return tuple((key, frozen(value)) for key, value in values.items())

@@ -12,7 +12,8 @@ import sympy as sp
 
 from ..algebra.parser import Names, constant_value
 from ..algebra.update_rules import RULES
-from ..errors import nearest, nearest_word, quoted, shown
+from ..errors import FaultKind, nearest, nearest_word, quoted, shown
+from ..errors.gathering import Faults
 from ..network.names import INPUT, OUTPUT
 from ..network.network import Training
 from ..network.place import Place
@@ -23,35 +24,50 @@ from ..network.values import SCHEDULE_ROUNDING, Table
 from .outline import Outline
 
 _WORD = re.compile(r"[A-Za-z][\w-]+", re.ASCII)
+# What schedules are checked with where the number of steps is wrong itself: more than any of them needs.
+_SOME_STEPS = 2**31
 _OWN_RULE = "A rule of your own is entered with mfderive.register_rule before the spec is loaded"
 
 
 def read_training(values: Mapping[str, Any], place: Place, known: Outline) -> Training:
-    """The training with every number in its range; names of parameters are checked once they are known."""
-    place.check(values, TRAINING)
-    if "decoupled" in values and "weight_decay" not in values:
-        raise place.error(
-            "'decoupled' stands without 'weight_decay'",
-            key="decoupled",
-            remedy="It says how weight decay acts: give weight_decay too, or remove it",
+    """The training with every number in its range; names of parameters are checked once they are known.
+
+    Raises the first fault, with the others that do not depend on it.
+    """
+    faults = Faults()
+    sound = place.sound(values, TRAINING, faults)
+    values = sound.values
+    if "decoupled" in values and "weight_decay" not in values and "weight_decay" not in sound.doubts:
+        faults.add(
+            place.error(
+                "'decoupled' stands without 'weight_decay'",
+                key="decoupled",
+                remedy="It says how weight decay acts: give weight_decay too, or remove it",
+            )
         )
-    steps = values["steps"]
+    steps = values.get("steps", _SOME_STEPS)
     schedule = sp.Integer(1)
     if "schedule" in values:
-        schedule = _schedule(values["schedule"], steps, place)
-    rule, constants = _rule(values.get("optimizer", "sgd"), place)
+        schedule = faults.tried(_schedule, values["schedule"], steps, place)
+    rule = faults.tried(_rule, values.get("optimizer", "sgd"), place)
+    decay = faults.tried(values_by_parameter, values, "weight_decay", place)
+    noise = faults.tried(values_by_parameter, values, "noise", place)
+    dropout: tuple[tuple[str, float], ...] | None = ()
+    if "dropout" in values:
+        dropout = faults.tried(_dropout, values["dropout"], place, known)
+    faults.raise_any()
     return Training(
         learning_rate=float(values["learning_rate"]),
         steps=steps,
         batch_size=values.get("batch_size", 100),
         schedule=schedule,
-        optimizer=rule,
-        constants=constants,
-        weight_decay=values_by_parameter(values, "weight_decay", place),
+        optimizer=rule[0] if rule else "",
+        constants=rule[1] if rule else (),
+        weight_decay=decay or (),
         decoupled=values.get("decoupled"),
-        noise=values_by_parameter(values, "noise", place),
+        noise=noise or (),
         clip=float(values["clip"]) if "clip" in values else None,
-        dropout=_dropout(values["dropout"], place, known) if "dropout" in values else (),
+        dropout=dropout or (),
     )
 
 
@@ -59,13 +75,13 @@ def _kind(value: Any, kinds: Mapping[str, Any], what: str, key: str, place: Plac
     """The kind that a name or a table states; ``what`` is what they are kinds of."""
     if isinstance(value, Mapping) and KIND not in value:
         found = f"the table {quoted(key)} has no 'kind'"
-        raise place.error(found, key=f"{key}.{KIND}", remedy=nearest("", kinds))
+        raise place.error(found, f"{key}.{KIND}", nearest("", kinds), FaultKind.MISSING_KEY)
     kind: Any = value[KIND] if isinstance(value, Mapping) else value.strip()
     if not isinstance(kind, str) or kind not in kinds:
         where = f"{key}.{KIND}" if isinstance(value, Mapping) else key
         remedy = nearest_word(str(kind), kinds)
         own = f". {_OWN_RULE}" if kinds is RULES else ""
-        raise place.error(f"unknown {what} {shown(kind)}", key=where, remedy=f"{remedy}{own}")
+        raise place.error(f"unknown {what} {shown(kind)}", where, f"{remedy}{own}", FaultKind.WRONG_VALUE)
     return str(kind)
 
 
@@ -93,7 +109,7 @@ def _rule(value: Any, place: Place) -> tuple[str, tuple[tuple[str, float], ...]]
                 remedy=f'Write optimizer = {{ kind = "{name}", {each.name} = ... }}, {each.meaning}: '
                 f"{each.allowed}",
             )
-    given = _numbers(value, rule_keys(row), place.inside(f"optimizer '{name}'"))
+    given = _numbers(value, rule_keys(row), place.inside(f"optimizer '{name}'", "optimizer"))
     return name, tuple(
         (each.name, float(given.get(each.name, each.default or 0.0))) for each in row.constants
     )
@@ -114,7 +130,7 @@ def _dropout(value: Any, place: Place, known: Outline) -> tuple[tuple[str, float
     """The probability for each hidden layer that has one."""
     populations = [name for name in known.layers if not known.is_finite(name)]
     if not isinstance(value, Mapping):
-        if not populations:
+        if not populations and known.is_complete:
             raise place.error(
                 "no layer is infinitely wide, so that dropout has no neurons to leave out",
                 key="dropout",
@@ -130,6 +146,8 @@ def _dropout(value: Any, place: Place, known: Outline) -> tuple[tuple[str, float
                 key=key,
                 remedy=nearest("", populations),
             )
+        if name not in known.layers and not known.is_complete:
+            continue
         if name not in known.layers:
             raise place.error(f"there is no layer {quoted(name)}", key=key, remedy=nearest(name, populations))
         if known.is_finite(name):
@@ -153,7 +171,7 @@ def is_schedule(value: Any) -> bool:
 def read_schedule(value: Any, steps: int, number: sp.Expr, place: Place, key: str) -> sp.Expr:
     """The factor of the step ``number`` by a schedule of the table, given by its name or as a table."""
     row = SCHEDULES[_kind(value, SCHEDULES, "schedule", key, place)]
-    inner = place.inside(f"{key} '{row.name}'")
+    inner = place.inside(f"{key} '{row.name}'", key)
     numbers = _numbers(value, row.keys, inner)
     warmup, length = numbers.get("warmup", 0), numbers.get("steps", steps)
     if "steps" in row.keys and warmup >= length:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import sympy as sp
 
 from ..algebra.parser import Names, parse_expression
-from ..errors import SpecError, nearest_word, quoted, shown
+from ..errors import FaultKind, SpecError, nearest_word, quoted, shown
+from ..errors.gathering import Faults
 from ..errors.wishes import about_text
 from .signal_keys import SIGNAL
 from .tables import CHECK, LAYER, OUTPUT, SOLVER, TRAINING
@@ -40,20 +42,61 @@ def spec_name(file: str | None, changed: Sequence[str] = ()) -> str | None:
     return f"{file} (changed: {', '.join(changed[:_MOST_CHANGES])}{more})"
 
 
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The entries of a table that can be relied upon, and the keys that cannot: these are in doubt."""
+
+    values: Mapping[str, Any]
+    doubts: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Place:
-    """A file and a table in it, for instance ``layers[1] 'h2', connections[0]``."""
+    """A file and a table in it, for instance ``layers[1] 'h2', connections[0]``.
+
+    ``path`` is the way to the table in the document: ("layers", 1, "connections", 0).
+    """
 
     file: str | None = None
     table: str = ""
+    path: Path = ()
 
-    def inside(self, part: str) -> Place:
-        """The place of a part of this table."""
-        return replace(self, table=f"{self.table}, {part}" if self.table else part)
+    @classmethod
+    def of(cls, file: str | None, table: str, number: int | None = None) -> Place:
+        """A table at the top of a document, or an entry of a list of tables there."""
+        return (
+            cls(file, table, (table,)) if number is None else cls(file, f"{table}[{number}]", (table, number))
+        )
 
-    def error(self, problem: str, key: str | None = None, remedy: str | None = None) -> SpecError:
-        """An error at this place."""
-        return SpecError(problem, file=self.file, table=self.table or None, key=key, remedy=remedy)
+    def inside(self, part: str, *path: str | int) -> Place:
+        """The place of a part of this table, which is called ``part`` and stands at a path in it."""
+        called = f"{self.table}, {part}" if self.table else part
+        return replace(self, table=called, path=(*self.path, *path))
+
+    def error(
+        self,
+        problem: str,
+        key: str | None = None,
+        remedy: str | None = None,
+        kind: FaultKind | None = None,
+        path: Path = (),
+    ) -> SpecError:
+        """An error at this place; ``path``: the way to it in the document, where the key does not say it."""
+        return SpecError(
+            problem,
+            file=self.file,
+            table=self.table or None,
+            key=key,
+            remedy=remedy,
+            kind=kind,
+            path=path or self._path(key),
+        )
+
+    def _path(self, key: str | None) -> Path:
+        return self.path if key is None else (*self.path, key)
 
     def expression(self, text: str, key: str, names: Names) -> sp.Expr:
         """The expression that stands at a key; its errors get this place."""
@@ -64,7 +107,7 @@ class Place:
 
     def locate(self, error: SpecError, key: str) -> SpecError:
         """The error with this place filled in."""
-        return error.located(file=self.file, table=self.table or None, key=key)
+        return error.located(file=self.file, table=self.table or None, key=key, path=self._path(key))
 
     def check(
         self,
@@ -72,27 +115,54 @@ class Place:
         keys: Table,
         refused: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
-        """Refuse unknown keys, missing keys and values of the wrong type.
+        """Refuse unknown keys, missing keys and values of the wrong type: all of them in one error.
 
         ``refused`` names keys that make no sense here, with the reason and what to do.
         """
-        for name, value in values.items():
-            if refused and name in refused:
-                reason, remedy = refused[name]
-                raise self.error(f"{quoted(name)} is not allowed here: {reason}", key=name, remedy=remedy)
-            if name not in keys:
-                remedy = f"{_home(name)}{nearest_word(name, keys)}"
-                raise self.error(f"unknown key {quoted(name)}", key=name, remedy=remedy)
-            if not keys[name].type.accepts(value):
-                raise self.error(
-                    f"found {shown(value)}, but '{name}' must be {keys[name].type.words}",
-                    key=name,
-                    remedy=_remedy(value, keys[name]),
-                )
+        faults = Faults()
+        self.sound(values, keys, faults, refused)
+        faults.raise_any()
+
+    def sound(
+        self,
+        values: Mapping[str, Any],
+        keys: Table,
+        faults: Faults,
+        refused: Mapping[str, tuple[str, str]] | None = None,
+    ) -> Sound:
+        """As :meth:`check`, but the faults are gathered, and what is right comes back.
+
+        The key that an unknown one was probably meant to be is in doubt as well, and not said to be missing.
+        """
+        doubts: set[str] = set()
+        for name, error in self._wrong(values, keys, refused or {}):
+            faults.add(error)
+            doubts.add(name)
+            absent = [key for key in keys if key not in values]
+            doubts.update(get_close_matches(name, absent, n=1) if name not in keys else ())
         for name, key in keys.items():
-            if key.required and name not in values:
+            if key.required and name not in values and name not in doubts:
                 remedy = f"It must be {key.type.words}. Meaning: {key.meaning}"
-                raise self.error(f"the key '{name}' is missing", key=name, remedy=remedy)
+                faults.add(self.error(f"the key '{name}' is missing", name, remedy, FaultKind.MISSING_KEY))
+                doubts.add(name)
+        return Sound({name: value for name, value in values.items() if name not in doubts}, frozenset(doubts))
+
+    def _wrong(
+        self, values: Mapping[str, Any], keys: Table, refused: Mapping[str, tuple[str, str]]
+    ) -> Iterator[tuple[str, SpecError]]:
+        """The entries that are not right, each with its error."""
+        for name, value in values.items():
+            if name in refused:
+                reason, remedy = refused[name]
+                problem = f"{quoted(name)} is not allowed here: {reason}"
+                yield name, self.error(problem, name, remedy, FaultKind.REFUSED_KEY)
+            elif name not in keys:
+                remedy = f"{_home(name)}{nearest_word(name, keys)}"
+                yield name, self.error(f"unknown key {quoted(name)}", name, remedy, FaultKind.UNKNOWN_KEY)
+            elif not keys[name].type.accepts(value):
+                problem = f"found {shown(value)}, but '{name}' must be {keys[name].type.words}"
+                remedy = _remedy(value, keys[name])
+                yield name, self.error(problem, name, remedy, FaultKind.WRONG_VALUE)
 
 
 def _home(name: str) -> str:
