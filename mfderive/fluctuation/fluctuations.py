@@ -51,7 +51,7 @@ class Fluctuations(Shown):
     n^(-1/2) sum_j psi_a(c_j) / gamma_a summed over populations. ``loss_n_variance`` [time] is the same of
     ``loss`` [time], that of the limit on ``evaluation`` samples (None: not asked for). ``batch_variance``
     [time, point, output] is the variance that drawing other batches adds at the learning rate of the spec, at
-    every width (0 where batches are the whole sample; None: not asked for). ``bias``: n (E yhat_n - yhat),
+    every width (0 where batch_size is "all"; None: not asked for). ``bias``: n (E yhat_n - yhat),
     extrapolated from trained networks (None: not asked for).
     """
 

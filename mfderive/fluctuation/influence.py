@@ -36,6 +36,8 @@ from .rule_transpose import RuleTranspose
 Array = Any
 Arrays = dict[str, Any]
 Samples = tuple[Any, Any, Any]  # x, y, weights
+# Samples from which the variance over the law of the data is estimated, where a batch has fewer.
+_FEW = 16
 
 
 @dataclass
@@ -76,9 +78,6 @@ class Sweep:
             a.name for a in self.system.populations if deviation_name(mass_name(a.name)) in own
         ]
         self.weights = self.history.state(0)["p"]
-        network = self.stepper.problem.network
-        batch = network.training.batch_size
-        self.draws_batches = not isinstance(batch, str) and batch != network.source.rows
 
     def back(self, functionals: Sequence[Functional]) -> None:
         """Take functionals back to the start, in place."""
@@ -101,7 +100,7 @@ class Sweep:
             direct, along = self.rule(each.sensitivity, state, speeds, moment)
             found = self.evaluate(state, along, (x, y, weights))
             if self.count_batches:
-                each.batches += self.of_batch(state, along, (x, y, weights))
+                each.batches += self.of_batch(state, along, (x, y, weights), k)
             self.take(each, direct, along, found)
 
     def evaluate(self, state: Arrays, along: Mapping[str, Array], samples: Samples) -> Arrays:
@@ -121,14 +120,23 @@ class Sweep:
                 given[variable.name] = np.zeros(self._shape(variable.axes))
         return given
 
-    def of_batch(self, state: Arrays, along: Mapping[str, Array], samples: Samples) -> float:
-        """The variance that another batch of the same size adds in one step.
+    def of_batch(self, state: Arrays, along: Mapping[str, Array], samples: Samples, k: int) -> float:
+        """The variance that another batch of the spec's size adds in step k (counted from 1).
 
-        A step of a batch moves the functional by the mean of -d loss(z)[u] over it.
+        A step of a batch moves the functional by the mean of -d loss(z)[u] over it, and the samples of a
+        batch are independent, so this is the variance of d loss(z)[u] over the law of the data, divided by
+        their number: of the step's own batch without bias, of weighted samples that integrate the law, or of
+        a few others where a batch has too few.
         """
+        size = self.stepper.problem.network.training.batch_size
+        if isinstance(size, str):
+            return 0.0  # every step takes the whole sample
         x, y, weights = samples
-        if weights is not None or not self.draws_batches or len(x) < 2:
-            return 0.0
+        drawn = self.stepper.feed.nodes is None
+        if drawn and len(x) < _FEW:
+            # Batches that no step of the solution takes: a step and what it is judged by share no sample.
+            others = self.stepper.problem.network.source.batch(self.history.last + k, _FEW)
+            x, y = self.stepper.problem.reduced.encode(*others)
         given = self.directed(state, along)
         run = Interpretation(self.curvature, given, np.asarray(x, float), np.asarray(y, float), None)
         run.values |= self.solver.forward(given, x)
@@ -138,7 +146,11 @@ class Sweep:
             if equation.field in compared:
                 run.equation(equation)
         moves = run.values.get(deviation_name(LOSS))
-        return 0.0 if moves is None else float(np.var(moves, ddof=1) / len(x))
+        if moves is None:
+            return 0.0
+        shares = np.full(len(x), 1 / len(x)) if weights is None else np.asarray(weights, float)
+        spread = float(shares @ np.square(moves - shares @ moves))
+        return spread / size * (len(x) / (len(x) - 1) if drawn else 1.0)
 
     def _shape(self, axes: Sequence[str]) -> tuple[int, ...]:
         table = self.curvature.axis

@@ -46,3 +46,12 @@ def test_what_has_no_exponent() -> None:
         ratio_slope(WIDTHS, np.ones((5, 3)), zero, 1),
     ):
         assert found == UNKNOWN and found.holds(7.0) and found.text == "none"
+
+
+def test_sizes_that_differ_by_rounding_alone() -> None:
+    """What every network moves alike has the exponent 0 although nothing scatters; 1e-6 is no rounding."""
+    widths = (64, 128, 256, 512, 1024)
+    sizes = np.full((5, 4), 0.005) * (1 + 1e-15 * np.arange(5)[:, None])
+    assert slope_of(widths, sizes, 8).holds(0.0) and slope_of(widths, sizes, 8).value != 0.0
+    sizes = np.full((5, 4), 0.005) * (1 + 1e-6 * np.arange(5)[:, None])
+    assert not slope_of(widths, sizes, 8).holds(0.0)
