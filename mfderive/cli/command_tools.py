@@ -114,7 +114,8 @@ def spec_text(arguments: argparse.Namespace) -> str:
 
 def _parsed(arguments: argparse.Namespace) -> Any:
     """The network of the spec file that was named, or of what standard input says, not yet resolved."""
-    from ..format.reader import MAX_BYTES, read, read_content
+    from ..format.reader import read, read_content
+    from ..format.toml_syntax import MAX_BYTES
 
     content = getattr(arguments, "content", None)
     if arguments.spec != STANDARD_INPUT:

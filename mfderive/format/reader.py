@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -37,16 +35,14 @@ from .data_table import frozen, read_data
 from .layers import read_layer, read_output
 from .outline import LayerOutline, Outline
 from .outline_reading import outline
+from .toml_syntax import MAX_BYTES, document_of, text_of
 from .training_table import read_training, values_by_parameter
 
-MAX_BYTES = 1_000_000
 ENDING = ".toml"
 SHIPPED = Path(__file__).resolve().parents[2] / "specs"  # of the checkout that the package runs from
 _MAX_NESTING = 30
 _FINITE = "Write a number below 1e300"
 _MOST_BITS = 4000  # of a whole number; Python does not even print much longer ones
-# The name of a table as messages about TOML have it: ('layers', 'weight').
-_TUPLE, _NAME = re.compile(r"\('[^()]*\)"), re.compile(r"'([^']*)'")
 Document = Mapping[str, Any]
 _T = TypeVar("_T")
 # What stands for a table that could not be read, where the checks of others go on: nothing is known of it.
@@ -59,7 +55,7 @@ def read(path: str | Path) -> Network:
     Raises :class:`SpecError` with file, table, key, what was found and what to do.
     """
     file = str(path)
-    return read_content(_content(Path(path), file), file)
+    return read_content(spec_content(Path(path), file), file)
 
 
 def read_content(content: bytes, file: str) -> Network:
@@ -67,7 +63,8 @@ def read_content(content: bytes, file: str) -> Network:
 
     ``file`` is what errors call it; paths in it are relative to the folder of that name.
     """
-    return parse_document(_toml(content, Place(file)), file)
+    place = Place(file)
+    return parse_document(document_of(text_of(content, place), place), file)
 
 
 def parse_document(
@@ -160,18 +157,20 @@ def _check_together(network: Network, faults: Faults, has_training: bool, has_lo
         faults.tried(check_training, network)
 
 
-def _content(path: Path, file: str) -> bytes:
+def spec_content(path: Path, file: str) -> bytes:
+    """The bytes of a spec file. Raises SpecError, which calls it ``file``, where it cannot be read."""
     place = Place(file)
     try:
         if not path.exists():
-            raise place.error("there is no such file", remedy=near_spec(path))
+            raise place.error("there is no such file", remedy=near_spec(path), kind=FaultKind.FILE)
         if not path.is_file():
             what = "a folder" if path.is_dir() else "a pipe or a device"
-            raise place.error(f"this is {what}, not a file", remedy="Give the path of a spec (.toml)")
+            remedy = "Give the path of a spec (.toml)"
+            raise place.error(f"this is {what}, not a file", None, remedy, FaultKind.FILE)
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise place.error(f"the file cannot be read: {error.strerror}") from None
+        raise place.error(f"the file cannot be read: {error.strerror}", kind=FaultKind.FILE) from None
 
 
 def near_spec(path: Path) -> str:
@@ -191,25 +190,6 @@ def near_spec(path: Path) -> str:
         return f"There is no folder '{path.parent}' either"
     here = f"; specs there: {listed([spec.name for spec in beside[0]], 12)}" if beside[0] else ""
     return f"Give the path of a spec ({ENDING}){here}"
-
-
-def _toml(content: bytes, place: Place) -> dict[str, Any]:
-    if len(content) > MAX_BYTES:
-        raise place.error(f"the file is larger than {MAX_BYTES} bytes", remedy="A spec is a small text file")
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise place.error("this is not a text file in UTF-8", remedy="A spec is a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        said = _TUPLE.sub(lambda names: f"[{'.'.join(_NAME.findall(names[0]))}]", str(error)[:200])
-        raise place.error(
-            f"this is not TOML: {said}",
-            remedy="Texts stand in quotes, and each key once in its table; README.md shows a spec",
-        ) from None
-    except (RecursionError, ValueError):
-        raise place.error(
-            "this is not TOML: nested too deep, or a number too long", remedy="README.md shows a spec"
-        ) from None
 
 
 def _check_plain(document: Document, place: Place, faults: Faults) -> bool:

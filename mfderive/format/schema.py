@@ -10,6 +10,7 @@ from typing import Any
 
 from ..forward.kinds import DEFAULT_KIND, KINDS, ConnectionKind, connection_keys
 from ..network.data_keys import DATA_KINDS, data_keys
+from ..network.key_examples import examples_of
 from ..network.signal_keys import SIGNAL
 from ..network.tables import (
     CHECK,
@@ -38,29 +39,29 @@ def schema() -> dict[str, Any]:
     tables = ("data", "loss", "output", "training", "solver", "check", "signal")
     parts: dict[str, Any] = {name: {"$ref": f"#/$defs/{name}"} for name in tables}
     parts["layers"] = _LAYERS
-    parts["losses"] = {"type": "array", "items": {"$ref": "#/$defs/inner loss"}}
+    parts["losses"] = {"type": "array", "items": {"$ref": "#/$defs/inner-loss"}}
     for name, part in parts.items():
-        top["properties"][name] = {"description": DOCUMENT[name].meaning, **part}
+        top["properties"][name] = _described(DOCUMENT[name], part)
     return {
         "$schema": DIALECT,
         "title": "mfderive spec, format 1",
         **top,
         "$defs": {
-            "data": _by_kind({kind: data_keys(kind) for kind in DATA_KINDS}),
-            "loss": _by_kind(LOSS_KINDS),
-            "inner loss": _by_kind({kind: inner_loss_keys(kind) for kind in LOSS_KINDS}),
+            "data": _by_kind({kind: data_keys(kind) for kind in DATA_KINDS}, "data"),
+            "loss": _by_kind(LOSS_KINDS, "loss"),
+            "inner-loss": _by_kind({kind: inner_loss_keys(kind) for kind in LOSS_KINDS}, "loss"),
             "layer": _layer(),
             "group": _group(),
             "output": _output(),
             "connection": _connections(list(KINDS.values())),
-            "output connection": _connections([kind for kind in KINDS.values() if kind.into_output]),
+            "output-connection": _connections([kind for kind in KINDS.values() if kind.into_output]),
             "law": LAW_SCHEMA,
             "parameter": _object(PARAMETER),
             "weight": _weight(),
             "training": _object(TRAINING),
-            "optimizer": _named_or_table(rule_schemas()),
-            "schedule": _named_or_table(schedule_schemas()),
-            "by parameter": _BY_PARAMETER,
+            "optimizer": _named_or_table(rule_schemas(), "learning rule"),
+            "schedule": _named_or_table(schedule_schemas(), "schedule"),
+            "by-parameter": _BY_PARAMETER,
             "solver": _object(SOLVER),
             "check": _object(CHECK),
             "signal": _object(SIGNAL),
@@ -72,7 +73,7 @@ def schema() -> dict[str, Any]:
 _BY_PARAMETER: Schema = {
     "type": "object",
     "minProperties": 1,
-    "additionalProperties": {"anyOf": [NOT_NEGATIVE.schema, {"$ref": "#/$defs/by parameter"}]},
+    "additionalProperties": {"anyOf": [NOT_NEGATIVE.schema, {"$ref": "#/$defs/by-parameter"}]},
 }
 _LAYERS: Schema = {
     "type": "array",
@@ -95,24 +96,31 @@ def _object(keys: Table) -> Schema:
     }
 
 
-def _described(key: Key) -> Schema:
-    return {"description": key.meaning, **key.type.schema}
+def _described(key: Key, schema: Schema | None = None) -> Schema:
+    """A key with its meaning and examples; ``schema``: that of its values, where it is not the type's own."""
+    examples = examples_of(key)
+    shown = {"examples": examples} if examples else {}
+    return {"description": key.meaning, **(key.type.schema if schema is None else schema), **shown}
 
 
-def _by_kind(kinds: dict[str, Table]) -> Schema:
-    """A table whose other keys depend on its ``kind``."""
+def _kind_of(what: str, kind: str) -> Schema:
+    return {"description": f"the kind of {what}", "const": kind}
+
+
+def _by_kind(kinds: dict[str, Table], what: str) -> Schema:
+    """A table whose other keys depend on its ``kind``; ``what`` they are kinds of."""
     variants = []
     for kind, keys in kinds.items():
         variant = _object(keys)
-        variant["properties"] = {"kind": {"const": kind}, **variant["properties"]}
+        variant["properties"] = {"kind": _kind_of(what, kind), **variant["properties"]}
         variant["required"] = ["kind", *variant["required"]]
         variants.append(variant)
     return {"oneOf": variants}
 
 
-def _named_or_table(kinds: dict[str, Table]) -> Schema:
+def _named_or_table(kinds: dict[str, Table], what: str) -> Schema:
     """A kind by its name, where it needs nothing beside it, or a table with its kind."""
-    return {"anyOf": [{"enum": plain_names(kinds)}, _by_kind(kinds)]}
+    return {"anyOf": [{"enum": plain_names(kinds)}, _by_kind(kinds, what)]}
 
 
 def _weight() -> Schema:
@@ -128,12 +136,8 @@ def _weight() -> Schema:
 def _variants(keys: Table, item: str, kinds: list[ConnectionKind]) -> list[Schema]:
     """A layer or the output: in long form (connections), or in the short form of one kind."""
     long = _object(keys)
-    long["properties"]["connections"] = {
-        "description": keys["connections"].meaning,
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": f"#/$defs/{item}"},
-    }
+    items = {"type": "array", "minItems": 1, "items": {"$ref": f"#/$defs/{item}"}}
+    long["properties"]["connections"] = _described(keys["connections"], items)
     long["required"].append("connections")
     own = {name: key for name, key in keys.items() if name != "connections"}
     return [long, *(_short(own, kind) for kind in kinds)]
@@ -142,7 +146,7 @@ def _variants(keys: Table, item: str, kinds: list[ConnectionKind]) -> list[Schem
 def _short(keys: Table, kind: ConnectionKind) -> Schema:
     """The short form of one kind: the keys of its connection stand among the layer's own."""
     found = _object({**keys, **connection_keys(kind)})
-    found["properties"]["kind"] = {"const": kind.name}
+    found["properties"]["kind"] = _kind_of("connection", kind.name)
     if kind.name != DEFAULT_KIND:
         found["required"].append("kind")
     return found
@@ -151,13 +155,13 @@ def _short(keys: Table, kind: ConnectionKind) -> Schema:
 def _group() -> Schema:
     """A group of layers that is written several times."""
     found = _object(GROUP)
-    found["properties"]["layers"] = {"description": GROUP["layers"].meaning, **_LAYERS}
+    found["properties"]["layers"] = _described(GROUP["layers"], _LAYERS)
     return found
 
 
 def _output() -> Schema:
     kinds = [kind for kind in KINDS.values() if kind.into_output]
-    return {"oneOf": _variants(OUTPUT, "output connection", kinds)}
+    return {"oneOf": _variants(OUTPUT, "output-connection", kinds)}
 
 
 def _layer() -> Schema:
@@ -169,12 +173,12 @@ def _layer() -> Schema:
         if kind.has_weight and "w" in kind.operation_reads:
             variant["anyOf"] = [{"required": ["weight"]}, {"required": ["operation"]}]
     for variant in (long, *short):
-        variant["properties"]["parameters"] = {
-            "description": LAYER["parameters"].meaning,
+        laws = {
             "type": "object",
             "propertyNames": {"pattern": LAYER["name"].type.schema["pattern"]},
             "additionalProperties": LAYER["bias"].type.schema,
         }
+        variant["properties"]["parameters"] = _described(LAYER["parameters"], laws)
         variant["not"] = {
             "anyOf": [
                 {"required": ["size", "width"]},
@@ -190,7 +194,7 @@ def _connections(kinds: list[ConnectionKind]) -> Schema:
     variants = []
     for kind in kinds:
         variant = _object(connection_keys(kind))
-        variant["properties"]["kind"] = {"const": kind.name}
+        variant["properties"]["kind"] = _kind_of("connection", kind.name)
         if kind.name != DEFAULT_KIND:
             variant["required"].append("kind")
         variants.append(variant)

@@ -30,7 +30,7 @@ RATE = ValueType(
 BY_PARAMETER = ValueType(
     "a number of at least 0 for all parameters, or a table by parameter with 'default' for the others",
     lambda value: _all_accepted(value) if isinstance(value, Mapping) else NOT_NEGATIVE.accepts(value),
-    {"anyOf": [NOT_NEGATIVE.schema, {"$ref": "#/$defs/by parameter"}]},
+    {"anyOf": [NOT_NEGATIVE.schema, {"$ref": "#/$defs/by-parameter"}]},
 )
 PROBABILITY = ValueType(
     "a probability q with 0 <= q < 1",
