@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..algebra.findings import Finding
+from .blown_up import BlownUp
 from .limit_sizes import Prediction
 from .network_sizes import Measure, Quantity
 from .size_slopes import SizeSlope
@@ -33,15 +34,16 @@ class CoordinateRow:
 
     @property
     def expected(self) -> float | None:
-        """The exponent that the limit expects: 0, or -1/2 of fluctuations; None: it expects the size 0."""
-        if self.prediction is None or not self.prediction.line.all():
-            return None
-        return self.prediction.exponent
+        """The exponent that the limit expects: 0, or that of a fluctuation where the limit is 0.
+
+        None: it expects the size 0, or nothing at these widths.
+        """
+        return None if self.prediction is None else self.prediction.exponent
 
     @cached_property
     def inside(self) -> float | None:
         """The share of the networks that lie in the band of the limit."""
-        if self.prediction is None:
+        if self.prediction is None or self.prediction.overtaken:
             return None
         low, high = self.prediction.band
         return float(np.mean((self.sizes >= low[:, None]) & (self.sizes <= high[:, None])))
@@ -53,7 +55,8 @@ class CoordinateRows:
 
     ``given``: whether the networks are a person's own. ``unmeasured``: parameters of which these returned
     nothing, ``undecided``: those whose first steps scatter too much to tell a wrong rate.
-    ``unpredicted``: why the limit predicts no sizes ("": it does).
+    ``unpredicted``: why the limit predicts no sizes ("": it does). ``blown_up``: parameters with gradients
+    that are 0 in the limit, of whose fluctuations the rule makes steps that do not vanish.
     """
 
     title: str
@@ -66,6 +69,7 @@ class CoordinateRows:
     unmeasured: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     unpredicted: str = ""
+    blown_up: BlownUp = field(default_factory=BlownUp)
 
     @cached_property
     def row(self) -> dict[Quantity, CoordinateRow]:

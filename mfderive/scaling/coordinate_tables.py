@@ -41,6 +41,7 @@ def answer(check: CoordinateRows) -> list[str]:
         )
     if check.unpredicted:
         found.append(f"The limit of this network predicts no sizes: {check.unpredicted}.")
+    found += _blown_up(check)
     if check.unmeasured:
         found.append(f"Nothing was returned of {', '.join(check.unmeasured)}: these were not looked at.")
     return found
@@ -50,7 +51,8 @@ def _of_own_networks(check: CoordinateRows) -> list[str]:
     """How far networks of this program are where the limit expects them."""
     told = [row for row in check.rows if row.expected is not None and row.slope.value is not None]
     if not told:
-        return [f"The limit of this network predicts no sizes: {check.unpredicted or 'all of them are 0'}."]
+        lack = check.unpredicted or "all of them are 0"
+        return [f"The limit of this network predicts no sizes: {lack}.", *_blown_up(check)]
     holds = [row for row in told if row.expected is not None and row.slope.holds(row.expected)]
     inside = [row.inside for row in told if row.inside is not None]
     found = [
@@ -63,7 +65,22 @@ def _of_own_networks(check: CoordinateRows) -> list[str]:
         for row in told
         if row not in holds
     ]
-    return found
+    return [*found, *_blown_up(check)]
+
+
+def _blown_up(check: CoordinateRows) -> list[str]:
+    """What a rule makes of gradients that are 0 in the limit."""
+    names, rule = check.blown_up.parameters, check.blown_up.rule
+    if not names:
+        return []
+    many = len(names) > 1
+    return [
+        f"The {'gradients' if many else 'gradient'} of {', '.join(names)} {'are' if many else 'is'} 0 in the "
+        "limit. Networks have fluctuations there, and these are not small beside the constants of the rule "
+        f"({rule}; eps, for example), which makes steps of them that do not fall like them with the width. "
+        "What the limit says of sizes after steps holds at widths where they are small, and is not expected "
+        "at these. A start that is not stationary (`mfderive scalings`), or larger constants, would mend it."
+    ]
 
 
 def _listed(check: CoordinateRows) -> str:
@@ -142,6 +159,7 @@ def coordinates_data(check: CoordinateRows) -> dict[str, Any]:
         "unmeasured": list(check.unmeasured),
         "undecided": list(check.undecided),
         "unpredicted": check.unpredicted,
+        "blown_up": {"parameters": list(check.blown_up.parameters), "power": check.blown_up.power},
         "sizes": [_row(row) for row in check.rows],
     }
 

@@ -25,6 +25,7 @@ from ..network.network import Network
 from ..runs.atomic import write_text
 from ..runs.schedule import times
 from ..solution.solve import solve
+from .blown_up import BlownUp, blown_up
 from .coordinate_rows import CoordinateRow, CoordinateRows
 from .coordinate_tables import answer, coordinates_data, csv_text, text
 from .factor_faults import Exponents, faults, undecided
@@ -226,7 +227,7 @@ class _Check:
         if key not in known:
             own = self.own_networks()
             known[key] = own, self.predictions(own)
-        own, (predicted, reason) = known[key]
+        own, (predicted, reason, steps) = known[key]
         measured = own if self.train is None else self.given_networks(self.train)
         quantities = [q for q in measured if q in own or q.measure in EXACT]
         count = len(quantities)
@@ -255,6 +256,7 @@ class _Check:
             tuple(name for name in self.limit.parameter if name not in seen),
             () if exponents is None else undecided(self.limit, exponents),
             reason,
+            steps,
         )
 
     def own_networks(self) -> dict[Quantity, Array]:
@@ -274,8 +276,11 @@ class _Check:
             )
         return found
 
-    def predictions(self, own: Mapping[Quantity, Array]) -> tuple[Mapping[Quantity, Prediction], str]:
-        """What the limit predicts, and why it does not where it cannot be solved or drawn from."""
+    def predictions(
+        self, own: Mapping[Quantity, Array]
+    ) -> tuple[Mapping[Quantity, Prediction], str, BlownUp]:
+        """What the limit predicts, why it does not where it cannot be solved or drawn from, and what the
+        rule makes of gradients that are 0 in it."""
         grid = times(self.network.training, self.steps)
         try:
             # The steps of SGD and their ensembles; what else a spec says of its solution is not asked here.
@@ -284,9 +289,10 @@ class _Check:
             path = solve(network, steps=self.steps, evaluation=2, stated_error=False)
             moments = (0.0, float(grid[1]), float(grid[-1]))
             found = limit_sizes(self.network, self.finite, path, self.widths, moments, self.x, own)
-            return found, ""
         except MfError as problem:
-            return {}, str(problem)
+            return {}, str(problem), BlownUp()
+        kept, steps = blown_up(found, self.training, self.widths, self.labels(self.widths[-1])[0])
+        return kept, "", steps
 
     def given_networks(self, train: Train) -> dict[Quantity, Array]:
         """The sizes of a person's networks, [width, seed] by quantity."""

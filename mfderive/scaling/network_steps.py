@@ -6,7 +6,7 @@ width; everything else is plain numpy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..finite.rule_step import RuleStep
 from ..network.network import Network
 from ..runs.schedule import alphas, times
 from ..state.draw import WEIGHTS, check_state, initial_state
-from .network_sizes import preactivations
+from .network_sizes import preactivations, rms
 
 Array = Any
 Arrays = dict[str, Any]
@@ -54,8 +54,32 @@ class NetworkSteps:
             state = kept[number] = self.after(state, x, y, number, seed)
         return kept[0], kept[1], kept[count]
 
-    def after(self, state: Arrays, x: Array, y: Array, number: int, seed: int) -> Arrays:
-        """The state after step ``number`` (counted from 1) on a batch; ``seed`` draws the step's noise."""
+    def powers(self, width: int, seed: int, names: Sequence[str]) -> dict[str, float]:
+        """With which power of their gradients the first steps of some parameters grow, in a network.
+
+        From steps of the rule on these gradients and on twice these, beside one on none at all.
+        """
+        state = initial_state(self.finite.system, width, seed)
+        x, y = self.network.source.batch(1, self.network.training.batch_size)
+        none, once, twice = (
+            self.after(state, x, y, 1, seed, dict.fromkeys(names, factor)) for factor in (0.0, 1.0, 2.0)
+        )
+        moved = {name: (rms(once[name] - none[name]), rms(twice[name] - none[name])) for name in names}
+        return {name: float(np.log2(two / one)) for name, (one, two) in moved.items() if one and two}
+
+    def after(
+        self,
+        state: Arrays,
+        x: Array,
+        y: Array,
+        number: int,
+        seed: int,
+        factors: Mapping[str, float] | None = None,
+    ) -> Arrays:
+        """The state after step ``number`` (counted from 1) on a batch; ``seed`` draws the step's noise.
+
+        ``factors`` multiply the gradients of some parameters.
+        """
         import jax
 
         arrays = {name: np.asarray(value) for name, value in state.items() if name != WEIGHTS}
@@ -66,7 +90,7 @@ class NetworkSteps:
             fixed = {name: array for name, array in given.items() if name not in names}
             fixed |= {"x": jax.numpy.asarray(x, np.float64), "y": jax.numpy.asarray(y, np.float64)}
             found = self._gradient({name: given[name] for name in names}, fixed)
-            gradients = {name: np.asarray(gradient) for name, gradient in found.items()}
+            gradients = {name: np.asarray(g) * (factors or {}).get(name, 1.0) for name, g in found.items()}
         position = np.array([number - 1])
         row = rule.table(self.alphas[position], self.times[position], position + 1)[0]
         moved = rule.after(arrays, gradients, row, rule.draws(number, seed), NUMPY)

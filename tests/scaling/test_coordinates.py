@@ -238,6 +238,49 @@ def test_sizes_of_own_networks_are_those_that_the_limit_expects(perceptron: mf.N
     np.testing.assert_allclose(start.prediction.size, 1.0, rtol=0.03)  # 8 x 512 x 3 draws of N(0, 1)
 
 
+@pytest.mark.parametrize("eps", [1e-8, 100.0])
+def test_steps_of_fluctuations_under_adam(perceptron: mf.Network, eps: float) -> None:
+    """Hidden weights of mean 0 make gradients of h1.weight and output.weight that are 0 in the limit.
+
+    Beside a small eps Adam's first steps of them are as long as all others at every width (within the share
+    of entries whose gradient is below eps), so that nothing is expected of sizes after steps, and that is
+    said; beside a large one they fall as the fluctuations do, and everything is expected as under SGD.
+    """
+    layers = {
+        "h1": {"bias": "0"},
+        "h2": {"weight": "normal(0, 1)", "bias": "0"},
+    }
+    network = perceptron.replace(
+        layers=layers,
+        output={"weight": "normal(0, 1)"},
+        training={"optimizer": {"kind": "adam", "eps": eps}},
+    )
+    found = mf.coordinate_check(network, **{**SMALL, "widths": (16, 64)})
+    first, change = found.of("first step", "output.weight"), found.of("change", "output.weight")
+    told = {row.quantity.measure for row in found.rows if row.expected is not None}
+    if eps == 1e-8:
+        assert found.blown_up.parameters == ("h1.bias", "h1.weight", "output.weight")
+        np.testing.assert_allclose(first.sizes, 0.02, rtol=1e-3)
+        assert change.expected is None and change.inside is None and Measure.UPDATE not in told
+        assert found.of("first step", "h2.weight").expected == 0.0 and "are 0 in the limit" in found.text
+    else:
+        assert not found.blown_up.parameters and change.prediction.hidden
+        assert change.inside is not None and Measure.UPDATE in told
+    assert found.data["blown_up"]["parameters"] == list(found.blown_up.parameters)
+
+
+def test_fluctuations_of_deep_layers_fall_faster(perceptron: mf.Network) -> None:
+    """Three centred layers without biases: a mean over n makes n^(-1/2) of n^0, the next one n^(-1)."""
+    network = perceptron.replace(
+        layers={"h1": {"weight": "normal(0, 1)", "bias": "0"}, "h2": {"weight": "normal(0, 1)", "bias": "0"}},
+        output={"weight": "normal(0, 1)"},
+    )
+    found = mf.coordinate_check(network, **SMALL)
+    expected = {name: found.of("value", name).expected for name in ("h1", "h2", "yhat")}
+    assert expected == {"h1": 0.0, "h2": -0.5, "yhat": -1.0}
+    assert all(found.of("value", name).slope.holds(own) for name, own in expected.items())
+
+
 def test_the_parts_of_a_change(perceptron: mf.Network) -> None:
     """By hand: the weights' part has the inputs after, the inputs' part the weights before; they add up."""
     found = mf.coordinate_check(perceptron, **SMALL)
