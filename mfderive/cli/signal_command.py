@@ -14,6 +14,7 @@ from .folders import write_answer
 
 _FIGURES = (".png", ".svg")
 _GRID = 40
+_BATCH = 64  # inputs of the data whose averages stand for a batch
 
 
 def add(shelf: Any) -> None:
@@ -99,10 +100,9 @@ def _followed(network: Any, arguments: argparse.Namespace) -> tuple[dict[str, An
         write_answer(arguments.code, found.code)
     if arguments.latex:
         return {**found.data, "latex": found.latex}, found.latex
-    x = network.source.evaluation(2)[0]
-    depth = found.by_depth(x[0], x[1])
+    depth, inputs = _depth(network, found)
     data = {**found.data, "by_depth": depth.data}
-    text = f"{found.text}\n\n{depth.text} (the first two inputs of the data)"
+    text = f"{found.text}\n\n{depth.text} ({inputs})"
     if arguments.figure is not None:
         from ..report.figures import figure_bytes
         from ..runs.atomic import write_bytes
@@ -115,6 +115,16 @@ def _followed(network: Any, arguments: argparse.Namespace) -> tuple[dict[str, An
             f"{text}\n\nThe equations as code are in {arguments.code}",
         )
     return data, text
+
+
+def _depth(network: Any, found: Any) -> tuple[Any, str]:
+    """Kernels by depth of the first inputs of the data, and which these are."""
+    if found.kernels.batch is None:
+        x = network.source.evaluation(2)[0]
+        return found.by_depth(x[0], x[1]), "the first two inputs of the data"
+    x = network.source.evaluation(_BATCH)[0]
+    which = f"any two of a batch, alike: averages over the first {len(x)} inputs of the data"
+    return found.by_depth(x), which
 
 
 def _write_phase(network: Any, arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from ..algebra.arguments import NETWORK, instance, real_array
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Role
 from ..errors import StateError
+from ..forward.batch_statistics import refuse_batch_statistics
 from ..forward.equations import forward_system
 from ..network.network import Network
 from .finite_network import FiniteNetwork
@@ -23,7 +24,8 @@ def system_of(network: Any) -> ForwardSystem:
     """The forward system of a resolved Network; a ForwardSystem is returned as it is."""
     if isinstance(network, ForwardSystem):
         return network
-    return forward_system(instance(network, Network, "a network", NETWORK))
+    refuse_batch_statistics(instance(network, Network, "a network", NETWORK))
+    return forward_system(network)
 
 
 def parameter_arrays(

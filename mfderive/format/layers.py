@@ -10,6 +10,7 @@ from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..algebra.parser import NEURONS, Names, constant_value
 from ..errors import FaultKind, SpecError, nearest_function, quoted, shown
 from ..errors.gathering import Faults
+from ..forward.batch_statistics import BATCH, BATCH_REASON
 from ..forward.kinds import STEPS
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT
 from ..network.network import Connection, Layer, Output, WeightSpec
@@ -110,14 +111,6 @@ def _function(name: str, argument: sp.Expr, place: Place) -> sp.Expr:
     return call(name, argument)
 
 
-# Statistics over the batch, which make what the network says of one sample depend on the others.
-_BATCH = (
-    "the output of a sample would depend on the other samples, so that a prediction has no meaning of its "
-    "own, and batches of every size have a limit of their own. Write mean(h), over the neurons of the layer, "
-    "or mean(h, positions)"
-)
-
-
 def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outline) -> Names:
     unavailable = {
         "w": "weights belong to the operation of a connection",
@@ -126,7 +119,7 @@ def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outli
         "target": "the layer's own parameters are written without 'target.'",
         BIAS: 'declare it: parameters.b = "0"',
     }
-    unavailable |= {name: _BATCH for name in ("data", "batch") if name not in plain}
+    unavailable |= {"data": BATCH_REASON} if "data" not in plain else {}
     axes = {"positions"}
     if layer.steps:
         axes.add(STEPS)
@@ -135,7 +128,7 @@ def _activation_names(layer: LayerOutline, plain: frozenset[str], outline: Outli
     if outline.is_finite(layer.name):
         unavailable[NEURONS] = "the layer is finite, and averages over neurons are for populations"
     else:
-        axes.add(NEURONS)
+        axes |= {NEURONS, BATCH}
     return Names(plain=plain, reductions=frozenset(axes), unavailable=unavailable)
 
 

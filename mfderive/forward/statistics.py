@@ -13,6 +13,7 @@ from ..algebra.terms import Access, Affine, AxisKind, Index, Slot, Term
 from ..algebra.visitor import Rewriting
 from ..errors import SpecError
 from ..network.network import AxisReduction, Layer
+from .batch_statistics import BATCH
 from .builder import STEPS, Builder
 from .local_names import make_term
 
@@ -81,6 +82,12 @@ class Statistics(Rewriting):
     def over(self, operation: str, axis: str) -> tuple[Index, ...]:
         """The index variables that an axis name of the spec means in this layer."""
         first = 1 + len(self.builder.shapes[self.layer.name].neuron_axes)
+        if axis == BATCH:
+            if operation != "mean":
+                raise self.error(
+                    f"{operation}(e, {BATCH}): only means are taken over a batch", "Write mean(e, batch)"
+                )
+            return self.target[:1]
         if axis == NEURONS:
             known = self.builder.axes[self.target[1].axis]
             if operation != "mean" or known.kind is not AxisKind.POPULATION:

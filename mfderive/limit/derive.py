@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..algebra.arguments import NETWORK, instance
 from ..algebra.memo import once
 from ..algebra.system import ForwardSystem, LimitSystem
+from ..forward.batch_statistics import refuse_batch_statistics
 from ..forward.equations import forward_system
 from ..network.network import Network
 from ..samples.invariances import data_law
@@ -26,6 +27,7 @@ def derive(network: Network) -> LimitSystem:
 
 @once
 def _derive(network: Network) -> LimitSystem:
+    refuse_batch_statistics(network)
     # The witness has the forward equations alone: what the data is invariant under is the limit's business.
     return replace(derive_system(forward_system(network)), data_law=data_law(network))
 

@@ -14,6 +14,7 @@ from .kernel_system import ExpectationAccess, KernelAccess, Meaning
 from .mask_field import MASK
 from .random_fields import RandomFields
 
+ONE = "0"  # the neuron of a moment over one population
 # The symbol, or the number, of a field that is the same for all neurons: (name, replica, slots) ->
 # expression.
 Constant = Callable[[str, int, tuple[Slot, ...]], sp.Expr]

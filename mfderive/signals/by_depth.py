@@ -179,6 +179,40 @@ def kernels_by_depth(
     )
 
 
+def batch_by_depth(
+    system: KernelSystem,
+    scales: Mapping[str, float],
+    shape: tuple[int, ...],
+    batch: Any,
+    other: Any,
+    correlation: float | None,
+) -> ByDepth:
+    """The kernels of any two samples of a batch, given as arrays [samples, *shape] or as |x|^2/d and a
+    correlation."""
+    if np.shape(batch) == ():
+        if other is not None and other != batch:
+            raise ArgumentError(
+                "samples of a batch that is normalised are taken to be alike: give one number |x|^2/d, "
+                f"not {batch} "
+                f"and {other}"
+            )
+        return kernels_by_depth(
+            system, scales, shape, batch, batch, 0.0 if correlation is None else correlation
+        )
+    x = real_array("x1", batch)
+    size = int(np.prod(shape))
+    if other is not None or correlation is not None or x.ndim < 2 or x.size != len(x) * size or len(x) < 2:
+        raise ArgumentError(
+            f"x1 has the shape {x.shape}; where a batch is normalised it must hold at least two inputs of "
+            "shape "
+            f"{shape}, alone, or be a number |x|^2/d with a correlation"
+        )
+    products = x.reshape(len(x), size) @ x.reshape(len(x), size).T / size
+    q = float(np.trace(products) / len(x))
+    pair = float((products.sum() - np.trace(products)) / (len(x) * (len(x) - 1)))
+    return kernels_by_depth(system, scales, shape, q, q, pair / q if q > 0 else 0.0)
+
+
 def _flat(name: str, x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     size = int(np.prod(shape))
     if np.shape(x) != shape and np.shape(x) != (size,):

@@ -208,5 +208,12 @@ def kernels(network: Network, sigma_w2: float | None = None, sigma_b2: float | N
     Raises ArgumentError where sigma_w2 is given nowhere, MfError where the kernels do not close.
     """
     system = kernel_system(network)
+    if system.batch is not None:
+        raise MfError(
+            f"'{network.title}' takes means over a batch, so that its output at one input depends on all "
+            "inputs of "
+            "the batch, and no kernel of two inputs is that of the network. Its kernels by depth: "
+            "mfderive.signal(net)"
+        )
     scales = scales_of(network, system, sigma_w2, sigma_b2)
     return DataKernels(network.title, system, scales, tuple(network.input_shape or ()), network)

@@ -8,30 +8,22 @@ expectation in their covariance. A field that is neither is written out by its o
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple
 
 import sympy as sp
 
 from ..algebra.terms import Affine, Index, Role, Slot, Term
-from .atoms import Atom
+from .atoms import ONE, Atom
+from .batch_moments import BatchMoments
 from .gaussian_forms import GaussianForms
 from .input_kernels import InputKernels
 from .kernel_list import KernelList
 from .mask_field import MASK
+from .moment_source import Piece, Pieces
 from .random_fields import Source, UnderivableError
 
-ONE = "0"  # the neuron of a moment over one population
 MOST_PIECES = 400
 
 
-class Piece(NamedTuple):
-    """``Sum_reduced expression``, an expression in kernels, expectations and scales."""
-
-    reduced: tuple[Index, ...]
-    expression: sp.Expr
-
-
-Pieces = list[Piece]
 UNIT = Piece((), sp.Integer(1))
 
 
@@ -53,6 +45,7 @@ class Expectations(KernelList):
         super().__post_init__()
         self.forms = GaussianForms(self)
         self.inputs = InputKernels(self)
+        self.batches = BatchMoments(self)
 
     @abstractmethod
     def first(self, atom: Atom) -> sp.Expr:
@@ -115,6 +108,8 @@ class Expectations(KernelList):
         """Whether a value is one function of values of its neuron at its own positions, and no unknown
         itself."""
         atom = self.atoms.atom_of[symbol]
+        if self.batches.is_opaque(atom.field):
+            return False
         plain = all(isinstance(slot, Index) or not slot.parts for slot in atom.slots)
         terms = self.fields.definition.get(atom.field, ())
         if atom.field in self.fields.definition and not terms and atom.field not in self.fields.maxima:
@@ -130,13 +125,15 @@ class Expectations(KernelList):
     def is_gaussian(self, symbol: sp.Symbol) -> bool:
         """Whether a value is jointly Gaussian with all others that are."""
         atom = self.atoms.atom_of[symbol]
-        return self.fields.is_gaussian(atom.field)
+        return self.fields.is_gaussian(atom.field) or self.batches.is_normalised(atom.field)
 
     def own_value(self, symbol: sp.Symbol) -> sp.Expr:
         """What the equation of a field says of its value. Raises UnderivableError for sums over positions."""
         atom = self.atoms.atom_of[symbol]
         name = atom.field
         own = self.fields.fields[name]
+        if self.batches.is_opaque(name):
+            raise self.batches.refusal(name)
         if not self.fields.is_open(name) or any(isinstance(s, Affine) and s.parts for s in atom.slots):
             if own.role is Role.PARAMETER:
                 raise self.fields.refusal(
@@ -233,6 +230,9 @@ class Expectations(KernelList):
         if plain and sum(powers.values()) == 2:
             pair = symbols * 2 if len(symbols) == 1 else symbols
             return self.second_pieces(self.atoms.atom_of[pair[0]], self.atoms.atom_of[pair[1]])
+        normalised = self.batches.expectation(product, symbols)
+        if normalised is not None:
+            return nonzero(normalised)
         latest = [s for s in symbols if self.is_kept(s)]
         if latest:
             return self.expect_sum(self.own_value(latest[-1]), product / latest[-1])

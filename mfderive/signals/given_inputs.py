@@ -67,12 +67,17 @@ def norm_values(
 
 
 def output_values(system: KernelSystem) -> Given:
-    """The kernels at the output: the identity over the outputs, divided by their number."""
+    """The kernels at the output: the identity over the outputs, divided by their number.
+
+    Of a batch the derivatives by the outputs of two samples are independent.
+    """
     given: Given = {}
     for kernel in system.given:
         if kernel.kind is KernelKind.SEED:
             size = system.axis[kernel.axes[0]].size or 1
-            given.update({(kernel.name, replicas): np.eye(size) / size for replicas in _PAIRS})
+            for replicas in _PAIRS:
+                apart = system.batch is not None and len(set(replicas)) == 2
+                given[kernel.name, replicas] = np.eye(size) / size * (not apart)
     return given
 
 

@@ -18,6 +18,7 @@ from .kernel_system import (
     KernelTerm,
     Meaning,
 )
+from .sphere import SphereExpectation
 
 
 def homogeneous(system: KernelSystem) -> KernelSystem:
@@ -63,6 +64,8 @@ def _one_place(term: KernelTerm) -> tuple[tuple[sp.Symbol, Meaning], ...]:
 
 
 def _merged(access: ExpectationAccess, table: dict[sp.Symbol, sp.Symbol]) -> ExpectationAccess:
+    if isinstance(access.expectation, SphereExpectation):
+        return access
     covariance = [[entry.xreplace(table) for entry in row] for row in access.covariance]
     means = access.mean or (sp.Integer(0),) * len(covariance)
     first: dict[tuple[sp.Expr, ...], int] = {}

@@ -20,8 +20,10 @@ from .kernel_system import (
     KernelTerm,
 )
 from .kernel_text import equation_text
+from .sphere import SphereExpectation
 
-_INPUTS = ("i", "j")  # what the numbers of the two inputs are called
+# What the numbers of the two inputs are called, and another one of a batch than the first.
+_INPUTS = ("i", "j", "3 - i")
 
 
 def kernel_module(system: KernelSystem) -> str:
@@ -148,7 +150,9 @@ class _Body:
         return " + ".join([*parts, str(slot.constant)])
 
     def expectation(self, access: ExpectationAccess, names: dict[sp.Symbol, str]) -> str:
-        """An expectation as numpy code."""
+        """An expectation as numpy code; over a batch it is a number."""
+        if isinstance(access.expectation, SphereExpectation):
+            return repr(float(access.expectation.evaluate()[0]))
         variables = {u: u.name for u in access.expectation.variables}
         constants = {s: s.name for s, _ in access.constants}
         body = array_text(access.expectation.integrand, {**variables, **constants})

@@ -12,7 +12,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from ..algebra.terms import Index, Slot
-from .kernel_system import Kernel, KernelKind, Part, Replicas
+from .kernel_system import OTHER, Kernel, KernelKind, Part, Replicas
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -49,6 +49,14 @@ class KernelStyle(ABC):
     @abstractmethod
     def kernel_variable(self, number: int) -> str:
         """The name of a Gaussian variable."""
+
+    @abstractmethod
+    def over_batch(self, inside: str) -> str:
+        """E[inside] over the normalised values of a batch."""
+
+    @abstractmethod
+    def normalised(self, number: int) -> str:
+        """The name of a normalised value."""
 
     @abstractmethod
     def behind(self, field: str, where: str) -> str:
@@ -88,7 +96,7 @@ class TextKernels(KernelStyle):
 
     def kernel(self, kernel: Kernel, replicas: Replicas, places: Sequence[str]) -> str:
         """An entry of a kernel."""
-        numbers = "" if set(replicas) <= {1} else "".join(map(str, replicas)).translate(_SUBSCRIPTS)
+        numbers = _numbers(replicas).translate(_SUBSCRIPTS)
         where = f"({', '.join(places)})" if places else ""
         return f"{letter_of(kernel)[0]}{numbers}[{owner_of(kernel)}]{where}"
 
@@ -107,6 +115,14 @@ class TextKernels(KernelStyle):
     def kernel_variable(self, number: int) -> str:
         """The name of a Gaussian variable."""
         return f"u{number}".translate(_SUBSCRIPTS)
+
+    def over_batch(self, inside: str) -> str:
+        """E[inside] over the normalised values of a batch."""
+        return f"E[{inside}]"
+
+    def normalised(self, number: int) -> str:
+        """The name of a normalised value."""
+        return f"z{number}".translate(_SUBSCRIPTS)
 
     def behind(self, field: str, where: str) -> str:
         """What stands behind an integral over two values of a field."""
@@ -131,7 +147,7 @@ class LatexKernels(KernelStyle):
 
     def kernel(self, kernel: Kernel, replicas: Replicas, places: Sequence[str]) -> str:
         """An entry of a kernel."""
-        numbers = "" if set(replicas) <= {1} else f"_{{{''.join(map(str, replicas))}}}"
+        numbers = f"_{{{_numbers(replicas)}}}" if _numbers(replicas) else ""
         where = f"({', '.join(places)})" if places else ""
         return f"{letter_of(kernel)[1]}{numbers}^{{{_roman(owner_of(kernel))}}}{where}"
 
@@ -150,6 +166,14 @@ class LatexKernels(KernelStyle):
     def kernel_variable(self, number: int) -> str:
         """The name of a Gaussian variable."""
         return f"u_{number}"
+
+    def over_batch(self, inside: str) -> str:
+        """E[inside] over the normalised values of a batch."""
+        return rf"\mathbb{{E}}\left[{inside}\right]"
+
+    def normalised(self, number: int) -> str:
+        """The name of a normalised value."""
+        return f"z_{number}"
 
     def behind(self, field: str, where: str) -> str:
         """What stands behind an integral over two values of a field."""
@@ -186,6 +210,11 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Mul(self, expr: Any) -> str:  # noqa: N802 - the name sympy looks for
         return str(super()._print_Mul(expr)).replace("*", " ")
+
+
+def _numbers(replicas: Replicas) -> str:
+    """The numbers of two inputs, nothing where both are the first; another one of a batch is the second."""
+    return "" if set(replicas) <= {1} else "".join(str(2 if r == OTHER else r) for r in replicas)
 
 
 def slot_text(slot: Slot, letters: dict[Index, str]) -> str:

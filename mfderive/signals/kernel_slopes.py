@@ -13,8 +13,9 @@ import sympy as sp
 from ..algebra.derivative import derivative
 from ..algebra.evaluate import evaluate_expression
 from .gaussian import Expectation
-from .kernel_system import ExpectationAccess, KernelAccess, KernelTerm, Replicas
+from .kernel_system import ExpectationAccess, KernelAccess, KernelTerm, Replicas, numbered
 from .kernel_values import KernelValues
+from .sphere import SphereExpectation
 
 Array = Any
 Key = tuple[str, Replicas]
@@ -52,7 +53,7 @@ class KernelSlopes:
         table = system.pair if len(set(replicas)) == 2 else system.same
         if kernel not in table or (key in self.values.given and kernel not in table):
             return None
-        named = {1: replicas[0], 2: replicas[-1]}
+        named = numbered(replicas)
         parts = [self._term(term, named) for term in table[kernel].terms]
         known = [part for part in parts if part is not None]
         return sum(known[1:], known[0]) if known else None
@@ -88,6 +89,8 @@ class KernelSlopes:
         wanted = access.expectation
         covariance, mean, constants = self.values.arguments(access, values)
         value, _ = wanted.evaluate(covariance, mean, constants)
+        if isinstance(wanted, SphereExpectation):
+            return value, None
         total = None
         size = len(wanted.variables)
         for i in range(size):

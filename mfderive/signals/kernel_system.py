@@ -18,6 +18,7 @@ import sympy as sp
 from ..algebra.showing import Shown, names
 from ..algebra.terms import Axis, Index, Slot
 from .gaussian import Expectation
+from .sphere import SphereExpectation
 
 # The scales of a random network: the variance of a weight is SIGMA_W2 over its fan-in, that of a bias
 # SIGMA_B2.
@@ -72,8 +73,15 @@ class Kernel:
         return self.kind is not KernelKind.FIRST
 
 
+# Stands for another sample of the batch in equations of one sample: where input 1 is meant, input 2.
+OTHER = 3
 # Which of the two inputs the values of a moment belong to; () where it depends on neither.
 Replicas = tuple[int, ...]
+
+
+def numbered(named: tuple[int, ...]) -> dict[int, int]:
+    """What the numbers of inputs in an equation stand for, where it is evaluated for the inputs ``named``."""
+    return {1: named[0], 2: named[-1], OTHER: 3 - named[0]} if named else {}
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class ExpectationAccess:
     """The value of an expectation at a covariance, a mean and constants, each an expression in plain
     symbols."""
 
-    expectation: Expectation
+    expectation: Expectation | SphereExpectation
     covariance: tuple[tuple[sp.Expr, ...], ...]
     mean: tuple[sp.Expr, ...] = ()
     constants: tuple[tuple[sp.Symbol, sp.Expr], ...] = ()
@@ -165,7 +173,8 @@ class KernelSystem(Shown):
     product, that of two. ``scales`` are the symbols of the variances, ``own_scales`` the numbers of those
     that a spec gives to single parameters, ``biases`` the parameters that have that of biases; ``input_axes``
     are the axes of an input. ``output`` is the kernel of the output. ``missing`` says which parts could not
-    be derived.
+    be derived. ``batch``: the number of samples whose values are normalised together (None: none are);
+    kernels are then those of any two of them.
     """
 
     title: str
@@ -178,6 +187,7 @@ class KernelSystem(Shown):
     biases: tuple[str, ...] = ()
     output: str = ""
     missing: tuple[Missing, ...] = ()
+    batch: float | None = None
 
     def _summary(self) -> Iterator[str]:
         yield f"KernelSystem '{self.title}': {len(self.computed)} kernels"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isinf
 
 import sympy as sp
 
@@ -20,6 +21,7 @@ from .kernel_system import (
     Part,
 )
 from .repeated_part import RepeatedPart, repeated_part
+from .sphere import SphereExpectation
 
 _HEADINGS = {
     Part.FORWARD: "Forward: second moments of the fields",
@@ -69,7 +71,9 @@ def later_copies(system: KernelSystem) -> tuple[str, ...]:
 
 def _belongs(kernel: Kernel, own: set[str], found: RepeatedPart, system: KernelSystem) -> bool:
     layers = {system.kernel[name].layer for name in found.later}
-    return kernel.of in own or (kernel.layer in layers and kernel.part is Part.PARAMETERS)
+    return kernel.of in own or (
+        kernel.layer in layers and (kernel.part is Part.PARAMETERS or kernel.is_helper)
+    )
 
 
 def equations_text(system: KernelSystem) -> str:
@@ -82,8 +86,27 @@ def equations_text(system: KernelSystem) -> str:
             part = line.part
         lines.append(f"  {line.left} = {line.right}")
     lines += ["", f"Here {_PAIRS}."]
+    if system.batch is not None:
+        lines += batch_remarks(system.batch)
     lines += list(remarks(system))
     return "\n".join(lines)
+
+
+def batch_remarks(batch: float) -> Iterator[str]:
+    """What the equations of a batch mean."""
+    if isinf(batch):
+        yield "Of infinite batches normalised values z are independent standard normal numbers."
+    else:
+        yield (
+            f"z₁, z₂ in E[...] are two of the normalised values of a batch of {batch:g} samples: a vector "
+            "that is "
+            f"uniform on the sphere Σz = 0, Σz² = {batch:g}."
+        )
+    yield (
+        "Assumed of a batch: any two samples are alike, with variances q and covariances q₁₂; derivatives "
+        "of the "
+        "loss by the outputs of two samples are independent."
+    )
 
 
 def equations_latex(system: KernelSystem) -> str:
@@ -210,9 +233,13 @@ class _Term:
 
     def _integral(self, access: ExpectationAccess) -> str:
         style, variables = self.style, access.expectation.variables
+        if isinstance(access.expectation, SphereExpectation):
+            values = {z: style.normalised(n + 1) for n, z in enumerate(variables)}
+            return style.over_batch(self._product(access.expectation.integrand, values))
         constants = {s: self._value(e) for s, e in access.constants}
         if len(variables) == 1 and not access.mean:
-            u = {variables[0]: f"{style.root(self._value(access.covariance[0][0]))} z"}
+            size = access.covariance[0][0]
+            u = {variables[0]: "z" if size == 1 else f"{style.root(self._value(size))} z"}
             return style.gaussian + self._product(access.expectation.integrand, {**u, **constants})
         names = {u: style.kernel_variable(n + 1) for n, u in enumerate(variables)}
         inside = self._product(access.expectation.integrand, {**names, **constants})

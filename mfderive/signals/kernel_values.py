@@ -16,7 +16,15 @@ import sympy as sp
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.terms import Index, Slot, slot_indices
 from ..errors import ArgumentError
-from .kernel_system import ExpectationAccess, KernelAccess, KernelEquation, KernelSystem, KernelTerm, Replicas
+from .kernel_system import (
+    ExpectationAccess,
+    KernelAccess,
+    KernelEquation,
+    KernelSystem,
+    KernelTerm,
+    Replicas,
+    numbered,
+)
 
 Array = Any
 
@@ -56,7 +64,7 @@ class KernelValues:
         return self._equation(table[kernel], replicas)
 
     def _equation(self, equation: KernelEquation, replicas: Replicas) -> Array:
-        named = {1: replicas[0], 2: replicas[-1]} if replicas else {}
+        named = numbered(replicas)
         sizes = tuple(self.system.axis[a].size or 1 for a in self.system.kernel[equation.kernel].axes)
         total = np.zeros((*self.shape, *sizes))
         for term in equation.terms:

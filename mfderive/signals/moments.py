@@ -5,9 +5,10 @@ from __future__ import annotations
 import sympy as sp
 
 from ..algebra.terms import Index, Role, Slot, Term, slot_indices
-from .atoms import Atom, place_order
-from .expectations import ONE, Expectations, Piece, Pieces, nonzero
+from .atoms import ONE, Atom, place_order
+from .expectations import Expectations, nonzero
 from .kernel_system import Kernel, KernelAccess, KernelEquation, KernelKind, KernelTerm
+from .moment_source import Piece, Pieces
 from .random_fields import UnderivableError
 
 
@@ -18,6 +19,8 @@ class Moments(Expectations):
 
     def first(self, atom: Atom) -> sp.Expr:
         """E[value], as the symbol of a kernel or a number."""
+        if self.batches.is_opaque(atom.field):
+            return sp.Integer(0)
         own = self.fields.fields[atom.field]
         if own.role is Role.PARAMETER:
             return self.scales.mean(own.name)
@@ -73,6 +76,9 @@ class Moments(Expectations):
         """E[a b], as the symbol of a kernel or a number."""
         if not self.fields.sources(a.field) & self.fields.sources(b.field) or a.neuron != b.neuron:
             return self.first(a) * self.first(b)
+        special = self.batches.second(a, b)
+        if special is not None:
+            return special
         if self.fields.order[a.field] > self.fields.order[b.field]:
             a, b = b, a
         same = a.field == b.field

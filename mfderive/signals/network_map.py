@@ -22,6 +22,9 @@ from .repeated_part import RepeatedPart, repeated_part
 Array = Any
 # What stands for the limit of a vanishing variance from above.
 VANISHING = 1e-100
+# How many blocks two samples of a batch are followed until their covariance changes by less than this.
+_MOST_BLOCKS = 400
+_AT_REST = 1e-13
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,37 @@ class NetworkMap:
         """By what a block multiplies second moments of gradients [...]: the spectral radius for several;
         nan if unknown."""
         q = np.maximum(np.asarray(q, float), VANISHING)
-        before, after = self.backward
+        before, after = ([(name, r) for name in names for r in self._samples] for names in self.backward)
+        states = {1: q} if self.system.batch is None else {1: q, 2: q, 12: self.resting_pair(q, scales)}
         rows = []
         for number in range(len(after)):
-            values = self._values(scales, np.shape(q)[:-1], {1: q})
-            for other, name in enumerate(after):
-                values.given[name, (1, 1)] = np.full(values.shape, float(other == number))
-            rows.append(np.stack([values(name, (1, 1)) for name in before], axis=-1))
+            values = self._values(scales, np.shape(q)[:-1], states)
+            for other, key in enumerate(after):
+                values.given[key] = np.full(values.shape, float(other == number))
+            rows.append(np.stack([values(*key) for key in before], axis=-1))
         if not rows:
             return np.full(np.shape(q)[:-1], np.nan)
         matrix = np.stack(rows, axis=-1)
-        return matrix[..., 0, 0] if len(rows) == 1 else np.abs(np.linalg.eigvals(matrix)).max(axis=-1)
+        if len(rows) == 1:
+            return matrix[..., 0, 0]
+        known = np.isfinite(matrix).all(axis=(-1, -2))
+        sizes = np.abs(np.linalg.eigvals(np.where(known[..., None, None], matrix, 0.0))).max(axis=-1)
+        return np.where(known, sizes, np.nan)
+
+    @property
+    def _samples(self) -> tuple[Replicas, ...]:
+        """Which moments of gradients a block multiplies: in a batch those of two samples too."""
+        return ((1, 1),) if self.system.batch is None else ((1, 1), (1, 2))
+
+    def resting_pair(self, q: Array, scales: Scales) -> Array:
+        """The kernels [..., m] at which any two samples of a batch come to rest, at variances q; nan where
+        not."""
+        pair = np.zeros(np.shape(q))
+        for _ in range(_MOST_BLOCKS):
+            last, pair = pair, self.advance_pair(pair, q, q, scales)
+            if np.all(np.abs(pair - last) <= _AT_REST * np.abs(q)):
+                return pair
+        return np.where(np.abs(pair - last) <= _AT_REST * np.abs(q), pair, np.nan)
 
     # ------------------------------------------------------------------ evaluation
 
@@ -193,6 +216,8 @@ def _between(system: KernelSystem, backward: tuple[tuple[str, ...], tuple[str, .
 
 @once
 def _is_power_series(network: NetworkMap) -> bool:
+    if network.system.batch is not None:
+        return False
     for equation in network.system.equations:
         if not equation.pair or equation.kernel not in network.part.block:
             continue

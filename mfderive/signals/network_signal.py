@@ -13,7 +13,7 @@ from ..algebra.arguments import number, optional
 from ..algebra.showing import Shown, words
 from ..errors import ArgumentError, MfError
 from ..network.network import Network
-from .by_depth import ByDepth, kernels_by_depth
+from .by_depth import ByDepth, batch_by_depth, kernels_by_depth
 from .fixed_points import fixed_points
 from .kernel_code import kernel_module
 from .kernel_system import SIGMA_B2, SIGMA_W2, KernelSystem
@@ -94,9 +94,12 @@ class NetworkSignal(Shown):
         """Variances, covariances and gradients of all layers for two inputs.
 
         ``x1``, ``x2``: arrays of the shape of one input, or numbers |x|^2/d (then with ``correlation``, and
-        of inputs without positions). Without ``x2`` both inputs are the same. Raises ArgumentError for
-        anything else.
+        of inputs without positions). Without ``x2`` both inputs are the same. Where a batch is
+        normalised, ``x1`` is a number, or a batch of at least two inputs whose averages are taken, and the
+        two inputs are any two of the batch. Raises ArgumentError for anything else.
         """
+        if self.kernels.batch is not None:
+            return batch_by_depth(self.kernels, self.scales, self.input_shape, x1, x2, correlation)
         given = kernels_by_depth(self.kernels, self.scales, self.input_shape, x1, x2, correlation)
         return given
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import prod
+from math import isinf, prod
 
 import sympy as sp
 
@@ -31,6 +31,7 @@ from ..algebra.terms import (
     slot_indices,
 )
 from ..errors import MfError
+from .batch import Batch
 from .mask_field import MASK
 
 # What a field depends on: weights in the direction in which they are read, parameters of neurons, masks, x.
@@ -58,10 +59,12 @@ class RandomFields:
 
     ``definition`` holds the terms of every computed field, ``roots`` the roots that they read, ``maxima`` the
     fields that choose a maximum; ``entries`` the number of entries of a weight that one neuron of its source
-    has in a sum (taps, positions), which its variance is divided by beside the width.
+    has in a sum (taps, positions), which its variance is divided by beside the width; ``batch`` what is
+    known of values that a batch normalises.
     """
 
     system: ForwardSystem
+    batch: Batch | None = None
     fields: dict[str, Field] = field(default_factory=dict)
     definition: dict[str, tuple[Term, ...]] = field(default_factory=dict)
     target: dict[str, tuple[Index, ...]] = field(default_factory=dict)
@@ -113,10 +116,10 @@ class RandomFields:
         )
 
     @classmethod
-    def of(cls, system: ForwardSystem) -> RandomFields:
+    def of(cls, system: ForwardSystem, batch: Batch | None = None) -> RandomFields:
         """The fields of a system whose equations stand in the order of evaluation. Raises
         UnderivableError."""
-        made = cls(system)
+        made = cls(system, batch)
         for each in system.fields:
             made.declare(each)
         for equation in system.equations:
@@ -277,6 +280,8 @@ class RandomFields:
     def _is_linear(self, name: str) -> bool:
         if name in self.roots:
             return True
+        if self.batch is not None and name in self.batch.source:
+            return isinf(self.batch.size)
         if self.fields[name].role is Role.PARAMETER:
             law = self.system.variable[name].law
             return name in self.biases or (law.kind == LawKind.NORMAL and not law.references)

@@ -13,8 +13,8 @@ from ..forward.builder import STEPS
 from ..forward.equations import forward_system
 from ..limit.reverse import LOSS, reverse_pass
 from ..network.network import Connection, Network
-from .atoms import Atom
-from .expectations import ONE
+from .atoms import ONE, Atom
+from .batch_fields import with_batches
 from .input_kernels import INPUT
 from .kernel_system import KernelSystem, Missing, Part
 from .mask_field import with_masks
@@ -33,9 +33,10 @@ def kernel_system(network: Network) -> KernelSystem:
     Raises UnderivableError (an MfError) where the kernels of the forward equations do not close; what is
     missing of the backward ones is said in the result.
     """
-    system, kept = with_masks(forward_system(without_averages(network)), network)
+    stated, batch = with_batches(forward_system(without_averages(network)), network)
+    system, kept = with_masks(stated, network)
     derived, seed = with_adjoints(system)
-    fields = RandomFields.of(derived)
+    fields = RandomFields.of(derived, batch)
     refuse_finite_layers(fields)
     scales = Scales.of(system, fields.biases, network)
     moments = Moments(fields, scales, kept)
@@ -54,6 +55,7 @@ def kernel_system(network: Network) -> KernelSystem:
         tuple(sorted(fields.biases)),
         OUTPUT,
         tuple(missing),
+        None if batch is None else batch.size,
     )
 
 
@@ -196,6 +198,13 @@ def read_backward(moments: Moments, seed: str) -> list[Missing]:
 
 def read_parameters(moments: Moments, system: ForwardSystem) -> list[Missing]:
     """For every trained parameter the product of two gradients of the output, summed over its entries."""
+    if moments.fields.batch is not None:
+        reason = (
+            "the output of a sample depends on all samples of its batch, so that gradients of two outputs "
+            "are no "
+            "product of those of two samples"
+        )
+        return [Missing(Part.PARAMETERS, reason)]
     try:
         for equation in system.evolution:
             derive_gradient(moments, moments.fields.fields[equation.field].of, equation)

@@ -78,7 +78,12 @@ def _part(
         for access in equation[kernels[number].name].accesses
     }
     outside = {name for name in read if name not in place or place[name] not in copy}
-    if not outside or any(name not in place or place[name] < start for name in outside):
+    if not outside:
+        # What a block hands on does not depend on what enters it (normalised values): its last field stands
+        # for it.
+        last = next((n for n in reversed(copy) if not kernels[n].is_helper), copy[-1])
+        outside = {kernels[last - period].name}
+    if any(name not in place or place[name] < start for name in outside):
         return None
     entering = sorted(place[name] for name in outside)
     return RepeatedPart(

@@ -66,7 +66,11 @@ def _correlation(found: FixedPoints) -> Iterator[str]:
     if all(each == 1 for each in c):
         yield "c* = 1 is stable: inputs become equal with depth."
     elif not any(each == 1 for point in found.correlations for each in point.at):
-        yield "c = 1 is no fixed point: equal inputs have noise of their own, and become different."
+        yield (
+            "c = 1 is no fixed point: equal inputs become different, by noise of their own or by what a "
+            "batch "
+            "subtracts."
+        )
     else:
         yield f"c* = {_place(c)}: inputs that are nearly equal become different with depth."
     if others:

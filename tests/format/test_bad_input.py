@@ -439,10 +439,6 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         changed("layers.1.activation", "tanh(h - mean(h, data))"),
         ("mean over data", "would depend on the other samples", "Write mean(h)"),
     ),
-    "mean over a batch": (
-        changed("layers.1.activation", "tanh(h - mean(h, batch))"),
-        ("mean over batch", "Write mean(h)"),
-    ),
     "mean over steps": (changed("layers.1.activation", "mean(h, steps)"), ("steps = T",)),
     "weight of a pool": (changed("layers.1.kind", "max-pool"), ("kind max-pool has none", "'weight'")),
     "window missing": (

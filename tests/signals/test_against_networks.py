@@ -16,7 +16,10 @@ from tests.signals.witness import Witness
 
 W2, B2 = 1.2, 0.15
 SEEDS = 16  # networks of a width, in the study of shipped specs
-SHIPPED = sorted((Path(__file__).parents[2] / "specs" / "signal").glob("*.toml"))
+# Networks that normalise a batch have witnesses of their own, in test_batch_normalisation.
+SHIPPED = sorted(
+    p for p in (Path(__file__).parents[2] / "specs" / "signal").glob("*.toml") if p.stem != "batch_norm"
+)
 
 
 def predicted(net, x):
