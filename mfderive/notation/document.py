@@ -7,7 +7,7 @@ else one sentence says which edge closes the loop or which operation keeps f fro
 from __future__ import annotations
 
 import html as html_module
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import latex2mathml.converter
 
 from ..algebra.reduced import Reduced
 from ..algebra.system import ForwardSystem, LimitSystem
+from ..algebra.terms import Field
 from ..errors import MfError, nearest
 from .breaking import CONTINUED, DOCUMENT_WIDTH, PAGE_WIDTH, broken, width
 from .embedding import Embedding, Line
@@ -25,6 +26,7 @@ from .remarks import Formula, pieces_of
 from .rule_lines import RuleLines
 from .styles import LATEX, TEXT, Style
 
+_ACTIVATIONS = "Activations"
 NOTATIONS = ("both", "embedding", "measure")
 _SCALINGS = "What multiplies the plain gradient in a network of widths n"
 _TEX_SPECIAL = {
@@ -65,7 +67,7 @@ def _embedding(system: ForwardSystem, style: Style) -> list[Section]:
     page = Embedding(system, style)
     groups = (
         ("Forward", page.forward()),
-        ("Activations", page.activations()),
+        (_ACTIVATIONS, page.activations()),
         ("Backward", page.backward()),
         ("Evolution", [] if system.motion else page.evolution()),
     )
@@ -158,12 +160,16 @@ def _aligned(lines: list[Line], environment: str) -> str:
 
 
 class Row(NamedTuple):
-    """A row of a page: ``first`` where an equation begins; its last row carries the paper's number."""
+    """A row of a page: ``first`` where an equation begins; its last row carries the paper's number.
+
+    ``key`` is the equation's, in its first row.
+    """
 
     left: str
     right: str
     first: bool
     number: int | None = None
+    key: str = ""
 
 
 def rows_of(lines: list[Line], room: float) -> Iterator[Row]:
@@ -172,9 +178,10 @@ def rows_of(lines: list[Line], room: float) -> Iterator[Row]:
     rest = room - max(narrow, default=0.0) - _EQUALS
     for line in lines:
         tagged = 0.0 if line.number is None else _TAG
-        *rows, last = _rows(line, room, rest - tagged)
+        rows = list(_rows(line, room, rest - tagged))
+        rows[0] = rows[0]._replace(key=line.key)
+        rows[-1] = rows[-1]._replace(number=line.number)
         yield from rows
-        yield last._replace(number=line.number)
 
 
 def _rows(line: Line, room: float, rest: float) -> Iterator[Row]:
@@ -232,14 +239,19 @@ def mathml(formula: str, display: str = "block") -> str:
     return str(latex2mathml.converter.convert(formula, display=display))
 
 
-def html(system: ForwardSystem | Reduced, notation: str = "both") -> str:
-    """The equations as an HTML fragment with MathML and no script."""
-    parts = ['<div class="mfderive-equations">', f"<h3>{html_module.escape(system.title)}</h3>"]
-    for section in pages(system, LATEX, notation):
+def html(given: ForwardSystem | Reduced, notation: str = "both") -> str:
+    """The equations as an HTML fragment with MathML and no script.
+
+    The first row of an equation of a layer says which one it is, in the attribute ``data-layer``.
+    """
+    fields = (given.system if isinstance(given, Reduced) else given).field
+    title = html_module.escape(given.title)
+    parts = ['<div class="mfderive-equations">', f"<h3>{title}</h3>"]
+    for section in pages(given, LATEX, notation):
         parts.append(f"<h4>{section.title}</h4>")
         parts += [f"<p>{_remark_html(remark)}</p>" for remark in section.remarks]
         if section.lines:
-            parts.append(html_table(list(section.lines)))
+            parts.append(html_table(list(section.lines), _owners(section, fields)))
         if section.rows:
             rows = [
                 f"<tr><td>{mathml(name, 'inline')}</td><td>{mathml(factor, 'inline')}</td></tr>"
@@ -249,6 +261,14 @@ def html(system: ForwardSystem | Reduced, notation: str = "both") -> str:
     return "\n".join([*parts, "</div>"]) + "\n"
 
 
+def _owners(section: Section, fields: Mapping[str, Field]) -> dict[str, str]:
+    """The layers that equations belong to, by key; an activation that all layers share belongs to none."""
+    if section.title == _ACTIVATIONS and len(section.lines) == 1:
+        return {}
+    about = {line.key: line.field or line.key for line in section.lines}
+    return {key: fields[name].owner for key, name in about.items() if name in fields}
+
+
 def _remark_html(remark: str) -> str:
     return "".join(
         mathml(piece.latex, "inline") if isinstance(piece, Formula) else html_module.escape(piece)
@@ -256,14 +276,15 @@ def _remark_html(remark: str) -> str:
     )
 
 
-def html_table(lines: list[Line]) -> str:
+def html_table(lines: list[Line], owners: Mapping[str, str] | None = None) -> str:
     """Equations in a table, aligned at the equals sign; long right-hand sides go on in the next rows.
 
-    Numbers of the paper stand in a column of their own at the right.
+    Numbers of the paper stand in a column of their own at the right. ``owners``: the layer of an equation by
+    its key.
     """
     numbered = any(line.number is not None for line in lines)
     rows = []
-    for left, right, first, number in rows_of(lines, PAGE_WIDTH):
+    for left, right, first, number, key in rows_of(lines, PAGE_WIDTH):
         shown = mathml(rf"\displaystyle {left}", "inline") if left else ""
         formula = mathml(rf"\displaystyle = {right}" if left else rf"\displaystyle {right}", "inline")
         indent = "" if first else ";padding-left:2.5em"
@@ -271,5 +292,7 @@ def html_table(lines: list[Line]) -> str:
         if numbered:
             shown = "" if number is None else f"({number})"
             cells += f'<td style="text-align:right;padding-left:2em">{shown}</td>'
-        rows.append(f"<tr>{cells}</tr>")
+        owner = (owners or {}).get(key)
+        mark = f' data-layer="{html_module.escape(owner)}"' if owner else ""
+        rows.append(f"<tr{mark}>{cells}</tr>")
     return "\n".join(["<table>", *rows, "</table>"])

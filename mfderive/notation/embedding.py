@@ -189,12 +189,16 @@ class StepVocabulary(EmbeddingVocabulary):
 
 @dataclass(frozen=True)
 class Line:
-    """One printed equation: the key under which it can be looked up, its sides, its number in the paper."""
+    """One printed equation: the key under which it can be looked up, its sides, its number in the paper.
+
+    ``field`` is what it is about, where the key is not the name of a field.
+    """
 
     key: str
     left: str
     right: str
     number: int | None = None
+    field: str = ""
 
 
 class Embedding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +39,8 @@ class MeasureForm:
     ``forward`` (16, 39), ``backward`` (17)-(21), ``gradients`` (the definitions of G) and ``evolution``
     (22)-(24), the last in Eulerian form; ``laws`` how the laws of neurons move, where the learning rule is
     not that of SGD; ``flow`` the motion of the law as a gradient flow, of two-layer networks. ``numbers`` has
-    the paper's number of an equation under the same name, where the network is one of the paper's.
+    the paper's number of an equation under the same name, where the network is one of the paper's; ``fields``
+    the field that an equation is about.
     """
 
     system: LimitSystem
@@ -50,6 +51,7 @@ class MeasureForm:
     evolution: Named
     rates: tuple[tuple[str, sp.Expr], ...]
     numbers: Mapping[str, int]
+    fields: Mapping[str, str] = field(default_factory=dict)
     laws: Named = ()
     flow: GradientFlow | None = None
 
@@ -155,8 +157,8 @@ def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:
         derivative = writer.derivative(parameter, tree)
         if derivative is not None:
             backward[parameter] = writer.delta(parameter, derivative)
-        gradients.append(writer.gradient(parameter, tree))
-    gradients += writer.clipping()
+        gradients.append((parameter, writer.gradient(parameter, tree)))
+    clipping = list(writer.clipping())  # what it learns of them the evolution reads
     eulerian = EulerianWriter(writer)
     evolution = dict(eulerian.equations())
     quantities = {Quantity.VALUE: forward, Quantity.DELTA: backward, Quantity.EVOLUTION: evolution}
@@ -165,13 +167,22 @@ def _written(system: LimitSystem, writer: MeasureWriter) -> MeasureForm:
         alphabet=writer.alphabet,
         forward=_named(forward.values()),
         backward=_named(backward.values()),
-        gradients=_named(gradients),
+        gradients=_named([*(tree for _, tree in gradients), *clipping]),
         evolution=_named(evolution.values()),
         rates=tuple(eulerian.rates.items()),
         numbers=dict(_numbers(system, writer.alphabet.manner, quantities)),
+        fields=_fields([*forward.items(), *backward.items(), *gradients, *evolution.items()]),
         laws=_named(law_motions(eulerian)) if system.motion else (),
         flow=gradient_flow(writer, forward, residual_tree(writer)),
     )
+
+
+def _fields(trees: Iterable[tuple[str, Tree]]) -> dict[str, str]:
+    """The field that an equation is about by the equation's name, where it is one alone."""
+    found: dict[str, set[str]] = {}
+    for about, tree in trees:
+        found.setdefault(key_of(tree.lhs), set()).add(about)
+    return {name: next(iter(each)) for name, each in found.items() if len(each) == 1}
 
 
 def _numbers(
@@ -182,8 +193,8 @@ def _numbers(
     if paper.manner is not manner:
         return
     for quantity, trees in quantities.items():
-        for field, tree in trees.items():
-            number = paper.of(Notation.MEASURE, quantity, field)
+        for about, tree in trees.items():
+            number = paper.of(Notation.MEASURE, quantity, about)
             if number is not None:
                 yield key_of(tree.lhs), number
 

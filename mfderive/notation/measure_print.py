@@ -205,7 +205,8 @@ class MeasurePage:
         return self._line(name, tree, self.printer)
 
     def _line(self, name: str, tree: Tree, printer: Printer) -> Line:
-        return Line(name, printer.text(tree.lhs), printer.text(tree.rhs), self.form.numbers.get(name))
+        left, right = printer.text(tree.lhs), printer.text(tree.rhs)
+        return Line(name, left, right, self.form.numbers.get(name), self.form.fields.get(name, ""))
 
     def sections(self) -> list[tuple[str, list[str], list[Line]]]:
         """Titled groups of equations, with the sentences that belong to them."""

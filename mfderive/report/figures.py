@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
         colours = width_colours(widths)
         labelled: set[Any] = set()
         # Narrow networks first, the limit last: what is drawn later lies in front.
-        for curve in sorted(curves, key=lambda c: (c.is_limit, c.width or 0, c.seed or 0)):
+        ordered = sorted(curves, key=lambda c: (c.is_limit, c.width or 0, c.seed or 0))
+        for number, curve in enumerate(ordered):
             points = thinned(curve)
             x, y = getattr(points, horizontal), getattr(points, vertical)
             label = None
@@ -151,11 +153,13 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
                 if curve.width is None
                 else {"color": colours[curve.width], "linewidth": 1.1, "alpha": 0.9, "zorder": 3}
             )
-            axes.plot(x, np.where(np.isfinite(y), y, np.nan), label=label, **look)
+            name = series_name(curve.width, number)
+            axes.plot(x, np.where(np.isfinite(y), y, np.nan), label=label, gid=name, **look)
             if vertical == "loss" and points.band is not None:
                 named = None if _BAND in labelled else _BAND
                 labelled.add(_BAND)
-                axes.fill_between(x, *points.band, color=INK, alpha=0.22, linewidth=0, zorder=4, label=named)
+                look = {"color": INK, "alpha": 0.22, "linewidth": 0, "zorder": 4, "label": named}
+                axes.fill_between(x, *points.band, gid=f"{name}-band", **look)
         axes.set_xlabel(_LABEL[horizontal])
         axes.set_ylabel(_LABEL[vertical])
         if horizontal == "steps":
@@ -169,6 +173,14 @@ def draw_training(curves: Sequence[Curve], horizontal: str, vertical: str) -> An
         if labelled:
             _legend(axes)
     return figure
+
+
+def series_name(width: int | None, member: Any = "mean") -> str:
+    """The identifier of a line in a drawing, which the script of a page finds it by.
+
+    ``width`` is None for the limit; ``member`` tells lines of one width apart.
+    """
+    return f"series-{'limit' if width is None else f'n{width}'}-{member}"
 
 
 _LIMIT, _BAND = "limit (n = ∞)", "stated error of the limit"
@@ -229,11 +241,29 @@ def figure_bytes(figure: Any, form: str) -> bytes:
             figure.savefig(
                 stream, format="svg", transparent=True, metadata={"Date": None, "Creator": "mfderive"}
             )
-        else:
-            figure.savefig(
-                stream, format="png", dpi=160, facecolor="white", metadata={"Software": "mfderive"}
-            )
+            return _with_axes(stream.getvalue().decode("utf-8"), figure.axes).encode("utf-8")
+        figure.savefig(stream, format="png", dpi=160, facecolor="white", metadata={"Software": "mfderive"})
     return stream.getvalue()
+
+
+def _with_axes(svg: str, every: Sequence[Any]) -> str:
+    """A drawing whose axes say what they measure, so that values can be read off its lines.
+
+    ``data-x`` and ``data-y``: the kind of the scale, its limits, for ``symlog`` (base 10) the length and the
+    share of its linear piece, and behind a bar the label.
+    """
+    for number, axes in enumerate(every, start=1):
+        facts = {"x": axes.xaxis, "y": axes.yaxis}
+        told = [f'data-{name}="{escape(_scale(axis))}"' for name, axis in facts.items()]
+        svg = svg.replace(f'<g id="axes_{number}">', f'<g id="axes_{number}" {" ".join(told)}>', 1)
+    return svg
+
+
+def _scale(axis: Any) -> str:
+    scale = axis.get_transform()
+    more = [scale.linthresh, scale.linscale] if axis.get_scale() == "symlog" else []
+    numbers = " ".join(f"{value:.9g}" for value in (*axis.get_view_interval(), *more))
+    return f"{axis.get_scale()} {numbers}|{axis.get_label_text()}"
 
 
 def write_figure(figure: Any, name: str, folder: Path, forms: Sequence[str] = FORMS) -> None:

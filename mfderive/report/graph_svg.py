@@ -55,8 +55,16 @@ def graph_svg(graph: Data, title: str = "") -> str:
     return graph_drawing(graph, title).svg
 
 
-def graph_drawing(graph: Data, title: str = "", least_scale: float | None = None) -> Drawing:
-    """The drawing with its width; ``least_scale``: it may shrink to fit a page, by no more than this."""
+def graph_drawing(
+    graph: Data,
+    title: str = "",
+    least_scale: float | None = None,
+    links: Mapping[str, tuple[str, str]] | None = None,
+) -> Drawing:
+    """The drawing with its width; ``least_scale``: it may shrink to fit a page, by no more than this.
+
+    ``links``: by the name of a node its own identifier and where it leads to.
+    """
     shown = folded(graph)
     colours = _Colours(shown)
     sizes = {node["name"]: _box_size(node) for node in shown["nodes"]}
@@ -65,14 +73,15 @@ def graph_drawing(graph: Data, title: str = "", least_scale: float | None = None
     legend, width, height = _legend(shown, colours, layout)
     parts = [
         *(_wire(wire, colours) for wire in layout.wires),
-        *(_box(box, colours) for box in layout.boxes),
+        *(_linked(box.node, _box(box, colours), links or {}) for box in layout.boxes),
         *legend,
     ]
     label = f' aria-label="{escape(title)}"' if title else ""
     room = round(width)
+    role = "group" if links else "img"  # an image has no links in it for a screen reader
     style = f'style="min-width:{least_scale * room:.0f}px;max-width:{room}px" ' if least_scale else ""
     svg = (
-        f'<svg {style}xmlns="http://www.w3.org/2000/svg" class="graph-drawing" role="img"{label} '
+        f'<svg {style}xmlns="http://www.w3.org/2000/svg" class="graph-drawing" role="{role}"{label} '
         f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'fill="currentColor" color="#121417">\n<style>{_STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n"
     )
@@ -204,6 +213,14 @@ def _box(box: Box, colours: _Colours) -> str:
     for number, line in enumerate(lines, start=1):
         parts.append(_text(middle, y + _ROW * number + 1, "words", escape(line), "middle"))
     return f'<g class="node" data-node="{escape(node["name"])}">{"".join(parts)}</g>'
+
+
+def _linked(node: Data, drawn: str, links: Mapping[str, tuple[str, str]]) -> str:
+    """A node that leads somewhere; one that stands for several layers leads where the first of them does."""
+    own = [links[name] for name in node.get("layers") or [node["name"]] if name in links]
+    for place, _ in reversed(own):
+        drawn = f'<g id="{escape(place)}">{drawn}</g>'
+    return f'<a href="#{escape(own[0][1])}">{drawn}</a>' if own else drawn
 
 
 def _tooltip(node: Data) -> str:

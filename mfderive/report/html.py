@@ -22,10 +22,12 @@ class Section:
 def document(title: str, kind: str, introduction: str, sections: Sequence[Section], program: str) -> str:
     """A page as one string that needs no other file; sections without content are left out.
 
+    Its script adds to it; everything can be read without.
     ``title`` and ``kind`` (the line above it) are words, ``introduction`` is HTML, ``program`` a version.
     """
     shown = [section for section in sections if section.body]
-    style = files("mfderive.report").joinpath("page.css").read_text(encoding="utf-8")
+    room = files("mfderive.report")
+    style, script = (room.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     links = "".join(f'<li><a href="#{s.anchor}">{escape(s.heading)}</a></li>' for s in shown)
     body = "\n".join(
         f'<section id="{s.anchor}">\n<h2>{escape(s.heading)}</h2>\n{s.body}\n</section>' for s in shown
@@ -51,6 +53,8 @@ def document(title: str, kind: str, introduction: str, sections: Sequence[Sectio
 {body}
 </main>
 <footer>Written by mfderive {escape(program)}.</footer>
+<script>
+{script}</script>
 </body>
 </html>
 """
@@ -76,14 +80,24 @@ def html_table(
         mark = ' class="number"' if position in numbers else ""
         return f"<{tag}{mark}>{content}</{tag}>"
 
-    head = "".join(cell("th", position, escape(heading)) for position, heading in enumerate(headings))
+    head = "".join(
+        cell("th" if heading else "td", position, escape(heading))
+        for position, heading in enumerate(headings)
+    )
+    top = f"<thead><tr>{head}</tr></thead>\n" if any(headings) else ""
     body = "".join(
         ('<tr class="limit">' if number == limit_row else "<tr>")
         + "".join(cell("td", position, content) for position, content in enumerate(row))
         + "</tr>\n"
         for number, row in enumerate(rows)
     )
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'
+    return f'<div class="wide"><table>\n{top}<tbody>\n{body}</tbody></table></div>'
+
+
+def fold(heading: str, body: str, shown: bool = False) -> str:
+    """A heading with what is folded away under it (HTML, already escaped), or ``shown`` at first."""
+    state = " open" if shown else ""
+    return f"<details{state}><summary><h3>{escape(heading)}</h3></summary>\n{body}</details>"
 
 
 def code(text: object) -> str:

@@ -1,5 +1,7 @@
 """The page of a run: one HTML file that needs no network, no script and no other file to be read.
 
+With scripts (``page.js``) widths can be hidden and values read off the curves.
+
 Everything that a user wrote is escaped; the equations come as MathML from :mod:`mfderive.notation`.
 """
 
@@ -13,9 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 from .answer_section import answer_section, fluctuation_section
+from .equation_links import Links, layer_links, linked_equations
 from .figures import RECIPES, inline_svg
 from .graph_svg import graph_drawing
-from .html import Section, code, document, html_table, items, words
+from .html import Section, code, document, fold, html_table, items, words
 from .scaling_section import scaling_section
 from .summary import bytes_text
 from .verdict_section import verdict_section
@@ -54,11 +57,13 @@ def render_page(parts: PageParts) -> str:
 
 def _sections(parts: PageParts) -> list[Section]:
     """The answer first, then what a reader asks: what is it, what does it become, is it true, how."""
+    links = layer_links(parts.record.get("graph"), parts.equations)
+    equations = linked_equations(parts.equations, links)
     return [
         Section("answer", "The answer", answer_section(parts.record, parts.figures)),
-        Section("network", "The network", _network(parts.record)),
-        Section("equations", "Equations of the limit", f'<div class="equations">{parts.equations}</div>'),
-        Section("reduction", "What collapses", _reduction(parts)),
+        Section("network", "The network", _network(parts.record, links)),
+        Section("equations", "Equations of the limit", f'<div class="equations">{equations}</div>'),
+        Section("reduction", "What collapses", _reduction(parts, links)),
         Section("warnings", "What to know of this limit", _warnings(parts)),
         Section("verdict", "Is it true?", verdict_section(parts.record.get("verdict"), parts.figures)),
         Section("fluctuations", "How networks deviate", fluctuation_section(parts.record, parts.figures)),
@@ -115,7 +120,7 @@ def _state(record: Mapping[str, Any]) -> str:
     return f'{alarms}<p class="alarm">{words(told)}</p>'
 
 
-def _network(record: Mapping[str, Any]) -> str:
+def _network(record: Mapping[str, Any], links: Links) -> str:
     summary = record["network"]
     data = dict(summary["data"])
     kind = data.pop("kind")
@@ -132,13 +137,10 @@ def _network(record: Mapping[str, Any]) -> str:
         [
             opening,
             _data(summary),
-            graph_figure(record.get("graph"), str(summary["title"])),
-            "<h3>Layers</h3>",
-            _layers(summary["layers"]),
-            "<h3>Populations</h3>",
-            _populations(summary["populations"]),
-            "<h3>Parameters</h3>",
-            _parameters(summary["parameters"]),
+            graph_figure(record.get("graph"), str(summary["title"]), links),
+            fold("Layers", _layers(summary["layers"])),
+            fold("Populations", _populations(summary["populations"])),
+            fold("Parameters", _parameters(summary["parameters"])),
         ]
     )
 
@@ -150,16 +152,19 @@ def _data(summary: Mapping[str, Any]) -> str:
     return "\n".join([*parts, *(["<h3>What to know of the data</h3>", items(warnings)] if warnings else [])])
 
 
-def graph_figure(graph: Mapping[str, Any] | None, title: str) -> str:
-    """The drawing of the network's graph as a figure that scrolls sideways where it is wide; HTML."""
+def graph_figure(graph: Mapping[str, Any] | None, title: str, links: Links | None = None) -> str:
+    """The drawing of the network's graph as a figure that scrolls sideways where it is wide; HTML.
+
+    ``links``: where nodes lead on a page.
+    """
     if not graph:  # a run of an earlier version
         return ""
     # It may shrink a little to fit a page, never so far that its words cannot be read.
-    drawing = graph_drawing(graph, f"Graph of {title}", _LEAST_SCALE)
+    drawing = graph_drawing(graph, f"Graph of {title}", _LEAST_SCALE, links)
     scroll = " It goes on to the right: scroll sideways." if _LEAST_SCALE * drawing.width > _PAGE else ""
     return (
         f'<figure class="graph"><div class="wide">{drawing.svg}</div>\n'
-        f"<figcaption>{_GRAPH_CAPTION}{scroll}</figcaption></figure>"
+        f"<figcaption>{_GRAPH_CAPTION}{_LEADS if links else ''}{scroll}</figcaption></figure>"
     )
 
 
@@ -169,6 +174,7 @@ _GRAPH_CAPTION = (
     "<b>The graph.</b> Data flow from left to right. Letters on the lines are the weights of the equations; "
     "a line without a letter carries values as they are."
 )
+_LEADS = " A layer leads to its equations, and each equation back to its layer."
 
 
 def _codes(names: Sequence[str]) -> str:
@@ -218,7 +224,7 @@ _PASSES = {
 }
 
 
-def _reduction(parts: PageParts) -> str:
+def _reduction(parts: PageParts, links: Links) -> str:
     if not parts.reduced:
         return ""
     opening = (
@@ -231,10 +237,8 @@ def _reduction(parts: PageParts) -> str:
     log = "\n".join(
         f"<h3>{escape(_PASSES.get(name, name))}</h3>{items(lines)}" for name, lines in passes.items()
     )
-    return (
-        f"{opening}\n{log}\n<details><summary>The reduced equations</summary>\n"
-        f'<div class="equations">{parts.reduced}</div></details>'
-    )
+    reduced = linked_equations(parts.reduced, links, places=False)
+    return f"{opening}\n{log}\n" + fold("The reduced equations", f'<div class="equations">{reduced}</div>')
 
 
 def _curves(parts: PageParts) -> str:
@@ -315,9 +319,9 @@ def _made(parts: PageParts) -> str:
         )
     exact = json.dumps({key: record[key] for key in ("settings", "versions")}, indent=2, ensure_ascii=False)
     return (
-        html_table(("Setting", "Value"), rows)
-        + f"\n<details open><summary>The spec file</summary>\n<pre>{escape(parts.spec)}</pre></details>"
-        + f"\n<details><summary>Settings and versions as JSON</summary>\n<pre>{escape(exact)}</pre></details>"
+        fold("Settings, versions, times", html_table(("Setting", "Value"), rows))
+        + fold("The spec file", f"<pre>{escape(parts.spec)}</pre>", shown=True)
+        + fold("Settings and versions as JSON", f"<pre>{escape(exact)}</pre>")
     )
 
 

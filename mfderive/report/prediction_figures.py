@@ -11,7 +11,17 @@ import numpy as np
 from scipy import stats
 
 from .curves import Curve, thinned, widths_of
-from .figures import FORMS, INK, new_figure, step_axis, style, value_axis, width_colours, write_figure
+from .figures import (
+    FORMS,
+    INK,
+    new_figure,
+    series_name,
+    step_axis,
+    style,
+    value_axis,
+    width_colours,
+    write_figure,
+)
 
 Data = Mapping[str, Any]
 BAND, HISTOGRAM, QUANTILES = "loss_band", "deviations_histogram", "deviations_quantiles"
@@ -45,18 +55,19 @@ def draw_band(data: Data, curves: Sequence[Curve]) -> Any:
         for width in widths:
             own = [curve for curve in curves if curve.width == width]
             steps, low, high = _interval(data, limits[0], own)
-            label = f"n = {width}"
-            axes.fill_between(
-                steps, low, high, color=colours[width], alpha=0.25, linewidth=0, zorder=2, label=label
-            )
+            look = {"color": colours[width], "alpha": 0.25, "linewidth": 0, "zorder": 2}
+            name = series_name(width, "band")
+            axes.fill_between(steps, low, high, label=f"n = {width}", gid=name, **look)
             shown += [low, high]
-            for curve in own:
+            for number, curve in enumerate(own):
                 points = thinned(curve)
-                axes.plot(points.steps, points.loss, color=colours[width], linewidth=1.1, zorder=3)
+                look = {"color": colours[width], "linewidth": 1.1, "zorder": 3}
+                axes.plot(points.steps, points.loss, gid=series_name(width, number), **look)
                 shown.append(curve.loss)
-        for curve in limits:
+        for number, curve in enumerate(limits):
             points = thinned(curve)
-            axes.plot(points.steps, points.loss, color=INK, linewidth=2.0, zorder=5, label="limit (n = ∞)")
+            look = {"color": INK, "linewidth": 2.0, "zorder": 5, "label": "limit (n = ∞)"}
+            axes.plot(points.steps, points.loss, gid=series_name(None, number), **look)
         axes.set_xlabel(_STEPS)
         axes.set_ylabel("population loss")
         step_axis(axes, max(float(curve.steps[-1]) for curve in curves if len(curve.steps)))

@@ -9,7 +9,7 @@ from typing import Any
 from ..algebra.memo import once
 from ..network.network import Network
 from ..scaling.scalings import scalings
-from .html import code, html_table, items, words
+from .html import code, fold, html_table, items, words
 
 _OPENING = (
     "<p>Powers of the widths that belong on every parameter, so that networks of all widths train alike. "
@@ -36,15 +36,13 @@ def scaling_section(data: Mapping[str, Any] | None) -> str:
     regime = data["regime"]
     parts = [
         f"<p><b>{escape(str(regime['name']))}.</b> {words(regime['why'])}</p>",
-        "<details><summary>What would change it</summary>",
-        items([each["text"] for each in regime["changes"]]),
-        "</details>",
+        fold("What would change it", items([each["text"] for each in regime["changes"]])),
         _OPENING,
     ]
     for convention in data["parameters"][0]["conventions"] if data["parameters"] else ():
         refused = data["refused"].get(convention)
         body = f"<p>{words(refused)}</p>" if refused else _table(data, convention)
-        parts.append(f"<h3>{escape(convention)}</h3>\n{body}")
+        parts.append(fold(convention, body))
     if data["sums"]:
         sums = [f"{each['field']}: `{each['factor']['text']}`" for each in data["sums"]]
         parts.append("<h3>Sums without a weight</h3>\n" + items(sums))

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..runs.atomic import write_text
 from ..verdict.wording import NOT_TOLD, distance, estimate, grounds, is_told
-from .figures import INK, inline_svg, new_figure, style, width_colours, write_figure
-from .html import Section, code, document, html_table, items, program_version, signed
+from .figures import INK, inline_svg, new_figure, series_name, style, width_colours, write_figure
+from .html import Section, code, document, fold, html_table, items, program_version, signed
 
 Data = Mapping[str, Any]
 
@@ -46,9 +46,12 @@ def draw_spread(data: Data) -> Any:
         colours = width_colours(widths)
         for width in sorted(widths):
             own = curves["networks"][str(width)]
-            axes.fill_between(times, own["low"], own["high"], color=colours[width], alpha=0.18, linewidth=0)
-            axes.plot(times, own["mean"], color=colours[width], linewidth=1.4, label=f"n = {width}")
-        axes.plot(times, curves["limit"], color=INK, linewidth=2.4, zorder=5, label="limit (n = ∞)")
+            look = {"color": colours[width], "alpha": 0.18, "linewidth": 0}
+            axes.fill_between(times, own["low"], own["high"], gid=series_name(width, "band"), **look)
+            look = {"color": colours[width], "linewidth": 1.4, "label": f"n = {width}"}
+            axes.plot(times, own["mean"], gid=series_name(width), **look)
+        look = {"color": INK, "linewidth": 2.4, "zorder": 5, "label": "limit (n = ∞)"}
+        axes.plot(times, curves["limit"], gid=series_name(None), **look)
         axes.set_xlabel("training time  t = Σα")
         axes.set_ylabel("population loss")
         axes.legend(frameon=False, loc="best")
@@ -129,11 +132,9 @@ def verdict_section(data: Data | None, figures: Mapping[str, str]) -> str:
         f"{escape(grounds(data))}.</p>",
         items(data["reasons"]),
         '<div class="figures">\n' + "\n".join(drawn) + "\n</div>" if drawn else "",
-        "<h3>Networks against the limit</h3>",
-        _rows(data),
+        fold("Networks against the limit", _rows(data)),
         _rates(data),
-        "<h3>Where the distance comes from</h3>",
-        _errors(data),
+        fold("Where the distance comes from", _errors(data)),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -178,8 +179,8 @@ def _rates(data: Data) -> str:
         ]
         for rate in data["rates"]
     ]
-    heads = ["Distance of", "Goes as", "Exponent, 95 % interval", "Theory", ""]
-    return "<h3>How fast networks approach it</h3>" + html_table(heads, rows)
+    heads = ["Distance of", "Goes as", "Exponent, 95 % interval", "Theory", "Found"]
+    return fold("How fast networks approach it", html_table(heads, rows))
 
 
 def _errors(data: Data) -> str:
