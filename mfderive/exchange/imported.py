@@ -16,6 +16,7 @@ from ..samples.loading import load
 from . import layer_steps, recurrent_steps, shape_steps  # noqa: F401  (they enter the operations)
 from .estimated_laws import EstimatedLaw
 from .layering import Layers
+from .one_hot import one_hot, with_one_hot_inputs
 from .operations import Graph, ImportProblem
 from .spec_of_layers import Ends, Place, SpecParts, SpecWriter, ends_of
 from .toml_of_spec import toml_text
@@ -48,6 +49,7 @@ class Imported(Shown):
     widths: Mapping[str, int]
     heads: tuple[str, ...] = ()
     axes: tuple[int, ...] = field(default=(), repr=False)
+    vocabulary: int = 0
 
     @property
     def state(self) -> dict[str, Array]:
@@ -55,10 +57,17 @@ class Imported(Shown):
         return {name: place.state for name, place in self.places.items()}
 
     def inputs(self, x: Array) -> Array:
-        """Inputs of the model as the network takes them: samples, steps, neurons, positions."""
-        array = np.asarray(x)
+        """Inputs of the model as the network takes them: samples, steps, neurons, positions.
+
+        Numbers of words become one-hot vectors. Raises ArgumentError for another number of axes, and for
+        numbers that are no words.
+        """
+        array = one_hot(x, self.vocabulary) if self.vocabulary else np.asarray(x)
+        more = bool(self.vocabulary)
         if array.ndim != len(self.axes):
-            raise ArgumentError(f"x has {array.ndim} axes, and the model's input has {len(self.axes)}")
+            raise ArgumentError(
+                f"x has {array.ndim - more} axes, and the model's input has {len(self.axes) - more}"
+            )
         return array.transpose(self.axes)
 
     def predict(self, x: Array) -> Array:
@@ -108,7 +117,11 @@ def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
     order = _input_axes(translator)
     document, assumed = _document(translator, parts, ends, wishes)
     notes = (*said, *assumed, *parts.notes, *_growth(translator, ends, infinite, wider, parts))
-    data = None if wishes.data is None else (np.asarray(wishes.data[0]).transpose(order), wishes.data[1])
+    vocabulary = translator.graph.vocabulary
+    data = None
+    if wishes.data is not None:
+        x = one_hot(wishes.data[0], vocabulary) if vocabulary else np.asarray(wishes.data[0])
+        data = x.transpose(order), wishes.data[1]
     network = load(document, data)
     comments = {name: [f"from {', '.join(origins)}"] for name, origins in parts.origins.items() if origins}
     laws = [f"{name}: {law.sentence}" for name, law in parts.laws.items()]
@@ -119,12 +132,21 @@ def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
     )
     widths = {name: writer.size(root) for root, name in writer.owners.items() if root in writer.infinite}
     return Imported(
-        network, document, text, parts.places, parts.laws, notes, widths, tuple(parts.heads), order
+        network,
+        document,
+        text,
+        parts.places,
+        parts.laws,
+        notes,
+        widths,
+        tuple(parts.heads),
+        order,
+        vocabulary,
     )
 
 
 def _translated(graph: Graph, wishes: Wishes) -> tuple[Translator, Ends]:
-    translator = start(graph)
+    translator = start(with_one_hot_inputs(graph))
     if isinstance(wishes.widths, Mapping):
         translator.layers.renamed = dict(wishes.widths)
     translator.run()
@@ -224,6 +246,11 @@ def _document(
         notes.append("no data was given: normal inputs and a teacher of the right shape stand in [data]")
     if len(shape) > 1:
         data["shape"] = shape
+    if graph.vocabulary:
+        notes.append(
+            f"the inputs are numbers of {graph.vocabulary} words: x here are their one-hot vectors, "
+            "which inputs(x) makes"
+        )
     if wishes.loss is None:
         notes.append("no loss was given: the squared one")
     if wishes.training is None:

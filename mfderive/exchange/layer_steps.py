@@ -169,6 +169,22 @@ def mean(translator: Translator, operation: Operation) -> tuple[Value, ...]:
     return (result.with_axes(axis for place, axis in enumerate(result.axes) if place not in places),)
 
 
+@step("sum")
+def total(translator: Translator, operation: Operation) -> tuple[Value, ...]:
+    """A sum over axes: their size times the mean."""
+    value = translator.values[operation.inputs[0]]
+    if isinstance(value, Fixed):
+        axes, keep = tuple(operation.options["axes"]), operation.options["keep"]
+        return (Fixed(np.sum(value.array, axis=axes, keepdims=keep)),)
+    source = translator.signal(operation.inputs[0])
+    size = sp.Integer(1)
+    for place in {axis % len(source.axes) for axis in operation.options["axes"]}:
+        size *= axis_size(source.axes[place])
+    (found,) = mean(translator, operation)
+    assert isinstance(found, Signal)
+    return (Signal(found.axes, size * found.expression, found.space),)
+
+
 def _is_compared(translator: Translator, operation: Operation) -> bool:
     """Whether what reads a mean also reads what it is the mean of, as normalisation does."""
     return any(

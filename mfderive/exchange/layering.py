@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
 from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..network.names import BIAS, INPUT, MAIN, is_reserved
+from .operations import front_of
+from .pointwise import WHOLE
 from .signal_values import Atom, Owns, Populations, Reads, Signal, Space
 
 SKIP = "skip"
@@ -69,6 +71,22 @@ class Layers:
         atom = self.atoms.get(signal.expression) if signal.expression.is_Symbol else None
         is_bare = isinstance(atom, Reads) and atom.kind == SKIP and not atom.options
         return atom.source if isinstance(atom, Reads) and is_bare else None
+
+    def averaged(self, expression: sp.Expr) -> sp.Expr:
+        """The expression, or where it is what a weight brings, divided by the source's width, such a mean."""
+        factor, symbol = expression.as_coeff_Mul()
+        atom = self.atoms.get(symbol)
+        if (
+            not isinstance(atom, Reads)
+            or atom.weight is None
+            or atom.source not in self.made
+            or atom.averaged
+        ):
+            return expression
+        width = self.populations.sizes[self.made[atom.source].space.neurons]
+        if factor == 1 or abs(float(factor) * width - 1) > WHOLE:
+            return expression
+        return self.symbol(replace(atom, averaged=True))
 
     def used(self, expression: sp.Expr) -> list[sp.Symbol]:
         """The symbols in an expression that stand for something, in the order in which they were made."""
@@ -131,10 +149,13 @@ class Layers:
         return expression, groups
 
     def known_as(self, signal: Signal, hint: str) -> str:
-        """What the model calls the first weight that a signal reads, or else a hint."""
-        atoms = (self.atoms[symbol] for symbol in self.used(signal.expression))
-        weighted = (atom.origin for atom in atoms if isinstance(atom, Reads) and atom.weight is not None)
-        return next(weighted, hint)
+        """What the model calls the first weight that a signal reads, or what it has, or else a hint."""
+        atoms = [self.atoms[symbol] for symbol in self.used(signal.expression)]
+        weighted = [atom for atom in atoms if isinstance(atom, Reads) and atom.weight is not None]
+        arrays = [atom.weight.parameter for atom in weighted if atom.weight is not None]
+        arrays += [atom.values.parameter for atom in atoms if isinstance(atom, Owns)]
+        fronts = [front for front in map(front_of, arrays) if front]
+        return next(iter([*fronts, *(atom.origin for atom in weighted)]), hint)
 
     def free_name(self, hint: str) -> str:
         """A name that no layer has, made of what the model calls something."""

@@ -115,11 +115,14 @@ def _transpose(reader: NodeReader, node: Any, attributes: dict[str, Any]) -> Non
 
 @reads("Gather")
 def _gather(reader: NodeReader, node: Any, attributes: dict[str, Any]) -> None:
+    known = node.input[1] in {*reader.parameters, *reader.constants}
+    if node.input[0] in reader.parameters and not known and attributes.get("axis", 0) == 0:
+        reader.add("embedding", node, node.input, node.output)
+        return
     index = reader.constant(node.input[1], node)
     if np.shape(index):
         raise ImportProblem(
-            f"{reader.where}: node '{node.name}' (Gather) takes several indices. An embedding is a weight "
-            "that reads "
-            "one-hot inputs: replace it by one-hot vectors and a MatMul"
+            f"{reader.where}: node '{node.name}' (Gather) takes several indices. "
+            "Neurons and positions are read whole here"
         )
     reader.add("select", node, node.input[:1], node.output, axis=attributes.get("axis", 0), index=int(index))

@@ -20,9 +20,11 @@ KINDS: dict[str, str] = {
     "identity": "the value itself (dropout in evaluation, casts between real numbers)",
     "function": "apply: a function of sympy expressions, pointwise, of all inputs",
     "matmul": "matrix product of the last two axes",
+    "embedding": "rows of a weight [words, out] by number; inputs weight, numbers",
     "convolution": "channels first; kernel, stride, padding [(before, after)]; inputs x, weight, bias",
     "pool": "average or maximum (maximum: bool) over a window; window None: over all positions",
     "mean": "mean over axes, keep: whether they stay with size 1",
+    "sum": "the same of sums",
     "softmax": "softmax over one axis",
     "normalise": "(x - mean) / sqrt(variance + epsilon) over the last axes (how many), gain and shift",
     "reshape": "to a shape, -1 once",
@@ -64,7 +66,9 @@ class Graph:
     """A model: operations in order of evaluation.
 
     ``shape`` is that of the input without the batch, whose place in the program's array is ``batch_axis``;
-    ``parameters`` are the trained arrays by name, ``constants`` the others (buffers, numbers, shapes).
+    ``parameters`` are the trained arrays by name, ``constants`` the others (buffers, numbers, shapes);
+    ``frozen`` names those of the parameters that the program does not train. ``vocabulary``: how many words
+    there are where the input is numbers of words, and its last axis their one-hot vectors; else 0.
     """
 
     title: str
@@ -75,6 +79,8 @@ class Graph:
     constants: Mapping[str, Array]
     operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
+    frozen: frozenset[str] = frozenset()
+    vocabulary: int = 0
 
     def readers(self) -> dict[str, list[Operation]]:
         """The operations that read each value."""
@@ -112,7 +118,21 @@ def unknown_operations(
     )
 
 
+def own_word(name: str | None) -> str:
+    """What a model calls numbers of neurons, if that says more than that they are a weight or a bias."""
+    last = (name or "").rpartition(".")[2]
+    return "" if last in ("weight", "bias") or not last.isidentifier() else last
+
+
 def name_of_weight(name: str) -> str:
     """What an operation is called after its weight: ``fc1`` of fc1.weight, else the whole name."""
-    front, _, last = name.rpartition(".")
-    return front if front and last in ("weight", "bias") else name
+    return front_of(name) or name
+
+
+def front_of(name: str | None) -> str:
+    """What stands before the word weight or bias: ``fc1`` of fc1.weight and fc1.weight.left; else nothing."""
+    for word in ("weight", "bias"):
+        front, found, _ = f"{name or ''}.".partition(f".{word}.")
+        if found and front:
+            return front
+    return ""

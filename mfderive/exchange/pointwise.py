@@ -10,12 +10,24 @@ from ..algebra.functions import FUNCTIONS, call
 
 Function = Callable[..., sp.Expr]
 _ONE = sp.Integer(1)
+# A few roundings of float64.
+WHOLE = 1e-15
 
 
 def number(value: float) -> sp.Expr:
     """A number as an expression: whole ones stay exact, others keep all their digits."""
     value = float(value)
     return sp.Integer(int(value)) if value == int(value) and abs(value) < 1e15 else sp.Float(value, 17)
+
+
+def tidied(expression: sp.Expr) -> sp.Expr:
+    """The expression with numbers that are whole up to rounding, as n * (1/n), as whole ones."""
+    rounded = {
+        each: sp.Integer(round(float(each)))
+        for each in expression.atoms(sp.Float)
+        if round(float(each)) and abs(float(each) / round(float(each)) - 1) <= WHOLE
+    }
+    return expression.xreplace(rounded)
 
 
 def table_function(name: str) -> Function:

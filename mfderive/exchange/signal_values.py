@@ -112,13 +112,17 @@ def axis_size(axis: Axis) -> int:
 
 @dataclass(frozen=True)
 class Reads:
-    """What a symbol stands for: a connection from a layer (or x). ``scale`` multiplies what it brings."""
+    """What a symbol stands for: a connection from a layer (or x).
+
+    ``averaged``: the model divides what it brings by the number of the source's neurons.
+    """
 
     source: str
     kind: str
     weight: Fixed | None = None  # [target, source neurons, rest...]
     options: tuple[tuple[str, Any], ...] = ()
     origin: str = ""
+    averaged: bool = False
 
 
 @dataclass(frozen=True)

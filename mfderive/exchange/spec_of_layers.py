@@ -240,13 +240,14 @@ class SpecWriter:
         """The keys of a weight: law, or the earlier use with which it is tied."""
         weight = reads.weight
         assert weight is not None
-        scale = float(self.summed(reads.source))
+        scale = float(self.summed(reads.source)) / (self.neurons_of(reads.source) if reads.averaged else 1)
         if tie is None or tie not in self.parts.places:
             place = self.place(weight, scale)
             self.parts.places[name] = place
             law = self.law(name, place)
-            frozen = {"rate": 0} if weight.parameter is None else {}
-            entry["weight"] = {"name": tie, "law": law} if tie else {"law": law, **frozen} if frozen else law
+            frozen = {} if self.is_trained(weight) else {"rate": 0}
+            named = {"name": tie} if tie else {}
+            entry["weight"] = {**named, "law": law, **frozen} if named or frozen else law
             return
         first = self.parts.places[tie]
         entry["weight"] = {"name": tie}
@@ -260,12 +261,20 @@ class SpecWriter:
                 f"first: the factor {scale / first.scale:g} in 'operation' is that of this width"
             )
 
+    def neurons_of(self, source: str) -> int:
+        """The number of neurons of a layer."""
+        return self.size(self.root(self.layers.made[source].space.neurons))
+
     def summed(self, source: str) -> int:
         """The width by which the sum over a source is divided: 1 where it is finite."""
         if source == INPUT:
             return 1
         root = self.root(self.layers.made[source].space.neurons)
         return self.size(root) if root in self.infinite else 1
+
+    def is_trained(self, values: Fixed) -> bool:
+        """Whether the model trains an array: computed numbers and what it keeps fixed are frozen."""
+        return values.parameter is not None and values.parameter not in self.translator.graph.frozen
 
     def place(self, values: Fixed, scale: float) -> Place:
         """Where a parameter comes from."""
@@ -282,7 +291,7 @@ class SpecWriter:
         place = self.place(owns.values, 1.0)
         self.parts.places[name] = place
         law = self.law(name, place)
-        return law if place.parameter is not None else {"law": law, "rate": 0}
+        return law if self.is_trained(owns.values) else {"law": law, "rate": 0}
 
     def output(self, tied: Mapping[Entries, str]) -> None:
         """The table of the output."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def tie_arrays(
     for (name, _), (first, *later) in tied.items():
         for use in later:
             _join(layers, name, first, use, left_out)
-    return {key: f"W{number}" for number, key in enumerate(tied, 1)}
+    free = (name for number in count(1) if (name := f"W{number}") not in layers.made)
+    return dict(zip(tied, free, strict=False))
 
 
 def _check_apart(uses: Mapping[Entries, list[Use]]) -> None:

@@ -158,11 +158,11 @@ def _item(reader: ProgramReader, node: Any) -> None:
 
 @reads("embedding")
 def _embedding(reader: ProgramReader, node: Any) -> None:
-    raise reader.refuse(
-        node,
-        "it takes rows of its weight by number",
-        "An embedding is a linear layer without bias on one-hot inputs: replace it by one in the module",
-    )
+    weight, indices = node.args[:2]
+    (padding,) = arguments(node, None, -1)[1:]
+    if padding >= 0:
+        raise reader.refuse(node, "a row that is not trained (padding_idx)", "Leave padding_idx out")
+    reader.add("embedding", node, [reader.value(weight), reader.value(indices)], [reader.out(node)])
 
 
 @reads("_assert_tensor_metadata")

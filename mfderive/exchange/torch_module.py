@@ -27,7 +27,20 @@ from .optimizer_groups import group_rates, parameter_groups
 Array = Any
 
 
-class FiniteModule(nn.Module):
+class Part(nn.Module):
+    """Parameters under one word of their names.
+
+    A spec may have both "h.weight.x" and "h.weight.x.g"; as an attribute the part goes before the parameter,
+    which PyTorch reaches by the table.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        """A part, or else what modules have."""
+        parts = self.__dict__.get("_modules", {})
+        return parts[name] if name in parts else super().__getattr__(name)
+
+
+class FiniteModule(Part):
     """A network of finite width whose parameters have the names, the shapes and the values of a state.
 
     Made by :func:`mfderive.to_torch`. ``module(x)`` are the outputs yhat [sample, outputs] of inputs x
@@ -56,7 +69,7 @@ class FiniteModule(nn.Module):
         owner: nn.Module = self
         word, dot, rest = name.partition(".")
         while dot:
-            owner = owner._modules.setdefault(word, nn.Module())
+            owner = owner._modules.setdefault(word, Part())
             word, dot, rest = rest.partition(".")
         owner._parameters[word] = parameter
 

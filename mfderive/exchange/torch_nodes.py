@@ -15,12 +15,16 @@ Array = Any
 
 @dataclass
 class ProgramReader:
-    """One program, node by node. ``names``: values by node (of tuples: by node and place)."""
+    """One program, node by node. ``names``: values by node (of tuples: by node and place).
+
+    ``frozen``: names of parameters that are not trained.
+    """
 
     parameters: dict[str, Array]
     constants: dict[str, Array]
     names: dict[Any, str]
     operations: list[Operation] = field(default_factory=list)
+    frozen: set[str] = field(default_factory=set)
     count: int = 0
 
     def between(self) -> str:
@@ -37,6 +41,14 @@ class ProgramReader:
             self.constants[name] = np.asarray(float(argument))
             return name
         raise ImportProblem(f"the argument {argument!r} is neither a value nor a number")
+
+    def fixed_values(self) -> set[str]:
+        """The names of values that are known without the input, so far."""
+        found = {*self.parameters, *self.constants}
+        for operation in self.operations:
+            if found.issuperset(operation.inputs):
+                found |= {*operation.outputs}
+        return found
 
     def array(self, argument: Any) -> Array:
         """An argument that must be known."""
@@ -92,6 +104,19 @@ def per_axis(value: Any, many: int) -> list[int]:
     """A number, or a list of one or of all, as a list with one entry for each axis."""
     values = list(value) if isinstance(value, Sequence) else [value]
     return [int(each) for each in (values * many if len(values) == 1 else values)]
+
+
+def inserted_ones(old: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:
+    """The places of the axes of size 1 that a new shape has more than an old one; None if that is not all."""
+    places, position = [], 0
+    for place, size in enumerate(new):
+        if position < len(old) and old[position] == size:
+            position += 1
+        elif size == 1:
+            places.append(place)
+        else:
+            return None
+    return tuple(places) if position == len(old) else None
 
 
 Read = Callable[[ProgramReader, Any], None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .pointwise import PLAIN, Function, clipped, exponential, gelu, hard_sigmoid, leaky
-from .torch_nodes import ProgramReader, arguments, reads, shape_of, word_of
+from .torch_nodes import ProgramReader, arguments, inserted_ones, reads, shape_of, word_of
 
 # PyTorch's words for functions without constants, where they differ from the common ones.
 _PLAIN: dict[str, str] = {
@@ -97,7 +97,14 @@ def _zeros(reader: ProgramReader, node: Any) -> None:
 
 @reads("view", "reshape", "flatten", "unflatten", "_unsafe_view")
 def _reshape(reader: ProgramReader, node: Any) -> None:
-    reader.add("reshape", node, [reader.value(node.args[0])], [reader.out(node)], shape=shape_of(node))
+    inputs, new = [reader.value(node.args[0])], shape_of(node)
+    places = inserted_ones(shape_of(node.args[0]), new)
+    if places is None:
+        reader.add("reshape", node, inputs, [reader.out(node)], shape=new)
+    elif places:
+        reader.add("reshape", node, inputs, [reader.out(node)], unsqueeze=places)
+    else:
+        reader.add("identity", node, inputs, [reader.out(node)])
 
 
 @reads("squeeze", "unsqueeze")

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, MfError, quoted
-from . import torch_layers, torch_pointwise
+from . import torch_layers, torch_pointwise, torch_sums
 from .operations import Graph, ImportProblem, unknown_operations
 from .torch_nodes import READERS, ProgramReader, word_of
 
 Array = Any
 
 # The files whose import enters the readers of nodes.
-ENTERED = (torch_layers, torch_pointwise)
+ENTERED = (torch_layers, torch_pointwise, torch_sums)
 
 
 def torch_package() -> Any:
@@ -42,6 +42,7 @@ def read_torch(module: Any, example: Any) -> Graph:
     module.eval()
     try:
         kind = next((parameter.dtype for parameter in module.parameters()), example.dtype)
+        kind = kind if example.is_floating_point() else example.dtype
         program = torch.export.export(module, (example.to(kind),), strict=False)
     except Exception as error:  # torch.export raises errors of many classes of its own
         raise ArgumentError(
@@ -81,6 +82,7 @@ def _graph(title: str, program: Any) -> Graph:
         reader.constants,
         tuple(reader.operations),
         outputs,
+        frozenset(reader.frozen),
     )
 
 
@@ -112,4 +114,6 @@ def _arrays(program: Any) -> tuple[ProgramReader, list[Any]]:
         reader.names[node] = known.setdefault(same, name) if is_trained else name
         arrays = reader.parameters if is_trained else reader.constants
         arrays[reader.names[node]] = tensor.detach().cpu().numpy()
+        if is_trained and not tensor.requires_grad:
+            reader.frozen.add(reader.names[node])
     return reader, inputs

@@ -16,8 +16,8 @@ import sympy as sp
 from ..algebra.evaluate import evaluate_expression
 from ..network.names import INPUT
 from .layering import SKIP, Layers
-from .operations import Graph, Operation, entering, refuse
-from .pointwise import number
+from .operations import Graph, Operation, entering, own_word, refuse
+from .pointwise import number, tidied
 from .signal_values import Axis, Fixed, Leg, LegKind, Owns, Reads, Scores, Signal, Space, axis_size
 
 Value = Fixed | Signal | Scores
@@ -119,13 +119,14 @@ class Translator:
         queue = iter(moved)
         values = [next(queue) if isinstance(value, Signal) else value for value in values]
         axes = self.broadcast([value for value in values if isinstance(value, Signal)])
+        axes = self.with_neurons(axes, [value for value in values if isinstance(value, Fixed)], space)
         word = self.operation.options.get("word", "p") if self.operation else "p"
         arguments = [
             value.expression if isinstance(value, Signal) else self.owned(value, axes, word)
             for value in values
             if not isinstance(value, Scores)
         ]
-        return Signal(axes, function(*arguments), space)
+        return Signal(axes, self.layers.averaged(tidied(function(*arguments))), space)
 
     def scaled(self, function: Callable[..., sp.Expr], values: list[Value]) -> Value:
         """Scores times a number, or divided by one."""
@@ -166,6 +167,22 @@ class Translator:
             result.append(present[0] if present else ())
         return tuple(result)
 
+    def with_neurons(self, axes: tuple[Axis, ...], fixed: list[Fixed], space: Space) -> tuple[Axis, ...]:
+        """The axes with the layer's neurons where a statistic over these meets one number of each."""
+        neurons = self.neurons_leg(space)
+        if any(leg.kind is LegKind.NEURONS for axis in axes for leg in axis):
+            return axes
+        for value in fixed:
+            shape = np.shape(value.array)
+            large = [place for place, size in enumerate(shape, len(axes) - len(shape)) if size > 1]
+            if (
+                len(large) == 1
+                and axes[large[0] : large[0] + 1] == ((),)
+                and value.array.size == neurons.size
+            ):
+                return (*axes[: large[0]], (neurons,), *axes[large[0] + 1 :])
+        return axes
+
     def place(self, leg: Leg) -> int:
         """What must agree of two legs beside kind and size."""
         return self.layers.populations.root(leg.number) if leg.kind is LegKind.NEURONS else leg.number
@@ -184,7 +201,8 @@ class Translator:
                 f"an array of shape {array.shape} adds axes to a signal", "Reshape it in the model"
             )
         meets = axes[len(axes) - array.ndim :]
-        large = [k for k, size in enumerate(array.shape) if size > 1 or (array.size == 1 and meets[k])]
+        ones = [any(leg.kind is not LegKind.BATCH for leg in axis) for axis in meets]
+        large = [k for k, size in enumerate(array.shape) if size > 1 or (array.size == 1 and ones[k])]
         if len(large) != 1 or [leg.kind for leg in meets[large[0]]] != [LegKind.NEURONS]:
             raise self.refuse(
                 f"an array of shape {array.shape} meets axes of "
@@ -197,14 +215,15 @@ class Translator:
             raise self.refuse(
                 f"an array of shape {array.shape} does not fit {axis_size(meets[large[0]])} neurons", ""
             )
-        return self.layers.symbol(Owns(value.moved(np.ravel), word, self.hint))
+        return self.layers.symbol(Owns(value.moved(np.ravel), own_word(value.parameter) or word, self.hint))
 
     def is_of_one_neuron(self, value: Fixed, axes: tuple[Axis, ...]) -> bool:
         """Whether a trained array of one entry belongs to the only neuron of its population."""
         shape = np.shape(value.array)
         if value.parameter is None or not 0 < len(shape) <= len(axes):
             return False
-        legs = [leg for axis in axes[len(axes) - len(shape) :] for leg in axis]
+        met = [leg for axis in axes[len(axes) - len(shape) :] for leg in axis]
+        legs = [leg for leg in met if leg.kind is not LegKind.BATCH]
         return [(leg.kind, leg.size) for leg in legs] == [(LegKind.NEURONS, 1)]
 
     # ------------------------------------------------------------------ the way through
