@@ -12,12 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from paper_output import draw, print_numbers, slopes_of, table_of, write_numbers
 from paper_runs import Asked, Curve, Setting, trained
 
 import mfderive as mf
 
-__all__ = ["POPULATION", "SPECS", "TRAINING_AND_TEST", "Figure", "Row", "Setting", "run"]
+__all__ = [
+    "POPULATION",
+    "SPECS",
+    "TRAINING_AND_TEST",
+    "Figure",
+    "Row",
+    "Setting",
+    "run",
+    "whole_flag",
+    "widths_flag",
+]
 
 SPECS = Path(__file__).parent / "specs"
 # Panels of a row: what is drawn, and on which sample.
@@ -67,9 +78,10 @@ def run(figure: Figure, arguments: Sequence[str] | None = None) -> dict[str, Any
     flags = parser.parse_args(arguments)
     print(f"{figure.title}\nThe paper: {figure.says}", flush=True)
     try:
-        curves = _curves(figure, flags)
+        tables = [None if row.data is None else row.data(flags.data) for row in figure.rows]
+        titles = [_title(row, table) for row, table in zip(figure.rows, tables, strict=True)]
+        curves = _curves(figure, titles, tables, flags)
         table = table_of(curves)
-        titles = [row.title for row in figure.rows]
         print_numbers(table, titles)
         print("\nWhat cannot be checked:", *figure.unchecked, sep="\n  - ")
         document = {
@@ -89,17 +101,27 @@ def run(figure: Figure, arguments: Sequence[str] | None = None) -> dict[str, Any
     return document
 
 
-def _curves(figure: Figure, flags: argparse.Namespace) -> list[Curve]:
+def _title(row: Row, table: Mapping[str, Any] | None) -> str:
+    """What stands above a row: whether its data is the paper's, too."""
+    stand_in = row.data is not None and (table is None or isinstance(table.get("x"), np.ndarray))
+    return f"{row.title} (stand-in: digits)" if stand_in else row.title
+
+
+def _curves(
+    figure: Figure,
+    titles: Sequence[str],
+    tables: Sequence[Mapping[str, Any] | None],
+    flags: argparse.Namespace,
+) -> list[Curve]:
     """All curves of the figure, row by row."""
     curves: list[Curve] = []
     for number, row in enumerate(figure.rows):
         widths, steps = (row.full_widths, row.full_steps) if flags.full else (row.widths, row.steps)
         widths, steps, seeds = flags.widths or widths, flags.steps or steps, flags.seeds or figure.seeds
         asked = Asked(widths, seeds, steps, flags.output, flags.nodes)
-        table = None if row.data is None else row.data(flags.data)
-        print(f"{row.title}:", flush=True)
+        print(f"{titles[number]}:", flush=True)
         for setting in row.settings:
-            curves += trained(number, setting, setting.network(table), asked)
+            curves += trained(number, setting, setting.network(tables[number]), asked)
     return curves
 
 
@@ -111,10 +133,10 @@ def _parser(figure: Figure) -> argparse.ArgumentParser:
     folder = Path("runs") / figure.name
     parser.add_argument("--full", action="store_true", help="widths and number of steps of the paper")
     parser.add_argument("--output", type=Path, default=folder, help="a folder (%(default)s)")
-    parser.add_argument("--widths", type=_widths, help="widths of the networks, such as 50,100,200")
-    parser.add_argument("--seeds", type=_whole, help=f"networks of each width ({figure.seeds})")
-    parser.add_argument("--steps", type=_whole, help="steps of SGD")
-    parser.add_argument("--nodes", type=_whole, help="nodes of each population of the limit")
+    parser.add_argument("--widths", type=widths_flag, help="widths of the networks, such as 50,100,200")
+    parser.add_argument("--seeds", type=whole_flag, help=f"networks of each width ({figure.seeds})")
+    parser.add_argument("--steps", type=whole_flag, help="steps of SGD")
+    parser.add_argument("--nodes", type=whole_flag, help="nodes of each population of the limit")
     if any(row.data is not None for row in figure.rows):
         parser.add_argument("--data", type=Path, help="the folder with the files of the data set")
     else:
@@ -122,13 +144,13 @@ def _parser(figure: Figure) -> argparse.ArgumentParser:
     return parser
 
 
-def _whole(text: str) -> int:
+def whole_flag(text: str) -> int:
     """A positive whole number of the command line."""
     if not text.strip().isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
     return int(text)
 
 
-def _widths(text: str) -> tuple[int, ...]:
+def widths_flag(text: str) -> tuple[int, ...]:
     """Positive whole numbers between commas, ascending."""
-    return tuple(sorted({_whole(part) for part in text.split(",")}))
+    return tuple(sorted({whole_flag(part) for part in text.split(",")}))

@@ -15,7 +15,6 @@ from mfderive.runs.atomic import write_text
 
 _COLUMNS = ("row", "setting", "split", "width", "seed", "step", "time", "loss", "error")
 _DASHES = ("-", ":", "--")
-_VALUES = {"loss": "loss", "error": "classification error"}
 _SAMPLES = {"train": "training", "test": "test"}
 
 
@@ -88,8 +87,7 @@ def print_numbers(table: Sequence[dict[str, Any]], titles: Sequence[str]) -> Non
 
 def write_numbers(folder: Path, document: dict[str, Any], curves: Sequence[Curve], name: str) -> None:
     """``name``.json (the table and how it was made) and ``name``.csv (every curve)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / f"{name}.json", json.dumps(document, indent=1, ensure_ascii=False))
+    write_document(folder / f"{name}.json", document)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -98,6 +96,12 @@ def write_numbers(folder: Path, document: dict[str, Any], curves: Sequence[Curve
         for moment in zip(curve.steps, curve.times, curve.loss, curve.error, strict=True):
             writer.writerow([curve.row, curve.setting, curve.split, width, curve.seed, *moment])
     write_text(folder / f"{name}.csv", text.getvalue())
+
+
+def write_document(file: Path, document: dict[str, Any]) -> None:
+    """Numbers as JSON, the folder made where it is not there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(document, indent=1, ensure_ascii=False))
 
 
 def draw(
@@ -115,18 +119,18 @@ def draw(
     from matplotlib.figure import Figure
 
     with style():
-        figure = Figure(figsize=(4.3 * len(panels), 3.3 * len(rows)), layout="constrained", dpi=110)
+        wide = 4.0 if len(panels) < 3 else 3.1
+        size = (wide * len(panels) + 1.6, 2.9 * len(rows) + 0.3)
+        figure = Figure(figsize=size, layout="constrained", dpi=110)
         grid = figure.subplots(len(rows), len(panels), squeeze=False)
+        samples = {curve.row for curve in curves if curve.split == "train"}  # else the law itself is tested
         for row, heading in enumerate(rows):
             for axes, (value, split) in zip(grid[row], panels, strict=True):
                 shown = [curve for curve in curves if (curve.row, curve.split) == (row, split)]
                 _panel(axes, shown, value)
-                sample = f"{_SAMPLES[split]} " if len({s for _, s in panels}) > 1 else ""
-                axes.set_ylabel(f"{sample}{_VALUES[value]}")
+                axes.set_ylabel(f"{_SAMPLES[split] if row in samples else 'population'} {value}")
             grid[row][0].set_title(heading, loc="left", fontsize=12)
-            grid[row][-1].legend(frameon=False, fontsize=9)
-        for axes in grid[-1]:
-            axes.set_xlabel("SGD steps")
+            _legend(grid[row])
         figure.suptitle(title, fontsize=13)
         folder.mkdir(parents=True, exist_ok=True)
         for form in ("png", "svg"):
@@ -135,7 +139,10 @@ def draw(
 
 
 def _panel(axes: Any, curves: Sequence[Curve], value: str) -> None:
-    """One panel: narrow networks first, the limit last and thick; a setting of its own dashes each."""
+    """One panel: narrow networks first, the limit last and thick; every setting with dashes of its own."""
+    if not curves:
+        axes.set_axis_off()
+        return
     widths = sorted({curve.width for curve in curves if curve.width is not None})
     colours = width_colours(widths) if widths else {}
     dashes = dict(zip(dict.fromkeys(curve.setting for curve in curves), _DASHES, strict=False))
@@ -156,3 +163,11 @@ def _panel(axes: Any, curves: Sequence[Curve], value: str) -> None:
     axes.grid(True, color=INK, alpha=0.12, linewidth=0.7)
     step_axis(axes, max((curve.steps[-1] for curve in curves), default=1))
     axes.set_ylim(bottom=0)
+    axes.set_xlabel("SGD steps")
+
+
+def _legend(row: Sequence[Any]) -> None:
+    """The legend of a row, beside the last of its panels that shows something."""
+    shown = [axes for axes in row if axes.get_legend_handles_labels()[0]]
+    if shown:
+        shown[-1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))

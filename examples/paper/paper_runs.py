@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from mfderive.runs.evaluation import evaluate_loss_error
 
 EVALUATION = 10_000  # samples of the paper's Monte-Carlo averages
 EVERY = 20.0  # seconds between two states that are kept
+_WIDE, _FEW = 800, 9
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,16 @@ class Setting:
     solve: Mapping[str, Any] = field(default_factory=dict)  # options of mf.solve
 
     def network(self, data: Mapping[str, Any] | None) -> mf.Network:
-        """The network; ``data`` stands for the table ``[data]`` of the spec, where it is given."""
+        """The network; ``data`` stands for the table ``[data]`` of the spec, where it is given.
+
+        Its x and y may be the arrays themselves.
+        """
         if data is None:
             return mf.load(self.spec)
-        return mf.load({**tomllib.loads(self.spec.read_text(encoding="utf-8")), "data": dict(data)})
+        table = {key: value for key, value in data.items() if not isinstance(value, np.ndarray)}
+        arrays = (data["x"], data["y"]) if len(table) < len(data) else None
+        document = {**tomllib.loads(self.spec.read_text(encoding="utf-8")), "data": table}
+        return mf.load(document, data=arrays)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class Asked:
     """How long and how often networks are trained, and where the curves go.
 
     ``moments``: how many states are measured on the training sample, where there is a test sample (the loss
-    of the test sample is observed at all 50 moments). A state has the size of the network.
+    of the test sample is observed at all 50 moments). All of these states are in memory, so that networks
+    beyond ``_WIDE`` have fewer.
     """
 
     widths: tuple[int, ...]
@@ -47,7 +55,11 @@ class Asked:
     steps: int
     output: Path
     nodes: int | None = None
-    moments: int = 13
+    moments: int = 25
+
+    def states(self, width: int | None) -> int:
+        """How many states are measured of networks of a width, where there is a test sample."""
+        return min(self.moments, _FEW) if width is not None and width > _WIDE else self.moments
 
 
 @dataclass(frozen=True)
@@ -78,16 +90,30 @@ def trained(row: int, setting: Setting, network: mf.Network, asked: Asked) -> It
     for width in (None, *asked.widths):
         who = "limit" if width is None else f"n{width}"
         mark = _mark(setting, network, asked, width)
-        place = asked.output / "curves" / f"{setting.spec.stem}-{who}-{mark[:12]}.json"
-        found = _read(place, mark)
-        if found is None:
+        name = f"{setting.spec.stem}-{who}-{mark[:12]}"
+        unfinished = asked.output / "unfinished" / name
+
+        def train(width: int | None = width, who: str = who, folder: Path = unfinished) -> list[Any]:
             print(f"  {setting.label or setting.spec.stem}, {who}: {asked.steps} steps", flush=True)
-            unfinished = asked.output / "unfinished" / place.stem
-            found = _train(setting, network, asked, width, unfinished)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_text(place, json.dumps({"mark": mark, "curves": [asdict(curve) for curve in found]}))
-            shutil.rmtree(unfinished, ignore_errors=True)
-        yield from (replace(curve, row=row) for curve in found)
+            return [asdict(curve) for curve in _train(setting, network, asked, width, folder)]
+
+        found = once(asked.output / "curves" / f"{name}.json", mark, train)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        yield from (replace(Curve(**entry), row=row) for entry in found)
+
+
+def once(place: Path, mark: str, make: Callable[[], Any]) -> Any:
+    """What ``make`` returns (plain data), from the file where an earlier run left it under the same mark."""
+    try:
+        document = json.loads(place.read_text(encoding="utf-8"))
+        if document["mark"] == mark:
+            return document["made"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    made = make()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_text(place, json.dumps({"mark": mark, "made": made}))
+    return made
 
 
 def _train(
@@ -96,7 +122,7 @@ def _train(
     """One solution of the limit or all networks of one width, kept on the way in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     length = {"steps": asked.steps, "evaluation": EVALUATION, "keep": mf.Keeper(folder, EVERY)}
-    length["checkpoints"] = asked.moments if _has_test(network) else 2
+    length["checkpoints"] = _states(network, asked, width)
     if width is not None:
         paths = mf.simulate(network, width, asked.seeds, **length)
     else:
@@ -124,6 +150,10 @@ def _curves(setting: Setting, network: mf.Network, path: mf.Trajectory, width: i
         yield curve("train", [p.step for p in points], [p.time for p in points], loss, error)
 
 
+def _states(network: mf.Network, asked: Asked, width: int | None) -> int:
+    return asked.states(width) if _has_test(network) else 2
+
+
 def _has_test(network: mf.Network) -> bool:
     return getattr(network.source, "test", None) is not None
 
@@ -135,15 +165,4 @@ def _mark(setting: Setting, network: mf.Network, asked: Asked, width: int | None
     parts = [setting.spec.read_text(encoding="utf-8"), setting.label, asked.steps, EVALUATION, width]
     parts += [mf.__version__, source.rows, x.tolist(), y.tolist()]
     parts += [asked.seeds] if width is not None else [sorted(setting.solve.items()), asked.nodes]
-    return hashlib.sha256(json.dumps([*parts, asked.moments]).encode()).hexdigest()
-
-
-def _read(place: Path, mark: str) -> list[Curve] | None:
-    """Curves that an earlier run finished; None where there are none, or those of other settings."""
-    try:
-        document = json.loads(place.read_text(encoding="utf-8"))
-        if document["mark"] != mark:
-            return None
-        return [Curve(**entry) for entry in document["curves"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return hashlib.sha256(json.dumps([*parts, _states(network, asked, width)]).encode()).hexdigest()
