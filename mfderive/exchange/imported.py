@@ -18,6 +18,7 @@ from .estimated_laws import EstimatedLaw
 from .layering import Layers
 from .one_hot import one_hot, with_one_hot_inputs
 from .operations import Graph, ImportProblem
+from .shared_values import shared_values
 from .spec_of_layers import Ends, Place, SpecParts, SpecWriter, ends_of
 from .toml_of_spec import toml_text
 from .translate import Translator, start
@@ -146,11 +147,20 @@ def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
 
 
 def _translated(graph: Graph, wishes: Wishes) -> tuple[Translator, Ends]:
-    translator = start(with_one_hot_inputs(graph))
-    if isinstance(wishes.widths, Mapping):
-        translator.layers.renamed = dict(wishes.widths)
-    translator.run()
-    return translator, ends_of(translator)
+    """The graph as layers; again, as long as layers share what is trained without a layer of its own."""
+    graph, apart = with_one_hot_inputs(graph), set[str]()
+    while True:
+        translator = start(graph)
+        translator.apart = frozenset(apart)
+        if isinstance(wishes.widths, Mapping):
+            translator.layers.renamed = dict(wishes.widths)
+        translator.run()
+        ends = ends_of(translator)
+        parts = [*translator.layers.made.values(), *([] if ends.is_layer else [ends.main])]
+        more = shared_values(translator, parts) - apart
+        if not more:
+            return translator, ends
+        apart |= more
 
 
 def _hidden(translator: Translator, ends: Ends) -> dict[int, list[str]]:

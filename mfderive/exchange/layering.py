@@ -155,6 +155,7 @@ class Layers:
         arrays = [atom.weight.parameter for atom in weighted if atom.weight is not None]
         arrays += [atom.values.parameter for atom in atoms if isinstance(atom, Owns)]
         fronts = [front for front in map(front_of, arrays) if front]
+        fronts += [array.rpartition(".")[0] for array in arrays if array and "." in array]
         return next(iter([*fronts, *(atom.origin for atom in weighted)]), hint)
 
     def free_name(self, hint: str) -> str:

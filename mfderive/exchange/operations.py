@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     "reshape": "to a shape, -1 once",
     "transpose": "axes in another order",
     "select": "one index of one axis, which goes (keep: it stays with size 1)",
+    "part": "the entries from start to stop of one axis of a weight",
     "recurrent": "cell rnn, lstm or gru over steps; inputs x, W, R, b; outputs all steps, last step",
 }
 

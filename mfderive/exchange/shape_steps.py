@@ -37,6 +37,14 @@ def transpose(translator: Translator, operation: Operation) -> tuple[Value, ...]
     return (value.with_axes(value.axes[axis] for axis in order),)
 
 
+@step("part")
+def part(translator: Translator, operation: Operation) -> tuple[Value, ...]:
+    """A part of a weight, as heads of attention are cut from one array."""
+    value, options = translator.fixed(operation.inputs[0]), operation.options
+    cut = (slice(None),) * int(options["axis"]) + (slice(options["start"], options["stop"]),)
+    return (value.moved(lambda array: array[cut]),)
+
+
 @step("reshape")
 def reshape(translator: Translator, operation: Operation) -> tuple[Value, ...]:
     """A shape (-1: what is left; 0: as it was), or axes of size 1 that go (squeeze) or come (unsqueeze)."""

@@ -85,9 +85,14 @@ def _identity(reader: ProgramReader, node: Any) -> None:
 
 @reads("slice")
 def _slice(reader: ProgramReader, node: Any) -> None:
-    if shape_of(node) != shape_of(node.args[0]):
+    source = reader.value(node.args[0])
+    axis, start, stop, stride = arguments(node, 0, None, None, 1)
+    if shape_of(node) == shape_of(node.args[0]):
+        _identity(reader, node)
+    elif source not in reader.fixed_values() or stride != 1:
         raise reader.refuse(node, "a part of an axis is taken", "Neurons and positions are read whole here")
-    _identity(reader, node)
+    else:
+        reader.add("part", node, [source], [reader.out(node)], axis=axis, start=start, stop=stop)
 
 
 @reads("zeros")

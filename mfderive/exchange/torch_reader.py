@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, MfError, quoted
 from . import torch_layers, torch_pointwise, torch_sums
 from .operations import Graph, ImportProblem, unknown_operations
+from .torch_heads import heads_apart
 from .torch_nodes import READERS, ProgramReader, word_of
 
 Array = Any
@@ -43,7 +44,10 @@ def read_torch(module: Any, example: Any) -> Graph:
     try:
         kind = next((parameter.dtype for parameter in module.parameters()), example.dtype)
         kind = kind if example.is_floating_point() else example.dtype
-        program = torch.export.export(module, (example.to(kind),), strict=False)
+        with heads_apart(torch, module):
+            program = torch.export.export(module, (example.to(kind),), strict=False)
+    except MfError:
+        raise
     except Exception as error:  # torch.export raises errors of many classes of its own
         raise ArgumentError(
             f"torch.export cannot follow {type(module).__name__}: {type(error).__name__}: "

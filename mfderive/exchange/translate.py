@@ -32,7 +32,7 @@ class Translator:
     """The values of a graph so far.
 
     ``inputs`` is the population number of x, ``input_neurons`` its axis without the batch; ``with_steps``:
-    whether x comes step by step.
+    whether x comes step by step; ``apart``: values that are layers whoever reads them.
     """
 
     graph: Graph
@@ -42,6 +42,7 @@ class Translator:
     input_neurons: int = 0
     with_steps: bool = False
     operation: Operation | None = None
+    apart: frozenset[str] = frozenset()
 
     def refuse(self, problem: str, remedy: str) -> Exception:
         """The error at the operation that is being translated."""
@@ -235,7 +236,8 @@ class Translator:
             self.operation = operation
             results = STEPS[operation.kind](self, operation)
             for name, value in zip(operation.outputs, results, strict=False):
-                if isinstance(value, Signal) and self.is_read_as_layer(name, readers):
+                is_layer = name in self.apart or self.is_read_as_layer(name, readers)
+                if isinstance(value, Signal) and is_layer:
                     value = self.settled(value)
                 self.values[name] = value
 

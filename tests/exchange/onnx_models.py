@@ -167,6 +167,27 @@ def two_heads(n=(5, 4)):
     return build(nodes, arrays, [3], outputs=("y", "z"))
 
 
+def pre_norm_stream(n=(4, 3)):
+    """A residual stream with a bias that normalisation and the sum behind it read: it must stay one layer."""
+    draw = _random(13)
+    arrays = {
+        **weights(draw, fc1=(3, n[0]), up=(n[0], n[1]), down=(n[1], n[0]), fc=(n[0], 2)),
+        "ln.weight": draw(n[0]),
+        "ln.bias": draw(n[0]),
+    }
+    nodes = [
+        linear("fc1", "x", "s"),
+        node("LayerNormalization", ["s", "ln.weight", "ln.bias"], "u", epsilon=1e-2),
+        linear("up", "u", "a"),
+        node("Tanh", ["a"], "v"),
+        linear("down", "v", "d"),
+        node("Add", ["s", "d"], "r"),
+        node("Softplus", ["r"], "t"),
+        linear("fc", "t", "y"),
+    ]
+    return build(nodes, arrays, [3])
+
+
 def pointwise_tokens(n=(4, 3)):
     """Features last: each token goes through the same layers, attention pooling, mean over tokens."""
     draw = _random(8)

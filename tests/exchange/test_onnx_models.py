@@ -21,6 +21,7 @@ SMOOTH = {
     "residual cnn": models.residual_cnn,
     "layer norm": models.layer_norm_mlp,
     "gated": models.gated_mlp,
+    "stream": models.pre_norm_stream,
     "two heads": models.two_heads,
     "tokens": models.pointwise_tokens,
     "attention": models.attention,
@@ -80,3 +81,14 @@ def test_forward_and_gradients(name):
     for head, wanted in zip(found.heads, outputs[1:], strict=True):
         close(found.head(head, x), wanted, 1e-12)
     compare_gradients(model, found, x)
+    each_once(model, found)
+
+
+def each_once(model, found):
+    """Every trained entry is in the network once: what is there twice would be trained apart."""
+    counts = {tensor.name: np.zeros(math.prod(tensor.dims), int) for tensor in model.graph.initializer}
+    for place in found.places.values():
+        if place.parameter is not None:
+            np.add.at(counts[place.parameter], place.index, 1)
+    assert max(count.max() for count in counts.values()) == 1
+    assert all(set(count.tolist()) in ({0}, {1}) for count in counts.values())

@@ -86,6 +86,33 @@ class Transformer(nn.Module):
         return self.out(stream.mean(1))
 
 
+class Encoder(nn.Module):
+    """PyTorch's own block, whose heads are packed in one array."""
+
+    def __init__(self, n=4, **options):
+        super().__init__()
+        options = {"batch_first": True, "dropout": 0.3, "layer_norm_eps": EPSILON, **options}
+        self.embed, self.out = nn.Linear(2, n), nn.Linear(n, 2)
+        self.block = nn.TransformerEncoderLayer(n, 2, 5, **options)
+
+    def forward(self, x):
+        return self.out(self.block(self.embed(x)).mean(1))
+
+
+class Attended(nn.Module):
+    """Attention of its own layout, [positions, samples, neurons], whose values are not what is asked."""
+
+    def __init__(self, n=6):
+        super().__init__()
+        self.asked, self.read, self.out = nn.Linear(2, n), nn.Linear(2, n), nn.Linear(n, 2)
+        self.mix = nn.MultiheadAttention(n, 3, bias=False)
+
+    def forward(self, x):
+        asked, read = (torch.tanh(part(x)).transpose(0, 1) for part in (self.asked, self.read))
+        mixed, _ = self.mix(asked, read, read)
+        return self.out((mixed + asked).transpose(0, 1).mean(1))
+
+
 class Last(nn.Module):
     def __init__(self, kind, n=4):
         super().__init__()
@@ -144,6 +171,13 @@ MODULES = {
     "gru": (lambda: Last(nn.GRU), (3, 2)),
 }
 
+PACKED = {
+    "encoder layer": (Encoder, (3, 2)),
+    "encoder layer, norms first": (lambda: Encoder(norm_first=True, activation="gelu"), (3, 2)),
+    "attended": (Attended, (3, 2)),
+}
+MODULES |= PACKED
+
 
 def case(name, seed):
     """A module with random weights in evaluation, and inputs: words are whole numbers."""
@@ -172,17 +206,22 @@ def test_forward_and_gradients(name):
     frozen = {n for n, place in found.places.items() if place.parameter not in (None, *trained)}
     assert bool(frozen) is (name == "frozen heads") and not any(velocity[n].any() for n in frozen)
     seen = {array: np.zeros(parameter.numel()) for array, parameter in trained.items()}
+    counts = {array: np.zeros(parameter.numel(), int) for array, parameter in module.named_parameters()}
     for parameter, place in found.places.items():
         if place.parameter in trained:
             widths = math.prod(found.widths.get(axis, 1) for axis in axes[parameter])
             np.add.at(seen[place.parameter], place.index, -velocity[parameter] / widths * place.scale)
+        if place.parameter is not None:
+            np.add.at(counts[place.parameter], place.index, 1)
+    # Nothing that is trained is in the network twice: it would be trained apart.
+    assert {number for count in counts.values() for number in count.tolist()} == {1}
     for array, parameter in trained.items():
         wanted = parameter.grad.numpy().ravel()
         np.testing.assert_allclose(seen[array], wanted, rtol=0, atol=1e-12 * max(1.0, np.abs(wanted).max()))
 
 
 @pytest.mark.parametrize("open_batch", [False, True])
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in PACKED])
 def test_exported_files(name, open_batch, tmp_path):
     """The same modules through ONNX files as PyTorch writes them, which may turn and cut arrays.
 
@@ -232,6 +271,15 @@ class Positions(nn.Module):
         return self.table((x + 1).long())[:, 0]
 
 
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, x):
+        return self.mix(x, x, x, attn_mask=torch.zeros(3, 3), need_weights=False)[0].mean(1)
+
+
 def words(module):
     module.table.padding_idx = 0
     return module
@@ -248,7 +296,7 @@ class Spectrum(nn.Module):
         (Positions, (1,), "one-hot"),
         (lambda: words(Embedded()), (2,), "padding_idx"),
         (Spectrum, (3,), "'fft_rfft' is a fft_rfft"),
-        (lambda: nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), (3, 4), "layers of their own"),
+        (lambda: Masked(), (3, 4), "'mix' .MultiheadAttention. has a mask"),
         (lambda: nn.Conv1d(2, 4, 2, groups=2), (2, 5), "groups"),
         (lambda: 3, (3,), "not 'int'"),
     ],
@@ -256,6 +304,24 @@ class Spectrum(nn.Module):
 def test_what_is_refused_is_named(make, shape, words):
     with pytest.raises(mf.MfError, match=words):
         mf.from_torch(make(), torch.zeros(2, *shape))
+
+
+def test_packed_heads_are_layers_of_half_the_width_and_the_module_stays():
+    torch.manual_seed(0)
+    module, x = Encoder().double().eval(), torch.randn(4, 3, 2, dtype=torch.float64)
+    before = module(x)
+    found = mf.from_torch(module, x, Encoder(8).double())
+    widths = sorted(found.widths.values())
+    assert widths == [2, 2, 2, 2, 4] and len(found.network.layers) == 13
+    assert "forward" not in vars(module.block.self_attn) and torch.equal(module(x), before)
+
+
+def test_packed_heads_in_a_file_are_refused(tmp_path):
+    """A file has the packed program alone: the module itself is to be read."""
+    file = tmp_path / "model.onnx"
+    torch.onnx.export(Encoder().double().eval(), (torch.zeros(4, 3, 2).double(),), file, dynamo=False)
+    with pytest.raises(mf.MfError, match="layers of their own"):
+        mf.from_onnx(file)
 
 
 def test_widths_of_two_modules():
