@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from .runs.trajectory import Trajectory as Trajectory
     from .samples.loading import from_networkx as from_networkx
     from .samples.loading import load as load
+    from .samples.spec_faults import check_spec as check_spec
     from .scaling.coordinates import CoordinateCheck as CoordinateCheck
     from .scaling.coordinates import coordinate_check as coordinate_check
     from .scaling.scalings import Scalings as Scalings
@@ -137,6 +138,7 @@ _HOME = {
     "Width": "fluctuation.width",
     "batch_norm_growth": "signals.batch_norm",
     "check": "verdict.check",
+    "check_spec": "samples.spec_faults",
     "coordinate_check": "scaling.coordinates",
     "critical": "signals.signal",
     "derive": "limit.derive",

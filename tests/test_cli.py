@@ -41,7 +41,11 @@ COMMANDS = [
     "ising",
     "import",
     "report",
+    "check-spec",
+    "fmt",
     "schema",
+    "completion",
+    "doctor",
 ]
 
 SPEC = """\
@@ -416,7 +420,7 @@ def test_a_missing_spec_names_the_shipped_one(capsys, tmp_path, monkeypatch):
 
 def test_new_writes_a_spec_that_loads_and_overwrites_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert json_of(capsys, "new", "first") == {"spec": "first.toml"}
+    assert json_of(capsys, "new", "first") == {"spec": "first.toml", "schema": "mfderive.schema.json"}
     document = tomllib.loads((tmp_path / "first.toml").read_text())
     assert document["title"] == "first"
     assert json_of(capsys, "show", "first.toml")["title"] == "first"
@@ -453,8 +457,8 @@ def test_new_writes_into_a_folder_that_exists(capsys, tmp_path, monkeypatch):
     assert main(["new", "a/b"]) == 2
     assert "no folder a" in capsys.readouterr().err
     (tmp_path / "a").mkdir()
-    assert json_of(capsys, "new", "a/b.toml") == {"spec": "a/b.toml"}
-    assert json_of(capsys, "new", "réseau-2") == {"spec": "réseau-2.toml"}
+    assert json_of(capsys, "new", "a/b.toml") == {"spec": "a/b.toml", "schema": "a/mfderive.schema.json"}
+    assert json_of(capsys, "new", "réseau-2")["spec"] == "réseau-2.toml"
     (tmp_path / "taken.toml").mkdir()
     assert main(["new", "taken"]) == 2
     assert "exists already" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ..errors import MfError
+from ..errors import MfError, SpecError
 from ..errors.disk import FULL, disk_full, free_bytes
 from ..runs.signals import Terminated
 from .command_tools import Outcome, say
@@ -103,7 +103,11 @@ def _said(problem: Exception) -> tuple[str, int]:
     if isinstance(problem, OSError) and problem.errno in FULL:
         problem = disk_full(_fullest(problem), problem)
     if isinstance(problem, MfError):
-        return ". ".join([str(problem), *getattr(problem, "__notes__", [])]), problem.exit_code
+        parts = [str(problem), *getattr(problem, "__notes__", [])]
+        more = len(problem.others) if isinstance(problem, SpecError) else 0
+        if more:
+            parts.append(f"{more} more fault{'s' * (more != 1)}: `mfderive check-spec` lists all of them")
+        return ". ".join(parts), problem.exit_code
     if isinstance(problem, OSError) and problem.filename is not None:
         return (
             f"{str(problem.filename)[:200]}: {problem.strerror}. Look whether it is there and may be read or "

@@ -44,7 +44,7 @@ def _widths(network: Any) -> list[int]:
     return list(dict(network.check).get("widths", DEFAULT_WIDTHS))
 
 
-# --- show, derive, generate, schema ----------------------------------------------------------------------
+# --- show, derive, generate ------------------------------------------------------------------------------
 
 
 def show(arguments: argparse.Namespace) -> Outcome:
@@ -132,16 +132,6 @@ def generate(arguments: argparse.Namespace) -> Outcome:
     mfderive.generate(solved, directory=folder, overwrite=arguments.overwrite)
     written = sorted(str(path) for path in folder.iterdir() if path.is_file())
     return Outcome({"folder": str(folder), "files": written}, "\n".join(written))
-
-
-def schema(arguments: argparse.Namespace) -> Outcome:
-    """Print the JSON Schema of spec files."""
-    import json
-
-    from ..format.schema import schema as spec_schema
-
-    document = spec_schema()
-    return Outcome(document, json.dumps(document, indent=2, ensure_ascii=False))
 
 
 # --- solve, simulate, report ----------------------------------------------------------------------------

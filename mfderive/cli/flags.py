@@ -13,10 +13,13 @@ from ..runs.parts import EVERY
 from . import (
     checking,
     commands,
+    completion_command,
+    doctor_command,
     import_command,
     ising_command,
     running,
     signal_command,
+    spec_files_command,
     starting,
     sweeping,
     width_command,
@@ -134,6 +137,7 @@ class Shelf:
     """Where commands are put: each gets the flags that every command has."""
 
     subparsers: Any
+    parser: Any  # of the whole command line
 
     def command(self, name: str, action: Action, words: str, output: str = "") -> Parser:
         """A new command; ``output`` explains its flag --output, "" leaves that flag out."""
@@ -181,7 +185,8 @@ def build_parser() -> Parser:
         action="store_true",
         help="print as JSON; beside --version: the versions of all parts",
     )
-    shelf = Shelf(parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser))
+    added = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    shelf = Shelf(added, parser)
     new = shelf.command("new", starting.new, "Write a commented spec file that runs, to start from.")
     new.add_argument("name", metavar="NAME", help="name of the network; NAME.toml is written")
     _add_equations(shelf)
@@ -194,7 +199,9 @@ def build_parser() -> Parser:
         "report", commands.report, "Draw the figures and the page of a finished run again."
     )
     report.add_argument("run", metavar="RUN", type=path, help="the folder of a run")
-    shelf.command("schema", commands.schema, "Print the JSON Schema of spec files: every key and its values.")
+    spec_files_command.add(shelf)
+    completion_command.add(shelf)
+    doctor_command.add(shelf)
     return parser
 
 

@@ -9,24 +9,28 @@ from pathlib import Path
 from ..errors import MfError
 from ..runs.atomic import write_text
 from .command_tools import Outcome
+from .spec_files_command import SCHEMA_FILE, SCHEMA_LINE, write_schema
 
 # Files of these names cannot be made on every system.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
 def new(arguments: argparse.Namespace) -> Outcome:
-    """Write the starter spec under a new name."""
+    """Write the starter spec under a new name, with the schema that editors read beside it."""
     from importlib.resources import files
 
     path = _new_path(arguments.name)
     if path.exists():
         raise MfError(f"{path} exists already and is left alone. Give another name")
     starter = files("mfderive.cli").joinpath("starter.toml").read_text(encoding="utf-8")
+    beside = path.with_name(SCHEMA_FILE)
+    write_schema(beside)
     try:
-        write_text(path, starter.replace("NAME", path.stem))
+        write_text(path, SCHEMA_LINE + starter.replace("NAME", path.stem))
     except OSError as problem:
         raise MfError(f"{path} cannot be written: {problem.strerror}") from problem
-    return Outcome({"spec": str(path)}, f"{path} is written. Next: mfderive run {path}")
+    written = f"{path} is written, and {beside} for editors. Next: mfderive run {path}"
+    return Outcome({"spec": str(path), "schema": str(beside)}, written)
 
 
 def _new_path(text: str) -> Path:

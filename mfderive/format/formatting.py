@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from ..network.place import Place
@@ -59,6 +60,11 @@ class _Row:
     def length(self) -> int:
         """Characters before the comment; of a text over several lines those of the last."""
         return len(self.text) - (self.text.rfind("\n") + 1)
+
+    @property
+    def indent(self) -> int:
+        """Spaces at the beginning."""
+        return len(self.text) - len(self.text.lstrip(" "))
 
 
 class _Layout:
@@ -178,20 +184,14 @@ def _quotes(written: str) -> str:
 
 
 def _align(rows: list[_Row]) -> None:
-    """Give the comments of neighbouring rows one column: theirs, if they share one that has room."""
-    begin = 0
-    while begin < len(rows):
-        end = begin
-        while end < len(rows) and rows[end].comment:
-            end += 1
-        run = rows[begin:end]
-        if run:
-            room = max(row.length for row in run) + _GAP
-            columns = {row.column for row in run}
-            column = columns.pop() if len(columns) == 1 else 0
-            for row in run:
-                row.column = column if column >= room else room
-        begin = end + 1
+    """Give the comments of neighbouring rows of one indent one column: theirs, if they share one."""
+    for (has_comments, _), group in groupby(rows, lambda row: (bool(row.comment), row.indent)):
+        run = list(group) if has_comments else []
+        room = max((row.length for row in run), default=0) + _GAP
+        columns = {row.column for row in run}
+        column = max(room, *columns) if len(columns) == 1 else room
+        for row in run:
+            row.column = column
 
 
 def _joined(row: _Row) -> str:

@@ -35,6 +35,7 @@ def outline(layers: list[Raw], output: Raw | None, file: str | None, faults: Fau
         elif layer.name in found:
             problem = f"two layers are called {quoted(layer.name)}"
             faults.add(layer.place.error(problem, key="name", remedy="Give each its own name"))
+            complete = False  # one of them has another layer's name
         else:
             found[layer.name] = layer
     last = LayerOutline(OUTPUT, {}, Place.of(file, OUTPUT), (), (), _OPEN)

@@ -68,7 +68,7 @@ class Places:
         path = within
         for word in entry.words:
             path = (*path, word.name)
-            spot = Spot(Span(entry.words[0].start, word.end), Span(entry.value.start, entry.value.end))
+            spot = Spot(Span(word.start, word.end), Span(entry.value.start, entry.value.end))
             self._spots.setdefault(dotted(path), spot)
         self._inside(path, entry.value)
 

@@ -13,6 +13,7 @@ MAX_BYTES = 1_000_000
 _MOST_SYNTAX = 20  # faults of syntax that are looked for; the first ones say enough
 # The name of a table as messages about TOML have it: ('layers', 'weight').
 _TUPLE, _NAME = re.compile(r"\('[^()]*\)"), re.compile(r"'([^']*)'")
+_AGAIN = "Cannot "  # what messages about keys and tables that were there before begin with
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -64,7 +65,7 @@ def syntax_faults(text: str, place: Place) -> list[tuple[SpecError, int | None]]
             at = _AT.search(error.problem)
             number = _row(at, rows)
             found.append((_placed(error, at), _character(rows, number, at)))
-            if number is None or not (_is_wrong(rows[number]) or "overwrite" in error.problem):
+            if number is None or not (_is_wrong(rows[number]) or _AGAIN in error.problem):
                 return found
             rows[number] = " " * len(rows[number])
         else:

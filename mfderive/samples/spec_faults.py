@@ -65,8 +65,7 @@ class SpecFault:
             # Tabs stay, so that carets stand under what they are about.
             before = "".join("\t" if sign == "\t" else " " for sign in self.source[: self.column - 1])
             rows += [f"  {self.line} | {self.source}", f"  {margin} | {before}{'^' * self.length}"]
-        place = ", ".join(part for part in (self.table, f"key '{self.key}'" if self.key else None) if part)
-        more = ": ".join(part for part in (place, self.remedy) if part)
+        more = ": ".join(part for part in (self.table, self.remedy) if part)
         indent = f"  {margin}   "
         rows += wrap(more, _WIDTH, initial_indent=f"  {margin} = ", subsequent_indent=indent)
         return "\n".join(rows)

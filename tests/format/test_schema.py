@@ -14,6 +14,7 @@ from mfderive.algebra.law_kinds import LAWS
 from mfderive.errors import SpecError
 from mfderive.format.reader import parse_document
 from mfderive.format.schema import schema
+from mfderive.network.key_examples import EXAMPLES
 
 from .documents import SPECS, Document, changed, documents, small
 
@@ -103,3 +104,35 @@ def test_the_schema_names_the_laws() -> None:
         assert (f"{name}({', '.join(row.arguments)})" in found["law"]["description"]) is row.is_written
     for table in ("parameter", "weight"):
         assert found[table]["properties"]["law"]["$ref"] == "#/$defs/law"
+
+
+def properties(part: Any) -> list[tuple[str, Any]]:
+    """Every key in a part of the schema, with what is said of it."""
+    if isinstance(part, list):
+        return [each for item in part for each in properties(item)]
+    if not isinstance(part, dict):
+        return []
+    own = part.get("properties")
+    named = [each for each in own.items() if set(each[1]) != {"const"}] if isinstance(own, dict) else []
+    return named + [each for item in part.values() for each in properties(item)]
+
+
+def test_every_key_has_its_meaning_and_examples_that_are_valid() -> None:
+    """Words, truth values and constants are their own examples; a lone constant is a condition, no key."""
+    whole = schema()
+    found = {(name, str(part)): (name, part) for name, part in properties(whole)}.values()
+    examples = 0
+    for name, part in found:
+        assert part.get("description", "").strip(), name
+        listed = "const" in part or "enum" in part or part.get("type") == "boolean"
+        assert part.get("examples") or listed, name
+        validator = jsonschema.Draft202012Validator({**part, "$defs": whole["$defs"]})
+        for example in part.get("examples", ()):
+            validator.validate(example)
+            examples += 1
+    assert len(found) > 100 and examples > 150
+
+
+def test_every_example_is_one_of_some_key() -> None:
+    shown = {name for name, part in properties(schema()) if part.get("examples")}
+    assert shown == set(EXAMPLES)
