@@ -23,15 +23,18 @@ from .kind import ConnectionKind, Positions, Reading, Site
 
 _COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one for each position axis")
 _MARGIN = either(WHOLE, list_of(WHOLE, "[before, after]", 2, 2))
-_PADDING = Key(
-    "padding",
-    either(
-        one_of("valid", "same"),
-        list_of(_MARGIN, "a list of whole numbers of at least 0 or of [before, after]"),
-    ),
+_MARGINS = list_of(_MARGIN, "a list of whole numbers of at least 0 or of [before, after]")
+_MEANING = (
     "positions around the source, one entry per position axis: a number for both sides, or [before, after]; "
     "'same': so many that there are ceil(positions / stride) windows, the odd one behind; default 'valid': "
-    "none. A convolution reads 0 there, pooling nothing",
+    "none. A convolution reads 0 there, pooling nothing"
+)
+_PADDING = Key("padding", either(one_of("valid", "same"), _MARGINS), _MEANING)
+CIRCULAR = "circular"
+_CONVOLVED = Key(
+    "padding",
+    either(one_of("valid", "same", CIRCULAR), _MARGINS),
+    f"{_MEANING}; '{CIRCULAR}': as many as 'same', which are those at the other end",
 )
 ALL = "all"
 
@@ -120,7 +123,7 @@ def _checked_axes(site: Site, taps: tuple[int, ...], key: str) -> tuple[int, ...
 
 def _margins(padding: Any, axis: int, size: int, taps: int, stride: int) -> tuple[int, int]:
     """Padding before and after, in numbers; "same" pads as jax.lax does."""
-    if padding == "same":
+    if padding in ("same", CIRCULAR):
         total = max((-(-size // stride) - 1) * stride + taps - size, 0)
         return total // 2, total - total // 2
     if padding == "valid":
@@ -166,14 +169,30 @@ def convolution(site: Site) -> Reading:
     read = chosen_neurons(site)
     axes = site.finite("taps", window.taps)
     taps = site.fresh(axes, read.reduced)
+    slots, turns = window.slots(site.places, taps), tuple[Index, ...]()
+    if site.options["padding"] == CIRCULAR:
+        slots, turns = _turning(site, window, slots, (*read.reduced, *taps))
     return Reading(
-        source=(site.target[0], *read.slots, *window.slots(site.places, taps)),
+        source=(site.target[0], *read.slots, *slots),
         source_neuron=read.neuron,
         weight_axes=(*read.weight_axes, *axes),
         weight_slots=(*read.weight_slots, *taps),
-        reduced=(*read.reduced, *taps),
+        reduced=(*read.reduced, *taps, *turns),
         counts={"taps": math.prod(window.taps), **read.counts},
     )
+
+
+def _turning(
+    site: Site, window: Window, slots: tuple[Slot, ...], used: tuple[Index, ...]
+) -> tuple[tuple[Slot, ...], tuple[Index, ...]]:
+    """Slots of positions on a circle: each plus a number of whole turns, of which one alone is inside."""
+    around = [-(-taps // size) for taps, size in zip(window.taps, window.positions, strict=True)]
+    turns = site.fresh(site.finite("turns", tuple(2 * n + 1 for n in around)), used)
+    turned = []
+    for slot, turn, size, n in zip(slots, turns, window.positions, around, strict=True):
+        parts, constant = (slot.parts, slot.constant) if isinstance(slot, Affine) else (((1, slot),), 0)
+        turned.append(Affine((*parts, (size, turn)), constant - n * size))
+    return tuple(turned), turns
 
 
 def _turned(site: Site) -> Window:
@@ -320,9 +339,10 @@ def average_pool(site: Site) -> Reading:
 _CONVOLUTION = table(
     Key("kernel", _COUNTS, "number of taps, one number for each position axis", required=True),
     Key("stride", _COUNTS, "distance of two windows, one number for each position axis; default 1"),
-    _PADDING,
+    _CONVOLVED,
     GROUPS_KEY,
 )
+_TRANSPOSED = {**_CONVOLUTION, "padding": _PADDING}
 _POOLING = table(
     Key(
         "window",
@@ -348,7 +368,7 @@ WINDOW_KINDS = (
     ConnectionKind(
         "transposed-convolution",
         transposed_convolution,
-        keys=_CONVOLUTION
+        keys=_TRANSPOSED
         | table(
             Key(
                 "positions",

@@ -20,11 +20,11 @@ WEIGHT = "w"  # source.w, target.w: the layer's own weight
 _EXPRESSIONS = ("h", "u", "w", "x", "y", "yhat", "t", "k", "d", "fan_in", "source", "target", "pi")
 _REDUCTIONS = ("mean", "sum", "max", "softmax", "neurons", "steps")
 _FIELDS = ("p", "data", "loss", "output", "weight", "bias", "out", "before")
-_AXES = ("inputs", "channels", "positions", "outputs", "taps", "groups", "noise")
+_AXES = ("inputs", "channels", "positions", "outputs", "taps", "turns", "groups", "noise")
 RESERVED = frozenset((*_EXPRESSIONS, *_REDUCTIONS, *_FIELDS, *_AXES))
 # Statistics, helper fields, positions and taps get numbers.
 _HELPERS = r"mean|sum|max|softmax|select|shift|total|inside|count|stack|step"
-_NUMBERED = re.compile(rf"({_HELPERS}|positions|taps|weight)\d+")
+_NUMBERED = re.compile(rf"({_HELPERS}|positions|taps|turns|weight)\d+")
 
 
 def is_reserved(name: str) -> bool:

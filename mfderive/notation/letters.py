@@ -37,6 +37,7 @@ _FINITE_LETTERS = {
     "positions": "p",
     "outputs": "j",
     "taps": "k",
+    "turns": "r",
     "groups": "g",
     "steps": "s",
 }

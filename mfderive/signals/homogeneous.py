@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import sympy as sp
 
-from ..algebra.terms import Index, slot_indices
+from ..algebra.terms import Affine, Index, slot_indices
 from .gaussian import Expectation
 from .kernel_system import (
     ExpectationAccess,
@@ -41,11 +41,31 @@ def _equation(system: KernelSystem, equation: KernelEquation) -> KernelEquation:
     places = _size(system, equation.target)
     terms = []
     for term in equation.terms:
-        indices = dict.fromkeys((*slot_indices(term.target), *term.reduced))
+        turns = turns_of(system, equation, term)
+        indices = [i for i in dict.fromkeys((*slot_indices(term.target), *term.reduced)) if i not in turns]
         count = sp.Rational(_size(system, tuple(indices)), places)
         meanings = _one_place(term)
         terms.append(KernelTerm((), (), count * term.expression, meanings))
     return KernelEquation(equation.kernel, equation.pair, (), tuple(terms))
+
+
+def turns_of(system: KernelSystem, equation: KernelEquation, term: KernelTerm) -> set[Index]:
+    """The indices that count whole turns around the positions of a slot: one value of each is inside, no
+    more."""
+    own = system.kernel[equation.kernel].axes
+    read = [(term.target, own)] + [
+        (meaning.slots, system.kernel[meaning.kernel].axes)
+        for _, meaning in term.meanings
+        if isinstance(meaning, KernelAccess)
+    ]
+    return {
+        index
+        for slots, axes in read
+        for slot, axis in zip(slots, axes, strict=True)
+        if isinstance(slot, Affine)
+        for number, index in slot.parts
+        if number == system.axis[axis].size and number > 1
+    }
 
 
 def _one_place(term: KernelTerm) -> tuple[tuple[sp.Symbol, Meaning], ...]:

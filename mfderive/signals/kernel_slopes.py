@@ -61,16 +61,22 @@ class KernelSlopes:
     def _term(self, term: KernelTerm, named: dict[int, int]) -> Array | None:
         values: dict[sp.Symbol, Array] = dict(self.values.scales)
         slopes: dict[sp.Symbol, Array] = {}
-        for symbol, meaning in term.meanings:
+        for number, (symbol, meaning) in enumerate(term.meanings):
             if isinstance(meaning, KernelAccess):
                 replicas = tuple(named.get(r, r) for r in meaning.replicas)
                 values[symbol] = self.values.between(meaning, replicas)
                 own = self._slopes((meaning.kernel, replicas))
+                own = None if own is None else self.weighted(term, meaning, number, own)
             else:
                 values[symbol], own = self._expectation(meaning, values, slopes)
             if own is not None:
                 slopes[symbol] = own
         return self._chain(term.expression, values, slopes)
+
+    def weighted(self, term: KernelTerm, access: KernelAccess, number: int, slopes: Array) -> Array:
+        """The derivatives of what a term reads as its meaning ``number``: a subclass may weigh where it
+        reads."""
+        return slopes
 
     def _chain(
         self, expression: sp.Expr, values: Mapping[sp.Symbol, Array], slopes: Mapping[sp.Symbol, Array]

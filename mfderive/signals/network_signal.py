@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from .kernel_code import kernel_module
 from .kernel_system import SIGMA_B2, SIGMA_W2, KernelSystem
 from .kernel_text import equations_latex, equations_text, remarks
 from .network_map import network_map
+from .position_modes import PositionModes, position_modes
 from .reading import kernel_system
+from .repeated_part import repeated_part
 from .scales import ALL
 from .signal_result import Signal
 
@@ -88,6 +91,15 @@ class NetworkSignal(Shown):
             )
         return self.repeated
 
+    @cached_property
+    def modes(self) -> PositionModes:
+        """Modes of deviations over positions, and by what a block multiplies each. Raises MfError where there
+        are none."""
+        part = repeated_part(self.kernels)
+        if part is None:
+            raise MfError(f"no part of '{self.title}' repeats, so that no fixed point is deviated from")
+        return position_modes(self.kernels, part, self._repeated)
+
     # ------------------------------------------------------------------ by depth
 
     def by_depth(self, x1: Any, x2: Any = None, correlation: float | None = None) -> ByDepth:
@@ -131,7 +143,15 @@ class NetworkSignal(Shown):
         parts = [f"Signals of '{self.title}' at random weights", self.equations]
         if self.repeated is not None:
             parts.append(self.repeated.text)
+            parts += [modes.text for modes in self._shown_modes()]
         return "\n\n".join(parts)
+
+    def _shown_modes(self) -> list[PositionModes]:
+        """The modes over positions, where there are any."""
+        try:
+            return [self.modes]
+        except MfError:
+            return []
 
     @property
     def data(self) -> dict[str, Any]:
@@ -141,6 +161,7 @@ class NetworkSignal(Shown):
             "scales": dict(self.scales),
             "equations": self.equations,
             "repeated": None if self.repeated is None else self.repeated.data,
+            "modes": next((modes.data for modes in self._shown_modes()), None),
             "sentences": list(self.sentences),
         }
 

@@ -71,17 +71,17 @@ class Signal(Shown):
     @property
     def xi_q(self) -> float:
         """Blocks in which variances approach q* by e: -1 / log |slope_q|; infinite at slope 1."""
-        return _depth(self.slope_q)
+        return depth_scale(self.slope_q)
 
     @property
     def xi_c(self) -> float:
         """Blocks in which correlations approach c* by e: -1 / log |chi(c*)|; infinite at slope 1."""
-        return _depth(self.chi_c)
+        return depth_scale(self.chi_c)
 
     @property
     def xi_gradient(self) -> float:
         """Blocks in which gradients fade (or, negative, grow) by e: -1 / log chi_1; infinite at 1."""
-        return _depth(self.chi_1)
+        return depth_scale(self.chi_1)
 
     @property
     def trainable_depth(self) -> float:
@@ -156,7 +156,7 @@ class Signal(Shown):
         yield "  print(...) writes everything that was found"
 
 
-def _depth(slope: float) -> float:
+def depth_scale(slope: float) -> float:
     """-1 / log |slope|: infinite at slopes of size 1, 0 at slope 0, nan without a slope."""
     size = abs(slope)
     if math.isnan(size):

@@ -65,7 +65,7 @@ def test_the_page_is_true() -> None:
     """Its Python runs, and every equation that it quotes is printed by a shipped spec."""
     names: dict = {}
     pieces = [p for p in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "specs/signal" in p]
-    assert len(pieces) == 3
+    assert len(pieces) == 4
     for code in reversed(pieces):
         exec(code.replace('"specs/', f'"{ROOT}/specs/'), names)
     assert names["kernels"].tangent(names["x"]).shape == (4, 4)
