@@ -283,7 +283,7 @@ class SpecWriter:
     def law(self, name: str, place: Place) -> str:
         """The law of a parameter, which is kept with the reason."""
         own = self.named.pop(place.parameter, None) if place.parameter else None
-        self.parts.laws[name] = estimated_law(place.state, self.named.pop(name, own))
+        self.parts.laws[name] = estimated_law(place.values, self.named.pop(name, own), place.scale)
         return self.parts.laws[name].text
 
     def own(self, name: str, owns: Owns) -> Any:

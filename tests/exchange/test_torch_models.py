@@ -306,6 +306,17 @@ def test_what_is_refused_is_named(make, shape, words):
         mf.from_torch(make(), torch.zeros(2, *shape))
 
 
+def test_initialisers_are_named():
+    """The start of PyTorch's layers is known by its bounds, those of a Linear with the width in them."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(20, 30), nn.Tanh(), nn.Linear(30, 25), nn.Tanh(), nn.Linear(25, 2))
+    nn.init.kaiming_uniform_(module[2].weight, nonlinearity="relu")
+    found = mf.from_torch(module, torch.zeros(2, 20))
+    assert found.laws["m0.weight"].initialiser == "as nn.Linear and nn.Conv start"
+    assert found.laws["m0.weight"].text == f"uniform(-{20**-0.5:.5g}, {20**-0.5:.5g})"
+    assert found.laws["m2.weight"].initialiser == "nn.init.kaiming_uniform_"
+
+
 def test_packed_heads_are_layers_of_half_the_width_and_the_module_stays():
     torch.manual_seed(0)
     module, x = Encoder().double().eval(), torch.randn(4, 3, 2, dtype=torch.float64)
