@@ -7,11 +7,13 @@ other; what only data and sizes can tell is asked once the spec can be read.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from ..errors import FaultKind, MfError, SpecError
+from ..algebra.arguments import found
+from ..errors import ArgumentError, FaultKind, MfError, SpecError
 from ..errors.gathering import Faults
 from ..format.outline_reading import outline
 from ..format.reader import parse_document, spec_content
@@ -77,7 +79,10 @@ def check_spec(path: str | Path, *, data: bool = True) -> list[SpecFault]:
     Listed is what does not depend on each other: what follows from a fault that is listed is not. With
     ``data`` (default) the samples and all sizes that they decide are looked at too, once the spec itself has
     no fault. A file that cannot be read is a fault as well; nothing is raised for what stands in a file.
+    Raises ArgumentError for what is no path.
     """
+    if not isinstance(path, str | PathLike) or path == "":
+        raise ArgumentError(f"check_spec takes the path of a spec file, not {found(path)}")
     file = str(path)
     try:
         content = spec_content(Path(path), file)
@@ -102,8 +107,8 @@ def content_faults(content: bytes, file: str, *, data: bool = True) -> list[Spec
     if not errors:
         return []
     places, ways = Places(text), _ways(document)
-    found = [_fault(each, text, _span(each, text, places, ways), file) for each in errors]
-    return sorted(found, key=lambda fault: (fault.line, fault.column))
+    listed = [_fault(each, text, _span(each, text, places, ways), file) for each in errors]
+    return sorted(listed, key=lambda fault: (fault.line, fault.column))
 
 
 def _errors(document: dict[str, Any], file: str, data: bool) -> list[SpecError]:
