@@ -100,10 +100,12 @@ class Atoms:
     ) -> sp.Expr:
         """The expression of a term with atoms (and constants) in the place of what it reads."""
         table = {}
+        chosen = {}
         for symbol, access in term.accesses:
             own = self.fields.fields[access.field]
             if access.field in self.fields.maxima:
-                raise self.fields.refusal(own, "takes a maximum", "an approximation for it: use an average")
+                chosen[symbol] = own
+                continue
             depends = own.role is Role.INPUT or any(
                 self.fields.system.axis[a].kind is AxisKind.DATA for a in own.axes
             )
@@ -114,7 +116,15 @@ class Atoms:
                 table[symbol] = self.parameter_value(access.field, Atom(access.field, number, neuron, slots))
             else:
                 table[symbol] = constant(access.field, number, slots)
-        return term.expression.xreplace(table)
+        result = term.expression.xreplace(table)
+        # A maximum of values that vanish is multiplied by them: which of them is chosen does not matter then.
+        for symbol in result.free_symbols & set(chosen):
+            raise self.fields.refusal(
+                chosen[symbol],
+                "takes a maximum of random values (max-pooling, or a softmax of them)",
+                "an average, or scores that vanish as layers grow wide",
+            )
+        return result
 
     def parameter_value(self, name: str, atom: Atom) -> sp.Expr:
         """The atom's symbol, or the number of a parameter that starts at one."""
