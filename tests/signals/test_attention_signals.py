@@ -34,8 +34,8 @@ def test_tokens_collapse() -> None:
     positions: for many tokens the phase q = p of weak attention (Giorlandino and Goldt), to rounding."""
     count, p = 5, 0.3
     root = np.linalg.cholesky(p + (1 - p) * np.eye(count))
-    x = np.sqrt(count) * root.T  # [channels, positions]: products of two columns over the channels are the
-    overlaps found = mf.signal(attention(count, channels=count), sigma_w2=1.0).by_depth(x, x)
+    x = np.sqrt(count) * root.T  # [channels, positions]: overlaps are the products over channels
+    found = mf.signal(attention(count, channels=count), sigma_w2=1.0).by_depth(x, x)
     np.testing.assert_allclose(found.kernel("value", 1, 1), p + (1 - p) * np.eye(count), atol=1e-13)
     np.testing.assert_allclose(found.kernel("mixed", 1, 1), p + (1 - p) / count, atol=1e-13)
     assert found.gradients and found.tangent > 0
