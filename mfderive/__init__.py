@@ -29,6 +29,8 @@ from .algebra.entries import (
 )
 
 if TYPE_CHECKING:
+    from .advice.conditions import Conditions as Conditions
+    from .advice.conditions import conditions as conditions
     from .algebra.findings import Finding as Finding
     from .algebra.reduced import Reduced as Reduced
     from .algebra.system import ForwardSystem as ForwardSystem
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
 _HOME = {
     "ArgumentError": "errors",
     "CheckpointWarning": "runs.keeping",
+    "Conditions": "advice.conditions",
     "ConnectionKind": "forward.kinds",
     "CoordinateCheck": "scaling.coordinates",
     "Critical": "signals.signal",
@@ -138,6 +141,7 @@ _HOME = {
     "Width": "fluctuation.width",
     "batch_norm_growth": "signals.batch_norm",
     "check": "verdict.check",
+    "conditions": "advice.conditions",
     "check_spec": "samples.spec_faults",
     "coordinate_check": "scaling.coordinates",
     "critical": "signals.signal",

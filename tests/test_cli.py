@@ -31,6 +31,7 @@ COMMANDS = [
     "scalings",
     "coords",
     "width",
+    "conditions",
     "generate",
     "solve",
     "simulate",

@@ -67,6 +67,7 @@ def made(request):
     return {
         **found,
         **{name: getattr(mf, name)("what is to be known") for name in warned},
+        "Conditions": mf.conditions(net),
         "ConnectionKind": kind,
         "CoordinateCheck": mf.coordinate_check(net, widths=[4, 8, 16], seeds=2, steps=2),
         "Critical": mf.critical("tanh", sigma_b2=0.05),

@@ -62,6 +62,8 @@ class LawRow:
     :mod:`mfderive.algebra.law_draws`). ``standard`` (None: nothing is random) is the standard variable of
     each number and ``transform(arguments, standard values [node, ...])`` the law's values at given ones.
     ``is_vector``: the entries of one neuron belong together. ``is_written``: by its name in a spec.
+    ``is_full``: its support is the whole line wherever it is random; ``is_bounded``: it is bounded, given its
+    arguments.
     """
 
     name: str
@@ -77,6 +79,8 @@ class LawRow:
     ordered: bool = False
     is_vector: bool = False
     is_written: bool = True
+    is_full: bool = False
+    is_bounded: bool = False
 
     @property
     def has_gauss_nodes(self) -> bool:
@@ -100,6 +104,7 @@ _ROWS = (
         standard=Standard.NORMAL,
         transform=lambda a, z: a[0] + a[1] * z,
         not_negative=("deviation",),
+        is_full=True,
     ),
     LawRow(
         LawKind.UNIFORM,
@@ -111,6 +116,7 @@ _ROWS = (
         standard=Standard.UNIFORM,
         transform=lambda a, z: a[0] + (a[1] - a[0]) * z,
         ordered=True,
+        is_bounded=True,
     ),
     LawRow(
         LawKind.RADEMACHER,
@@ -123,6 +129,7 @@ _ROWS = (
         transform=lambda a, z: a[0] * np.where(z < 0.5, 1.0, -1.0),
         not_negative=("scale",),
         sign_is_idle=True,
+        is_bounded=True,
     ),
     LawRow(
         LawKind.SPHERE,
@@ -136,6 +143,7 @@ _ROWS = (
         not_negative=("radius",),
         sign_is_idle=True,
         is_vector=True,
+        is_bounded=True,
     ),
     LawRow(
         LawKind.CONSTANT,
@@ -145,6 +153,7 @@ _ROWS = (
         is_symmetric=lambda a: bool(a[0] == 0),
         draw=draw_constant,
         is_written=False,  # an expression is a constant given its two ends
+        is_bounded=True,
     ),
     LawRow(
         LawKind.RADIUS,
@@ -168,6 +177,7 @@ _ROWS = (
         standard=Standard.HALVES,
         transform=lambda a, z: cosine_of_normal(z, a[0]),
         is_written=False,  # what a reduction leaves of the angle between two directions
+        is_bounded=True,
     ),
 )
 LAWS: dict[str, LawRow] = {str(row.name): row for row in _ROWS}

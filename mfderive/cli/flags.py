@@ -14,6 +14,7 @@ from . import (
     checking,
     commands,
     completion_command,
+    conditions_command,
     doctor_command,
     import_command,
     ising_command,
@@ -237,6 +238,7 @@ def _add_equations(shelf: Shelf) -> None:
     )
     widths_command.add_coords(shelf)
     width_command.add(shelf)
+    conditions_command.add(shelf)
     generate = shelf.spec_command(
         "generate",
         commands.generate,
