@@ -26,7 +26,7 @@ from ..solution.stepping import Problem, Stepper
 from .bias import Bias, extrapolated_bias
 from .history import History
 from .influence import Functional, Sweep
-from .readout import loss_of, outputs_of
+from .readout import outputs_of
 from .rule_transpose import RuleTranspose
 
 Array = Any
@@ -181,7 +181,7 @@ def predicted(
     for last in steps:
         found += [f for _, _, f in outputs_of(reduced.system, encoded, shape[2], history.state(last), last)]
     sample = reduced.encode(*evaluation)
-    of_loss = [loss_of(reduced.system, sample, history.state(k), k) for k in steps] if loss else []
+    of_loss = [sweep.of_loss(sample, int(k)) for k in steps] if loss else []
     sweep.back([*found, *of_loss])
     yhat = np.array([module.predict(history.state(k), encoded) for k in steps])
     values = [_loss(network, module.predict(history.state(k), sample[0], _PIECE), sample[1]) for k in steps]

@@ -36,6 +36,8 @@ from .rule_transpose import RuleTranspose
 Array = Any
 Arrays = dict[str, Any]
 Samples = tuple[Any, Any, Any]  # x, y, weights
+# Samples that are evaluated at once.
+_PIECE = 500
 # Samples from which the variance over the law of the data is estimated, where a batch has fewer.
 _FEW = 16
 
@@ -108,6 +110,23 @@ class Sweep:
         x, y, weights = samples
         speeds: Arrays = self.solver.velocity(self.directed(state, along), x, y, 0.0, weights)
         return speeds
+
+    def of_loss(self, samples: tuple[Array, Array], last: int) -> Functional:
+        """The average loss of samples after step ``last``, with its derivatives by parameters and masses."""
+        x, y = samples
+        state = self.history.state(last)
+        total: Arrays = {}
+        for first in range(0, len(x), _PIECE):
+            part = slice(first, first + _PIECE)
+            share = len(x[part]) / len(x)
+            for name, speed in self.evaluate(state, {}, (x[part], y[part], None)).items():
+                total[name] = total.get(name, 0.0) - share * speed
+        moving = [v.name for v in self.system.variables if not v.is_frozen]
+        return Functional(
+            last,
+            {name: total[name] if name in self.trained else np.zeros_like(state[name]) for name in moving},
+            {population: total[mass_name(population)] for population in self.populations},
+        )
 
     def directed(self, state: Arrays, along: Mapping[str, Array]) -> Arrays:
         """A state of the curvature: the deviations are a direction, 0 where it has none."""

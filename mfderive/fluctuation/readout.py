@@ -1,16 +1,14 @@
-"""What is read off a state at the end: outputs at points and the loss, with their first derivatives."""
+"""What is read off a state at the end: outputs at points, with their first derivatives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..algebra.system import LimitSystem, draw_noise
-from ..limit.masses import OUTPUT, loss_gradient, mass_name, output_gradient
-from ..limit.reverse import LOSS
+from ..limit.masses import mass_name, output_gradient
 from ..tensor.interpreter import interpret
 from .influence import Functional
 
@@ -18,14 +16,6 @@ Array = Any
 Arrays = dict[str, Any]
 # Samples that the interpreter lays out at once.
 _PIECE = 32
-
-
-@dataclass(frozen=True)
-class ReadOut:
-    """A way of reading a number off a state: (its value, its derivatives) of a state after a step."""
-
-    functional: Callable[[Arrays, int], Functional]
-    value: Callable[[Arrays], float]
 
 
 def differentiated(
@@ -65,20 +55,3 @@ def outputs_of(
             chosen = np.eye(outputs)[output : output + 1]
             found = differentiated(system, gradient, state, (points[point : point + 1], chosen), last)
             yield point, output, found
-
-
-def loss_of(system: LimitSystem, samples: tuple[Array, Array], state: Arrays, last: int) -> Functional:
-    """The average loss of samples."""
-    return differentiated(system, draw_noise(loss_gradient(system)), state, samples, last)
-
-
-def values_of(system: LimitSystem, state: Arrays, x: Array, y: Array) -> tuple[Array, Array]:
-    """The outputs yhat [sample, output] and the losses [sample] of a state."""
-    values: Arrays = {}
-    yhat, loss = [], []
-    for first in range(0, len(x), _PIECE):
-        part = slice(first, first + _PIECE)
-        values, _ = interpret(draw_noise(system), state, x[part], y[part])
-        yhat.append(values[OUTPUT])
-        loss.append(values[LOSS])
-    return np.concatenate(yhat), np.concatenate(loss)

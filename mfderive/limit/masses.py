@@ -70,21 +70,7 @@ def loss_curvature(system: LimitSystem) -> LimitSystem:
     The Hessian in L2(P) is symmetric, so both are also the transposed derivatives of G that an influence
     function needs (:mod:`mfderive.fluctuation.influence`).
     """
-    whole = directional(loss_gradient(system))
-    masses = {mass_name(axis.name) for axis in whole.populations}
-    gone = masses | {whole.velocity_of[mass] for mass in masses if mass in whole.velocity_of}
-    return replace(
-        whole,
-        fields=tuple(_on_its_own(f, gone) for f in whole.fields if f.name not in gone),
-        variables=tuple(v for v in whole.variables if v.name not in gone),
-        equations=tuple(e for e in whole.equations if e.field not in gone),
-        indexed=tuple((name, axes) for name, axes in whole.indexed if name not in gone),
-    )
-
-
-def _on_its_own(field: Field, gone: set[str]) -> Field:
-    """A field that is the deviation of nothing where that is gone."""
-    return replace(field, deviation="") if field.deviation in gone else field
+    return directional(loss_gradient(system))
 
 
 # ---------------------------------------------------------------------------------------- the parts
