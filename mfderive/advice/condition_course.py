@@ -39,9 +39,13 @@ def output_stays(setting: Setting, chain: Chain) -> Iterator[Finding]:
         yield found(Ground.START, Answer.OPEN, weight.name, reason="an output bias moves beside them")
         return
     try:
-        loss, of_zero, error = _start(setting, chain)
+        with np.errstate(all="ignore"):
+            loss, of_zero, error = _start(setting, chain)
     except MfError as problem:
         yield found(Ground.START, Answer.OPEN, chain.output_weight, reason=str(problem))
+        return
+    if not np.isfinite([loss, of_zero, error]).all():
+        yield found(Ground.START, Answer.OPEN, weight.name, reason="the loss at the start is not finite")
         return
     below = True if of_zero - loss > error else None
     yield found(Ground.START, below, weight.name, loss=loss, of_zero=of_zero, error=error)

@@ -7,6 +7,7 @@ rounded to double precision.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -25,7 +26,11 @@ class Interval:
     high_open: bool = False
 
     def __post_init__(self) -> None:
-        """Infinity is no number."""
+        """Infinity is no number; where a calculation left the doubles, nothing is known of that end."""
+        low = -math.inf if math.isnan(self.low) else min(self.low, sys.float_info.max)
+        high = math.inf if math.isnan(self.high) else max(self.high, -sys.float_info.max)
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
         object.__setattr__(self, "low_open", self.low_open or math.isinf(self.low))
         object.__setattr__(self, "high_open", self.high_open or math.isinf(self.high))
 

@@ -260,6 +260,15 @@ def test_data_is_plain_and_every_sentence_is_made(capsys, tmp_path):
     assert "The theorems do not apply" in (tmp_path / "told.txt").read_text()
 
 
+def test_a_start_that_is_not_finite_leaves_its_condition_open():
+    """exp(exp(h)) of large weights is infinite: said as a reason, and JSON holds no number for it."""
+    wild = found(h2={"activation": "exp(exp(h))", "weight": "normal(2000, 0.5)"})
+    (start,) = wild.condition[Kind.OUTPUT_STAYS].findings
+    assert start.facts["answer"] is OPEN
+    assert "not finite" in start.facts["reason"]
+    json.loads(wild.to_json())
+
+
 def test_no_network_is_refused():
     with pytest.raises(mf.ArgumentError, match="a network is needed"):
         mf.conditions("specs/three_layer.toml")

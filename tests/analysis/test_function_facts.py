@@ -90,6 +90,15 @@ def test_arithmetic_of_intervals_holds_all_values_and_knows_open_ends():
     assert not multiplied([Interval(0, 1), Interval(0, math.inf, True)]).is_positive
 
 
+def test_what_leaves_the_doubles_is_not_known():
+    """Overflow gives ends at infinity, and never an interval that claims more than it knows."""
+    large = raised(Interval(1e200, 1e300), point(2.0))
+    assert large.is_positive
+    assert not large.is_bounded
+    assert added([large, multiplied([point(-1.0), large])]).has_zero
+    assert function("exp(exp(h))").bounded().answer is NO
+
+
 def test_jets_hold_values_slopes_and_curvatures():
     """On a grid, for expressions with every kind of node; slopes by central differences.
 
