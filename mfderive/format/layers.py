@@ -8,7 +8,7 @@ import sympy as sp
 
 from ..algebra.functions import FUNCTIONS, PUBLIC_FUNCTIONS, call
 from ..algebra.parser import NEURONS, Names, constant_value
-from ..errors import FaultKind, SpecError, nearest_function, quoted, shown
+from ..errors import SpecError, nearest_function, quoted, shown
 from ..errors.gathering import Faults
 from ..forward.batch_statistics import BATCH, BATCH_REASON
 from ..forward.kinds import STEPS
@@ -87,7 +87,6 @@ def _activation(layer: LayerOutline, outline: Outline) -> sp.Expr:
                 f"unknown activation {quoted(text)}",
                 key="activation",
                 remedy=nearest_function(text, {*PUBLIC_FUNCTIONS, *plain, IDENTITY}),
-                kind=FaultKind.NAME,
             )
         if BIAS in values:
             raise place.error(
