@@ -161,6 +161,8 @@ def draw(results: dict[str, Measured], file: Path) -> None:
     axes[0].plot(first.widths, guide, "--", color="grey", label="1/sqrt(n)")
     axes[0].set(xscale="log", yscale="log", xlabel="width n", ylabel=f"scatter of the increments of {MIDDLE}")
     axes[0].set_xticks(first.widths, [str(n) for n in first.widths])
+    ticks = (0.02, 0.05, 0.1, 0.2, 0.5)
+    axes[0].set_yticks(ticks, [str(tick) for tick in ticks])
     axes[0].minorticks_off()
     axes[0].legend(fontsize=8)
     for axis, (name, found) in zip(axes[1:], results.items(), strict=True):
