@@ -15,7 +15,7 @@ FIGURE = Figure(
             "four layers, τ₂ = 0.1",
             (Setting(SPECS / "figure_1.toml", "τ₂ = 0.1", {"nodes": 512}),),
             (25, 50, 100),
-            1000,
+            4000,
             (100, 200, 400, 800, 1600),
             data=mnist,
         ),

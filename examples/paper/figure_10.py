@@ -14,14 +14,14 @@ FIGURE = Figure(
     rows=(
         Row(
             "isotropic Gaussians, 5 layers, τ₂ = 3",
-            (Setting(SPECS / "figure_10_gaussians.toml", "τ₂ = 3", {"nodes": 4096}),),
+            (Setting(SPECS / "figure_10_gaussians.toml", "τ₂ = 3"),),
             (50, 100, 200),
             2000,
             (50, 100, 200, 400, 800),
         ),
         Row(
             "MNIST, 4 layers, τ₂ = 2",
-            (Setting(SPECS / "figure_10_mnist.toml", "τ₂ = 2", {"nodes": 2048}),),
+            (Setting(SPECS / "figure_10_mnist.toml", "τ₂ = 2", {"nodes": 1024}),),
             (25, 50, 100),
             2000,
             (100, 400, 600, 800, 1600),
@@ -29,7 +29,7 @@ FIGURE = Figure(
         ),
         Row(
             "CIFAR-10, 4 layers, τ₂ = 2",
-            (Setting(SPECS / "figure_10_cifar10.toml", "τ₂ = 2", {"nodes": 2048}),),
+            (Setting(SPECS / "figure_10_cifar10.toml", "τ₂ = 2", {"nodes": 1024}),),
             (25, 50, 100),
             2000,
             (200, 400, 800, 1600, 2400),

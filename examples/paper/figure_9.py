@@ -15,7 +15,7 @@ FIGURE = Figure(
             "τ₂ = 0.1 and τ₂ = 2",
             (
                 Setting(SPECS / "figure_8_layers_4.toml", "τ₂ = 0.1", {"nodes": 512}),
-                Setting(SPECS / "figure_9_wide.toml", "τ₂ = 2", {"nodes": 2048}),
+                Setting(SPECS / "figure_9_wide.toml", "τ₂ = 2", {"nodes": 1024}),
             ),
             (25, 50, 100),
             2000,

@@ -136,6 +136,7 @@ def draw(
         for form in ("png", "svg"):
             metadata = {"Software": "mfderive"} if form == "png" else {"Date": None}
             figure.savefig(folder / f"{name}.{form}", facecolor="white", metadata=metadata)
+            figure.set_layout_engine("none")  # it stays as it was laid out
 
 
 def _panel(axes: Any, curves: Sequence[Curve], value: str) -> None:

@@ -28,11 +28,12 @@ class Realised:
     """The problem: a sample of x, and as labels the outputs of a trained limit, that of ``statics.toml``."""
 
     samples: int = 500
+    nodes: int = 256  # of each layer's law: any law would do
 
     @cached_property
     def path(self) -> mf.Trajectory:
         """The limit that makes the labels, trained on isotropic Gaussians."""
-        return mf.solve(mf.load(SPEC), stated_error=False)
+        return mf.solve(mf.load(SPEC), nodes=self.nodes, stated_error=False)
 
     @cached_property
     def data(self) -> tuple[Array, Array]:
