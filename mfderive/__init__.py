@@ -81,6 +81,8 @@ if TYPE_CHECKING:
     from .signals.batch_norm import batch_norm_growth as batch_norm_growth
     from .signals.data_kernels import DataKernels as DataKernels
     from .signals.data_kernels import kernels as kernels
+    from .signals.lazy_and_rich import LazyAndRich as LazyAndRich
+    from .signals.lazy_and_rich import lazy_and_rich as lazy_and_rich
     from .signals.network_signal import NetworkSignal as NetworkSignal
     from .signals.phase_diagram import PhaseDiagram as PhaseDiagram
     from .signals.phase_diagram import phase_diagram as phase_diagram
@@ -117,6 +119,7 @@ _HOME = {
     "ForwardSystem": "algebra.system",
     "Imported": "exchange.imported",
     "Keeper": "runs.keeping",
+    "LazyAndRich": "signals.lazy_and_rich",
     "LimitSystem": "algebra.system",
     "MeanField": "variational.mean_field",
     "MfError": "errors",
@@ -154,6 +157,7 @@ _HOME = {
     "from_torch": "exchange.from_program",
     "generate": "codegen.generate",
     "kernels": "signals.data_kernels",
+    "lazy_and_rich": "signals.lazy_and_rich",
     "linearise": "limit.linearise",
     "load": "samples.loading",
     "load_solver": "codegen.generate",

@@ -29,6 +29,22 @@ EVIL = '<script>alert(1)</script> & "quotes" \n\x1b[31m'
 VOID = {"meta", "br", "hr", "img", "path", "rect", "use", "circle", "line", "input"}
 
 
+def lazy_and_rich_of(title):
+    """A result of a thousand gammas."""
+    samples, zeros = np.zeros((9, 1)), np.zeros((1000, 99, 9, 1))
+    return mf.LazyAndRich(
+        title,
+        (0.1,) * 1000,
+        np.arange(99.0),
+        samples,
+        samples,
+        np.full(9, 1 / 9),
+        zeros,
+        zeros[0],
+        np.ones(9),
+    )
+
+
 def document(inputs, title="A network"):
     return {
         "format": 1,
@@ -80,6 +96,7 @@ def made(request):
         "Fluctuations": mf.fluctuations(net, 0.0, nodes=8, evaluation=20),
         "ForwardSystem": system_of(net),
         "Keeper": mf.Keeper("/".join(f"folder{k}" for k in range(99)), every=5),
+        "LazyAndRich": lazy_and_rich_of(net.title),
         "LimitSystem": limit,
         "MeanField": mf.mean_field(cycle_graph(5), T=1.0, starts=1),
         "Network": net,

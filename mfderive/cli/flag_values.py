@@ -49,6 +49,16 @@ def widths(text: str) -> list[int]:
     return [count(part) for part in text.split(",")]
 
 
+def positive_numbers(text: str) -> list[float]:
+    """Numbers above 0 with commas between them."""
+    found = [float(number(part)) for part in text.split(",")]
+    if not all(value > 0 for value in found):
+        raise argparse.ArgumentTypeError(
+            f"must be numbers above 0 with commas between them, not {quoted(text)}"
+        )
+    return found
+
+
 def by_name(one: Callable[[str], Any]) -> Callable[[str], Any]:
     """A value for all, or NAME=VALUE[,NAME=VALUE...]: a value for each of some names."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import MfError, quoted
 from .command_tools import Outcome, load_network
-from .flag_values import number, path
+from .flag_values import count, number, path, positive_numbers
 from .folders import write_answer
 
 _FIGURES = (".png", ".svg")
@@ -48,6 +48,21 @@ def add(shelf: Any) -> None:
         metavar="FILE",
         help="phase diagram over sigma_w2 and sigma_b2 around the given ones: .png or .svg",
     )
+    added.add_argument(
+        "--lazy",
+        type=figure_path,
+        metavar="FILE",
+        help="training with outputs divided by gamma, beside the linear dynamics for gamma -> 0: .png or .svg",
+    )
+    added.add_argument(
+        "--gammas",
+        type=positive_numbers,
+        metavar="G,G,...",
+        help="with --lazy: what outputs are divided by; default 1,0.3,0.1",
+    )
+    added.add_argument(
+        "--width", type=count, metavar="N", help="with --lazy: finite networks of this width are trained too"
+    )
     added.add_argument("--latex", action="store_true", help="print the equations as LaTeX")
     added.add_argument("--code", type=path, metavar="FILE", help="write the equations as a Python module")
 
@@ -71,6 +86,11 @@ def figure_path(text: str) -> Path:
 def signal(arguments: argparse.Namespace) -> Outcome:
     """Print, draw or write what is known of a network's signals."""
     network = load_network(arguments)
+    if arguments.lazy is not None:
+        return _lazy(network, arguments)
+    for flag in ("gammas", "width"):
+        if getattr(arguments, flag) is not None:
+            raise MfError(f"--{flag} belongs to --lazy FILE, which is not given")
     data, text = _critical(network, arguments) if arguments.critical else _followed(network, arguments)
     if arguments.phase is not None:
         _write_phase(network, arguments)
@@ -82,6 +102,20 @@ def signal(arguments: argparse.Namespace) -> Outcome:
         write_answer(arguments.output, text)
         return Outcome({**data, "file": str(arguments.output)}, f"The answer is in {arguments.output}")
     return Outcome(data, text)
+
+
+def _lazy(network: Any, arguments: argparse.Namespace) -> Outcome:
+    """Draw training between lazy and rich; say how far the limit is from the linear dynamics."""
+    from ..report.figures import figure_bytes
+    from ..runs.atomic import write_bytes
+    from ..signals.lazy_and_rich import lazy_and_rich
+
+    found = lazy_and_rich(network, arguments.gammas or (1.0, 0.3, 0.1), width=arguments.width)
+    write_bytes(arguments.lazy, figure_bytes(found.figure(), arguments.lazy.suffix[1:]))
+    text = f"{found.text}\n\nThe figure is {arguments.lazy}"
+    if arguments.output is not None:
+        write_answer(arguments.output, text)
+    return Outcome({**found.data, "figure": str(arguments.lazy)}, text)
 
 
 def _critical(network: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -127,8 +127,13 @@ def draw_lazy_and_rich(found: LazyAndRich) -> Any:
         figure, axes = new_figure()
         axes.grid(True, color=INK, alpha=0.12, linewidth=0.7)
         places = np.linspace(0.05, 0.85, max(len(found.gammas), 2))
-        for place, gamma, loss in zip(places, found.gammas, found.loss, strict=False):
-            axes.plot(found.times, loss, color=colormaps["viridis"](place), label=f"γ = {gamma:g}")
+        for number, (place, gamma, loss) in enumerate(zip(places, found.gammas, found.loss, strict=False)):
+            color = colormaps["viridis"](place)
+            axes.plot(found.times, loss, color=color, label=f"γ = {gamma:g}")
+            if found.network_loss is not None:
+                mean = found.network_loss[number].mean(axis=0)
+                words = f"networks of width {found.width}" if number == 0 else None
+                axes.plot(found.times, mean, "o", markersize=3, markevery=2, color=color, label=words)
         axes.plot(found.times, found.lazy_loss, "--", color="black", label="linear dynamics (γ → 0)")
         axes.set_yscale("log")
         axes.set_xlabel("training time  t / γ²")

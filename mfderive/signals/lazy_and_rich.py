@@ -28,6 +28,7 @@ from ..samples.quadrature import DataNodes, data_nodes
 from ..samples.sources import LawSource
 from ..solution.solve import solve
 from ..state.ensembles import ensemble_state, plan_ensembles
+from .lazy_networks import on_samples, paired, trained_losses
 from .lazy_training import LinearFlow, check_times
 
 Array = Any
@@ -53,6 +54,7 @@ class LazyAndRich(Shown):
     gamma. ``outputs`` [gamma, T, N, outputs]: of the limit; ``lazy`` [T, N, outputs]: the linear dynamics
     of the tangent kernel that the limit has at the start. ``loss`` [gamma, T], ``lazy_loss`` [T]: the
     training loss. ``rates``: by which the linear dynamics decays, per unit of time.
+    ``network_loss`` [gamma, seed, T]: of finite networks of ``width``, where these were asked for.
     """
 
     title: str
@@ -64,6 +66,8 @@ class LazyAndRich(Shown):
     outputs: Array
     lazy: Array
     rates: Array
+    width: int | None = None
+    network_loss: Array | None = None
 
     @property
     def distance(self) -> Array:
@@ -90,7 +94,30 @@ class LazyAndRich(Shown):
             "title": self.title,
             "gammas": list(self.gammas),
             **{name: getattr(self, name).tolist() for name in arrays},
+            "width": self.width,
+            "network_loss": None if self.network_loss is None else self.network_loss.tolist(),
         }
+
+    @property
+    def text(self) -> str:
+        """Last losses and distances, gamma by gamma."""
+        rows = [
+            f"Between lazy and rich: '{self.title}' on {len(self.x)} samples until t = {self.times[-1]:g} "
+            "gamma^2"
+        ]
+        networks = "" if self.width is None else f"{f'width {self.width}':>14}"
+        rows.append(f"  {'gamma':>8} {'last loss':>12} {'distance':>12}{networks}")
+        for n, gamma in enumerate(self.gammas):
+            last = "" if self.network_loss is None else f"{self.network_loss[n, :, -1].mean():14.6g}"
+            rows.append(f"  {gamma:8g} {self.loss[n, -1]:12.6g} {self.distance[n]:12.4g}{last}")
+        rows.append(f"  {'lazy':>8} {self.lazy_loss[-1]:12.6g} {0.0:12.4g}")
+        rows.append(
+            "Distances are root mean squares over samples, outputs and times from the linear dynamics."
+        )
+        return "\n".join(rows)
+
+    def __str__(self) -> str:
+        return self.text
 
     def figure(self) -> Any:
         """Loss over time for every gamma and for the linear dynamics, as a matplotlib Figure."""
@@ -113,6 +140,8 @@ def lazy_and_rich(
     nodes: int | None = None,
     samples: int = 32,
     seed: int = 0,
+    width: int | None = None,
+    seeds: int = 4,
 ) -> LazyAndRich:
     """Solve the limit with its output divided by each gamma, beside the linear dynamics for gamma -> 0.
 
@@ -120,6 +149,8 @@ def lazy_and_rich(
     the output reads (``nodes``, each taken twice) come in pairs with output weights of opposite sign, which
     is the same law, so that outputs start at 0 for every gamma. Biases of the output are not divided, and
     learn at 1/gamma² of their rate. ``times`` [T] default to 33 equal ones over the training of the spec.
+    ``width``: finite networks of so many neurons a population are trained too, ``seeds`` of each gamma, by
+    gradient descent on the same samples from neurons in the same pairs.
 
     Raises ArgumentError for wrong values, MfError for another loss than the squared one, another rule than
     plain SGD, rates in time, and output weights whose law is not symmetric around 0.
@@ -148,7 +179,27 @@ def lazy_and_rich(
     # All start alike: with the biases of the output alone.
     lazy = _linear_dynamics(flow, kernel, root, outputs[0, 0], points.y, when)
     x, y, weights = points.x, points.y, points.weights
-    return LazyAndRich(network.title, chosen, when, x, y, weights, outputs, lazy, flow.rates)
+    found = LazyAndRich(network.title, chosen, when, x, y, weights, outputs, lazy, flow.rates)
+    if width is None:
+        return found
+    size, count = whole_number("width", width, 2), whole_number("seeds", seeds)
+    return replace(found, width=size, network_loss=_finite_losses(network, found, size, count))
+
+
+def _finite_losses(network: Network, found: LazyAndRich, width: int, seeds: int) -> Array:
+    """Losses [gamma, seed, T] of finite networks on the samples of the limit."""
+    if np.ptp(found.weights) > 1e-12 * found.weights.max():
+        raise MfError(
+            "samples have different weights, and finite networks are trained on samples that count alike"
+        )
+    plain = on_samples(network, found.x, found.y)
+    weights = [variable.name for variable in _output_weights(derive(plain))]
+    rate = float(found.rates[-1])
+    losses = (
+        trained_losses(_divided(plain, gamma), gamma, weights, found.times, rate, width, seeds)
+        for gamma in found.gammas
+    )
+    return np.array(list(losses))
 
 
 def _refuse_other_training(network: Network) -> None:
@@ -186,19 +237,7 @@ def _paired_start(reduced: Reduced, nodes: int | None, seed: int) -> Arrays:
                 "outputs that are divided by gamma would start at a size of 1/gamma. Take a symmetric law, "
                 'such as "normal(0, 1)"'
             )
-    read = {axis for variable in weights for axis in system.population_slots(variable.name)}
-    names_of_weights = {variable.name for variable in weights}
-    paired: Arrays = {"p": {name: np.asarray(p) for name, p in state["p"].items()}}
-    for variable in system.variables:
-        value = np.asarray(state[variable.name])
-        sign = -1.0 if variable.name in names_of_weights else 1.0
-        for place, axis in enumerate(variable.axes):
-            if axis in read:
-                value, sign = np.concatenate([value, sign * value], axis=place), 1.0
-        paired[variable.name] = value
-    for axis in read:
-        paired["p"][axis] = np.concatenate([paired["p"][axis]] * 2) / 2.0
-    return paired
+    return paired(system, state, [variable.name for variable in weights])
 
 
 def _output_weights(system: LimitSystem) -> list[Variable]:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import mfderive as mf
-from mfderive.signals.lazy_and_rich import lazy_and_rich
+from mfderive import lazy_and_rich
+from mfderive.cli import main
 
 
 def network(outputs=1, weight="normal(0, 1)", **tables):
@@ -61,3 +62,34 @@ def test_what_is_refused() -> None:
         lazy_and_rich(network(), times=[0.0])
     with pytest.raises(mf.ArgumentError, match=r"gammas is -1.0"):
         lazy_and_rich(network(), [1.0, -1.0])
+
+
+def test_finite_networks_are_trained_beside_it() -> None:
+    """They start where the limit does (outputs 0, in pairs), and their loss falls; the figure shows them."""
+    found = lazy_and_rich(network(), (1.0,), np.linspace(0, 1, 3), nodes=16, width=30, seeds=2)
+    assert found.network_loss.shape == (1, 2, 3)
+    np.testing.assert_allclose(found.network_loss[:, :, 0], found.lazy_loss[0], rtol=1e-9)
+    assert (np.diff(found.network_loss, axis=2) < 0).all()
+    assert "width 30" in found.text and len(found.figure().axes[0].get_lines()) == 3
+    with pytest.raises(mf.ArgumentError, match="width"):
+        lazy_and_rich(network(), (1.0,), np.linspace(0, 1, 3), nodes=8, width=1)
+
+
+@pytest.mark.study
+def test_finite_networks_approach_the_limit() -> None:
+    """At gamma 1 and 0.3, widths 400 to 1600: the mean loss of 6 networks lies within five standard errors
+    of the limit, 12/width for the bias and 1% for steps of finite size and the limit's own 512 nodes."""
+    times = np.linspace(0, 4, 9)
+    for width in (400, 1600):
+        found = lazy_and_rich(network(), (1.0, 0.3), times, nodes=512, width=width, seeds=6)
+        mean = found.network_loss.mean(axis=1)
+        error = found.network_loss.std(axis=1, ddof=1) / np.sqrt(6)
+        assert (np.abs(mean - found.loss) <= 5 * error + (12 / width + 0.01) * found.loss).all()
+
+
+def test_the_command_asks_for_a_figure(capsys) -> None:
+    """Flags that belong to --lazy are refused without it, and gammas must be positive."""
+    assert main(["signal", "specs/two_layer.toml", "--gammas", "1,0.3"]) == 2
+    assert "--lazy FILE" in capsys.readouterr().err
+    assert main(["signal", "specs/two_layer.toml", "--lazy", "l.png", "--gammas", "1,-2"]) == 2
+    assert "above 0" in capsys.readouterr().err
