@@ -87,6 +87,8 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
                 f"unknown name {quoted(beyond[0])} in {shown(text)}: the data have {dimension} coordinates",
                 key="target",
                 remedy=f"Allowed: {inputs}",
+                kind=FaultKind.NAME,
+                word=beyond[0],
             )
         known = {f"x{k + 1}" for k in range(dimension)} if few else used
         names = Names(plain=frozenset(known), unavailable={"x": f"coordinates are {inputs}"})
@@ -96,7 +98,7 @@ def teacher_targets(data: DataSpec, place: Place | None = None) -> tuple[sp.Expr
             if few:
                 raise
             allowed = f"Allowed: {inputs}"
-            raise where.error(error.problem, "target", allowed, FaultKind.NAME) from None
+            raise where.error(error.problem, "target", allowed, FaultKind.NAME, word=error.word) from None
         value = constant_value(target)
         if value is not None and not math.isfinite(value):
             raise where.error(f"the target {quoted(text)} is not a finite number", key="target")

@@ -83,8 +83,12 @@ class Place:
         remedy: str | None = None,
         kind: FaultKind | None = None,
         path: Path = (),
+        word: str | None = None,
     ) -> SpecError:
-        """An error at this place; ``path``: the way to it in the document, where the key does not say it."""
+        """An error at this place; ``path``: the way to it in the document, where the key does not say it.
+
+        ``word``: the part of the value that it is about.
+        """
         return SpecError(
             problem,
             file=self.file,
@@ -93,6 +97,7 @@ class Place:
             remedy=remedy,
             kind=kind,
             path=path or self._path(key),
+            word=word,
         )
 
     def _path(self, key: str | None) -> Path:

@@ -6,6 +6,7 @@ other; what only data and sizes can tell is asked once the spec can be read.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -159,9 +160,10 @@ def _span(error: SpecError, text: str, places: Places, ways: dict[str, Way]) -> 
     if not is_exact or error.kind in _KEYS:
         return spot.key or spot.value
     if error.word is not None:
-        at = text.find(error.word, spot.value.start, spot.value.end)
-        if at >= 0:
-            return Span(at, at + len(error.word))
+        word = re.compile(rf"(?<![\w.]){re.escape(error.word)}(?!\w)")
+        found = word.search(text, spot.value.start, spot.value.end)
+        if found is not None:
+            return Span(found.start(), found.end())
     return spot.value
 
 

@@ -122,6 +122,10 @@ FAULTY: dict[str, tuple[str, list[tuple[str, str]]]] = {
         SPEC.replace("gain * tanh(h)", "gain * tanh(h + shift)"),
         [("shift", "unknown-name")],
     ),
+    "a name that is the beginning of another one": (
+        SPEC.replace('"abs(x1)"', '"x1 * x11 + x1111 + x111"').replace("dimension = 3", "dimension = 200"),
+        [("x1111", "unknown-name")],
+    ),
     "a source that is not there": (SPEC.replace('from = "h1"', 'from = "h7"'), [('"h7"', "meaning")]),
     "a cycle, which has a layer and no key of its own": (
         SPEC.replace('from = "h1"', 'from = "h2"'),
