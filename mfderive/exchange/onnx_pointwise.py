@@ -23,6 +23,7 @@ _POINTWISE: dict[str, str] = {
     },
     **{word: word.lower() for word in ("Mish", "Reciprocal", "Selu", "Max", "Min", "HardSwish")},
     "PRelu": "prelu",
+    **{"Greater": "gt", "Less": "lt", "GreaterOrEqual": "ge", "LessOrEqual": "le", "Where": "where"},
 }
 _WITH_ATTRIBUTES: dict[str, Callable[[dict[str, Any]], Function]] = {
     "LeakyRelu": lambda a: leaky(a.get("alpha", 0.01)),

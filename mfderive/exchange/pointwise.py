@@ -12,6 +12,8 @@ Function = Callable[..., sp.Expr]
 _ONE = sp.Integer(1)
 # A few roundings of float64.
 WHOLE = 1e-15
+# Where PyTorch takes x for its softplus, which is less than 3e-9 more there.
+_SOFTPLUS_ENDS = sp.Integer(20)
 
 
 def number(value: float) -> sp.Expr:
@@ -78,6 +80,22 @@ def prelu(x: sp.Expr, slope: sp.Expr) -> sp.Expr:
     return call("max", x, sp.Integer(0)) + slope * call("min", x, sp.Integer(0))
 
 
+def greater(x: sp.Expr, y: sp.Expr) -> sp.Expr:
+    """1 where x > y, else 0."""
+    return call("heaviside", x - y)
+
+
+def chosen(condition: sp.Expr, x: sp.Expr, y: sp.Expr) -> sp.Expr:
+    """x where the condition is 1, else y; what exporters write for softplus, maximum and minimum is one."""
+    if condition in (greater(x, y), 1 - greater(y, x)):
+        return call("max", x, y)
+    if condition in (greater(y, x), 1 - greater(x, y)):
+        return call("min", x, y)
+    if y == call("softplus", x) and condition == greater(x, _SOFTPLUS_ENDS):
+        return y
+    return condition * x + (1 - condition) * y
+
+
 # Functions without constants, by the lower-case names that programs share.
 PLAIN: dict[str, Function] = {
     **{name: table_function(name) for name, row in FUNCTIONS.items() if row.public and row.arity == 1},
@@ -94,6 +112,11 @@ PLAIN: dict[str, Function] = {
     "rsqrt": lambda x: 1 / call("sqrt", x),
     "prelu": prelu,
     "softsign": lambda x: x / (1 + call("abs", x)),
+    "gt": greater,
+    "lt": lambda x, y: greater(y, x),
+    "ge": lambda x, y: 1 - greater(y, x),
+    "le": lambda x, y: 1 - greater(x, y),
+    "where": chosen,
     "mish": lambda x: x * call("tanh", call("softplus", x)),
     "hardswish": lambda x: x * hard_sigmoid(1 / 6, 0.5)(x),
     "logsigmoid": lambda x: -call("softplus", -x),

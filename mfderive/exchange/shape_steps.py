@@ -89,6 +89,11 @@ def _is_batch(axis: Axis) -> bool:
 def regrouped(translator: Translator, value: Signal, shape: Sequence[int]) -> list[Axis]:
     """The factors of a signal's axes in groups of the sizes of a new shape; the batch stays in front."""
     if not value.axes or not _is_batch(value.axes[0]):
+        # Nothing moves where only axes go over which nothing runs, as the direction of a recurrent cell.
+        kept = [axis for axis in value.axes if axis]
+        sizes = zip(kept, shape, strict=False)
+        if len(kept) == len(shape) and all(_is_batch(a) or size in (-1, axis_size(a)) for a, size in sizes):
+            return kept
         raise translator.refuse(
             "a reshape moves samples",
             "Keep the batch as the first axis; heads of MultiheadAttention must be layers of their own",

@@ -24,6 +24,7 @@ _PLAIN: dict[str, str] = {
         "mul": "mul",
         "div": "div",
         "pow": "pow",
+        **{word: word for word in ("gt", "lt", "ge", "le", "where")},
     },
 }
 _WITH_CONSTANTS: dict[str, Callable[[Any], Function]] = {

@@ -128,6 +128,11 @@ def mlp(n=4):
     )
 
 
+def normalised(n=4):
+    layers = [nn.Linear(3, n), nn.LayerNorm(n, eps=EPSILON), nn.Tanh(), nn.Linear(n, n + 1)]
+    return nn.Sequential(*layers, nn.LayerNorm(n + 1, eps=EPSILON), nn.SiLU(), nn.Linear(n + 1, 2))
+
+
 def cnn(n=3):
     first, second = nn.Conv1d(2, n, 3), nn.Conv1d(n, n, 2)
     return nn.Sequential(
@@ -158,6 +163,7 @@ class FrozenHeads(Transformer):
 
 MODULES = {
     "mlp": (mlp, (3,)),
+    "layer norm": (normalised, (3,)),
     "tied": (Tied, (5,)),
     "cnn": (cnn, (2, 8)),
     "residual cnn": (Residual, (2, 4, 4)),
@@ -260,6 +266,22 @@ def test_exported_files(name, open_batch, tmp_path):
     assert missing == folded
 
 
+NEWER = ("mlp", "tied", "cnn", "residual cnn", "layer norm", "two heads", "words", "lstm", "gru")
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_files_of_the_exporter_by_programs(name, tmp_path):
+    """The exporter that is PyTorch's own default (it needs onnxscript): forward to 1e-12 of the largest."""
+    pytest.importorskip("onnxscript")
+    module, x = case(name, 1)
+    file = tmp_path / "model.onnx"
+    torch.onnx.export(module, (x,), file, dynamo=True, input_names=["x"], verbose=False)
+    outputs = module(x)
+    wanted = (outputs[0] if isinstance(outputs, tuple) else outputs).detach().numpy()
+    found = mf.from_onnx(file).predict(x)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * max(1.0, np.abs(wanted).max()))
+
+
 class Positions(nn.Module):
     """An embedding of numbers that are computed of the input."""
 
@@ -325,6 +347,17 @@ def test_packed_heads_are_layers_of_half_the_width_and_the_module_stays():
     widths = sorted(found.widths.values())
     assert widths == [2, 2, 2, 2, 4] and len(found.network.layers) == 13
     assert "forward" not in vars(module.block.self_attn) and torch.equal(module(x), before)
+
+
+def test_an_unknown_module_is_refused_from_its_file_too(tmp_path):
+    """Sub-pixel shuffling is no layer here: named with its node by both ways in."""
+    module, x = nn.Sequential(nn.Conv2d(1, 4, 1), nn.PixelShuffle(2), nn.Flatten()), torch.zeros(2, 1, 3, 3)
+    file = tmp_path / "model.onnx"
+    torch.onnx.export(module.eval(), (x,), file, dynamo=False)
+    with pytest.raises(mf.MfError, match="is a pixel_shuffle"):
+        mf.from_torch(module, x)
+    with pytest.raises(mf.MfError, match="is a DepthToSpace"):
+        mf.from_onnx(file)
 
 
 def test_packed_heads_in_a_file_are_refused(tmp_path):
