@@ -229,6 +229,7 @@ DRAWN = {
     "Trajectory": {"svg", "table"},
     "network trajectory": {"svg", "table"},
     "Verdict": {"svg", "table"},
+    "Scalings": {"table", "details"},
     "Sweep": {"svg", "table"},
     "Signal": {"table", "ul"},
     "Critical": {"table"},
@@ -245,6 +246,19 @@ def test_html_is_whole_and_needs_no_other_file(made):
     assert made["solver"].__file__ in made["solver"]._repr_html_()
     assert made["Verdict"].status.capitalize() in made["Verdict"]._repr_html_()
     assert made["Finding"]._repr_html_() is None  # a notebook then shows the repr
+
+
+def test_showing_leaves_figures_of_a_notebook_alone(made):
+    """Drawing a curve does not choose where the figures of whoever asked for it are drawn."""
+    import matplotlib
+
+    before = matplotlib.rcParams["backend"]
+    matplotlib.use("svg")
+    try:
+        assert "<svg" in made["Trajectory"]._repr_html_()
+        assert matplotlib.get_backend() == "svg"
+    finally:
+        matplotlib.use(before)
 
 
 def test_words_of_a_user_are_escaped_and_cut():

@@ -117,7 +117,6 @@ def style() -> Any:
     """The context in which figures are drawn and saved."""
     import matplotlib
 
-    matplotlib.use("Agg", force=False)
     return matplotlib.rc_context(_STYLE)
 
 

@@ -22,12 +22,14 @@ from ..network.network import Network
 from ..runs.error_sentences import error_sentences
 from ..runs.flow_sentences import flow_sentences
 from ..runs.trajectory import Trajectory
+from ..scaling.scalings import Scalings
 from ..verdict.verdict import Verdict
 from .curves import curve_of
 from .figures import draw_training, figure_bytes, inline_svg
 from .graph import graph_data
 from .html import code, html_table, items
 from .page import graph_figure
+from .scaling_section import scaling_section
 from .summary import summarise
 from .verdict_section import FIGURES, verdict_section
 
@@ -44,6 +46,8 @@ _STYLE = """
 .mfderive .wide th, .mfderive .wide td { border-bottom: 1px solid rgba(128, 128, 128, .35); }
 .mfderive td.number, .mfderive th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .mfderive code, .mfderive pre { background: none; color: inherit; }
+.mfderive summary { cursor: pointer; }
+.mfderive summary h3 { display: inline; }
 .mfderive pre { overflow-x: auto; }
 .mfderive figure { margin: .5em 0; max-width: 34rem; }
 .mfderive figure.graph { max-width: none; }
@@ -146,6 +150,11 @@ def verdict_html(verdict: Verdict) -> str:
     return fragment(verdict.title, verdict_section(data, figures))
 
 
+def scalings_html(found: Scalings) -> str:
+    """Scalings: the regime, and a table for each convention."""
+    return fragment(str(found.data["title"]), scaling_section(found.data))
+
+
 def fragment(title: str, *parts: str) -> str:
     """An object as HTML: its title and its parts, which are HTML already."""
     inside = "\n".join(part for part in parts if part)
@@ -203,6 +212,7 @@ def _latex(solver: SolverModule) -> str:
 
 register_html(Network, network_html)
 register_html(Reduced, reduced_html)
+register_html(Scalings, scalings_html)
 register_html(SolverModule, solver_html)
 register_html(Trajectory, trajectory_html)
 register_html(Verdict, verdict_html)
