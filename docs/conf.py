@@ -8,11 +8,16 @@ Formulas become MathML by latex2mathml, which the program itself uses: no script
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
+
+sys.path.insert(0, str(Path(__file__).parent))
+from notebook_pages import with_notebooks
 
 project = "mfderive"
 author = "the authors of mfderive"
@@ -101,4 +106,4 @@ def setup(app: Any) -> None:
 
 def read(_app: Any, _page: str, source: list[str]) -> None:
     """The source of a page, before it is parsed."""
-    source[0] = with_places(source[0])
+    source[0] = with_places(with_notebooks(source[0]))
