@@ -52,7 +52,7 @@ def add(shelf: Any) -> None:
         "--lazy",
         type=figure_path,
         metavar="FILE",
-        help="training with outputs divided by gamma, beside the linear dynamics for gamma -> 0: .png or .svg",
+        help="training with outputs divided by gamma, beside the linear dynamics of gamma -> 0: .png, .svg",
     )
     added.add_argument(
         "--gammas",

@@ -29,12 +29,13 @@ _ROUNDING = 1e-12
 class CriticalPoint:
     """A point with chi_1 = 1: the scales, the variance, and d q' / d q there.
 
-    ``q_star`` is nan where every variance is a fixed point.
+    ``q_star`` is nan where every variance is a fixed point, and a tuple of the kernels that a block hands on
+    where these are several.
     """
 
     sigma_w2: float
     sigma_b2: float
-    q_star: float
+    q_star: Any
     slope: float
 
 

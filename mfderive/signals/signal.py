@@ -13,10 +13,11 @@ from ..errors import ArgumentError
 from ..network.network import Network
 from .activations import given_map
 from .critical_lines import CriticalPoint, critical_points
+from .critical_of_several import critical_of_several
 from .fixed_points import fixed_points
 from .network_signal import NetworkSignal, network_signal
 from .scales import ALL
-from .signal_result import Signal
+from .signal_result import Signal, shown_number
 
 
 def signal(
@@ -67,8 +68,8 @@ class Critical(Shown):
         return self.points[0].sigma_b2
 
     @property
-    def q_star(self) -> float:
-        """The variance at rest; nan where every variance is."""
+    def q_star(self) -> Any:
+        """The variance at rest; nan where every variance is; of several kernel entries a tuple."""
         return self.points[0].q_star
 
     @property
@@ -95,7 +96,8 @@ class Critical(Shown):
         """The points in words."""
         lines = [f"Critical initialisation (chi_1 = 1) of {self.title}:"]
         for point in self.points:
-            every = "every variance is a fixed point" if isnan(point.q_star) else f"q* = {point.q_star:.9g}"
+            nan = not isinstance(point.q_star, tuple) and isnan(point.q_star)
+            every = "every variance is a fixed point" if nan else f"q* = {shown_number(point.q_star)}"
             lines.append(
                 f"  sigma_w2 = {point.sigma_w2:.9g}, sigma_b2 = {point.sigma_b2:g}: {every}, "
                 f"slope of the variance {point.slope:.6g}"
@@ -110,7 +112,8 @@ class Critical(Shown):
 
     def _summary(self) -> Iterator[str]:
         yield f"Critical initialisation of {words(self.title)}:"
-        yield f"  sigma_w2 = {self.sigma_w2:.9g}, sigma_b2 = {self.sigma_b2:g}, q* = {self.q_star:.9g}"
+        at = shown_number(self.q_star)
+        yield f"  sigma_w2 = {self.sigma_w2:.9g}, sigma_b2 = {self.sigma_b2:g}, q* = {at}"
         if len(self.points) > 1:
             yield f"  {len(self.points)} points in all: .points"
 
@@ -124,19 +127,15 @@ def critical(
 ) -> Critical:
     """The sigma_w2 at which gradients neither grow nor fade (chi_1 = 1), for a given sigma_b2.
 
-    Arguments as in :func:`signal`; ``sigma_b2`` is 0 by default, or what a network's table ``[signal]`` says.
-    Raises MfError where no sigma_w2 is critical, with what chi_1 is instead.
+    Of a block that hands on several kernel entries scales between 0.01 and 100 are searched, at the fixed
+    point that variances of 1 reach. Arguments as in :func:`signal`; ``sigma_b2`` is 0 by default, or what a
+    network's table ``[signal]`` says. Raises MfError where no sigma_w2 is critical, with what chi_1 is
+    instead.
     """
     depth_map, title = given_map(what, dropout_keep=dropout_keep, noise_variance=noise_variance)
-    if len(depth_map.names) > 1:
-        raise ArgumentError(
-            f"a block hands on {len(depth_map.names)} kernel entries ({', '.join(depth_map.names)}); "
-            "critical scales are found for maps of one. Look at chi_1 of mfderive.signal at several sigma_w2"
-        )
-    return Critical(
-        title,
-        critical_points(depth_map, _variance("sigma_b2", _biases(what) if sigma_b2 is None else sigma_b2)),
-    )
+    biases = _variance("sigma_b2", _biases(what) if sigma_b2 is None else sigma_b2)
+    find = critical_points if len(depth_map.names) == 1 else critical_of_several
+    return Critical(title, find(depth_map, biases))
 
 
 def _biases(what: Any) -> float:
@@ -152,5 +151,7 @@ def _variance(name: str, value: Any) -> float:
     return given
 
 
-def _none(value: float) -> float | None:
+def _none(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return None if isnan(value) else value

@@ -105,7 +105,7 @@ class Signal(Shown):
     @property
     def text(self) -> str:
         """Numbers and sentences as plain text."""
-        rows = [(name, _number(value)) for name, value in self._numbers()]
+        rows = [(name, shown_number(value)) for name, value in self._numbers()]
         width = max(len(name) for name, _ in rows)
         table = "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
         return "\n".join([f"Signals of {self.title}", table, *self.sentences])
@@ -151,8 +151,9 @@ class Signal(Shown):
     def _summary(self) -> Iterator[str]:
         scales = ", ".join(f"{name} = {value:g}" for name, value in self.scales.items())
         yield f"Signal of {words(self.title)}: {self.phase} at {scales}"
-        yield f"  q* = {_number(self.q_star)}, c* = {_number(self.c_star)}, chi_1 = {_number(self.chi_1)}"
-        yield f"  xi_q = {_number(self.xi_q)}, xi_c = {_number(self.xi_c)}"
+        q, c, chi = map(shown_number, (self.q_star, self.c_star, self.chi_1))
+        yield f"  q* = {q}, c* = {c}, chi_1 = {chi}"
+        yield f"  xi_q = {shown_number(self.xi_q)}, xi_c = {shown_number(self.xi_c)}"
         yield "  print(...) writes everything that was found"
 
 
@@ -168,9 +169,10 @@ def depth_scale(slope: float) -> float:
     return -1 / math.log(size)
 
 
-def _number(value: Any) -> str:
+def shown_number(value: Any) -> str:
+    """A number, or a tuple of numbers, with nine digits."""
     if isinstance(value, tuple):
-        return f"({', '.join(map(_number, value))})"
+        return f"({', '.join(map(shown_number, value))})"
     return value if isinstance(value, str) else f"{value:.9g}"
 
 

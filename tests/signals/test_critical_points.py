@@ -13,6 +13,7 @@ from mfderive.algebra.functions import call
 from mfderive.errors import ArgumentError, MfError
 from mfderive.signals.activations import dense_map
 from mfderive.signals.critical_lines import critical_line, half_stable_points
+from tests.signals.documents import connection, dense, document
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(201)
 WEIGHTS = WEIGHTS / np.sqrt(2 * np.pi)
@@ -207,3 +208,36 @@ def test_growth_of_a_small_batch_by_draws():
     samples = np.sum(left**2, axis=1) / (batch - 1) * batch / (apart * (batch - 3))
     error = samples.std() / math.sqrt(draws)
     assert abs(samples.mean() - mf.batch_norm_growth("tanh", batch)) <= 4 * error + 0.01
+
+
+def leaking_stream(activation, keep):
+    """x' = keep x + phi(W x + b) on one population: a function with a mean hands on two kernel entries."""
+    inner = {**dense("inner", "block", activation), "neurons": "block", "kind": "dense"}
+    if activation != "relu":
+        del inner["bias"]  # it would stand beside an expression
+    both = [connection("block", kind="skip", operation=keep), connection("inner", kind="skip")]
+    stream = {"name": "stream", "neurons": "block", "connections": both}
+    first = {"name": "s", "from": "x", "weight": "normal(0, 1)"}
+    group = {"name": "block", "repeat": 4, "from": "s", "layers": [inner, stream]}
+    return mf.load(document([first, group], "block"))
+
+
+@pytest.mark.study
+def test_critical_scales_of_several_kernel_entries() -> None:
+    """A stream of sigmoids: at the point that is found chi_1 is 1 to 1e-9, and beside it ordered and
+    chaotic."""
+    net = leaking_stream("erf(3 * h + 1)", "u / 2")
+    found = mf.critical(net, sigma_b2=0.1)
+    assert len(found.q_star) == 2 and "(" in found.text and len(found.data["points"][0]["q_star"]) == 2
+    signals = [mf.signal(net, sigma_w2=found.sigma_w2 * part, sigma_b2=0.1) for part in (1.0, 0.9, 1.1)]
+    assert abs(signals[0].chi_1 - 1) < 1e-9
+    np.testing.assert_allclose(signals[0].q_star, found.q_star, rtol=1e-7)
+    assert (signals[1].chi_1 - 1) * (signals[2].chi_1 - 1) < 0
+
+
+def test_streams_without_rest_have_no_critical_scale() -> None:
+    """Streams that only add never come to rest; those whose gradients never reach 1 say how far they come."""
+    with pytest.raises(mf.MfError, match="streams that only add grow for ever"):
+        mf.critical(leaking_stream("relu", "u"), sigma_b2=0.1)
+    with pytest.raises(mf.MfError, match="chi_1 lies between"):
+        mf.critical(leaking_stream("relu", "u / 2"), sigma_b2=0.1)

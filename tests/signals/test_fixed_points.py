@@ -202,8 +202,11 @@ def test_maps_of_several_entries():
         sizes.append(np.linalg.norm(value - q))
     assert sizes[-1] / sizes[-2] == pytest.approx(found.slope_q, abs=1e-3)
     assert found.c_star == pytest.approx((1, 1), rel=1e-9)
-    with pytest.raises(ArgumentError, match="2 kernel entries"):
-        mf.critical(coupled)
+    critical = mf.critical(coupled, sigma_b2=0.05)
+    at = {"sigma_w2": critical.sigma_w2, "sigma_b2": 0.05}
+    place = np.array(critical.q_star)
+    assert np.allclose(coupled.advance(place, at), place, rtol=1e-9)
+    assert coupled.gradient_factor(place, at) == pytest.approx(1, abs=1e-9)
 
 
 def test_maps_that_promise_nothing_are_searched_everywhere():
