@@ -18,6 +18,11 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+# Processes of xdist share the cores: where each has one, the threads of its matrix products would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(_threads, "1")
+
 
 # Files that take long, in processor time: under xdist a process takes one file after another, and a long one
 # that is left for the end keeps the others waiting.
