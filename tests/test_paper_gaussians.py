@@ -27,8 +27,7 @@ def script():
 
 
 @pytest.mark.parametrize(
-    "number, settings",
-    [(1, 1), (5, 2), *(pytest.param(n, s, marks=STUDY) for n, s in ((8, 3), (9, 2), (10, 3)))],
+    "number, settings", [(1, 1), *(pytest.param(n, s, marks=STUDY) for n, s in ((8, 3), (9, 2), (10, 3)))]
 )
 def test_a_figure_leaves_its_drawing_curves_and_numbers(script, tmp_path, number, settings):
     """Every setting has its limit beside every width; drawing, list and table are of the same curves."""
@@ -80,6 +79,7 @@ def test_the_same_command_goes_on(script, tmp_path, monkeypatch):
     shown = run(figure, flags)
     assert calls == [3, 4, 4, 3, 4]  # the first width was not trained again
     assert len(limits) == 1  # nor the first limit solved
+    assert {path.suffix for path in tmp_path.glob("figure_5.*")} == {".png", ".svg", ".csv", ".json"}
     whole = mf.simulate(figure.rows[0].settings[0].network(None), 4, 1, steps=2, evaluation=10_000)[0]
     found = [e["loss"] for e in shown["table"] if (e["row"], e["width"]) == (0, 4)]
     assert found == [pytest.approx(whole.loss[-1], rel=0, abs=0)]
@@ -136,7 +136,7 @@ def test_the_distance_of_the_optima_is_of_order_1_over_n(script):
     """
     statics = script("statics")
     entries = [statics.two_layers(n, seed=1, starts=1) for n in (4, 8, 16)]
-    known = script("statics_two_layer").Cosines().optimum[1]
+    known = statics.cosines().optimum[1]
     assert known < 1e-6
     for entry in entries:
         assert abs(entry["drawn"] - entry["predicted"]) < 4 * entry["error"]
@@ -154,8 +154,8 @@ def test_networks_of_three_layers_reach_the_optimum_as_1_over_n(script):
     to the rounding of two programs (100 epsilon for losses of order one); training goes below drawing.
     """
     statics = script("statics")
-    problem = script("statics_multilayer").Realised(samples=200)
-    entries = [statics.three_layers(problem, n, seed=1, starts=1) for n in (8, 16, 32, 64)]
+    problem = statics.realised()
+    entries = [statics.three_layers(problem, n, seed=1, starts=1) for n in (8, 16, 32)]
     n, drawn, errors = (np.array([e[key] for e in entries]) for key in ("n", "drawn", "error"))
     design = np.stack([1 / n, 1 / n**2], 1) / errors[:, None]
     (c1, c2), *_ = np.linalg.lstsq(design, drawn / errors, rcond=None)
@@ -171,10 +171,10 @@ def test_networks_of_three_layers_reach_the_optimum_as_1_over_n(script):
 def test_statics_by_its_command(script, tmp_path, capsys):
     """Files and printed numbers; a second run reads what the first one found."""
     statics = script("statics")
-    flags = ["--widths", "2,3", "--output", str(tmp_path)]
+    flags = ["--widths", "2", "--output", str(tmp_path)]
     first = statics.main(flags)
     kept = sorted((tmp_path / "curves").iterdir())
-    assert len(kept) == 4
+    assert len(kept) == 2
     document = json.loads(kept[0].read_text())
     document["made"]["drawn"] = 0.5  # a sign that it is read
     kept[0].write_text(json.dumps(document))
@@ -182,4 +182,4 @@ def test_statics_by_its_command(script, tmp_path, capsys):
     assert second["three layers"][0]["drawn"] == 0.5
     assert first["two layers"] == second["two layers"]
     assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".png", ".svg", ".json"}
-    assert "distance ~ n^" in capsys.readouterr().out
+    assert "known to" in capsys.readouterr().out

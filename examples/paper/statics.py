@@ -7,6 +7,7 @@ minute; ``--full``: larger widths, too). Every width is written when it is done:
 
 import argparse
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ UNCHECKED = (
 
 def two_layers(n: int, seed: int = 0, draws: int = DRAWS, starts: int = STARTS) -> dict[str, Any]:
     """Distances from inf over rho at width n: of drawn networks, predicted (V/n), of the best one found."""
-    problem, random = Cosines(), np.random.default_rng([seed, n])
+    problem, random = cosines(), np.random.default_rng([seed, n])
     least = problem.optimum[0]
     drawn = [problem.loss(*problem.draw(n, random))[0] - least for _ in range(draws)]
     best = min(problem.best(*problem.spread(n, random)) for _ in range(starts)) - least
@@ -47,6 +48,18 @@ def three_layers(
     states = [problem.draw(n, 1000 * seed + number) for number in range(draws)]
     best = min(problem.best(state) for state in states[:starts])
     return {"n": n, **_mean([problem.loss(state) for state in states]), "best": best}
+
+
+@cache
+def cosines() -> Cosines:
+    """The problem of two layers; its optimum is found once."""
+    return Cosines()
+
+
+@cache
+def realised() -> Realised:
+    """The problem of three layers; its limit is solved once."""
+    return Realised()
 
 
 def _mean(values: Sequence[float]) -> dict[str, float]:
@@ -118,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seed", type=whole_flag, default=1, help="seed of all draws (%(default)s)")
     flags = parser.parse_args(arguments)
     widths = flags.widths or (FULL if flags.full else SHORT)
-    problem = Realised()
+    problem = realised()
 
     def kept(kind: str, n: int, make: Any) -> Any:
         place = flags.output / "curves" / f"{kind}-n{n}-seed{flags.seed}.json"
@@ -127,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     try:
         two = [kept("two", n, lambda n=n: two_layers(n, flags.seed)) for n in widths]
         three = [kept("three", n, lambda n=n: three_layers(problem, n, flags.seed)) for n in widths]
-        least, bound = Cosines().optimum[:2]
+        least, bound = cosines().optimum[:2]
         _print(
             "Two layers of cosines, isotropic Gaussians, Eq. (4)", two, f"{least:.6f} (known to {bound:.1e})"
         )
