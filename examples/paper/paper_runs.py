@@ -121,7 +121,8 @@ def _train(
 ) -> list[Curve]:
     """One solution of the limit or all networks of one width, kept on the way in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    length = {"steps": asked.steps, "evaluation": EVALUATION, "keep": mf.Keeper(folder, EVERY)}
+    length: dict[str, Any] = {"steps": asked.steps, "evaluation": EVALUATION}
+    length["keep"] = mf.Keeper(folder, EVERY)
     length["checkpoints"] = _states(network, asked, width)
     if width is not None:
         paths = mf.simulate(network, width, asked.seeds, **length)
