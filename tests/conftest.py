@@ -18,7 +18,8 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
-# Processes of xdist share the cores: where each has one, the threads of its matrix products would wait for each other.
+# Processes of xdist share the cores: where each has one, the threads of its matrix products would wait for
+# each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(_threads, "1")

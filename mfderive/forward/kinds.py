@@ -24,7 +24,8 @@ from .kind import (
     own_keys,
     register_kind,
 )
-from .windows import WINDOW_KINDS
+from .pooling import POOLING_KINDS
+from .windows import CONVOLUTION_KINDS
 
 __all__ = [
     "COMMON",
@@ -94,7 +95,8 @@ _ROWS = (
         groups=kept_groups,
     ),
     ConnectionKind("recurrent", dense, delay=1, averages=_SUMS),
-    *WINDOW_KINDS,
+    *CONVOLUTION_KINDS,
+    *POOLING_KINDS,
     ATTENTION,
 )
 for _row in _ROWS:

@@ -1,4 +1,4 @@
-"""Kinds that move a window over positions: convolution, its transpose, and pooling.
+"""Windows that move over positions, and the kinds with a weight for each tap: convolution and its transpose.
 
 Position p of the layer reads positions ``stride * p + tap - padding`` of its source; what lies outside reads
 0 and, in pooling, does not count.
@@ -11,17 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
-
-from ..algebra.functions import only_inside
-from ..algebra.terms import Access, Affine, Index, Slot
+from ..algebra.terms import Affine, Index, Slot
 from ..network.place import Place
 from ..network.values import COUNT, WHOLE, Key, either, list_of, one_of, table
 from .builder import GROUPS
-from .channel_groups import GROUPS_KEY, chosen_neurons, kept_groups, layer_groups
-from .kind import ConnectionKind, Positions, Reading, Site
+from .channel_groups import GROUPS_KEY, chosen_neurons, layer_groups
+from .kind import ConnectionKind, Reading, Site
 
-_COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one for each position axis")
+COUNTS = list_of(COUNT, "a list of whole numbers of at least 1, one for each position axis")
 _MARGIN = either(WHOLE, list_of(WHOLE, "[before, after]", 2, 2))
 _MARGINS = list_of(_MARGIN, "a list of whole numbers of at least 0 or of [before, after]")
 _MEANING = (
@@ -29,7 +26,7 @@ _MEANING = (
     "'same': so many that there are ceil(positions / stride) windows, the odd one behind; default 'valid': "
     "none. A convolution reads 0 there, pooling nothing"
 )
-_PADDING = Key("padding", either(one_of("valid", "same"), _MARGINS), _MEANING)
+PADDING = Key("padding", either(one_of("valid", "same"), _MARGINS), _MEANING)
 CIRCULAR = "circular"
 _CONVOLVED = Key(
     "padding",
@@ -67,7 +64,7 @@ class Window:
         )
 
 
-def _prepare(size_key: str) -> Callable[[Mapping[str, Any], Place], Mapping[str, Any]]:
+def prepared_window(size_key: str) -> Callable[[Mapping[str, Any], Place], Mapping[str, Any]]:
     """Check that stride and padding have one entry for each axis of the window; fill in defaults."""
 
     def prepare(values: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
@@ -103,7 +100,7 @@ def _prepare(size_key: str) -> Callable[[Mapping[str, Any], Place], Mapping[str,
     return prepare
 
 
-def _checked_axes(site: Site, taps: tuple[int, ...], key: str) -> tuple[int, ...]:
+def checked_axes(site: Site, taps: tuple[int, ...], key: str) -> tuple[int, ...]:
     """The sizes of the source's position axes, one for each number of the window."""
     source = site.connection.source
     positions = tuple(site.size(axis) for axis in site.source.positions)
@@ -155,7 +152,7 @@ def window_over(site: Site, key: str, positions: tuple[int, ...]) -> Window:
 
 
 def _kernel(site: Site) -> Window:
-    return window_over(site, "kernel", _checked_axes(site, site.options["kernel"], "kernel"))
+    return window_over(site, "kernel", checked_axes(site, site.options["kernel"], "kernel"))
 
 
 def convolution(site: Site) -> Reading:
@@ -197,7 +194,7 @@ def _turning(
 
 def _turned(site: Site) -> Window:
     """The window of the convolution that a transposed one turns round: its places are the source's."""
-    source = _checked_axes(site, site.options["kernel"], "kernel")
+    source = checked_axes(site, site.options["kernel"], "kernel")
     options = site.options
     sizes = []
     for axis, places in enumerate(source):
@@ -242,120 +239,14 @@ def transposed_convolution(site: Site) -> Reading:
     )
 
 
-# --- pooling ----------------------------------------------------------------------------------------------
-
-
-def _pool(site: Site) -> Window | None:
-    """The window of a pooling layer, None for all positions."""
-    window = site.options["window"]
-    everywhere = window == ALL
-    sizes = _checked_axes(site, (1,) * len(site.source.positions) if everywhere else window, "window")
-    if everywhere:
-        return None
-    found = window_over(site, "window", sizes)
-    for taps, step, before, places, size in zip(
-        found.taps, found.stride, found.before, found.places, sizes, strict=True
-    ):
-        if before >= taps or (places - 1) * step - before >= size:
-            raise site.error(
-                f"with this padding a window of {taps} lies outside the {size} positions of "
-                f"'{site.connection.source}'",
-                key="padding",
-                remedy="Use less padding than the window is large",
-            )
-    return found
-
-
-def _pool_positions(site: Site) -> Positions:
-    window = _pool(site)
-    return () if window is None else window.places
-
-
-def _windows(site: Site, window: Window | None) -> tuple[tuple[Index, ...], tuple[Slot, ...]]:
-    """The indices that run through a window, and the source's positions that they name."""
-    if window is None:
-        positions = site.fresh(site.source.positions)
-        return positions, positions
-    taps = site.fresh(site.finite("taps", window.taps))
-    return taps, window.slots(site.places, taps)
-
-
-def _inside(site: Site, slots: tuple[Slot, ...]) -> Access:
-    """1 where slots name a real position, 0 in the padding."""
-    positions = site.fresh(site.source.positions)
-    real = site.field("inside", positions, (), sp.Integer(1), {}, frozen=True)
-    return Access(real.field, slots)
-
-
-def max_pool(site: Site) -> Reading:
-    """``h(c, p) += u(c, first maximum of u among the real positions of the window of p)``.
-
-    The first in row-major order where several are equal; the choice is frozen: the derivative goes to the
-    chosen position. With ``window = "all"`` there is one window, and no positions are left.
-    """
-    window = _pool(site)
-    taps, slots = _windows(site, window)
-    data, neuron = site.target[:2]
-    at = (data, neuron, *site.group, *slots)
-    u = sp.Symbol("u")
-    known = {"u": site.output(at)}
-    value = u
-    if window is not None and window.leaves:
-        inside = sp.Symbol("inside")
-        known["inside"] = _inside(site, slots)
-        value = only_inside(u, inside)
-    target = (*site.target, *taps)
-    chosen = site.field("select", target, (), value, known, frozen=True, selector=len(taps))
-    return Reading(
-        source=at,
-        source_neuron=neuron,
-        reduced=taps,
-        factor=sp.Symbol("select"),
-        values={"select": chosen},
-    )
-
-
-def average_pool(site: Site) -> Reading:
-    """``h(c, p) += average of u(c, .) over the real positions in the window of p``; padding never counts."""
-    window = _pool(site)
-    taps, slots = _windows(site, window)
-    data, neuron = site.target[:2]
-    count = site.size(*(index.axis for index in taps))
-    factor: sp.Expr = sp.Rational(1, count)
-    values: dict[str, Access] = {}
-    if window is not None and window.leaves:
-        inside = {"inside": _inside(site, slots)}
-        values["count"] = site.field("count", site.places, taps, sp.Symbol("inside"), inside, frozen=True)
-        factor = 1 / sp.Symbol("count")
-    return Reading(
-        source=(data, neuron, *site.group, *slots),
-        source_neuron=neuron,
-        reduced=taps,
-        factor=factor,
-        values=values,
-    )
-
-
 _CONVOLUTION = table(
-    Key("kernel", _COUNTS, "number of taps, one number for each position axis", required=True),
-    Key("stride", _COUNTS, "distance of two windows, one number for each position axis; default 1"),
+    Key("kernel", COUNTS, "number of taps, one number for each position axis", required=True),
+    Key("stride", COUNTS, "distance of two windows, one number for each position axis; default 1"),
     _CONVOLVED,
     GROUPS_KEY,
 )
-_TRANSPOSED = {**_CONVOLUTION, "padding": _PADDING}
-_POOLING = table(
-    Key(
-        "window",
-        either(one_of(ALL), _COUNTS),
-        "positions that are pooled into one, one number per position axis; 'all': all of them, so that the "
-        "layer has no positions",
-        required=True,
-    ),
-    Key("stride", _COUNTS, "distance of two windows, one number for each position axis; default the window"),
-    _PADDING,
-)
-
-WINDOW_KINDS = (
+_TRANSPOSED = {**_CONVOLUTION, "padding": PADDING}
+CONVOLUTION_KINDS = (
     ConnectionKind(
         "convolution",
         convolution,
@@ -363,7 +254,7 @@ WINDOW_KINDS = (
         averages=("taps", "inputs", GROUPS),
         groups=layer_groups,
         positions=lambda site: _kernel(site).places,
-        prepare=_prepare("kernel"),
+        prepare=prepared_window("kernel"),
     ),
     ConnectionKind(
         "transposed-convolution",
@@ -372,7 +263,7 @@ WINDOW_KINDS = (
         | table(
             Key(
                 "positions",
-                _COUNTS,
+                COUNTS,
                 "positions of the layer, one number per axis, where the convolution that is turned round "
                 "leaves several possibilities; default the fewest, with padding 'same' stride times as many",
             )
@@ -380,28 +271,6 @@ WINDOW_KINDS = (
         averages=("taps", "inputs", GROUPS),
         groups=layer_groups,
         positions=lambda site: _turned(site).positions,
-        prepare=_prepare("kernel"),
-    ),
-    ConnectionKind(
-        "max-pool",
-        max_pool,
-        operation="u",
-        has_weight=False,
-        keys=_POOLING,
-        shares_neurons=True,
-        groups=kept_groups,
-        positions=_pool_positions,
-        prepare=_prepare("window"),
-    ),
-    ConnectionKind(
-        "average-pool",
-        average_pool,
-        operation="u",
-        has_weight=False,
-        keys=_POOLING,
-        shares_neurons=True,
-        groups=kept_groups,
-        positions=_pool_positions,
-        prepare=_prepare("window"),
+        prepare=prepared_window("kernel"),
     ),
 )
