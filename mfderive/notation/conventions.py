@@ -1,10 +1,10 @@
-"""Two conventions of display trees: the residual outside of Delta, and axes of size 1 without an index."""
+"""Conventions of display: the residual outside of Delta, axes of size 1 without an index, gradient scalings."""
 
 from __future__ import annotations
 
 import sympy as sp
 
-from ..algebra.system import ForwardSystem
+from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import Affine, AxisKind, Equation, Index, Role, Term, slot_indices
 from ..analysis.affinity import entangled
 from .letters import Letters
@@ -48,3 +48,10 @@ def single_axes(system: ForwardSystem) -> frozenset[str]:
                     if not isinstance(slot, Index) and slot != Affine((), 0):
                         candidates.discard(axis)
     return frozenset(candidates)
+
+
+def scalings(system: ForwardSystem) -> dict[str, tuple[str, ...]]:
+    """Parameter -> the populations whose widths multiply its plain gradient (theory A.5)."""
+    if isinstance(system, LimitSystem):
+        return dict(system.scalings)
+    return {p.name: system.population_slots(p.name) for p in system.parameters}

@@ -10,7 +10,8 @@ from typing import Any
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Equation
 from ..errors import MfError, nearest
-from .letters import Letters, scalings
+from .conventions import scalings
+from .letters import Letters
 from .tree import TreeBuilder
 
 Tree = Any

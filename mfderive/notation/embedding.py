@@ -10,8 +10,9 @@ import sympy as sp
 
 from ..algebra.system import ForwardSystem, LimitSystem
 from ..algebra.terms import ANGLES, COSINE_PART, Affine, AxisKind, Equation, Role
+from .conventions import scalings
 from .letter_text import letter_text
-from .letters import Letter, scalings
+from .letters import Letter
 from .nodes import NORM, RESIDUAL, Activation, Head, HeadKind, head, head_name, number_and_rest
 from .paper_numbers import Notation, PaperNumbers, Quantity
 from .printer import MULTIPLY, Printer

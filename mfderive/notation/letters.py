@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import combinations_with_replacement, count
 from typing import Any
 
-from ..algebra.system import ForwardSystem, LimitSystem
+from ..algebra.system import ForwardSystem
 from ..algebra.terms import (
     ANGLES,
     BIAS_PART,
@@ -392,10 +392,3 @@ class Letters:
     def is_hidden(self, field: Field) -> bool:
         """Whether the field is written out wherever it is read."""
         return field.hidden or field.name in self.loss_path - {"loss"}
-
-
-def scalings(system: ForwardSystem) -> dict[str, tuple[str, ...]]:
-    """Parameter -> the populations whose widths multiply its plain gradient (theory A.5)."""
-    if isinstance(system, LimitSystem):
-        return dict(system.scalings)
-    return {p.name: system.population_slots(p.name) for p in system.parameters}
