@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from scipy.optimize import brentq
 from ..algebra.derivative import derivative
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.functions import ClosedFunction
+from ..errors import MfError
 from .singular_places import singular_places
 
 Array = Any
 # How far on both sides of its middle a smooth function of the table changes, in units of its argument.
 STEEP = 6.0
+# How many places one factor of an integrand may bend at.
+MOST_PLACES = 64
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,13 @@ def _hyperplanes(
     square = sum(part**2 for part in direction)
     along = zero.subs({u: part * t / square for u, part in zip(variables, direction, strict=True)})
     slopes = tuple(map(sp.Float, direction))
-    return [(slopes, sp.Float(-root)) for root in _roots(along, t)]
+    roots = list(islice(_roots(along, t), MOST_PLACES + 1))
+    if len(roots) > MOST_PLACES:
+        raise MfError(
+            f"a function bends or jumps wherever {zero} = 0, at more than {MOST_PLACES} places, and each is "
+            "integrated apart. Take a function with fewer kinks, or a smooth one"
+        )
+    return [(slopes, sp.Float(-root)) for root in roots]
 
 
 def _direction(zero: sp.Expr, variables: tuple[sp.Symbol, ...]) -> tuple[float, ...] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan, sqrt
 from typing import Any
 
-from ..algebra.arguments import exclusive, number, positive_number
+from ..algebra.arguments import exclusive, number
 from ..algebra.showing import Shown, words
 from ..errors import ArgumentError
 from ..network.network import Network
@@ -41,7 +41,7 @@ def signal(
         return network_signal(what, sigma_w2, sigma_b2)
     depth_map, title = given_map(what, dropout_keep=dropout_keep, noise_variance=noise_variance)
     scales = {
-        "sigma_w2": positive_number("sigma_w2", sigma_w2),
+        "sigma_w2": _variance("sigma_w2", sigma_w2),
         "sigma_b2": _variance("sigma_b2", sigma_b2 or 0.0),
     }
     return Signal(title, depth_map.names, scales, fixed_points(depth_map, scales))

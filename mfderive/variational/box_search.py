@@ -79,8 +79,9 @@ def _decided(
 ) -> tuple[Array, Array]:
     """Which boxes hold at most one solution, and that solution, nan where there is none."""
     below, above = _image(low, high, couplings, fields, temperature)
-    steepest = 1 / np.cosh(np.clip(0.0, below, above)) ** 2  # the slope of tanh is largest nearest to 0
-    flattest = 1 / np.cosh(np.maximum(np.abs(below), np.abs(above))) ** 2
+    with np.errstate(over="ignore"):  # far out the slope of tanh is 0
+        steepest = 1 / np.cosh(np.clip(0.0, below, above)) ** 2  # it is largest nearest to 0
+        flattest = 1 / np.cosh(np.maximum(np.abs(below), np.abs(above))) ** 2
     middle = (steepest + flattest) / 2
     derivative = np.eye(len(fields)) - middle[:, :, None] * couplings / temperature
     inverse = np.linalg.pinv(derivative)

@@ -21,6 +21,10 @@ Array = Any
 DENSE_NODES = 2000
 
 
+# The largest coupling or field in units of T: 1 - tanh of it is nothing from 20 on.
+_LARGEST = 1e6
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class IsingModel(Shown):
     """Spins s_i = +1 or -1 with H = -1/2 sum_ij J_ij s_i s_j - sum_i B_i s_i, at temperature T.
@@ -75,8 +79,9 @@ class IsingModel(Shown):
         return int(self.degrees[0]), float(values[0])
 
     def at(self, temperature: float) -> IsingModel:
-        """The same model at another temperature. Raises ArgumentError unless it is greater than 0."""
-        return replace(self, temperature=positive_number("T", temperature))
+        """The same model at another temperature. Raises ArgumentError unless it is greater than 0, and large
+        enough for its energies."""
+        return checked(replace(self, temperature=positive_number("T", temperature)))
 
     def _summary(self) -> Iterator[str]:
         yield f"IsingModel: {self.size} spins, {len(self.edges[0])} edges, T = {self.temperature:g}"
@@ -106,7 +111,18 @@ def ising_model(graph: Any, J: Any = 1.0, h: Any = 0.0, T: float = 1.0) -> Ising
     couplings.sum_duplicates()
     couplings.eliminate_zeros()
     couplings.sort_indices()
-    return IsingModel(nodes, couplings, _fields(h, nodes, attributes), temperature)
+    return checked(IsingModel(nodes, couplings, _fields(h, nodes, attributes), temperature))
+
+
+def checked(model: IsingModel) -> IsingModel:
+    """The model, if its energies in units of T are numbers to compute with. Raises ArgumentError if not."""
+    largest = max(abs(model.couplings.data).max(initial=0.0), abs(model.fields).max(initial=0.0))
+    if not largest <= _LARGEST * model.temperature:
+        raise ArgumentError(
+            f"couplings or fields of {largest:.3g} at T = {model.temperature:.3g} are T = 0 to rounding, "
+            f"where means are no longer functions of T. Take T of at least {largest / _LARGEST:.3g}"
+        )
+    return model
 
 
 def _of_graph(graph: Any, J: Any) -> tuple[tuple[Any, ...], Any]:

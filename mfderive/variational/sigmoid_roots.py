@@ -9,6 +9,9 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import brentq
 
+# Beyond it e^(-4J/T) is nothing beside 1.
+_FAR = 15.0
+
 
 def mean_field_roots(coupling: float, field: float, temperature: float) -> list[float]:
     """All u with T u = k tanh(u) + B, ascending; m = tanh(u) are all solutions of m = tanh((k m + B)/T).
@@ -28,13 +31,28 @@ def bethe_roots(degree: int, coupling: float, field: float, temperature: float) 
 
     u is the field in units of T that a spin feels when one of its neighbours is left out (Bethe 1935).
     """
-    t, others = math.tanh(coupling / temperature), degree - 1
-    slope = others * t  # of the right side at u = 0
-    turn = math.atanh(math.sqrt((slope - 1) / (slope - t * t))) if slope > 1 and t < 1 else 0.0
+    strength, others = coupling / temperature, degree - 1
     bound = (abs(field) + degree * abs(coupling)) / temperature + 1.0
     return sigmoid_roots(
-        lambda u: field / temperature + others * math.atanh(t * math.tanh(u)) - u, turn, bound
+        lambda u: field / temperature + others * _passed_on(strength, u) - u, _turn(strength, others), bound
     )
+
+
+def _passed_on(strength: float, u: float) -> float:
+    """artanh(tanh(J/T) tanh(u)), right where both are large: log of cosh(J/T + u)/cosh(J/T - u), halved."""
+    return (_log_cosh(strength + u) - _log_cosh(strength - u)) / 2
+
+
+def _log_cosh(x: float) -> float:
+    return abs(x) + math.log1p(math.exp(-2 * abs(x)))
+
+
+def _turn(strength: float, others: int) -> float:
+    """Where the slope (d - 1) sinh(2J/T)/(cosh(2J/T) + cosh(2u)) is 1; 0 where it is less everywhere."""
+    if others > 1 and strength > _FAR:
+        return strength + math.log(others - 1) / 2
+    height = others * math.sinh(2 * strength) - math.cosh(2 * strength) if abs(strength) <= _FAR else 0.0
+    return math.acosh(height) / 2 if height > 1 else 0.0
 
 
 def sigmoid_roots(difference: Callable[[float], float], turn: float, bound: float) -> list[float]:

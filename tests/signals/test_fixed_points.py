@@ -251,3 +251,13 @@ def test_the_object_says_what_it_is():
     page = found._repr_html_() + mf.critical("tanh", sigma_b2=0.05)._repr_html_()
     assert "<table" in page
     assert "1.76095464" in page
+
+
+def test_weights_of_variance_0_and_functions_with_endless_kinks():
+    """sigma_w2 = 0 leaves the biases: q* = sigma_b2 and chi_1 = 0, exactly. What jumps at endlessly many
+    places is refused at once, by its own words."""
+    found = mf.signal("tanh", sigma_w2=0.0, sigma_b2=0.3)
+    assert found.q_star == pytest.approx(0.3, rel=1e-12) and found.chi_1 == 0 and found.c_star == 1
+    for text in ("sign(sin(5 * h))", "abs(sin(h))"):
+        with pytest.raises(mf.MfError, match="more than 64 places"):
+            mf.signal(text, sigma_w2=1.0, sigma_b2=0.1)

@@ -1,6 +1,7 @@
 """Ising models: solutions, stability, transitions, bounds and witnesses, against independent sums."""
 
 import math
+import warnings
 
 import networkx as nx
 import numpy as np
@@ -15,7 +16,7 @@ from mfderive.variational.exact_enumeration import enumerate_states
 from mfderive.variational.ising_model import ising_model
 from mfderive.variational.mean_field import coordinate_ascent
 from mfderive.variational.self_consistency import free_energy, response
-from mfderive.variational.sigmoid_roots import mean_field_roots
+from mfderive.variational.sigmoid_roots import bethe_roots, mean_field_roots
 from mfderive.variational.solution_search import Promise
 
 
@@ -291,3 +292,29 @@ WRONG = [
 def test_wrong_arguments(call, words):
     with pytest.raises(ArgumentError, match=words):
         call()
+
+
+def test_energies_far_above_the_temperature() -> None:
+    """Couplings of 1e5 T have the solutions of strong ones, on regular graphs too, and no warning; from 1e6 T
+    on it is T = 0, which is refused."""
+    graph = nx.random_regular_graph(3, 10, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cold = mf.mean_field(graph, T=1e-5)
+        assert cold.best.mean == 1.0 and cold.bethe[0].mean == 1.0
+        assert mf.mean_field(nx.cycle_graph(4), J=1e5, T=1.0).best.mean == 1.0
+    for keys in ({"T": 1e-9}, {"T": 1.0, "J": 1e300}, {"T": 1.0, "h": -1e8}):
+        with pytest.raises(mf.ArgumentError, match="T = 0 to rounding"):
+            mf.mean_field(graph, **keys)
+    with pytest.raises(mf.ArgumentError, match="T = 0 to rounding"):
+        mf.mean_field(graph, T=1.0).model.at(1e-8)
+
+
+def test_cavity_fields_of_cold_regular_graphs() -> None:
+    """Roots of u = B/T + (d - 1) artanh(tanh(J/T) tanh(u)): at J/T = 25, where tanh is 1 to rounding, the
+    outer ones are (d - 1) J/T of either sign, and 0 between them."""
+    assert bethe_roots(3, 25.0, 0.0, 1.0) == pytest.approx([-50.0, 0.0, 50.0], rel=1e-12, abs=1e-12)
+    warm = bethe_roots(3, 0.8, 0.1, 1.0)
+    for u in warm:
+        assert u == pytest.approx(0.1 + 2 * np.arctanh(np.tanh(0.8) * np.tanh(u)), rel=1e-12)
+    assert len(warm) == 3
