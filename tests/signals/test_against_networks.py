@@ -15,7 +15,13 @@ from tests.signals.documents import convolutional, random_graph, residual
 from tests.signals.witness import Witness
 
 W2, B2 = 1.2, 0.15
-SEEDS = 16  # networks of a width, in the study of shipped specs
+# Widths of the studies, and networks of each.
+WIDTHS = {
+    "shipped": ((250, 500, 1000, 2000), 16),
+    "shipped, wide": ((1000, 2000, 4000), 8),
+    "graphs": ((100, 200, 400, 800), 8),
+    "graphs, wide": ((1000, 2000, 4000), 4),
+}
 # Networks that normalise a batch have witnesses of their own, in test_batch_normalisation.
 SHIPPED = sorted(
     p for p in (Path(__file__).parents[2] / "specs" / "signal").glob("*.toml") if p.stem != "batch_norm"
@@ -103,20 +109,22 @@ def test_networks_show_the_kernels(spec) -> None:
 
 
 @pytest.mark.study
+@pytest.mark.parametrize("which", ["shipped", "shipped, wide"])
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_networks(path) -> None:
+def test_shipped_networks(path, which) -> None:
     """Spreads of shipped specs fall as 1/sqrt(n), and averages lie within five standard errors plus 8/n.
 
-    Widths 250 to 2000. The spread of 16 networks is itself off by 1/sqrt(30), and all kernels of a network by
-    the same: the slope of log spread over log n is held to three of its standard errors.
+    Widths 250 to 2000, and 1000 to 4000. The spread of s networks is itself off by 1/sqrt(2 (s - 1)), and
+    all kernels of a network by the same: the slope of log spread over log n is held to three of its standard
+    errors.
     """
+    widths, seeds = WIDTHS[which]
     net = mf.load(path).replace(signal={"sigma_w2": W2, "sigma_b2": B2})
     if net.training.dropout:
         net = net.replace(training={"dropout": None})  # networks are observed without
-    widths = (250, 500, 1000, 2000)
-    names, off, error = deviations(net, inputs(net), widths, SEEDS)
+    names, off, error = deviations(net, inputs(net), widths, seeds)
     slope = np.polyfit(np.log(widths), np.log(np.median(error, axis=0)), 1)[0]
-    uncertain = 1 / np.sqrt(2 * (SEEDS - 1)) / (np.std(np.log(widths)) * np.sqrt(len(widths)))
+    uncertain = 1 / np.sqrt(2 * (seeds - 1)) / (np.std(np.log(widths)) * np.sqrt(len(widths)))
     print(
         f"\n{path.stem}: {len(names)} kernels, off / error {np.max(off / (error + 1e-12), axis=0)}, slope "
         f"{slope:.3f}"
@@ -126,19 +134,20 @@ def test_shipped_networks(path) -> None:
 
 
 @pytest.mark.study
-def test_random_graphs() -> None:
-    """20 random graphs that close, at widths 100 to 800: within five standard errors, and 12/n for the bias.
+@pytest.mark.parametrize("which", ["graphs", "graphs, wide"])
+def test_random_graphs(which) -> None:
+    """20 random graphs that close: within five standard errors of the networks, and 12/n for the bias.
 
-    The averages are over 8 networks; errors are those of all widths together. What does not close is refused
-    with a message; how often is printed.
+    Widths 100 to 800, and 1000 to 4000; errors are those of all widths together. What does not close is
+    refused with a message; how often is printed.
     """
-    widths, closed, refused = (100, 200, 400, 800), 0, []
+    (widths, seeds), closed, refused = WIDTHS[which], 0, []
     seed = 0
     while closed < 20:
         seed += 1
         net = mf.load(random_graph(seed))
         try:
-            names, off, error = deviations(net, inputs(net), widths, 8)
+            names, off, error = deviations(net, inputs(net), widths, seeds)
         except mf.MfError as problem:
             refused.append(str(problem))
             continue
