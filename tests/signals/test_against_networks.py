@@ -20,7 +20,7 @@ WIDTHS = {
     "shipped": ((250, 500, 1000, 2000), 16),
     "shipped, wide": ((1000, 2000, 4000), 8),
     "graphs": ((100, 200, 400, 800), 8),
-    "graphs, wide": ((1000, 2000, 4000), 4),
+    "graphs, wide": ((1000, 2000, 4000), 8),
 }
 # Networks that normalise a batch have witnesses of their own, in test_batch_normalisation.
 SHIPPED = sorted(
