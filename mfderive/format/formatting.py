@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -32,7 +33,7 @@ def formatted(text: str, file: str | None = None) -> str:
     text = text.replace("\r\n", "\n")
     before = document_of(text, Place(file))
     after = _Layout(text).written()
-    if not same(before, tomllib.loads(after)):
+    if not same(before, tomllib.loads(after)) or comments(text) != comments(after):
         raise AssertionError(f"the layout of {file or 'a text'} would change what it says")
     return after
 
@@ -110,6 +111,8 @@ class _Layout:
 
     def _rows(self, before: str, value: Value | List | Inline, behind: str, indent: str) -> list[_Row]:
         """A value between what stands around it: in one row, or a list with a row for each item."""
+        if isinstance(value, Inline) and _has_comments(value):
+            return self._inline_rows(before, value, behind, indent)
         if not isinstance(value, List) or not self._is_long(before, value, behind):
             return [_Row(f"{before}{self._one_line(value)}{behind}")]
         rows = [_Row(f"{before}[")]
@@ -120,6 +123,16 @@ class _Layout:
             else:
                 rows += self._rows(inner, item, ",", inner)
         return [*rows, _Row(f"{indent}]{behind}")]
+
+    def _inline_rows(self, before: str, value: Inline, behind: str, indent: str) -> list[_Row]:
+        """A table in braces with comments inside its lists: a line may end only within a list."""
+        rows, here = [], f"{before}{{ "
+        for number, entry in enumerate(value.entries):
+            end = ", " if number < len(value.entries) - 1 else f" }}{behind}"
+            *above, last = self._rows(f"{here}{self._key(entry.words)} = ", entry.value, end, indent)
+            rows += above
+            here = last.text
+        return [*rows, _Row(here)]
 
     def _is_long(self, before: str, value: List, behind: str) -> bool:
         """Whether a list has a row for each item: it has comments, was so before, or is too long."""
@@ -172,9 +185,28 @@ def _begins_table(read: list[Line], number: int) -> bool:
 
 
 def _has_comments(value: Value | List | Inline | Comment) -> bool:
-    if isinstance(value, List):
-        return any(map(_has_comments, value.items))
-    return isinstance(value, Comment)
+    return any(True for _ in _comments_in(value))
+
+
+def _comments_in(value: Value | List | Inline | Comment) -> Iterator[Comment]:
+    """The comments among the items of lists, however deep these lie."""
+    if isinstance(value, Comment):
+        yield value
+    elif isinstance(value, List):
+        yield from (comment for item in value.items for comment in _comments_in(item))
+    elif isinstance(value, Inline):
+        yield from (comment for entry in value.entries for comment in _comments_in(entry.value))
+
+
+def comments(text: str) -> list[str]:
+    """All comments of a text that is TOML, in their order, without spaces at their ends."""
+    found: list[Comment] = []
+    for line in lines(text):
+        if line.entry is not None:
+            found += _comments_in(line.entry.value)
+        if line.comment is not None:
+            found.append(line.comment)
+    return [text[each.start : each.end].rstrip() for each in found]
 
 
 def _quotes(written: str) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfderive.errors import SpecError
-from mfderive.format.formatting import WIDTH, formatted, same
+from mfderive.format.formatting import WIDTH, comments, formatted, same
 from mfderive.format.reader import parse_document
 
 from .documents import SPECS
@@ -142,6 +142,14 @@ def test_neighbouring_comments_keep_their_column() -> None:
     assert formatted("a = 1 # x\nbcd = 22   # y\n") == "a = 1     # x\nbcd = 22  # y\n"
 
 
+def test_comments_of_lists_within_braces_stay() -> None:
+    """A table in braces ends in its line, but its lists may go over several, with comments."""
+    text = "a = { b = [1, # one\n2], c = [ # two\n], d = {e = [ # three\n3]} } # four\n"
+    assert comments(text) == ["# one", "# two", "# three", "# four"]
+    assert comments(formatted(text)) == comments(text)
+    assert formatted(text).startswith("a = { b = [\n    1,") and formatted(formatted(text)) == formatted(text)
+
+
 def test_what_is_not_toml_is_refused() -> None:
     with pytest.raises(SpecError, match=r"net.toml: this is not TOML"):
         formatted("a = b\n", "net.toml")
@@ -203,11 +211,10 @@ def layouts(draw: st.DrawFn) -> tuple[str, list[str]]:
                 f"k{number}{draw(_SPACE)}={draw(_SPACE)}{value(depth + 1, True)}" for number in range(count)
             ]
             return "{" + draw(_SPACE) + f"{draw(_SPACE)},{draw(_SPACE)}".join(entries) + draw(_SPACE) + "}"
-        gap = (lambda: draw(_SPACE)) if inline else between
-        items = "".join(f"{gap()}{value(depth + 1, inline)}{gap()}," for _ in range(count))
+        items = "".join(f"{between()}{value(depth + 1, inline)}{between()}," for _ in range(count))
         if count and draw(st.booleans()):
             items = items[:-1]
-        return f"[{items}{gap()}]"
+        return f"[{items}{between()}]"
 
     def entries(names: list[str]) -> str:
         rows = []
