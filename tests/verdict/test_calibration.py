@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy.stats import norm
 
 import mfderive as mf
 from mfderive.verdict import measurements as measure_module
@@ -127,7 +128,9 @@ def test_power(monkeypatch, kinds):
 def test_thorough_slope(name):
     """At thorough effort (64 seeds) a spec agrees and the half-width of the outputs' slope is at most 0.15.
 
-    The slope lies between those of fluctuations and of bias, -1/2 and -1, within its interval.
+    The slope lies between those of fluctuations and of bias, -1/2 and -1, within its interval. Of four right
+    intervals of 95 % one misses in one study of five; these hold together in 95 %, each in 98.75 %, for which a
+    normal deviate is 2.50 instead of 1.96.
     """
     begin = time.perf_counter()
     verdict = mf.check(mf.load(SPECS / f"{name}.toml"), "thorough")
@@ -135,7 +138,8 @@ def test_thorough_slope(name):
     rate = verdict.rates[0]
     assert verdict.agrees, verdict.reasons
     assert rate.half_width <= 0.15
-    assert 0.5 - rate.half_width <= rate.slope <= 1 + rate.half_width
+    together = rate.half_width * norm.isf(0.025 / 4) / norm.isf(0.025)
+    assert 0.5 - together <= rate.slope <= 1 + together
 
 
 @pytest.mark.study
