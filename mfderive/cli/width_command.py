@@ -6,6 +6,7 @@ import argparse
 import math
 from typing import Any
 
+from ..errors import ArgumentError
 from .command_tools import Outcome, load_network, stem
 from .flag_values import count, positive
 from .folders import write_answer
@@ -57,7 +58,13 @@ def width(arguments: argparse.Namespace) -> Outcome:
     """Print the width with the reasoning, or write it to a file."""
     from ..fluctuation.width import width_for
 
-    chosen = dict(arguments.at or ())
+    given = arguments.at or ()
+    chosen = dict(given)
+    if len(chosen) < len(given):
+        raise ArgumentError(
+            "--at says twice at which quantity, or twice at which time: give one of loss and output, and one "
+            "t=NUMBER beside it, or run the command for each"
+        )
     found = width_for(
         load_network(arguments),
         arguments.error,

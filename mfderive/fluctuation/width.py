@@ -16,6 +16,7 @@ from ..network.network import Network
 from ..runs.trajectory import Trajectory
 from .deviations import SHARE, Deviations
 from .fluctuations import Fluctuations, predicted
+from .label_draws import LabelDraws
 from .validity import Validity, validity
 
 Array = Any
@@ -25,6 +26,11 @@ NARROW = 50
 POINTS = 10
 # Operations that following differences of neurons may take: a few minutes.
 _FOLLOWED = 2e11
+_COUNTS = ("trained", "inside", "linear_width", "drawn", "drawn_inside")
+# Widths that are tried on drawn labels, and by how much the next one is wider at least and at most.
+_ROUNDS, _WIDER = 6, (1.1, 4.0)
+# A width that suffices is narrow enough if it is no more than so many times one that does not.
+_NEAR = 1.3
 _WHAT = {
     "loss": "the loss on the evaluation sample",
     "output": f"the outputs (root mean square over {POINTS} points)",
@@ -39,8 +45,10 @@ class Width(Shown):
     error within which 95 % lie there; ``n_variance``: n Var of the quantity (of outputs the mean over points
     and outputs) and ``sources`` its parts by population; ``linear``: the share of the squared deviation that
     the linear part makes at that width. ``trained`` networks were trained there (0: none), of which
-    ``inside`` lie within the error. ``validity`` says until when the limit holds at a width (None: why that
-    is ``unknown``).
+    ``inside`` lie within the error. ``linear_width``: the width by the linear law alone; ``drawn`` solutions
+    of the limit on drawn labels (:mod:`mfderive.fluctuation.label_draws`; 0: none) were made at ``width``, of
+    which ``drawn_inside`` lie within the error. ``validity`` says until when the limit holds at a width
+    (None: why that is ``unknown``).
     """
 
     network: Network
@@ -55,6 +63,9 @@ class Width(Shown):
     linear: float
     trained: int = 0
     inside: int = 0
+    linear_width: int = 0
+    drawn: int = 0
+    drawn_inside: int = 0
     validity: Validity | None = None
     unknown: str = ""
 
@@ -62,7 +73,7 @@ class Width(Shown):
     def data(self) -> dict[str, Any]:
         """Everything as plain data."""
         names = ("error", "at", "time", "step", "width", "reach", "n_variance", "sources", "linear")
-        found = {name: getattr(self, name) for name in (*names, "trained", "inside")}
+        found = {name: getattr(self, name) for name in (*names, *_COUNTS)}
         return {"share": SHARE, **found, "holds_until": self.holds_until}
 
     @property
@@ -96,8 +107,12 @@ class Width(Shown):
                 f"{self.linear:.0%} of the squared deviation of the loss at that width is linear in that of "
                 "the outputs; the rest, of order 1/n, is quadratic."
             )
+        yield from self._of_draws()
         yield (
             "Left out are a bias of order 1/n and the noise of single weights, which enters at that order; "
+            "batches are those of the limit."
+            if not self.drawn
+            else "Left out is the noise of single weights, which shifts outputs by a bias of order 1/n, too; "
             "batches are those of the limit."
         )
         if self.validity is not None:
@@ -111,6 +126,21 @@ class Width(Shown):
             )
         if self.trained:
             yield f"Trained at that width: {self.inside} of {self.trained} networks lie within the error."
+
+    def _of_draws(self) -> Iterator[str]:
+        """Whether deviations are small enough to be normal."""
+        if not self.drawn:
+            yield (
+                "Whether deviations of that size are normal was not tried: solutions on drawn labels take "
+                "too long here."
+            )
+            return
+        told = f"; at {self.linear_width}, the width by the normal law, too few do"
+        more = told if self.width > self.linear_width else ""
+        yield (
+            f"Of {self.drawn} solutions of the limit on drawn labels, as many as networks of that width "
+            f"have, {self.drawn_inside} lie within the error{more}."
+        )
 
     def _summary(self) -> Iterator[str]:
         yield f"Width {self.width} for an error of {self.error:g} ({self.at}, t = {self.time:.4g})"
@@ -142,8 +172,48 @@ def width_for(
         raise ArgumentError(f"t is {t}; times of a run begin at 0")
     x, y = network.source.evaluation(POINTS)
     found = predicted(network, times, x, changes, loss=at == "loss")
-    answer = _valid(_answer(found, Deviations(found, y), at, float(error)))
+    linear = _answer(found, Deviations(found, y), at, float(error))
+    answer = _valid(_tried(linear, LabelDraws(found, at, changes)))
     return _counted(answer, found, confirm)
+
+
+def _tried(answer: Width, draws: LabelDraws) -> Width:
+    """The answer with a width at which drawn labels lie within the error, too.
+
+    Wider ones are tried until they do, then widths between: the answer is the narrowest at which they did.
+    """
+    answer = replace(answer, linear_width=answer.width)
+    low, found, width = answer, None, answer.width
+    for _ in range(_ROUNDS):
+        tried = _at(answer, draws, width)
+        if tried is None:
+            return answer
+        if _suffices(tried):
+            found = tried
+        else:
+            low = tried
+        if found is None:
+            width = int(np.ceil(width * np.clip((low.reach / answer.error) ** 2, *_WIDER)))
+        elif found.width <= _NEAR * low.width:
+            return found
+        else:
+            width = round(np.sqrt(low.width * found.width))
+    return found or low
+
+
+def _at(answer: Width, draws: LabelDraws, width: int) -> Width | None:
+    """The answer at another width, with drawn labels counted; None where these take too long."""
+    distances = draws.distances(width)
+    if distances is None:
+        return None
+    inside, reach = int(np.sum(distances <= answer.error)), float(np.quantile(distances, SHARE))
+    return replace(answer, width=width, drawn=len(distances), drawn_inside=inside, reach=reach)
+
+
+def _suffices(tried: Width) -> bool:
+    """Whether a share of 95 % is not surely missed: by no more than the standard error of a count."""
+    error = np.sqrt(tried.drawn * SHARE * (1 - SHARE))
+    return bool(tried.drawn_inside >= tried.drawn * SHARE - error)
 
 
 def _valid(answer: Width) -> Width:
