@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .imported import Imported, Wishes, imported
+from .import_wishes import checked_wishes
+from .imported import Imported, imported
 from .onnx_reader import read_onnx
 from .torch_reader import read_torch
 
@@ -35,9 +36,10 @@ def from_onnx(
     would be needed; ArgumentError for a file that is missing or no ONNX file and for unknown names;
     SpecError and DataError as :func:`mfderive.load` does.
     """
+    wishes = checked_wishes(widths, laws, data, loss, training)
     graph = read_onnx(model)
     other = None if second is None else read_onnx(second)
-    return imported(graph, other, Wishes(widths, dict(laws or {}), data, loss, training))
+    return imported(graph, other, wishes)
 
 
 def from_torch(
@@ -60,6 +62,7 @@ def from_torch(
     Raises ImportProblem (an MfError) for operations that a network here cannot have, ArgumentError for what
     is no module and for modules that torch.export cannot follow, and what :func:`mfderive.from_onnx` raises.
     """
+    wishes = checked_wishes(widths, laws, data, loss, training)
     graph = read_torch(module, example)
     other = None if second is None else read_torch(second, example)
-    return imported(graph, other, Wishes(widths, dict(laws or {}), data, loss, training))
+    return imported(graph, other, wishes)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..algebra.showing import Shown, names
-from ..errors import ArgumentError
+from ..errors import ArgumentError, SpecError
 from ..finite.network_fields import network_fields
 from ..network.network import Network
 from ..samples.loading import load
 from . import layer_steps, recurrent_steps, shape_steps  # noqa: F401  (they enter the operations)
 from .estimated_laws import EstimatedLaw
+from .import_wishes import Wishes, check_sizes
 from .layering import Layers
 from .one_hot import one_hot, with_one_hot_inputs
 from .operations import Graph, ImportProblem
+from .repeated_operations import without_repetitions
 from .shared_values import shared_values
 from .spec_of_layers import Ends, Place, SpecParts, SpecWriter, ends_of
 from .toml_of_spec import toml_text
+from .trained_arrays import check_numbers, check_trained
 from .translate import Translator, start
+from .two_models import check_ends, differences
 from .width_growth import growths
 
 Array = Any
@@ -78,7 +82,7 @@ class Imported(Shown):
     def head(self, name: str, x: Array) -> Array:
         """The values [sample, outputs] of a head beside the output (one of ``heads``)."""
         if name not in self.heads:
-            raise ArgumentError(f"there is no head '{name}'. Heads are: {names(self.heads)}")
+            raise ArgumentError(f"there is no head '{name}'. Heads are: {names(self.heads) or 'none'}")
         fields = network_fields(self.network, self.state, self.inputs(x))
         # A layer whose activation does something has a field of its own for what comes out.
         return fields.get(f"{name}.out", fields[name])
@@ -88,17 +92,6 @@ class Imported(Shown):
         yield f"Imported '{self.network.title}': {many} layers, {len(self.places)} parameters"
         yield f"  infinitely wide: {names(self.widths) or 'nothing'}"
         yield from (f"  {note}" for note in self.notes)
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a caller says beside the model; see :func:`mfderive.from_onnx`."""
-
-    widths: Mapping[str, str] | Iterable[str] | None = None
-    laws: Mapping[str, str] = field(default_factory=dict)
-    data: tuple[Array, Array] | None = None
-    loss: Mapping[str, Any] | None = None
-    training: Mapping[str, Any] | None = None
 
 
 def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
@@ -115,15 +108,14 @@ def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
             f"laws are given for {names(writer.named)}, which the model has not. It has: "
             f"{names(parts.places)}"
         )
+    if not parts.layers:
+        raise ImportProblem(f"{graph.title} has no hidden layer, so that nothing in it can grow")
     order = _input_axes(translator)
     document, assumed = _document(translator, parts, ends, wishes)
-    notes = (*said, *assumed, *parts.notes, *_growth(translator, ends, infinite, wider, parts))
+    more = (*check_trained(translator.graph, parts.places), *graph.notes)
+    notes = (*said, *assumed, *parts.notes, *more, *_growth(translator, ends, infinite, wider, parts))
     vocabulary = translator.graph.vocabulary
-    data = None
-    if wishes.data is not None:
-        x = one_hot(wishes.data[0], vocabulary) if vocabulary else np.asarray(wishes.data[0])
-        data = x.transpose(order), wishes.data[1]
-    network = load(document, data)
+    network = _network(graph, document, order, wishes, vocabulary)
     comments = {name: [f"from {', '.join(origins)}"] for name, origins in parts.origins.items() if origins}
     laws = [f"{name}: {law.sentence}" for name, law in parts.laws.items()]
     text = toml_text(
@@ -146,9 +138,28 @@ def imported(graph: Graph, second: Graph | None, wishes: Wishes) -> Imported:
     )
 
 
+def _network(
+    graph: Graph, document: Mapping[str, Any], order: tuple[int, ...], wishes: Wishes, vocabulary: int
+) -> Network:
+    """The document as a network on the data that were given."""
+    data = None
+    if wishes.data is not None:
+        check_sizes(wishes.data[0], graph.shape, graph.batch_axis)
+        x = one_hot(wishes.data[0], vocabulary) if vocabulary else wishes.data[0]
+        data = x.transpose(order), wishes.data[1]
+    try:
+        return load(document, data)
+    except SpecError as error:
+        # Laws, data, loss and training are words of the caller; the rest of the spec is the model's alone.
+        if wishes.laws or error.table in ("data", "loss", "training"):
+            raise
+        raise ImportProblem(f"{graph.title} cannot be a network here: {error}") from error
+
+
 def _translated(graph: Graph, wishes: Wishes) -> tuple[Translator, Ends]:
     """The graph as layers; again, as long as layers share what is trained without a layer of its own."""
-    graph, apart = with_one_hot_inputs(graph), set[str]()
+    check_numbers(graph)
+    graph, apart = without_repetitions(with_one_hot_inputs(graph)), set[str]()
     while True:
         translator = start(graph)
         translator.apart = frozenset(apart)
@@ -176,6 +187,11 @@ def _hidden(translator: Translator, ends: Ends) -> dict[int, list[str]]:
     return found
 
 
+def _sizes(translator: Translator, ends: Ends) -> dict[str, Any]:
+    """What two widths of one model have in common."""
+    return {"inputs": translator.graph.shape, "outputs": ends.outputs, "heads": len(ends.heads)}
+
+
 def _infinite(
     translator: Translator, ends: Ends, wider: tuple[Translator, Ends] | None, wishes: Wishes
 ) -> tuple[set[int], tuple[str, ...]]:
@@ -187,6 +203,7 @@ def _infinite(
         return set(hidden), ("one model alone does not say which widths grow: all hidden ones do",)
     other_translator = wider[0]
     other = _hidden(*wider)
+    check_ends(_sizes(translator, ends), _sizes(*wider))
     if list(hidden.values()) != list(other.values()):
         raise ImportProblem(
             f"the two models have different layers: {names([n for v in hidden.values() for n in v])}; and "
@@ -209,16 +226,19 @@ def _growth(
     wider: tuple[Translator, Ends] | None,
     parts: SpecParts,
 ) -> list[str]:
-    """What is said of weights whose entries, times the width, grow with it."""
+    """What is said of numbers that change with the width, and of weights that grow with it."""
     if wider is None:
         return []
     pairs = zip(_hidden(translator, ends), _hidden(*wider), strict=True)
     other = SpecWriter(*wider, {two for one, two in pairs if one in infinite}, {}).written()
-    return [growth.sentence for growth in sorted(growths(parts.places, other.places), key=lambda g: g.name)]
+    said = [*differences(parts, other)]
+    return said + [
+        growth.sentence for growth in sorted(growths(parts.places, other.places), key=lambda g: g.name)
+    ]
 
 
 def _told(
-    hidden: Mapping[int, list[str]], widths: Mapping[str, str] | Iterable[str]
+    hidden: Mapping[int, list[str]], widths: Mapping[str, str] | tuple[str, ...]
 ) -> tuple[set[int], tuple[str, ...]]:
     """Populations by the names of their layers."""
     wanted = list(widths.values()) if isinstance(widths, Mapping) else list(widths)

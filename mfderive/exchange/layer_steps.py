@@ -9,6 +9,7 @@ import sympy as sp
 
 from ..algebra.functions import call
 from .attention_steps import attended, scores_of, shared
+from .layering import SKIP
 from .operations import Operation
 from .pointwise import number
 from .signal_values import Axis, Fixed, Leg, LegKind, Owns, Reads, Scores, Signal, Space, axis_size
@@ -149,7 +150,7 @@ def _all_positions(translator: Translator, source: Signal, kind: str) -> Signal:
 
 @step("mean")
 def mean(translator: Translator, operation: Operation) -> tuple[Value, ...]:
-    """A mean over axes: of neurons a statistic of the layer, of all positions a pooling layer."""
+    """A mean over axes: of neurons a statistic of the layer, of positions or steps a layer that averages."""
     source, options = translator.signal(operation.inputs[0]), operation.options
     places = {axis % len(source.axes) for axis in options["axes"]}
     legs = [leg for place in places for leg in source.axes[place]]
@@ -160,6 +161,8 @@ def mean(translator: Translator, operation: Operation) -> tuple[Value, ...]:
         and not _is_compared(translator, operation)
     ):
         result = _all_positions(translator, source, "average-pool")
+    elif kinds == {LegKind.STEP} and len(legs) == 1:
+        result = _all_steps(translator, source)
     else:
         expression = statistic(translator, source, source.expression, legs)
         gone = [() if place in places else axis for place, axis in enumerate(source.axes)]
@@ -167,6 +170,13 @@ def mean(translator: Translator, operation: Operation) -> tuple[Value, ...]:
     if options["keep"]:
         return (result,)
     return (result.with_axes(axis for place, axis in enumerate(result.axes) if place not in places),)
+
+
+def _all_steps(translator: Translator, source: Signal) -> Signal:
+    """The average over all steps, whose axis keeps size 1."""
+    symbol, settled = _read(translator, source, SKIP, None, {"average": ("steps",)})
+    axes = (() if axis and axis[0].kind is LegKind.STEP else axis for axis in settled.axes)
+    return Signal(tuple(axes), symbol, Space(settled.space.neurons, settled.space.positions))
 
 
 @step("sum")
@@ -198,7 +208,8 @@ def statistic(translator: Translator, source: Signal, expression: sp.Expr, legs:
     kinds = [leg.kind for leg in legs]
     if set(kinds) - {LegKind.NEURONS, LegKind.POSITION} or not kinds:
         raise translator.refuse(
-            "a mean over samples or steps", "Means are over neurons and positions of one sample"
+            "a mean over samples, or over steps and something else at once",
+            "Means are over the neurons, the positions or the steps of one sample",
         )
     mean_of = sp.Function("mean")
     if LegKind.POSITION in kinds:

@@ -73,7 +73,9 @@ class Layers:
         return atom.source if isinstance(atom, Reads) and is_bare else None
 
     def averaged(self, expression: sp.Expr) -> sp.Expr:
-        """The expression, or where it is what a weight brings, divided by the source's width, such a mean."""
+        """The expression; what a weight brings, divided by the source's width, as such a mean in it."""
+        if expression.is_Add:
+            return sp.Add(*map(self.averaged, expression.args))
         factor, symbol = expression.as_coeff_Mul()
         atom = self.atoms.get(symbol)
         if (

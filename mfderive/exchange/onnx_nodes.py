@@ -47,7 +47,7 @@ class NodeReader:
         nodes = self.unfolded()
         unknown = [(n.name or n.output[0], n.op_type) for n in nodes if n.op_type not in READERS]
         if unknown:
-            raise unknown_operations(unknown, self.where, READERS)
+            raise unknown_operations(unknown, self.where)
         for node in nodes:
             READERS[node.op_type](self, node, self.attributes(node))
         shape, batch_axis = self.input_shape(inputs[0])
@@ -104,9 +104,9 @@ class NodeReader:
         rest = [size for axis, size in enumerate(sizes) if axis != batch_axis]
         if not sizes or any(size <= 0 for size in rest):
             raise ImportProblem(
-                f"{self.where}: input '{value.name}' has the shape {sizes or '?'}, of which only axis "
-                f"{batch_axis}, the "
-                "batch, may be open. Export the model with fixed sizes"
+                f"{self.where}: input '{value.name}' has the shape "
+                f"[{', '.join(str(size or '?') for size in sizes)}], of which only axis {batch_axis}, "
+                "the batch, may be open (?). Export the model with fixed sizes"
             )
         return tuple(rest), batch_axis
 

@@ -9,7 +9,18 @@ import numpy as np
 
 from .onnx_nodes import NodeReader, reads
 from .operations import ImportProblem
-from .pointwise import PLAIN, Function, clipped, exponential, gelu, hard_sigmoid, leaky
+from .pointwise import (
+    PLAIN,
+    Function,
+    celu,
+    clipped,
+    exponential,
+    gelu,
+    hard_sigmoid,
+    leaky,
+    shrunk,
+    threshold,
+)
 
 # ONNX's names of functions whose constants, if any, stand in attributes.
 _POINTWISE: dict[str, str] = {
@@ -22,6 +33,7 @@ _POINTWISE: dict[str, str] = {
         for word in ("Sign", "Softplus", "Softsign", "Add", "Sub", "Mul", "Div", "Pow", "Neg")
     },
     **{word: word.lower() for word in ("Mish", "Reciprocal", "Selu", "Max", "Min", "HardSwish")},
+    **{word: word.lower() for word in ("Sinh", "Cosh", "Tan")},
     "PRelu": "prelu",
     **{"Greater": "gt", "Less": "lt", "GreaterOrEqual": "ge", "LessOrEqual": "le", "Where": "where"},
 }
@@ -29,6 +41,9 @@ _WITH_ATTRIBUTES: dict[str, Callable[[dict[str, Any]], Function]] = {
     "LeakyRelu": lambda a: leaky(a.get("alpha", 0.01)),
     "Elu": lambda a: exponential(a.get("alpha", 1.0)),
     "HardSigmoid": lambda a: hard_sigmoid(a.get("alpha", 0.2), a.get("beta", 0.5)),
+    "Celu": lambda a: celu(a.get("alpha", 1.0)),
+    "ThresholdedRelu": lambda a: threshold(a.get("alpha", 1.0), 0.0),
+    "Shrink": lambda a: shrunk(a.get("lambd", 0.5), a.get("bias", 0.0)),
     "Gelu": lambda a: gelu(a.get("approximate", b"none") in (b"tanh", "tanh")),
 }
 # What an array that meets a signal in these operations is called.

@@ -68,8 +68,9 @@ class Graph:
 
     ``shape`` is that of the input without the batch, whose place in the program's array is ``batch_axis``;
     ``parameters`` are the trained arrays by name, ``constants`` the others (buffers, numbers, shapes);
-    ``frozen`` names those of the parameters that the program does not train. ``vocabulary``: how many words
-    there are where the input is numbers of words, and its last axis their one-hot vectors; else 0.
+    ``frozen`` names those of the parameters that the program does not train, where it says so at all
+    (``says_what_is_trained``). ``vocabulary``: how many words there are where the input is numbers of words,
+    and its last axis their one-hot vectors; else 0. ``notes``: what the reader has to say of the model.
     """
 
     title: str
@@ -82,6 +83,8 @@ class Graph:
     outputs: tuple[str, ...]
     frozen: frozenset[str] = frozenset()
     vocabulary: int = 0
+    says_what_is_trained: bool = False
+    notes: tuple[str, ...] = ()
 
     def readers(self) -> dict[str, list[Operation]]:
         """The operations that read each value."""
@@ -105,17 +108,53 @@ def entering(table: dict[str, T]) -> Callable[..., Callable[[T], T]]:
     return under
 
 
-def unknown_operations(
-    listed: Iterable[tuple[str, str]], where: str, readable: Iterable[str]
-) -> ImportProblem:
+# What is to be done about operations that are not read, by words that stand in their names.
+_REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("split", "chunk", "cat", "concat", "stack", "glu"),
+        "Layers are not cut apart or joined here: write each part as a layer of its own, and in place of a "
+        "layer that reads several joined values the sum of one layer for each",
+    ),
+    (
+        ("log_softmax", "logsoftmax"),
+        "A softmax over the outputs belongs to the loss: leave it out, and give "
+        'loss = {"kind": "cross-entropy"}',
+    ),
+    (
+        ("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),
+        "Read all steps by one nn.RNN, nn.LSTM or nn.GRU in place of a cell in a loop",
+    ),
+    (
+        ("group_norm", "instance_norm", "groupnorm", "instancenorm", "rms_norm"),
+        "Layer normalisation is read, and batch normalisation in evaluation",
+    ),
+    (("conv_transpose", "convtranspose"), "It is a kind of layers here: add it to the spec by hand"),
+    (("pad",), "Padding with zeros is a number in the convolution or the pooling"),
+    (("weight_norm",), "Make the weight an array again (torch.nn.utils.parametrize.remove_parametrizations)"),
+    (("rand", "bernoulli", "normal_"), "A network here is a function of x: leave the noise out"),
+    (("embedding_bag",), "Write nn.Embedding and a sum over the words"),
+)
+_READ = (
+    "Read are linear layers, convolutions, pooling, means, layer normalisation, embeddings, recurrent "
+    "layers, attention, sums and functions of one number (docs/import.md)"
+)
+_BY_HAND = (
+    "Replace the node in the model, or describe the layer in a spec by hand (a kind of your own: "
+    "docs/layers.md)"
+)
+
+
+def unknown_operations(listed: Iterable[tuple[str, str]], where: str) -> ImportProblem:
     """The error for operations that no reader knows: (node, operation) each, all of them at once."""
     found = list(listed)
     each = "; ".join(f"node '{name}' is a {operation}" for name, operation in found[:6])
     more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+    kinds = [operation.lower() for _, operation in found]
+    remedies = [
+        remedy for words, remedy in _REMEDIES if any(word in kind for kind in kinds for word in words)
+    ]
     return ImportProblem(
-        f"{where}: {each}{more}. These are not read. Read are {', '.join(sorted(readable))}. Replace the "
-        "node in the "
-        "model, or describe the layer in a spec by hand (a kind of your own: docs/layers.md)"
+        f"{where}: {each}{more}. This is not read. {'. '.join([*remedies, _READ, _BY_HAND])}"
     )
 
 

@@ -75,6 +75,35 @@ def gelu(approximate: bool) -> Function:
     return lambda x: half * x * (1 + call("tanh", factor * (x + number(0.044715) * x**3)))
 
 
+def celu(alpha: float) -> Function:
+    """x for x > 0, else alpha (exp(x / alpha) - 1)."""
+    low = number(alpha)
+    return lambda x: (
+        call("max", x, sp.Integer(0)) + low * (call("exp", call("min", x, sp.Integer(0)) / low) - _ONE)
+    )
+
+
+def softplus(beta: float) -> Function:
+    """log(1 + exp(beta x)) / beta."""
+    return lambda x: call("softplus", number(beta) * x) / number(beta)
+
+
+def threshold(edge: float, below: float) -> Function:
+    """x for x > edge, else a number."""
+    return lambda x: chosen(greater(x, number(edge)), x, number(below))
+
+
+def shrunk(edge: float, shift: float) -> Function:
+    """x - shift for x > edge, x + shift for x < -edge, else 0."""
+    if edge == shift:
+        return lambda x: (
+            call("max", x - number(edge), sp.Integer(0)) + call("min", x + number(edge), sp.Integer(0))
+        )
+    return lambda x: (
+        greater(x, number(edge)) * (x - number(shift)) + greater(-number(edge), x) * (x + number(shift))
+    )
+
+
 def prelu(x: sp.Expr, slope: sp.Expr) -> sp.Expr:
     """x for x > 0, else slope * x, with a slope that is trained."""
     return call("max", x, sp.Integer(0)) + slope * call("min", x, sp.Integer(0))
@@ -117,6 +146,11 @@ PLAIN: dict[str, Function] = {
     "ge": lambda x, y: 1 - greater(y, x),
     "le": lambda x, y: 1 - greater(x, y),
     "where": chosen,
+    "log1p": lambda x: call("log", 1 + x),
+    "expm1": lambda x: call("exp", x) - 1,
+    "sinh": lambda x: (call("exp", x) - call("exp", -x)) / 2,
+    "cosh": lambda x: (call("exp", x) + call("exp", -x)) / 2,
+    "tan": lambda x: call("sin", x) / call("cos", x),
     "mish": lambda x: x * call("tanh", call("softplus", x)),
     "hardswish": lambda x: x * hard_sigmoid(1 / 6, 0.5)(x),
     "logsigmoid": lambda x: -call("softplus", -x),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from ..network.names import BIAS, INPUT, MAIN, OUTPUT, weight_names
 from .estimated_laws import EstimatedLaw, estimated_law
@@ -66,10 +67,18 @@ def ends_of(translator: Translator) -> Ends:
     layers, names = translator.layers, translator.graph.outputs
     translator.operation = None
     heads = []
-    for name in names[1:]:
-        heads.append(layers.layer_of(translator.settled(_vector(translator, name), name)) or "")
     signal = _vector(translator, names[0])
     outputs = translator.neurons_leg(signal.space).size
+    for name in names[1:]:
+        head = _vector(translator, name)
+        many = translator.neurons_leg(head.space).size
+        if many != outputs:
+            raise ImportProblem(
+                f"output '{name}' has {many} numbers, and the first output has {outputs}. All outputs are "
+                "held against the same labels here, and must be of one size: return those alone that the "
+                "loss needs"
+            )
+        heads.append(layers.layer_of(translator.settled(head, name)) or "")
     made = layers.layer(OUTPUT, signal)
     plain = made.activation in ("identity", MAIN) and all(
         drawn.reads.kind == "dense" for drawn in made.connections
@@ -77,16 +86,28 @@ def ends_of(translator: Translator) -> Ends:
     if plain and all(name == BIAS for name, _ in made.own):
         return _with_ties(translator, Ends(made, outputs, False, tuple(heads)))
     if outputs != 1:
-        words = ", ".join(dict.fromkeys(drawn.reads.kind for drawn in made.connections))
-        raise ImportProblem(
-            f"output '{names[0]}': its {outputs} numbers are {made.activation} of {words}, and outputs here "
-            "are sums "
-            "of weighted neurons. Export the model without the last function (the loss applies it: "
-            "cross-entropy a "
-            "softmax, logistic a sigmoid)"
-        )
+        raise _no_sums(names[0], outputs, made, signal.expression)
     last = layers.layer_of(translator.settled(signal, names[0])) or ""
     return _with_ties(translator, Ends(layers.made[last], 1, True, tuple(heads)))
+
+
+def _no_sums(name: str, outputs: int, made: Made, expression: sp.Expr) -> ImportProblem:
+    """The error for outputs that are something else than sums of weighted neurons and a bias."""
+    kinds = dict.fromkeys(drawn.reads.kind for drawn in made.connections)
+    remedy = (
+        "Leave the last function out of the model (the loss applies it: cross-entropy a softmax, logistic a "
+        "sigmoid)"
+    )
+    symbols = sorted(expression.free_symbols, key=str)
+    if {*kinds} == {"dense"} and expression.is_polynomial(*symbols):
+        remedy = (
+            "One bias may be added (bias=False in the other layers), and the only factor before a sum is 1 "
+            "over the width: put others into the weights"
+        )
+    return ImportProblem(
+        f"output '{name}': its {outputs} numbers are {made.activation} of {', '.join(kinds)}, and outputs "
+        f"here are sums of weighted neurons and a bias. {remedy}"
+    )
 
 
 def _with_ties(translator: Translator, ends: Ends) -> Ends:

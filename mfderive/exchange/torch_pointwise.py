@@ -7,7 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from .pointwise import PLAIN, Function, clipped, exponential, gelu, hard_sigmoid, leaky
+from .pointwise import (
+    PLAIN,
+    Function,
+    celu,
+    clipped,
+    exponential,
+    gelu,
+    hard_sigmoid,
+    leaky,
+    shrunk,
+    softplus,
+    threshold,
+)
 from .torch_nodes import ProgramReader, arguments, inserted_ones, reads, shape_of, word_of
 
 # PyTorch's words for functions without constants, where they differ from the common ones.
@@ -17,6 +29,7 @@ _PLAIN: dict[str, str] = {
         word: word
         for word in ("log", "sqrt", "rsqrt", "abs", "sin", "cos", "sign", "neg", "square", "reciprocal")
     },
+    **{word: word for word in ("log1p", "expm1", "sinh", "cosh", "tan")},
     **{
         "log_sigmoid": "logsigmoid",
         "maximum": "max",
@@ -27,6 +40,8 @@ _PLAIN: dict[str, str] = {
         **{word: word for word in ("gt", "lt", "ge", "le", "where")},
     },
 }
+_SOFTPLUS_EDGE = 20
+# Rrelu draws its slopes in training alone.
 _WITH_CONSTANTS: dict[str, Callable[[Any], Function]] = {
     "leaky_relu": lambda node: leaky(*arguments(node, 0.01)),
     "elu": lambda node: exponential(*arguments(node, 1.0)),
@@ -34,6 +49,11 @@ _WITH_CONSTANTS: dict[str, Callable[[Any], Function]] = {
     "hardtanh": lambda node: clipped(*arguments(node, -1.0, 1.0)),
     "clamp": lambda node: clipped(*arguments(node, None, None)),
     "relu6": lambda node: clipped(0.0, 6.0),
+    "celu": lambda node: celu(*arguments(node, 1.0)),
+    "threshold": lambda node: threshold(*arguments(node, 0.0, 0.0)),
+    "softshrink": lambda node: shrunk(arguments(node, 0.5)[0], arguments(node, 0.5)[0]),
+    "hardshrink": lambda node: shrunk(arguments(node, 0.5)[0], 0.0),
+    "rrelu": lambda node: leaky(sum(arguments(node, 1 / 8, 1 / 3)) / 2),
     "hardsigmoid": lambda node: hard_sigmoid(1 / 6, 0.5),
 }
 _WORDS = {"add": "b", "sub": "b", "mul": "gain", "div": "scale"}
@@ -66,11 +86,13 @@ def _with_constants(reader: ProgramReader, node: Any) -> None:
 
 @reads("softplus")
 def _softplus(reader: ProgramReader, node: Any) -> None:
-    """PyTorch's softplus is the identity above a threshold (20), where the difference is below 2e-9."""
-    beta, _ = arguments(node, 1.0, 20.0)
-    if beta != 1:
-        raise reader.refuse(node, "a softplus with beta", "Write softplus(beta * h) / beta in the model")
-    reader.add("function", node, [reader.value(node.args[0])], [reader.out(node)], apply=PLAIN["softplus"])
+    """PyTorch's softplus is the identity where beta x is above 20: 3e-9 / beta less, at most."""
+    beta, edge = arguments(node, 1.0, 20.0)
+    if edge < _SOFTPLUS_EDGE:
+        raise reader.refuse(
+            node, f"a softplus that ends at {edge:g}", f"Leave the threshold at {_SOFTPLUS_EDGE}"
+        )
+    reader.add("function", node, [reader.value(node.args[0])], [reader.out(node)], apply=softplus(beta))
 
 
 @reads("prelu")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from ..algebra.arguments import found
+from ..algebra.showing import names
 from ..errors import ArgumentError, MfError, quoted
 from . import torch_layers, torch_pointwise, torch_sums
 from .operations import Graph, ImportProblem, unknown_operations
@@ -38,34 +41,74 @@ def read_torch(module: Any, example: Any) -> Graph:
     torch = torch_package()
     if not isinstance(module, torch.nn.Module):
         raise ArgumentError(f"from_torch reads a torch.nn.Module, not {quoted(type(module).__name__)}")
-    example = torch.as_tensor(np.asarray(example)) if not isinstance(example, torch.Tensor) else example
-    was_training = module.training
+    module = getattr(module, "_orig_mod", module)  # what torch.compile was given
+    title = type(module).__name__
+    example = _example(torch, example)
+    kind = next((parameter.dtype for parameter in module.parameters()), example.dtype)
+    example = example.to(kind if example.is_floating_point() else example.dtype)
+    modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
-        kind = next((parameter.dtype for parameter in module.parameters()), example.dtype)
-        kind = kind if example.is_floating_point() else example.dtype
+        _run_once(torch, module, example)
         with heads_apart(torch, module):
-            program = torch.export.export(module, (example.to(kind),), strict=False)
+            program = torch.export.export(module, (example,), strict=False)
     except MfError:
         raise
     except Exception as error:  # torch.export raises errors of many classes of its own
         raise ArgumentError(
-            f"torch.export cannot follow {type(module).__name__}: {type(error).__name__}: "
-            f"{quoted(str(error))}. "
-            "Its forward must not depend on the values of the input"
+            f"torch.export cannot follow {title}: {type(error).__name__}: {quoted(str(error))}. Often that "
+            "is a forward that depends on the values of the input, by `if` or a loop"
         ) from error
     finally:
-        module.train(was_training)
-    return _graph(type(module).__name__, program)
+        for part, mode in modes:
+            part.training = mode
+    return _graph(title, program, tuple(_said_of_modes(torch, modes)))
 
 
-def _graph(title: str, program: Any) -> Graph:
+def _example(torch: Any, example: Any) -> Any:
+    """An example input as a tensor."""
+    if isinstance(example, torch.Tensor):
+        return example
+    array = np.asarray(example) if isinstance(example, (np.ndarray, list)) else np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(
+            f"the example is {found(example)}; it must be an input [batch, ...] of the module, as "
+            "torch.zeros(1, 3)"
+        )
+    return torch.as_tensor(array)
+
+
+def _run_once(torch: Any, module: Any, example: Any) -> None:
+    """ArgumentError where the module does not take the example, which torch.export would say at length."""
+    try:
+        with torch.no_grad():
+            module(example)
+    except Exception as error:  # whatever a module raises
+        raise ArgumentError(
+            f"{type(module).__name__} fails at the example of shape {list(example.shape)}: "
+            f"{type(error).__name__}: {quoted(str(error))}. Give one input [batch, ...] that it takes"
+        ) from error
+
+
+def _said_of_modes(torch: Any, modes: list[tuple[Any, bool]]) -> Iterator[str]:
+    """A note on parts of a module that do something else in training."""
+    kinds = torch.nn.modules
+    others = (kinds.batchnorm._BatchNorm, kinds.dropout._DropoutNd)
+    named = dict.fromkeys(type(part).__name__ for part, mode in modes if mode and isinstance(part, others))
+    if named:
+        yield (
+            f"{names(named)}: the module is in training, and was read as in evaluation (running means, no "
+            "dropout)"
+        )
+
+
+def _graph(title: str, program: Any, notes: tuple[str, ...]) -> Graph:
     nodes = list(program.graph.nodes)
     reader, inputs = _arrays(program)
     calls = [node for node in nodes if node.op == "call_function"]
     unknown = [(node.name, word_of(node)) for node in calls if word_of(node) not in READERS]
     if unknown:
-        raise unknown_operations(unknown, title, READERS)
+        raise unknown_operations(unknown, title)
     for node in calls:
         READERS[word_of(node)](reader, node)
     if len(inputs) != 1:
@@ -73,6 +116,10 @@ def _graph(title: str, program: Any) -> Graph:
             f"{title} has {len(inputs)} inputs, and a network here has one, x. Join them in the module"
         )
     (results,) = nodes[-1].args
+    if not results or any(each not in reader.names for each in results):
+        raise ImportProblem(
+            f"{title} returns something that is no array of the input. Return its outputs alone"
+        )
     outputs = tuple(reader.names[each] for each in results)
     shape = [int(size) for size in inputs[0].meta["val"].shape]
     batch_axis = 1 if _steps_come_first(reader, str(inputs[0].name)) else 0
@@ -87,6 +134,8 @@ def _graph(title: str, program: Any) -> Graph:
         tuple(reader.operations),
         outputs,
         frozenset(reader.frozen),
+        says_what_is_trained=True,
+        notes=notes,
     )
 
 

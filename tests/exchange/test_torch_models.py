@@ -312,9 +312,53 @@ class Spectrum(nn.Module):
         return torch.fft.rfft(x).real
 
 
+def test_the_module_is_left_as_it_was():
+    """Parts in training and parts in evaluation stay so; that the module was in training is said."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 2))
+    module[1].eval()
+    modes = [part.training for part in module.modules()]
+    notes = mf.from_torch(module, torch.zeros(1, 3)).notes
+    assert [part.training for part in module.modules()] == modes
+    assert any("Dropout: the module is in training" in note for note in notes)
+
+
+class Averaged(nn.Module):
+    """The mean over all steps of a cell, which the spec writes as an average."""
+
+    def __init__(self, n=4):
+        super().__init__()
+        self.cell, self.out = nn.GRU(2, n, batch_first=True), nn.Linear(n, 2)
+
+    def forward(self, x):
+        return self.out(self.cell(x)[0].mean(1))
+
+
+def test_the_mean_over_steps():
+    """Forward to 1e-12 of the largest, as in the other modules."""
+    torch.manual_seed(0)
+    module, x = Averaged().double(), torch.randn(4, 3, 2, dtype=torch.float64)
+    wanted = module(x).detach().numpy()
+    np.testing.assert_allclose(mf.from_torch(module, x).predict(x), wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        (None, "the example is None"),
+        ("x", "the example is 'x'"),
+        (torch.zeros(2, 5), r"fails at the example of shape \[2, 5\]"),
+    ],
+)
+def test_wrong_examples_are_named(example, words):
+    with pytest.raises(mf.MfError, match=words):
+        mf.from_torch(mlp(), example)
+
+
 @pytest.mark.parametrize(
     ("make", "shape", "words"),
     [
+        (lambda: nn.Sequential(nn.Linear(3, 4), nn.PReLU(), nn.Linear(4, 2)), (3,), "trains '1.weight'"),
+        (lambda: nn.Sequential(nn.Linear(3, 8), nn.GLU(), nn.Linear(4, 2)), (3,), "layer of its own"),
         (Positions, (1,), "one-hot"),
         (lambda: words(Embedded()), (2,), "padding_idx"),
         (Spectrum, (3,), "'fft_rfft' is a fft_rfft"),
