@@ -261,6 +261,7 @@ def loss_shape(setting: Setting) -> Iterator[Finding]:
 def _stuck(loss: LossFunction, function: RealFunction) -> tuple[float, float, float, float] | None:
     """Two places of yhat between which the derivative changes its sign and the loss stays above 0.
 
+    Only of a loss whose derivative falls somewhere: one that is convex has no bad stationary point.
     Returns them with the value of y and a bound of the loss from below.
     """
     targets = [0.0] if not function.ranges or function.ranges[0][1] == WHOLE else [function.ranges[0][1].low]
@@ -272,6 +273,8 @@ def _stuck(loss: LossFunction, function: RealFunction) -> tuple[float, float, fl
         if not np.isfinite(slope).all():
             continue
         size = 1e-9 * float(np.max(np.abs(slope), initial=0.0))
+        if not (np.diff(slope) < -size).any():
+            continue  # as far as is seen it is convex, and a stationary point is its least value
         for k in np.flatnonzero((slope[:-1] * slope[1:] < 0) & (np.abs(slope[:-1]) > size)):
             low, high = float(places[k]), float(places[k + 1])
             there = {loss.yhat: Interval(low, high)} | ({loss.y: point(target)} if loss.y is not None else {})

@@ -21,6 +21,7 @@ from .condition_kinds import Condition, Ground, found
 SAMPLES = 512
 NODES = 64
 SEEDS = range(4)
+_ROUNDING = 1e-9  # of the losses: averages that cancel leave some of it
 
 
 def output_stays(setting: Setting, chain: Chain) -> Iterator[Finding]:
@@ -70,7 +71,8 @@ def _start(setting: Setting, chain: Chain) -> tuple[float, float, float]:
         differences.append(none - own)
     spread = float(np.ptp([each.mean() for each in differences]))
     half = parts.half_width(np.mean(differences, axis=0))
-    error = spread + (half if np.isfinite(half) else np.inf)
+    rounding = _ROUNDING * (abs(float(np.mean(losses))) + abs(float(np.mean(zeros))))
+    error = rounding + spread + (half if np.isfinite(half) else np.inf)
     return float(np.mean(losses)), float(np.mean(zeros)), error
 
 

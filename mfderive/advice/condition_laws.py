@@ -83,10 +83,11 @@ def universal(setting: Setting, chain: Chain) -> Iterator[Finding]:
         yield found(Ground.FAMILY, Answer.OPEN, first.name, why="open", **facts)
     elif bounded.answer is Answer.YES:
         yield found(Ground.FAMILY, True, first.name, why="bounded", **facts)
-    elif inputs.bounded:
+    elif inputs.bounded and function.locally_bounded():
         yield found(Ground.FAMILY, True, first.name, why="bounded inputs", **facts)
     else:
-        yield found(Ground.FAMILY, Answer.OPEN, first.name, why="unbounded", **facts)
+        why = "poles" if inputs.bounded else "unbounded"
+        yield found(Ground.FAMILY, Answer.OPEN, first.name, why=why, **facts)
 
 
 def _poor_half(function: RealFunction) -> str:

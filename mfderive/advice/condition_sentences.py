@@ -171,6 +171,7 @@ _FAMILIES = {
     "open": "its form does not show that it is no polynomial",
     "bounded": "it is bounded and not constant, and has a bias: dense for every law of x (Hornik 1991)",
     "bounded inputs": "it is no polynomial, has a bias, and x is bounded: dense (Leshno and others 1993)",
+    "poles": "it is no polynomial, but nothing shows that it is bounded on bounded intervals",
     "unbounded": "it is no polynomial, but neither it nor x is bounded, and no theorem is known to us",
 }
 

@@ -20,7 +20,7 @@ from ..algebra.derivative import derivative
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.functions import call
 from ..algebra.parity import Parity, parity_of
-from ..algebra.visitor import Rewriting
+from ..algebra.visitor import Fold, Rewriting
 from .intervals import Interval
 from .jets import Break, Jet, interval_of, jet_of, limit_at
 
@@ -67,6 +67,7 @@ _ENDS = (-math.inf, math.inf)
 _PLACES = (-7.0, -4.3, -2.9, -1.7, -0.9, -0.31, 0.0, 0.37, 0.83, 1.9, 3.1, 4.7, 7.0)
 # A value that is larger than this part of the largest value near it is no rounding.
 _ROUNDING = 1e-9
+_STRETCH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -133,25 +134,23 @@ class RealFunction:
 
     def _sign_change(self) -> Fact:
         """Two places between which the derivative passes through 0 (or jumps over it)."""
-        if self.slope.free_symbols - {self.symbol}:
-            return _OPEN
-        values = self._at_places(self.slope)
-        if values is None:
-            return _OPEN
-        size = _ROUNDING * float(np.max(np.abs(values), initial=0.0))
-        seen = [(place, value) for place, value in zip(_PLACES, values, strict=True) if abs(value) > size]
-        for (place, value), (other, next_value) in pairwise(seen):
-            if value * next_value < 0:
+        stretches = self._stretches(self.slope)
+        size = _ROUNDING * max((min(abs(part.low), abs(part.high)) for _, part in stretches), default=0.0)
+        signs = [(at, part.low > 0) for at, part in stretches if part.low > size or part.high < -size]
+        for (place, rises), (other, rises_there) in pairwise(signs):
+            if rises != rises_there:
                 return Fact(Answer.NO, Why.SIGN, (place, other))
         return _OPEN
 
-    def _at_places(self, expression: sp.Expr) -> np.ndarray | None:
+    def _stretches(self, expression: sp.Expr) -> list[tuple[float, Interval]]:
+        """Where an expression lies on short intervals that begin at some places; none where it is not known.
+
+        One place alone may be a kink or a jump, where a value stands that nothing near it has.
+        """
         if expression.free_symbols - {self.symbol}:
-            return None
-        places = np.array(_PLACES)
-        with np.errstate(all="ignore"):
-            values = np.broadcast_to(evaluate_expression(expression, {self.symbol: places}), places.shape)
-        return values if np.isfinite(values).all() else None
+            return []
+        found = [(place, stretch_of(expression, self.symbol, place, place + _STRETCH)) for place in _PLACES]
+        return [(place, part) for place, part in found if part.is_bounded]
 
     def not_polynomial(self) -> Fact:
         """Whether it is no polynomial.
@@ -174,11 +173,16 @@ class RealFunction:
         return _OPEN
 
     def _varies(self, expression: sp.Expr) -> bool:
-        """Whether an expression has two different values, beyond rounding."""
-        values = self._at_places(expression)
-        if values is None:
+        """Whether an expression has different values on two stretches, beyond rounding."""
+        found = [part for _, part in self._stretches(expression)]
+        if not found:
             return False
-        return bool(np.ptp(values) > _ROUNDING * (1 + np.max(np.abs(values))))
+        room = _ROUNDING * (1 + max(max(abs(part.low), abs(part.high)) for part in found))
+        return max(part.low for part in found) > min(part.high for part in found) + room
+
+    def locally_bounded(self) -> bool:
+        """Whether the written form shows that the values are bounded on every bounded interval."""
+        return _Tame()(self.expression)
 
     def convex(self) -> Fact:
         """Whether it is convex: its derivative never falls."""
@@ -198,6 +202,50 @@ class RealFunction:
                 return None
             (odd if found == Parity.ODD else even).append(term)
         return sp.Add(*even), sp.Add(*odd)
+
+
+def stretch_of(expression: sp.Expr, symbol: sp.Symbol, low: float, high: float) -> Interval:
+    """Where an expression lies on a short interval: by its parts, and by its middle and its slopes."""
+    jet = jet_of(expression, symbol, {symbol: Interval(low, high)})
+    if jet.breaks or not jet.slope.is_bounded:
+        return jet.value
+    with np.errstate(all="ignore"):
+        middle = float(evaluate_expression(expression, {symbol: (low + high) / 2}))
+    if not math.isfinite(middle):
+        return jet.value
+    reach = max(abs(jet.slope.low), abs(jet.slope.high)) * (high - low) / 2
+    return jet.value & Interval(middle - reach, middle + reach)
+
+
+class _Tame(Fold[bool]):
+    """Whether an expression is bounded on bounded intervals: it has no poles, also none of a logarithm."""
+
+    def number(self, node: sp.Expr) -> bool:
+        return True
+
+    def symbol(self, node: sp.Symbol) -> bool:
+        return True
+
+    def add(self, node: sp.Expr, parts: list[bool]) -> bool:
+        return all(parts)
+
+    def mul(self, node: sp.Expr, parts: list[bool]) -> bool:
+        return all(parts)
+
+    def power(self, node: sp.Expr, base: bool, exponent: bool) -> bool:
+        if not (base and exponent and node.exp.is_number):
+            return False
+        if node.exp.is_Integer and node.exp > 0:
+            return True
+        least = interval_of(node.base, {}).low
+        return least > 0 or (least == 0 and node.exp > 0)
+
+    def function(self, node: sp.Expr, name: str, parts: list[bool]) -> bool:
+        if name == "log":
+            return parts[0] and interval_of(node.args[0], {}).low > 0
+        if name == "sqrt":
+            return parts[0] and interval_of(node.args[0], {}).low >= 0
+        return all(parts)
 
 
 # Functions that are neither even nor odd as sums of an even and an odd part.

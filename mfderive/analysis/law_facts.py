@@ -45,9 +45,29 @@ def full_support(system: LimitSystem, names: Sequence[str]) -> list[LawFact]:
     """For each parameter of a neuron, whether the law of all of them together leaves out no value of its own.
 
     Entries are independent given what laws name, so that the law of all has full support if each has, given
-    the others.
+    the others. What is fixed by one and the same random number lies on a line.
     """
-    return [_support(system, system.parameter[name], names) for name in names]
+    found = [_support(system, system.parameter[name], names) for name in names]
+    roots = [_root(system, name) for name in names]
+    tied = [
+        roots.count(root) > 1 or (root[0] != name and root[0] in names)
+        for name, root in zip(names, roots, strict=True)
+    ]
+    return [
+        LawFact(fact.parameter, Answer.NO, LawWhy.TIED) if is_tied and fact.answer is Answer.YES else fact
+        for fact, is_tied in zip(found, tied, strict=True)
+    ]
+
+
+def _root(system: LimitSystem, name: str) -> tuple[str, tuple[int, ...]]:
+    """The parameter (and its component) of which another is a function, through however many in between."""
+    component: tuple[int, ...] = ()
+    law = system.parameter[name].law
+    while law.is_deterministic and len(law.references) == 1:
+        reference = law.references[0][1]
+        name, component = reference.parameter, reference.component
+        law = system.parameter[name].law
+    return name, component
 
 
 def _support(system: LimitSystem, parameter: Variable, together: Sequence[str]) -> LawFact:

@@ -74,6 +74,17 @@ TARGETS = labelled("a", NORMAL, weight="normal(target.a, 0.1)")
 WOVEN = labelled("a", NORMAL, weight="normal(tanh(source.bias * target.a), 1)")
 WOVEN_ON = labelled("b", NORMAL, weight="normal(tanh(source.a * target.b), 0.1)")
 ONE_POINT = {"means": [[0.0], [1.0]], "deviations": [0.0, 1.0], "labels": [0, 1]}
+ONE_INPUT = {"dimension": 1, "target": "x1"}
+
+
+def on_labels(weight, bias):
+    """A first layer whose weight and bias b follow numbers of the neuron: a, g free, c = 2 a, e = 3 b."""
+    laws = {"a": NORMAL, "g": NORMAL, "c": "2 * target.a", "e": "3 * target.b"}
+    labels = {name: {"law": law, "rate": 0} for name, law in laws.items()}
+    own = {"activation": "sigmoid(h + b)", "parameters": {"b": bias, **labels}, "bias": None}
+    return {"weight": weight, **own}
+
+
 SAMPLES = {"kind": "gaussian-mixture", "inputs": None, "dimension": None, "target": None}
 CASES = [
     (Kind.CHAIN, NO, {"h2": {"activation": "tanh(h - mean(h))"}}),
@@ -99,6 +110,7 @@ CASES = [
     (Kind.LOSS_SLOPE, OPEN, {"loss": {"kind": "expression", "expression": "log(1 + (yhat - y)**2)"}}),
     (Kind.LOSS_SHAPE, NO, {"loss": {"kind": "expression", "expression": "1 - cos(yhat - y)"}}),
     (Kind.LOSS_SHAPE, OPEN, {"loss": {"kind": "expression", "expression": "log(1 + (yhat - y)**2)"}}),
+    (Kind.LOSS_SHAPE, OPEN, {"loss": {"kind": "expression", "expression": "sqrt(1 + (yhat - y)**2)"}}),
     (Kind.INPUTS, NO, {"data": {"inputs": "normal(0, 1)"}}),
     (Kind.TAILS, NO, {"h2": labelled("a", "normal(0, 1)", weight="normal(source.bias * target.a, 0.1)")}),
     (Kind.TAILS, OPEN, {"h2": {"weight": "normal(1, exp(source.bias))"}}),
@@ -111,6 +123,10 @@ CASES = [
     (Kind.UNIVERSAL, NO, {"h1": {"activation": "h**2 + h", "bias": None}}),
     (Kind.UNIVERSAL, NO, {"h1": {"bias": None}}),
     (Kind.UNIVERSAL, OPEN, {"h1": {"activation": "exp", "bias": None}}),
+    (Kind.UNIVERSAL, OPEN, {"h1": {"activation": "relu(h + b) - relu(-h - b)", **SHIFTED}}),
+    (Kind.UNIVERSAL, OPEN, {"h1": {"activation": "abs(h + b)**2", **SHIFTED}}),
+    (Kind.UNIVERSAL, OPEN, {"h1": {"activation": "1 / (h + b - 1)", **SHIFTED}}),
+    (Kind.UNIVERSAL, OPEN, {"h1": {"activation": "sigmoid(h + 2 * b)", **SHIFTED}}),
     (Kind.OUTPUT_STAYS, NO, {"output": {"weight": "0"}, "h2": {"weight": "normal(0, 1)"}}),
     (Kind.OUTPUT_STAYS, OPEN, {"output": {"weight": "normal(0, 1)"}}),
     (Kind.DIVERSITY, NO, {"h3": {}}),
@@ -141,6 +157,20 @@ def test_one_change_changes_one_answer(kind, answer, changes):
     if answer is NO and kind not in (Kind.TARGET, Kind.CONVERGENCE):
         assert changed.answer is NO
         assert kind in changed.failing
+
+
+def test_numbers_that_hang_on_one_another_fill_a_line_and_no_plane():
+    """With one input the weight and the bias of a neuron are two numbers; what their laws share decides."""
+    cases = {
+        ("target.a", "1 - 2 * target.a"): NO,
+        ("target.c", "target.a"): NO,
+        ("target.e", NORMAL): NO,
+        ("normal(target.a, 1)", "target.a"): YES,
+        ("target.c", "target.g"): YES,
+    }
+    for (weight, bias), answer in cases.items():
+        answers = found(data=ONE_INPUT, h1=on_labels(weight, bias)).condition
+        assert answers[Kind.SUPPORT].answer is answer
 
 
 def test_answers_that_are_always_decided_say_so_by_their_cases():

@@ -139,12 +139,21 @@ def test_jets_hold_values_slopes_and_curvatures():
         ("sin(h) + 2*h", OPEN, YES, YES, YES, NO),
         ("h*sin(h)", OPEN, OPEN, OPEN, NO, OPEN),
         ("softplus(h) - softplus(-h)", NO, YES, YES, YES, OPEN),
+        ("relu(h) - relu(-h)", NO, YES, OPEN, OPEN, OPEN),
+        ("relu(h) - relu(-h) - h/2", OPEN, YES, OPEN, OPEN, OPEN),
+        ("relu(h - 3.1) - relu(3.1 - h)", NO, YES, OPEN, OPEN, OPEN),
+        ("max(h, 0) + min(h, 0)", NO, YES, OPEN, OPEN, OPEN),
+        ("abs(h)**2", NO, NO, OPEN, NO, OPEN),
+        ("abs(h)*sign(h)", NO, YES, OPEN, OPEN, OPEN),
+        ("heaviside(h) + heaviside(-h)", YES, YES, OPEN, NO, OPEN),
+        ("1/(h - 1)", OPEN, OPEN, OPEN, OPEN, NO),
     ],
 )
 def test_answers(text, bounded, slope, lipschitz, nonzero, polynomial):
     """What is yes or no is so by mathematics; what no bound or limit of the written form shows stays open.
 
-    softplus(h) - softplus(-h) is h, which its form does not show: that is not decidable, and not wrong.
+    softplus(h) - softplus(-h) is h, which its form does not show: that is not decidable, and not wrong. So is
+    relu(h) - relu(-h): the value that the table gives its derivative at the kink alone shows nothing.
     """
     found = function(text)
     turned = {YES: NO, NO: YES, OPEN: OPEN}
@@ -153,6 +162,14 @@ def test_answers(text, bounded, slope, lipschitz, nonzero, polynomial):
     assert found.slope_lipschitz().answer is lipschitz
     assert found.slope_nonzero().answer is nonzero
     assert found.not_polynomial().answer is turned[polynomial]
+
+
+def test_poles_are_seen():
+    """Leshno and others (1993) ask for functions that are bounded on bounded intervals."""
+    tame = ("tanh(h)", "h**3/(1 + h**2)", "exp(h)", "log(1 + exp(h))", "sqrt(1 + h**2)", "max(h, 0)*h")
+    wild = ("1/(h - 1)", "log(h**2)", "tanh(h)/h", "sqrt(h)", "h**0.5", "exp(1/h)")
+    assert all(function(text).locally_bounded() for text in tame)
+    assert not any(function(text).locally_bounded() for text in wild)
 
 
 def test_no_answer_contradicts_the_function():
