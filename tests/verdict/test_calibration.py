@@ -129,8 +129,8 @@ def test_thorough_slope(name):
     """At thorough effort (64 seeds) a spec agrees and the half-width of the outputs' slope is at most 0.15.
 
     The slope lies between those of fluctuations and of bias, -1/2 and -1, within its interval. Of four right
-    intervals of 95 % one misses in one study of five; these hold together in 95 %, each in 98.75 %, for which a
-    normal deviate is 2.50 instead of 1.96.
+    intervals of 95 % one misses in one study of five; these hold together in 95 %, each in 98.75 %, for which
+    a normal deviate is 2.50 instead of 1.96.
     """
     begin = time.perf_counter()
     verdict = mf.check(mf.load(SPECS / f"{name}.toml"), "thorough")
