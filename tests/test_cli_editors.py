@@ -70,6 +70,13 @@ def test_check_spec_as_json_and_from_standard_input(folder, capsys, monkeypatch)
     assert second["faults"][0]["kind"] == "file"
 
 
+@pytest.mark.parametrize("command", ["check-spec", "fmt", "show"])
+def test_a_closed_standard_input_is_said(command, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)
+    assert main([command, "-"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err
+
+
 def test_other_commands_tell_of_further_faults(folder, capsys):
     assert main(["show", "bad.toml"]) == 2
     said = capsys.readouterr().err
@@ -215,6 +222,16 @@ def test_doctor_says_what_does_not_work(tmp_path, monkeypatch, capsys):
     assert said["JAX"]["found"] == "RuntimeError: no such device"
     assert main(["doctor"]) == 1
     assert "\n3 problems\n" in capsys.readouterr().out
+
+
+def test_doctor_says_once_that_a_cache_cannot_be_written(tmp_path, monkeypatch):
+    """The disk under a folder that cannot be written, such as one in /proc, is not the question."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MFDERIVE_CACHE", str(tmp_path / "file" / "cache"))
+    checks = {name: doctor_checks._CHECKS[name] for name in ("cache", "memory")}
+    monkeypatch.setattr(doctor_checks, "_CHECKS", checks)
+    names = [each.name for each in examined()]
+    assert "cache" in names and "disk, this folder" in names and "disk, cache" not in names
 
 
 def test_doctor_without_problems_ends_with_0(monkeypatch, capsys):

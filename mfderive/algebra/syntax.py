@@ -64,6 +64,7 @@ def _check_text(text: str) -> None:
         raise SpecError(
             f"the character {found!r} in {quoted(text)} has no meaning in an expression{power}",
             remedy=f"{CASES if found in '<>=' else ''}Allowed are letters, digits and _ . , + - * / ( ) [ ]",
+            word=found,
         )
     depth = deepest = 0
     for character in text:

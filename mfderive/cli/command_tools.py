@@ -115,15 +115,23 @@ def spec_text(arguments: argparse.Namespace) -> str:
 def _parsed(arguments: argparse.Namespace) -> Any:
     """The network of the spec file that was named, or of what standard input says, not yet resolved."""
     from ..format.reader import read, read_content
-    from ..format.toml_syntax import MAX_BYTES
 
     content = getattr(arguments, "content", None)
     if arguments.spec != STANDARD_INPUT:
         if content is not None:
             return read_content(content, arguments.spec)
         return read(_spec_path(arguments.spec))
-    arguments.content = sys.stdin.buffer.read(MAX_BYTES + 1) if content is None else content
+    arguments.content = standard_input() if content is None else content
     return read_content(arguments.content, "standard input")
+
+
+def standard_input() -> bytes:
+    """What standard input says, up to the size that a spec may have, and a byte more where it is larger."""
+    from ..format.toml_syntax import MAX_BYTES
+
+    if sys.stdin is None:  # it was closed by whoever started the command
+        raise MfError("standard input is closed. Give the path of a spec file, or a pipe")
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _spec_path(text: str) -> Path:

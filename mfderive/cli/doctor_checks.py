@@ -6,9 +6,11 @@ import importlib.util
 import os
 import platform
 import re
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -179,7 +181,13 @@ def _not_writable(folder: Path) -> str | None:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    """The bytes of all files in a folder; those that vanish meanwhile, or may not be seen, are left out."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):
+            status = file.lstat()
+            total += status.st_size * stat.S_ISREG(status.st_mode)
+    return total
 
 
 def _room() -> Iterator[Examined]:
@@ -188,7 +196,10 @@ def _room() -> Iterator[Examined]:
     remedy = "Close other programs, or take smaller --nodes, --widths and --batch-size" if few else None
     status = Status.PROBLEM if few else Status.OK
     yield Examined("memory", status, f"{size_text(memory)} free", remedy, {"bytes": memory})
-    for what, folder in (("disk, this folder", Path.cwd()), ("disk, cache", cache_directory())):
+    places = {"disk, this folder": Path.cwd(), "disk, cache": cache_directory()}
+    if _not_writable(places["disk, cache"]):  # said of the cache already; its disk is not the question
+        del places["disk, cache"]
+    for what, folder in places.items():
         free = free_bytes(folder)
         few = free < _LITTLE_DISK
         where = (

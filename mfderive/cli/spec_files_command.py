@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import MfError, SpecError
+from ..errors import FaultKind, MfError, SpecError
 from ..runs.atomic import write_text
-from .command_tools import STANDARD_INPUT, Outcome
+from .command_tools import STANDARD_INPUT, Outcome, standard_input
 from .flag_values import path
 
 SCHEMA_FILE = "mfderive.schema.json"  # where `new` and `schema --write` put the schema: beside the specs
@@ -70,7 +69,7 @@ def check_spec(arguments: argparse.Namespace) -> Outcome:
     records, texts = [], []
     for file in arguments.files:
         if file == STANDARD_INPUT:
-            found = spec_faults.content_faults(_standard_input(), "standard input", data=data)
+            found = spec_faults.content_faults(standard_input(), "standard input", data=data)
         else:
             found = spec_faults.check_spec(file, data=data)
         records.append({"file": file, "faults": [fault.data for fault in found]})
@@ -78,12 +77,6 @@ def check_spec(arguments: argparse.Namespace) -> Outcome:
         texts += [*(fault.text for fault in found), f"{file}: {count}"]
     total = sum(len(record["faults"]) for record in records)
     return Outcome({"files": records, "faults": total}, "\n".join(texts), MfError.exit_code if total else 0)
-
-
-def _standard_input() -> bytes:
-    from ..format.toml_syntax import MAX_BYTES
-
-    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 # --- fmt --------------------------------------------------------------------------------------------------
@@ -121,11 +114,11 @@ def _laid_out(file: str) -> tuple[str, str, str]:
     from ..network.place import Place
 
     name = "standard input" if file == STANDARD_INPUT else file
-    content = _standard_input() if file == STANDARD_INPUT else spec_content(Path(file), name)
+    content = standard_input() if file == STANDARD_INPUT else spec_content(Path(file), name)
     try:
         after = formatted(text_of(content, Place(name)), name)
     except SpecError as error:
-        if error.remedy is not None:
+        if error.remedy is not None and error.kind is FaultKind.SYNTAX:
             error.remedy = f"{error.remedy}. `mfderive check-spec` shows the place"
         raise
     return file, content.decode("utf-8-sig"), after

@@ -94,9 +94,13 @@ def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Out
     key = attribute if attribute == BIAS else f"parameters.{attribute}"
     if isinstance(value, Mapping):
         place.inside(key, key).check(value, PARAMETER)
-        law, rate = value["law"], faults.tried(read_rate, value, place, f"{key}.rate", outline)
+        where, law, rate = (
+            f"{key}.law",
+            value["law"],
+            faults.tried(read_rate, value, place, f"{key}.rate", outline),
+        )
     elif isinstance(value, str) and value.strip():
-        law, rate = value, sp.Integer(1)
+        where, law, rate = key, value, sp.Integer(1)
     else:
         remedy = f'Give a law, for instance {attribute} = "0"'
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -104,7 +108,7 @@ def read_parameter(value: Any, attribute: str, layer: LayerOutline, outline: Out
         raise place.error(f"found {shown(value)}, but a law is a string or a table", key=key, remedy=remedy)
     names = _law_names(layer, None, outline, {attribute})
     with faults:
-        read = read_law(law, place, key, names)
+        read = read_law(law, place, where, names)
     return ParameterSpec(read, rate)
 
 
@@ -148,14 +152,15 @@ def read_weight(connection: ConnectionOutline, layer: LayerOutline, outline: Out
 def _weight_law(
     text: str, names: Names, connection: ConnectionOutline, layer: LayerOutline, outline: Outline
 ) -> LawSpec:
-    law = read_law(text, connection.place, "weight", names)
+    key = "weight" if isinstance(connection.values["weight"], str) else "weight.law"
+    law = read_law(text, connection.place, key, names)
     if outline.in_doubt(layer.name, connection.source):
         return law
     target_finite = layer.name == OUTPUT or outline.is_finite(layer.name)
     if LAWS[law.kind].is_vector and not target_finite and not outline.is_finite(connection.source):
         raise connection.place.error(
             f"{quoted(law.text)} for a weight between two populations: no neuron has a finite vector of them",
-            key="weight",
+            key=key,
             remedy="Use normal, uniform or rademacher",
         )
     return law

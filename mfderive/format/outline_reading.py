@@ -36,6 +36,9 @@ def outline(layers: list[Raw], output: Raw | None, file: str | None, faults: Fau
             problem = f"two layers are called {quoted(layer.name)}"
             faults.add(layer.place.error(problem, key="name", remedy="Give each its own name"))
             complete = False  # one of them has another layer's name
+            # What else is wrong in it is said too; no spec can have this name.
+            name = f"{layer.name} ({len(found)})"
+            found[name] = replace(layer, name=name)
         else:
             found[layer.name] = layer
     last = LayerOutline(OUTPUT, {}, Place.of(file, OUTPUT), (), (), _OPEN)
@@ -203,10 +206,12 @@ def _connection(values: Raw, place: Place, faults: Faults) -> ConnectionOutline 
 def _with_weight(
     values: Mapping[str, object], place: Place, doubts: frozenset[str], faults: Faults
 ) -> tuple[Raw, frozenset[str]]:
-    """The entries of a connection without a weight whose table is wrong, which is then in doubt."""
+    """The entries of a connection; a weight whose table is wrong is in doubt, and keeps its law, if any."""
     weight = values.get("weight")
     if isinstance(weight, Mapping):
         sound = place.inside("weight", "weight").sound(weight, WEIGHT_KEYS, faults)
         if sound.doubts:
-            return {key: value for key, value in values.items() if key != "weight"}, doubts | {"weight"}
+            rest = {key: value for key, value in values.items() if key != "weight"}
+            law = {key: value for key, value in sound.values.items() if key in ("law", "rate")}
+            return rest | ({"weight": law} if "law" in law else {}), doubts | {"weight"}
     return values, doubts

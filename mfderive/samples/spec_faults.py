@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
+from unicodedata import category, combining, east_asian_width
 
 from ..algebra.arguments import found
 from ..errors import ArgumentError, FaultKind, MfError, SpecError
@@ -19,7 +20,7 @@ from ..errors.gathering import Faults
 from ..format.outline_reading import outline
 from ..format.reader import parse_document, spec_content
 from ..format.toml_places import Places, Span, line_and_column
-from ..format.toml_syntax import document_of, syntax_faults, text_of
+from ..format.toml_syntax import document_of, syntax_faults, text_of, text_until_wrong
 from ..forward.equations import forward_system
 from ..network.network import Network
 from ..network.place import Path as Way
@@ -27,6 +28,8 @@ from ..network.place import Place
 from .resolve import resolve
 
 _WIDTH = 110
+_MOST_SHOWN = 100  # characters around carets, of lines that are twice as long
+_CUT = "..."
 _KEYS = (FaultKind.UNKNOWN_KEY, FaultKind.REFUSED_KEY)
 
 
@@ -65,9 +68,8 @@ class SpecFault:
         rows = [f"{self.file}:{self.line}:{self.column}: {self.problem} [{self.kind}]"]
         margin = " " * len(str(self.line))
         if self.length:
-            # Tabs stay, so that carets stand under what they are about.
-            before = "".join("\t" if sign == "\t" else " " for sign in self.source[: self.column - 1])
-            rows += [f"  {self.line} | {self.source}", f"  {margin} | {before}{'^' * self.length}"]
+            source, carets = _pointed(self.source, self.column - 1, self.length)
+            rows += [f"  {self.line} | {source}", f"  {margin} | {carets}"]
         more = ": ".join(part for part in (self.table, self.remedy) if part)
         indent = f"  {margin}   "
         rows += wrap(more, _WIDTH, initial_indent=f"  {margin} = ", subsequent_indent=indent)
@@ -98,12 +100,12 @@ def content_faults(content: bytes, file: str, *, data: bool = True) -> list[Spec
     try:
         text = text_of(content, place)
     except SpecError as error:
-        return [_fault(error, "", None, file)]
+        text, at = text_until_wrong(content)
+        return [_fault(error, text, None if at is None else Span(at, at + 1), file)]
     try:
         document = document_of(text, place)
     except SpecError:
-        wrong = syntax_faults(text, place)
-        return [_fault(error, text, None if at is None else Span(at, at + 1), file) for error, at in wrong]
+        return [_fault(error, text, span, file) for error, span in syntax_faults(text, place)]
     errors = _errors(document, file, data)
     if not errors:
         return []
@@ -160,11 +162,35 @@ def _span(error: SpecError, text: str, places: Places, ways: dict[str, Way]) -> 
     if not is_exact or error.kind in _KEYS:
         return spot.key or spot.value
     if error.word is not None:
-        word = re.compile(rf"(?<![\w.]){re.escape(error.word)}(?!\w)")
-        found = word.search(text, spot.value.start, spot.value.end)
+        is_name = error.word.isidentifier()
+        word = rf"(?<![\w.]){re.escape(error.word)}(?!\w)" if is_name else re.escape(error.word)
+        found = re.compile(word).search(text, spot.value.start, spot.value.end)
         if found is not None:
             return Span(found.start(), found.end())
     return spot.value
+
+
+def _pointed(source: str, start: int, length: int) -> tuple[str, str]:
+    """A line as a terminal may show it, and carets under some of its characters.
+
+    Tabs stay; signs that a terminal would obey are shown as a dot, wide ones have two carets, and of a line
+    that is too long only what is near the carets is shown.
+    """
+    end = min(start + length, start + _MOST_SHOWN)
+    first = max(start - _MOST_SHOWN // 2, 0) if len(source) > 2 * _MOST_SHOWN else 0
+    last = max(end, first + _MOST_SHOWN) if len(source) > 2 * _MOST_SHOWN else len(source)
+    ahead, behind = _CUT * (first > 0), _CUT * (last < len(source))
+    shown = "".join(sign if sign == "\t" or sign.isprintable() else "·" for sign in source[first:last])
+    before = "".join("\t" if sign == "\t" else " " * _columns(sign) for sign in ahead + source[first:start])
+    marked = "^" * max(sum(map(_columns, source[start:end])), 1)
+    return f"{ahead}{shown}{behind}", before + marked
+
+
+def _columns(sign: str) -> int:
+    """How many columns a character takes in a terminal."""
+    if combining(sign) or (category(sign) in ("Mn", "Me") and sign.isprintable()):
+        return 0
+    return 2 if east_asian_width(sign) in "WF" else 1
 
 
 def _fault(error: SpecError, text: str, span: Span | None, file: str) -> SpecFault:

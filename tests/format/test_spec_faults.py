@@ -166,10 +166,56 @@ def test_carets_follow_tabs() -> None:
     assert under.endswith("\t     \t  ^^^^") and marked(fault) == "10.5"
 
 
+def test_what_a_terminal_would_obey_or_widen_moves_no_caret() -> None:
+    """Wide characters take two columns, combining ones none; escape sequences are shown as a sign."""
+    spec = SPEC.replace('"normal(1, 0.1)", rate = 0.5', '"漢e\u0301\u202e", rate = -1')
+    (fault,) = [each for each in faults(spec) if "rate" in str(each.key)]
+    assert marked(fault) == "-1"
+    _, source, under, *_ = fault.text.split("\n")
+    assert "漢e\u0301·" in source
+    # One column more for 漢, one less for the accent: that many signs before both.
+    assert under.index("^") == source.index("-1") and under.count("^") == 2
+    (fault,) = faults(SPEC.replace('kind = "squared"', 'kind = "\\u001b[2J" # \\'))
+    assert "\x1b" not in fault.text
+
+
+def test_of_a_line_without_end_what_is_near_is_shown() -> None:
+    long = " + ".join(["tanh(h)"] * 60)
+    (fault,) = faults(SPEC.replace('"gain * tanh(h)"', f'"{long} + gian + {long}"'))
+    _, source, under, *_ = fault.text.split("\n")
+    at = under.index("^")
+    assert len(source) < 130 and source[at : at + under.count("^")] == "gian" == marked(fault)
+    assert source.endswith("...") and fault.source.count("tanh") == 120
+
+
+def test_a_law_is_read_beside_other_faults_of_its_table() -> None:
+    found = faults(SPEC.replace('"normal(1, 0.1)", rate = 0.5', '"norml(1, 0.1)", rate = -1, lwa = 2'))
+    assert [marked(fault) for fault in found] == ["norml", "-1", "lwa"]
+    (fault,) = faults(SPEC.replace('"normal(1, 0.1)", rate', '"normal(1, -0.1)", rate'))
+    assert marked(fault) == '"normal(1, -0.1)"'
+    (fault,) = faults(SPEC.replace("gain * tanh(h)", "gain * tanh(h) ; h"))
+    assert marked(fault) == ";"
+
+
+def test_a_name_that_is_taken_hides_no_other_fault_of_its_layer() -> None:
+    spec = SPEC.replace('name = "h2"', 'name = "h1"').replace("gain * tanh(h)", "gain * tnah(h)")
+    found = faults(spec.replace("rate = 0.5", "rate = -0.5"))
+    assert [marked(fault) for fault in found] == ['"h1"', "tnah", "-0.5"]
+
+
+def test_bytes_of_another_encoding_have_their_place() -> None:
+    text = SPEC.replace("format = 1", 'format = 1\r\ntitle = "für"')
+    (fault,) = content_faults(text.encode("latin-1"), "net.toml")
+    assert (fault.line, fault.column, fault.kind) == (2, 11, "file") and "0xfc" in fault.problem
+
+
 SYNTAX: dict[str, tuple[str, list[tuple[int, int]]]] = {
     "a word without quotes": (SPEC.replace('"squared"', "squared"), [(7, 8)]),
     "two of them": (SPEC.replace('"squared"', "squared").replace('"tanh"', "tanh"), [(7, 8), (13, 14)]),
-    "said twice": (SPEC.replace("steps = 10", "steps = 10\nsteps = 11"), [(27, 11)]),
+    "said twice": (SPEC.replace("steps = 10", "steps = 10\nsteps = 11"), [(27, 1)]),
+    "a head that does not end": (SPEC.replace("[output]", "[output"), [(21, 8)]),
+    "a table twice": (SPEC.replace("[output]", "[data]\nkind = 1\n[output]"), [(21, 2)]),
+    "a table in braces over lines": (SPEC.replace("0.5 }", "\n0.5 # }\n}\nfrom = h1"), [(20, 43), (23, 8)]),
     "a quote that does not end": (SPEC.replace('"squared"', '"squared'), [(7, 16)]),
     "a list that does not end": (SPEC.replace("[4, 8]", "[4, 8"), [(29, 1)]),
 }
