@@ -14,6 +14,7 @@ import pytest
 from mfderive.cli import doctor_checks, main
 from mfderive.cli.doctor_checks import Examined, Status, examined
 from mfderive.cli.flags import build_parser
+from mfderive.format.formatting import formatted
 from mfderive.format.schema import schema
 
 GOOD = """\
@@ -101,6 +102,24 @@ def test_fmt_writes_checks_and_shows(folder, capsys, monkeypatch):
     typed(monkeypatch, UNTIDY)
     assert main(["fmt", "-"]) == 0
     assert capsys.readouterr().out == f"{GOOD}# the end\n"
+
+
+def test_fmt_keeps_links_modes_and_windows_line_ends(folder, capsys):
+    (folder / "link.toml").symlink_to("untidy.toml")
+    (folder / "untidy.toml").chmod(0o640)
+    tidy = formatted((folder / "untidy.toml").read_text())
+    (folder / "windows.toml").write_bytes(UNTIDY.replace("\n", "\r\n").encode())
+    assert main(["fmt", "link.toml", "windows.toml"]) == 0
+    assert (folder / "link.toml").is_symlink() and (folder / "untidy.toml").read_text() == tidy
+    assert (folder / "untidy.toml").stat().st_mode & 0o777 == 0o640
+    assert (folder / "windows.toml").read_bytes() == tidy.replace("\n", "\r\n").encode()
+    assert main(["fmt", "--check", "windows.toml"]) == 0
+
+
+def test_a_file_may_begin_with_a_dash_behind_two(folder, capsys):
+    (folder / "-x.toml").write_text(GOOD)
+    assert main(["check-spec", "--", "-x.toml"]) == 0
+    assert main(["check-spec", "--foo"]) == 2
 
 
 def test_fmt_leaves_all_files_where_one_is_no_toml(folder, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from ..errors import MfError, nearest, nearest_word, quoted
@@ -357,7 +358,7 @@ def _check_words(parser: Parser, words: Sequence[str]) -> None:
     if name is not None:
         known = list(subparsers.choices[name]._option_string_actions)
         words = words[words.index(name) + 1 :]
-    for word in words:
+    for word in takewhile(lambda word: word != "--", words):  # behind it are files, whatever they begin with
         flag = word.split("=", 1)[0]
         letter = flag.startswith("-") and flag[1:].isalpha()  # -o of other programs
         if (flag.startswith("--") or letter) and flag not in known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,11 +122,17 @@ def _laid_out(file: str) -> tuple[str, str, str]:
         if error.remedy is not None and error.kind is FaultKind.SYNTAX:
             error.remedy = f"{error.remedy}. `mfderive check-spec` shows the place"
         raise
-    return file, content.decode("utf-8-sig"), after
+    before = content.decode("utf-8-sig")
+    if before.count("\r\n") == before.count("\n") > 0:  # Windows line ends stay
+        after = after.replace("\n", "\r\n")
+    return file, before, after
 
 
 def _write(file: Path, text: str) -> None:
-    _written(file, lambda: write_text(file, text))
+    """Write a spec in its place; a link goes on leading to it."""
+    if not os.access(file, os.W_OK):  # a file that replaces it would not ask
+        raise MfError(f"{file} cannot be written: it is not yours to change, or read-only")
+    _written(file, lambda: write_text(file.resolve(), text))
 
 
 def _written(file: Path, write: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,7 @@ def write_together(files: Sequence[tuple[Path, Write]], needed: int | None = Non
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
+            _keep_mode(path, temporary)
         for temporary, path in waiting:
             temporary.replace(path)
     except BaseException:
@@ -52,6 +54,12 @@ def write_together(files: Sequence[tuple[Path, Write]], needed: int | None = Non
             temporary.unlink(missing_ok=True)
         remove_empty(made)
         raise
+
+
+def _keep_mode(path: Path, temporary: Path) -> None:
+    """Who may read and write a file stays, when another takes its place."""
+    with suppress(OSError):
+        temporary.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
 def write_text(path: Path, text: str) -> None:
