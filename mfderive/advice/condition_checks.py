@@ -53,7 +53,19 @@ class Setting:
     def read(self) -> tuple[Variable, ...]:
         """The parameters that forward equations read; others only say in laws which neuron is which."""
         names = {name for equation in self.limit.forward for name in equation.reads}
-        return tuple(p for p in self.limit.parameters if p.name in names)
+        return tuple(p for p in self.limit.parameters if p.name in names - self.nothing)
+
+    @cached_property
+    def nothing(self) -> frozenset[str]:
+        """Biases that are fixed at 0: a network has none of them."""
+        if self.chain is None:
+            return frozenset()
+        shifts = [name for link in self.chain.links for name in link.shifts]
+        shifts += [self.chain.output_bias] if self.chain.output_bias else []
+        parameters = [self.limit.parameter[name] for name in shifts]
+        return frozenset(
+            p.name for p in parameters if p.is_frozen and p.law.is_deterministic and p.law.mean == 0
+        )
 
     @cached_property
     def still(self) -> frozenset[str]:
@@ -106,17 +118,12 @@ def one_output(setting: Setting) -> Iterator[Finding]:
 def weights_alone(setting: Setting, chain: Chain) -> Iterator[Finding]:
     """Subjects: parameters that the theorems do not have."""
     first, *later = chain.links
-    shifts = first.shifts[1:] + tuple(name for link in later for name in link.shifts)
+    own, *second = [name for name in first.shifts if name not in setting.nothing] or [""]
+    shifts = (*second, *(name for link in later for name in link.shifts))
+    more = shifts + ((chain.output_bias,) if chain.output_bias else ())
     others = tuple(name for link in chain.links for name in link.others)
-    more = shifts + others + ((chain.output_bias,) if chain.output_bias else ())
-    # A parameter that is fixed at 0 is none.
-    more = tuple(name for name in more if not _is_nothing(setting, name) or name in others)
-    yield found(Ground.ELSE if more else Ground.NONE_ELSE, not more, *more, bias=bool(first.shifts))
-
-
-def _is_nothing(setting: Setting, name: str) -> bool:
-    parameter = setting.limit.parameter[name]
-    return parameter.is_frozen and parameter.law.is_deterministic and parameter.law.mean == 0
+    more = tuple(name for name in more if name not in setting.nothing) + others
+    yield found(Ground.ELSE if more else Ground.NONE_ELSE, not more, *more, bias=bool(own))
 
 
 def plain_rule(setting: Setting) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def output_stays(setting: Setting, chain: Chain) -> Iterator[Finding]:
     if starts_at_0 and (weight.is_frozen or weight.name in setting.still):
         yield found(Ground.STILL, False, weight.name)
         return
-    if chain.output_bias is not None:
+    if chain.output_bias is not None and chain.output_bias not in setting.nothing:
         yield found(Ground.START, Answer.OPEN, weight.name, reason="an output bias moves beside them")
         return
     try:

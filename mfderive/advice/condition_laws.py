@@ -51,7 +51,8 @@ def independent(setting: Setting) -> Iterator[Finding]:
 def support(setting: Setting, chain: Chain) -> Iterator[Finding]:
     """One finding for each parameter of a first-layer neuron."""
     first = chain.links[0]
-    for fact in full_support(setting.limit, (first.weight, *first.shifts, *first.others)):
+    shifts = [name for name in first.shifts if name not in setting.nothing]
+    for fact in full_support(setting.limit, (first.weight, *shifts, *first.others)):
         yield found(Ground.LAW, fact.answer, fact.parameter, **_law(setting, fact.parameter, fact.why))
 
 
@@ -72,7 +73,7 @@ def universal(setting: Setting, chain: Chain) -> Iterator[Finding]:
     inputs = setting.inputs
     facts: dict[str, object] = {"function": written, "constant": inputs.constant}
     polynomial, bounded = function.not_polynomial(), function.bounded()
-    shifted = bool(first.shifts) or inputs.constant is not None
+    shifted = bool(set(first.shifts) - setting.nothing) or inputs.constant is not None
     if polynomial.answer is Answer.NO:
         answer = False if inputs.continuous else None
         yield found(Ground.FAMILY, answer, first.name, why="polynomial", **facts)

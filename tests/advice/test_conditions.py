@@ -173,6 +173,14 @@ def test_numbers_that_hang_on_one_another_fill_a_line_and_no_plane():
         assert answers[Kind.SUPPORT].answer is answer
 
 
+def test_a_bias_that_is_fixed_at_0_is_none():
+    """tanh with such a bias spans odd functions only, and is not held back by the law of the bias."""
+    fixed, none = ({"h1": {"activation": "tanh", "bias": bias}} for bias in ({"law": "0", "rate": 0}, None))
+    answers = [{c.kind: c.answer for c in found(**changes).conditions} for changes in (fixed, none)]
+    assert answers[0] == answers[1]
+    assert answers[0][Kind.UNIVERSAL] is NO and answers[0][Kind.SUPPORT] is YES
+
+
 def test_answers_that_are_always_decided_say_so_by_their_cases():
     """The three answers of every condition, but for those whose question always has an answer.
 
