@@ -309,7 +309,7 @@ class _Run:
         state: Arrays = {}
         for variable in self.finite.system.variables:
             name = variable.name
-            value = moving[name][position] if name in moving else self.states[position][name]
+            value = np.asarray(moving[name])[position] if name in moving else self.states[position][name]
             state[name] = np.array(value, dtype=self.dtype)
         state["p"] = {n: np.array(w, dtype=self.dtype) for n, w in self.states[position]["p"].items()}
         return state

@@ -1,19 +1,20 @@
-"""Training of finite networks: all seeds of one width in one compiled JAX program, many steps per call."""
+"""Training of finite networks in JAX: one compiled program for all seeds of a width, many steps per call."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .dropout import Dropout
 from .finite_network import FiniteNetwork
-from .namespace import jax_namespace
+from .namespace import jax_namespace, precision
 from .rule_step import RuleStep
 
 Array = Any
@@ -42,19 +43,25 @@ class Trainer:
     """Compiled steps and outputs of several networks that differ only in the values of their variables.
 
     Arrays carry a leading axis over seeds, [seed, target, source, taps...]; data is shared by all seeds.
-    Everything runs in ``dtype``: use it within :func:`mfderive.finite.namespace.precision`.
+    ``together`` of them are in one call of the compiled program; the calls share the cores, and what comes
+    out does not depend on how many cores there are. Everything runs in ``dtype``: use it within
+    :func:`mfderive.finite.namespace.precision`.
     """
 
-    def __init__(self, finite: FiniteNetwork, rule: RuleStep, dropout: Dropout, dtype: str) -> None:
+    def __init__(
+        self, finite: FiniteNetwork, rule: RuleStep, dropout: Dropout, dtype: str, together: int
+    ) -> None:
         """Compile nothing yet: that happens at the first call."""
         self.finite, self.rule, self.dropout = finite, rule, dropout
         self.dtype = np.dtype(dtype)
+        self.together = together
         self._advance = jax.jit(self._many_steps, donate_argnums=0)
         self._outputs = jax.jit(self._all_outputs)
+        self._compiled: set[Any] = set()
 
     def place(self, arrays: Mapping[str, Array]) -> Arrays:
-        """Arrays in the trainer's precision, as JAX arrays."""
-        return {name: jnp.asarray(array, dtype=self.dtype) for name, array in arrays.items()}
+        """Arrays in the trainer's precision."""
+        return {name: np.asarray(array, dtype=self.dtype) for name, array in arrays.items()}
 
     def advance(self, moving: Arrays, fixed: Arrays, batches: Batches, count: int) -> Arrays:
         """``count`` steps of the trained parameters and their memories; ``moving`` is consumed.
@@ -64,23 +71,74 @@ class Trainer:
         """
         given = [np.asarray(array, dtype=self.dtype) for array in (batches.xs, batches.ys, batches.table)]
         draws = {name: np.asarray(array, dtype=self.dtype) for name, array in batches.draws.items()}
-        moved: Arrays = self._advance(
-            moving, fixed, *given, draws, dict(batches.keys), np.int32(batches.first), count
-        )
-        return moved
+        first = np.int32(batches.first)
+        pieces = self._pieces({**fixed, **moving})
+        program = ("steps", *(array.shape for array in given))
+
+        def moved(piece: slice) -> Arrays:
+            own, other = _part(moving, piece), _part(fixed, piece)
+            noise = {name: array[:, piece] for name, array in draws.items()}
+            keys = {name: array[piece] for name, array in batches.keys.items()}
+            result: Arrays = self._advance(own, other, *given, noise, keys, first, count)
+            return result
+
+        if len(pieces) == 1:
+            return moved(pieces[0])
+        moving = {name: _writable(array) for name, array in moving.items()}
+
+        def call(piece: slice) -> None:
+            for name, array in moved(piece).items():
+                moving[name][piece] = array
+
+        self._shared(call, pieces, program)
+        return moving
 
     def outputs(self, moving: Arrays, fixed: Arrays, x: Array, piece: int) -> Array:
         """yhat [seed, sample, outputs] in float64, evaluated ``piece`` samples at a time; no dropout."""
         count = len(x)
-        pieces = math.ceil(count / piece)
-        piece = math.ceil(count / pieces)
+        number = math.ceil(count / piece)
+        size = math.ceil(count / number)
         # Equal pieces, the last filled up with its last sample: one compiled program for all.
-        filled = np.pad(x, [(0, pieces * piece - count)] + [(0, 0)] * (x.ndim - 1), mode="edge")
-        parts = [
-            np.asarray(self._outputs(moving, fixed, filled[k * piece : (k + 1) * piece].astype(self.dtype)))
-            for k in range(pieces)
-        ]
-        return np.concatenate(parts, axis=1)[:, :count].astype(np.float64)
+        filled = np.pad(x, [(0, number * size - count)] + [(0, 0)] * (x.ndim - 1), mode="edge")
+        samples = [filled[k * size : (k + 1) * size].astype(self.dtype) for k in range(number)]
+        pieces = self._pieces({**fixed, **moving})
+
+        def call(seeds: slice) -> Array:
+            own, other = _part(moving, seeds), _part(fixed, seeds)
+            return np.concatenate([np.asarray(self._outputs(own, other, part)) for part in samples], axis=1)
+
+        found = self._shared(call, pieces, ("outputs", samples[0].shape))
+        return np.concatenate(found)[:, :count].astype(np.float64)
+
+    def _pieces(self, arrays: Arrays) -> list[slice]:
+        """The seeds of each call; a device other than the processor is given all of them at once."""
+        seeds = len(next(iter(arrays.values())))
+        size = self.together if jax.default_backend() == "cpu" else seeds
+        return [slice(first, min(first + size, seeds)) for first in range(0, seeds, size)]
+
+    def _shared(self, call: Callable[[slice], Any], pieces: Sequence[slice], program: Any) -> list[Any]:
+        """The results of ``call`` for all pieces, made on all cores.
+
+        The first of a new ``program`` is made alone: it compiles what the others use.
+        """
+        found: dict[int, Any] = {}
+        for number, piece in enumerate(pieces):
+            compiled = (program, piece.stop - piece.start)
+            if compiled not in self._compiled:
+                found[number] = call(piece)
+                self._compiled.add(compiled)
+        left = [number for number in range(len(pieces)) if number not in found]
+
+        def within(number: int) -> Any:
+            with precision(jax, self.dtype.name):  # which belongs to a thread
+                return call(pieces[number])
+
+        if len(left) < 2:
+            found |= {number: call(pieces[number]) for number in left}
+        else:
+            with ThreadPoolExecutor(min(len(left), os.cpu_count() or 1)) as pool:
+                found |= dict(zip(left, pool.map(within, left), strict=True))
+        return [found[number] for number in range(len(pieces))]
 
     def _loss(self, trained: Arrays, fixed: Arrays, keys: Arrays, number: Array, x: Array, y: Array) -> Array:
         """The batch-mean loss of one network, with the masks of a step."""
@@ -127,3 +185,18 @@ class Trainer:
             return self.finite.evaluate({**parameters, "x": x}, sizes, jax_namespace(), until="yhat")["yhat"]
 
         return jax.vmap(outputs)(moving, fixed)
+
+
+def _part(arrays: Arrays, seeds: slice) -> Arrays:
+    """The arrays of some seeds; those of all seeds are handed on as they are.
+
+    Cut by numpy: JAX compiles every cut that it makes.
+    """
+    whole = all(seeds.stop - seeds.start == len(own) for own in arrays.values())
+    return arrays if whole else {name: np.asarray(own)[seeds] for name, own in arrays.items()}
+
+
+def _writable(array: Array) -> Array:
+    """An array in memory that may be written: itself, or a copy."""
+    own = np.asarray(array)
+    return own if own.flags.writeable else own.copy()

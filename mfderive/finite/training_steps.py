@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..algebra.memo import once
+from ..algebra.system import ForwardSystem
 from ..network.network import Network
 from ..runs.schedule import alphas, times
 from ..runs.trajectory import Ground, Trajectory, register_ground
@@ -24,6 +27,13 @@ Arrays = dict[str, Any]
 # Steps of one call of the compiled program, and the bytes that their batches may take.
 _STEPS_PER_CALL = 64
 BATCH_BYTES = 2**26
+# So many bytes are filled up to a whole call's: trainings of few steps then share the program of longer ones.
+_FILLED_BYTES = 2**22
+# Networks of fewer numbers (parameters, and fields on a batch) are trained several in one call: what a call
+# costs by itself then counts. Larger ones gain nothing from it (measured at widths of 50 to 400).
+_NUMBERS_TOGETHER = 2**15
+# Compiled programs that a system keeps: as many as a check has widths, and some.
+_TRAINERS = 8
 
 
 class TrainingSteps:
@@ -53,10 +63,31 @@ class TrainingSteps:
         self.table = self.rule.table(sizes, self.times[:-1], numbers, share)
 
     def trainer(self) -> Any:
-        """What makes the steps; use it within :func:`mfderive.finite.namespace.precision`."""
+        """What makes the steps; use it within :func:`mfderive.finite.namespace.precision`.
+
+        Trainings of the same system in the same shapes have the same one, which has compiled already.
+        """
         from .training import Trainer
 
-        return Trainer(self.finite, self.rule, self.dropout, self.dtype)
+        known = _trainers(self.finite.system)
+        facts = tuple(sorted(self.rule.shapes.items()))
+        key = (facts, self.dtype, tuple(self.dropout.rates.items()), self.together())
+        trainer = known.pop(key, None) or Trainer(
+            self.finite, self.rule, self.dropout, self.dtype, self.together()
+        )
+        known[key] = trainer
+        if len(known) > _TRAINERS:
+            del known[next(iter(known))]
+        return trainer
+
+    def together(self) -> int:
+        """How many networks one call of the compiled program trains."""
+        size = self.network.training.batch_size
+        samples = (self.network.source.rows or 1) if isinstance(size, str) else size
+        sizes = self.finite.sizes(self.rule.shapes, samples)
+        fields = [self.finite.system.field[equation.field] for equation in self.finite.system.forward]
+        shapes = [*self.rule.shapes.values(), *([sizes[axis] for axis in field.axes] for field in fields)]
+        return max(1, _NUMBERS_TOGETHER // sum(math.prod(shape) for shape in shapes))
 
     def place(self, trainer: Any, states: list[Arrays]) -> tuple[Arrays, Arrays]:
         """What training moves and what it does not, with an axis over the networks, in the trainer."""
@@ -77,7 +108,8 @@ class TrainingSteps:
         batches, draws = [self.network.source.batch(done + 1, size)], [self._draws(done + 1)]
         entries = sum(array.size for array in (*batches[0], *draws[0].values()))
         bytes_per_step = entries * np.dtype(self.dtype).itemsize
-        longest = max(1, min(_STEPS_PER_CALL, self.count, BATCH_BYTES // max(1, bytes_per_step)))
+        fitting = [limit // max(1, bytes_per_step) for limit in (_FILLED_BYTES, BATCH_BYTES)]
+        longest = max(1, min(_STEPS_PER_CALL, max(self.count, fitting[0]), fitting[1]))
         numbers = range(done + 2, done + 1 + min(longest, target - done))
         if size != "all":
             batches += [self.network.source.batch(k, size) for k in numbers]
@@ -99,6 +131,18 @@ class TrainingSteps:
         """The noise of one step, [seed, ...] by parameter."""
         each = [self.rule.draws(number, seed) for seed in self.seeds] if self.rule.noise else [{}]
         return {name: np.stack([own[name] for own in each]).astype(self.dtype) for name in each[0]}
+
+
+class _Trainers(dict[Any, Any]):
+    """What trains the networks of a system, by what it was compiled for; copies of the system are without."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Trainers, ()
+
+
+@once
+def _trainers(system: ForwardSystem) -> _Trainers:
+    return _Trainers()
 
 
 class StepsAgain:
