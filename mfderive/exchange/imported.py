@@ -232,9 +232,9 @@ def _growth(
     pairs = zip(_hidden(translator, ends), _hidden(*wider), strict=True)
     other = SpecWriter(*wider, {two for one, two in pairs if one in infinite}, {}).written()
     said = [*differences(parts, other)]
-    return said + [
-        growth.sentence for growth in sorted(growths(parts.places, other.places), key=lambda g: g.name)
-    ]
+    estimated = {name: parts.places[name] for name, law in parts.laws.items() if law.entries}
+    grown = sorted(growths(estimated, other.places), key=lambda growth: growth.name)
+    return said + [growth.sentence for growth in grown]
 
 
 def _told(

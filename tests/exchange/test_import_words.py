@@ -207,6 +207,8 @@ def test_growth_of_entries_is_measured():
     standard, mean_field = (mf.from_onnx(model(8, p), model(64, p)) for p in (-0.5, -1.0))
     assert any("b.weight times the width grows" in note for note in standard.notes)
     assert not any("times the width grows" in note for note in mean_field.notes)
+    named = mf.from_onnx(model(8, -0.5), model(64, -0.5), laws={"b": "normal(1, 0.1)"})
+    assert not any("b.weight times" in note for note in named.notes)  # its law is the caller's
     pair = [mf.from_onnx(model(width, -0.5)).places for width in (8, 64)]
     (found,) = [growth for growth in growths(*pair) if growth.name == "b.weight"]
     assert abs(found.exponent - 0.5) < 3 * found.error
