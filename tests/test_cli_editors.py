@@ -90,7 +90,7 @@ def test_other_commands_tell_of_further_faults(folder, capsys):
 def test_fmt_writes_checks_and_shows(folder, capsys, monkeypatch):
     untidy = folder / "untidy.toml"
     assert main(["fmt", "--check", "good.toml", "untidy.toml"]) == 1
-    assert capsys.readouterr().out == "untidy.toml would be laid out anew\n" and untidy.read_text() == UNTIDY
+    assert capsys.readouterr().out == "untidy.toml would be reformatted\n" and untidy.read_text() == UNTIDY
     assert main(["fmt", "--diff", "untidy.toml"]) == 0
     shown = capsys.readouterr().out
     assert "-format=1\n" in shown and "+format = 1\n" in shown and untidy.read_text() == UNTIDY

@@ -166,7 +166,7 @@ def _caches() -> Iterator[Examined]:
             yield Examined(what, Status.PROBLEM, f"{folder} cannot be written: {problem}", remedy, facts)
         else:
             yield Examined(
-                what, Status.OK, f"{folder}{held}, may be written and removed at any time", None, facts
+                what, Status.OK, f"{folder}{held}, writable, and may be deleted at any time", None, facts
             )
 
 

@@ -95,7 +95,7 @@ def fmt(arguments: argparse.Namespace) -> Outcome:
         elif file == STANDARD_INPUT and not keeps:
             texts.append(after.rstrip("\n"))
         elif differs:
-            texts.append(f"{file} {'would be' if keeps else 'is'} laid out anew")
+            texts.append(f"{file} {'would be' if keeps else 'is'} reformatted")
         if differs and not keeps and file != STANDARD_INPUT:
             _write(Path(file), after)
     different = [file for file, before, after in changed if before != after]

@@ -124,7 +124,7 @@ def _placed(
     problem, remedy = error.problem[: at.start()] if at else error.problem, error.remedy
     named = None if number is None else _NAMED.match(rows[number])
     if _OVERWRITTEN in problem and named:
-        problem = f"this is not TOML: {quoted(named[1])} is said a second time"
+        problem = f"this is not TOML: {quoted(named[1])} is set a second time"
     elif last is not None:
         problem, remedy = "this is not TOML: a table in braces goes on in the next line", _BRACES
     return SpecError(problem, file=error.file, remedy=remedy, kind=error.kind)
