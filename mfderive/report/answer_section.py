@@ -45,8 +45,10 @@ def answer_section(record: Data, figures: Mapping[str, str]) -> str:
     if not record["final"]:
         return ""
     drawn = [one for one in FIGURES if one.name == BAND and one.name in figures]
-    parts = [_verdict(record), *(_figure(figures, one, _band_words(record)) for one in drawn)]
-    return "\n".join([*parts, items(list(_numbers(record)))])
+    opening = "\n".join([*(_figure(figures, one, _band_words(record)) for one in drawn), _three(record)])
+    return "\n".join(
+        [_verdict(record), f'<div class="opening">\n{opening}\n</div>', items(list(_numbers(record)))]
+    )
 
 
 def fluctuation_section(record: Data, figures: Mapping[str, str]) -> str:
@@ -108,6 +110,30 @@ def _figure(figures: Mapping[str, str], one: Any, more: str = "") -> str:
 
 def _band_words(record: Data) -> str:
     return _PREDICTED if _found(record).get("bands") else _INSTEAD
+
+
+def _three(record: Data) -> str:
+    """The three numbers that matter, large; HTML."""
+    cells = "".join(
+        f"<div><dt>{escape(said)}</dt><dd>{escape(value)}</dd></div>" for value, said in _matters(record)
+    )
+    return f'<dl class="matters">{cells}</dl>' if cells else ""
+
+
+def _matters(record: Data) -> Iterator[tuple[str, str]]:
+    """Where the limit ends, where the widest networks end, and how far networks are from the limit."""
+    rows = {row["width"]: row for row in record["final"] if row["loss"] is not None}
+    limit = rows.pop(None, None)
+    if limit is not None:
+        yield f"{limit['loss']:.4g}", "final loss of the limit"
+    widest = rows[max(rows)] if rows else None
+    if widest is not None:
+        yield f"{widest['loss']:.4g}", f"final loss at width {widest['width']}, on average"
+    deviation = _found(record).get("deviation")
+    if deviation and rows:
+        yield f"{deviation[-1]:.2g}/√n", "deviation of an output at width n, predicted"
+    elif widest is not None and widest["distance"] is not None:
+        yield f"{widest['distance']:.2g}", "farthest that their losses are from the limit's"
 
 
 def _numbers(record: Data) -> Iterator[str]:

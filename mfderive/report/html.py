@@ -9,6 +9,8 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
+ANSWER = "answer"  # the anchor of the section that a page opens with
+
 
 @dataclass(frozen=True)
 class Section:
@@ -19,19 +21,23 @@ class Section:
     body: str
 
 
-def document(title: str, kind: str, introduction: str, sections: Sequence[Section], program: str) -> str:
+def document(
+    title: str, kind: str, introduction: str, sections: Sequence[Section], program: str, alarms: str = ""
+) -> str:
     """A page as one string that needs no other file; sections without content are left out.
 
-    Its script adds to it; everything can be read without.
-    ``title`` and ``kind`` (the line above it) are words, ``introduction`` is HTML, ``program`` a version.
+    Its script adds to it; everything can be read without. A section ``answer`` stands in front of the
+    introduction and the list of sections, so that it is on the first screen.
+    ``title`` and ``kind`` (the line above it) are words, ``introduction`` is HTML, ``program`` a version;
+    ``alarms`` is HTML that stands in front of everything.
     """
     shown = [section for section in sections if section.body]
     room = files("mfderive.report")
     style, script = (room.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     links = "".join(f'<li><a href="#{s.anchor}">{escape(s.heading)}</a></li>' for s in shown)
-    body = "\n".join(
-        f'<section id="{s.anchor}">\n<h2>{escape(s.heading)}</h2>\n{s.body}\n</section>' for s in shown
-    )
+    first = [_section(section) for section in shown if section.anchor == ANSWER]
+    body = "\n".join(_section(section) for section in shown if section.anchor != ANSWER)
+    about = f'<div class="about">\n{introduction}\n<nav aria-label="Sections"><ul>{links}</ul></nav>\n</div>'
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -46,10 +52,11 @@ def document(title: str, kind: str, introduction: str, sections: Sequence[Sectio
 <header>
 <p class="kind">{escape(kind)}</p>
 <h1>{escape(title)}</h1>
-{introduction}
-<nav aria-label="Sections"><ul>{links}</ul></nav>
+{alarms}
 </header>
 <main>
+{"".join(first)}
+{about}
 {body}
 </main>
 <footer>Written by mfderive {escape(program)}.</footer>
@@ -58,6 +65,10 @@ def document(title: str, kind: str, introduction: str, sections: Sequence[Sectio
 </body>
 </html>
 """
+
+
+def _section(section: Section) -> str:
+    return f'<section id="{section.anchor}">\n<h2>{escape(section.heading)}</h2>\n{section.body}\n</section>'
 
 
 def program_version() -> str:

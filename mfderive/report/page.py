@@ -18,7 +18,7 @@ from .answer_section import answer_section, fluctuation_section
 from .equation_links import Links, layer_links, linked_equations
 from .figures import RECIPES, inline_svg
 from .graph_svg import graph_drawing
-from .html import Section, code, document, fold, html_table, items, words
+from .html import ANSWER, Section, code, document, fold, html_table, items, words
 from .scaling_section import scaling_section
 from .summary import bytes_text
 from .verdict_section import verdict_section
@@ -49,9 +49,10 @@ def render_page(parts: PageParts) -> str:
     return document(
         str(parts.record["network"]["title"]),
         "Mean-field limit of a neural network",
-        _introduction(parts.record) + _state(parts.record),
+        _introduction(parts.record),
         _sections(parts),
         str(parts.record["versions"].get("mfderive", "")),
+        _state(parts.record),
     )
 
 
@@ -60,7 +61,7 @@ def _sections(parts: PageParts) -> list[Section]:
     links = layer_links(parts.record.get("graph"), parts.equations)
     equations = linked_equations(parts.equations, links)
     return [
-        Section("answer", "The answer", answer_section(parts.record, parts.figures)),
+        Section(ANSWER, "The answer", answer_section(parts.record, parts.figures)),
         Section("network", "The network", _network(parts.record, links)),
         Section("equations", "Equations of the limit", f'<div class="equations">{equations}</div>'),
         Section("reduction", "What collapses", _reduction(parts, links)),

@@ -94,6 +94,18 @@ def test_axe_finds_nothing(show, scheme, width):
     )  # nothing but boxes scrolls sideways
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_screen_is_the_answer(show, width, height):
+    """The sentence, the whole curve and the three numbers are seen without scrolling."""
+    page = show(viewport={"width": width, "height": height})
+    parts = [page.locator(each) for each in ("#answer .verdict", "#answer figure.answer svg", "#answer dl")]
+    for part in parts:
+        box = part.bounding_box()
+        assert box["y"] > 0 and box["y"] + box["height"] < height
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    assert 1 <= page.locator("#answer dl dd").count() <= 3
+
+
 def test_without_scripts_everything_is_there(show):
     """Folded tables open, layers lead to their equations and back, and no control does nothing."""
     page = show(java_script_enabled=False)
