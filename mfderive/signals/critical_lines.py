@@ -173,6 +173,11 @@ def _on_grid(excess: Callable[[Array], Array]) -> tuple[Array, Array]:
 
 def _none(sigma_b2: float, logs: Array, values: Array) -> MfError:
     known = np.isfinite(values)
+    if not known.any() and np.any(values == np.inf):
+        return MfError(
+            "chi_1 is infinite at every sigma_w2: the activation jumps, and no gradient passes a jump. "
+            "Take a continuous activation, tanh(10 * h) in place of sign(h) for example"
+        )
     if not known.any():
         return MfError(
             f"no sigma_w2 makes any variance a fixed point at sigma_b2 = {sigma_b2:g}, so that nothing is "

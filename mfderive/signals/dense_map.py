@@ -135,10 +135,12 @@ def endless_slope(dense: DenseMap) -> float | None:
     for place in places:
         if place.bends:
             middle = -float(place.offset) / float(place.slopes[0])
-            near = middle + np.array([-1e-6, 1e-6, -1e-10, 1e-10]) * (1 + abs(middle))
+            near = middle + np.array([[-1e-4, 1e-4], [-1e-7, 1e-7], [-1e-10, 1e-10]]) * (1 + abs(middle))
             with np.errstate(all="ignore"):
-                sizes = np.abs(np.broadcast_to(evaluate_expression(slope, {dense.variable: near}), (4,)))
-            if np.any(sizes[2:] > 10 * np.maximum(sizes[:2], 1.0)):
+                sizes = np.abs(np.broadcast_to(evaluate_expression(slope, {dense.variable: near}), (3, 2)))
+                growth = np.diff(sizes, axis=0)
+            # A slope that has an end changes less and less; that of a power, or of h log|h|, does not.
+            if np.any((growth[0] > 1e-6 * (1 + sizes[0])) & (growth[1] > 0.5 * growth[0])):
                 return middle
     return None
 

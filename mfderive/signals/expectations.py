@@ -11,6 +11,8 @@ from abc import abstractmethod
 
 import sympy as sp
 
+from ..algebra.evaluate import evaluate_expression
+from ..algebra.functions import ClosedFunction
 from ..algebra.terms import Affine, Index, Role, Slot, Term
 from .atoms import ONE, Atom
 from .batch_moments import BatchMoments
@@ -35,6 +37,17 @@ def times(left: Pieces, right: Pieces) -> Pieces:
 def nonzero(expression: sp.Expr) -> Pieces:
     """An expression without a sum; nothing where it is 0."""
     return [] if expression == 0 else [Piece((), expression)]
+
+
+def _plain(expression: sp.Expr) -> sp.Expr:
+    """The expression with functions of numbers as numbers, where these are short (erf(0) = 0)."""
+    known = {}
+    for atom in expression.atoms(ClosedFunction):
+        if not atom.free_symbols:
+            value = float(evaluate_expression(atom, {}))
+            if (8 * value).is_integer():
+                known[atom] = sp.Rational(value)
+    return expression.xreplace(known)
 
 
 class Expectations(KernelList):
@@ -184,14 +197,19 @@ class Expectations(KernelList):
         if isinstance(factor, sp.Add):
             random = [each for each in factor.args if self.atoms.random(each)]
             return factor if kept or len(self.independent(random)) > 1 else None
-        if not kept:
+        unknown = [s for s in kept if not self.is_mask(s)]
+        if not unknown:
             return None
-        return factor.xreplace({s: self.own_value(s) for s in kept})
+        return factor.xreplace({s: self.own_value(s) for s in unknown})
 
     def is_kept(self, symbol: sp.Symbol) -> bool:
         """Whether a value is no Gaussian one, so that it stands in kernels alone."""
         own = self.fields.fields[self.atoms.atom_of[symbol].field]
-        return not self.is_gaussian(symbol) or own.part == MASK or own.role is Role.INPUT
+        return not self.is_gaussian(symbol) or self.is_mask(symbol) or own.role is Role.INPUT
+
+    def is_mask(self, symbol: sp.Symbol) -> bool:
+        """Whether a value is a mask of dropout: 0, or 1 over the probability of being kept."""
+        return self.fields.fields[self.atoms.atom_of[symbol].field].part == MASK
 
     def sources(self, symbol: sp.Symbol) -> frozenset[tuple[Source, str]]:
         """What a value depends on, with the neuron that it belongs to."""
@@ -217,7 +235,7 @@ class Expectations(KernelList):
         if not symbols:
             return [Piece((), product)]
         own = [self.fields.fields[self.atoms.atom_of[s].field] for s in symbols]
-        if all(each.part == MASK for each in own):
+        if all(map(self.is_mask, symbols)):
             return [Piece((), self.mask_moment(product, symbols))]
         if all(each.role is Role.INPUT for each in own):
             return [Piece((), self.inputs.product(product, symbols))]
@@ -234,9 +252,19 @@ class Expectations(KernelList):
         if normalised is not None:
             return nonzero(normalised)
         latest = [s for s in symbols if self.is_kept(s)]
-        if latest:
-            return self.expect_sum(self.own_value(latest[-1]), product / latest[-1])
+        masks = [s for s in latest if self.is_mask(s)]
+        unknown = [s for s in latest if s not in masks]  # first, because they may hold the masks
+        if unknown:
+            return self.expect_sum(self.own_value(unknown[-1]), product / unknown[-1])
+        if masks:
+            return self.over_mask(masks[0], product)
         return nonzero(self.forms.expectation(product, symbols))
+
+    def over_mask(self, mask: sp.Symbol, product: sp.Expr) -> Pieces:
+        """The expectation of a function of a mask: with its two values, 1/p and 0, put in."""
+        kept = self.kept[self.atoms.atom_of[mask].field]
+        values = ((1 / kept, kept), (sp.Integer(0), 1 - kept))
+        return self.expect_sum(sum(p * _plain(product.xreplace({mask: m})) for m, p in values), sp.Integer(1))
 
     def mask_moment(self, product: sp.Expr, symbols: list[sp.Symbol]) -> sp.Expr:
         """E of a product of powers of masks: of one input p^(1 - k), of different ones independent."""

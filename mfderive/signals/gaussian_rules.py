@@ -8,7 +8,7 @@ second variable inside of the first. L may be singular: equal, opposite and cons
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, product
@@ -26,6 +26,8 @@ _RADII = np.array([0.0, 2.0, 4.0, 6.0, RADIUS, 11.0, 13.0, 17.0, 22.0, 29.0, 38.
 _NEGLIGIBLE = 4e-16  # of the density's greatest product with the integrand; the tail beyond is smaller still
 _ENDLESS = 1e-200
 _ROUGH = 4.0
+# Where lines of wide laws are split besides, in units of arguments: what is left beyond is e^-36 and less.
+_FAR = (-(STEEP**4), -(STEEP**2), STEEP**2, STEEP**4)
 _AT_ONCE = 1 << 18  # values of the integrand that are held at a time
 # How many points a lattice may have, by the number of variables.
 _MOST_POINTS = {1: 2_500, 2: 60_000, 3: 1_500_000, 4: 9_000_000}
@@ -262,25 +264,22 @@ def _line(batch: GaussianBatch, which: Array, reach: Array, tolerance: float) ->
         return values, np.zeros_like(values)
 
     cuts = [
-        (
-            cut - (offset[which] + (slope[which] * batch.mean[which]).sum(axis=1)),
-            slope[which, 0] * batch.factor[which, 0, 0],
-        )
-        for slope, offset, bends in zip(batch.slopes, batch.offsets, batch.bends, strict=True)
-        for cut in _levels(bends)
+        _quotient(cut - at_mean, along[:, 0])
+        for along, at_mean, levels in _cuts(batch, which)
+        for cut in levels
     ]
-    value, error, _ = integrate(weighted, _edges(reach, [_quotient(*cut) for cut in cuts]), tolerance)
+    value, error, _ = integrate(weighted, _edges(reach, cuts), tolerance)
     return value, error
 
 
 def _line_of_lines(batch: GaussianBatch, which: Array, reach: Array, tolerance: float) -> tuple[Array, Array]:
     """Two variables: the integral over z_2 at every z_1 is split where the bends are on that line."""
     size = rough_size(batch, which)
-    lines = []  # place: along_1 z_1 + along_2 z_2 = level
-    for slope, offset, bends in zip(batch.slopes, batch.offsets, batch.bends, strict=True):
-        along = np.einsum("ei,eij->ej", slope[which], batch.factor[which])
-        at_mean = offset[which] + np.einsum("ei,ei->e", slope[which], batch.mean[which])
-        lines += [(along[:, 0], along[:, 1], cut - at_mean) for cut in _levels(bends)]
+    lines, near = [], []  # place: along_1 z_1 + along_2 z_2 = level
+    for along, at_mean, levels in _cuts(batch, which):
+        own = [(along[:, 0], along[:, 1], cut - at_mean) for cut in levels]
+        lines += own
+        near += [line for line, cut in zip(own, levels, strict=True) if abs(cut) < STEEP**2]
 
     def inner(z: Array, panel: Array) -> tuple[Array, Array]:
         element, first = np.repeat(panel, z.shape[1]), z.ravel()
@@ -297,14 +296,24 @@ def _line_of_lines(batch: GaussianBatch, which: Array, reach: Array, tolerance: 
 
     # Along z_1 the inner integral is as steep as a place is thin: within a few b / a of it.
     cuts = [_quotient(level + side * STEEP * b, a) for a, b, level in lines for side in (-1.0, 0.0, 1.0)]
-    for (a, b, level), (other_a, other_b, other) in combinations(lines, 2):
+    for (a, b, level), (other_a, other_b, other) in combinations(near, 2):
         cuts.append(_quotient(level * other_b - other * b, a * other_b - other_a * b))
     value, error, _ = integrate(inner, _edges(reach, cuts), tolerance)
     return value, error
 
 
-def _levels(bends: bool) -> tuple[float, ...]:
-    return (0.0,) if bends else (-STEEP, 0.0, STEEP)
+def _cuts(batch: GaussianBatch, which: Array) -> Iterator[tuple[Array, Array, tuple[float, ...]]]:
+    """Linear forms along which lines are split: slopes by z [element, j], values at the mean, and levels.
+
+    Wide laws need the far levels: a function that is special within a few units of a place would lie
+    between two nodes, and nothing would show it. Variables are split around 0 for the same reason.
+    """
+    for slope, offset, bends in zip(batch.slopes, batch.offsets, batch.bends, strict=True):
+        along = np.einsum("ei,eij->ej", slope[which], batch.factor[which])
+        at_mean = offset[which] + np.einsum("ei,ei->e", slope[which], batch.mean[which])
+        yield along, at_mean, (0.0, *_FAR) if bends else (-STEEP, 0.0, STEEP, *_FAR)
+    for i in range(batch.count):
+        yield batch.factor[which, i], batch.mean[which, i], _FAR
 
 
 def _quotient(numerator: Array, denominator: Array) -> Array:

@@ -77,8 +77,11 @@ class PhaseDiagram(Shown):
 
     def _summary(self) -> Iterator[str]:
         yield f"PhaseDiagram of {words(self.title)}: {self.sigma_w2.size} x {self.sigma_b2.size} scales"
-        share = np.nanmean(np.where(np.isfinite(self.chi_1), self.chaotic, np.nan))
-        yield f"  chi_1 > 1 on {100 * share:.0f} %; .q_star .c_star .chi_1 .xi_q .xi_c .line_w2 .line_b2"
+        known = ~np.isnan(self.chi_1)
+        share = (
+            f"on {100 * self.chaotic[known].mean():.0f} %" if known.any() else "unknown: no variance rests"
+        )
+        yield f"  chi_1 > 1 {share}; .q_star .c_star .chi_1 .xi_q .xi_c .line_w2 .line_b2"
 
 
 def phase_diagram(what: Any, sigma_w2: Any, sigma_b2: Any, **noise: Any) -> PhaseDiagram:

@@ -235,6 +235,19 @@ def test_critical_scales_of_several_kernel_entries() -> None:
     assert (signals[1].chi_1 - 1) * (signals[2].chi_1 - 1) < 0
 
 
+def test_points_far_out_and_jumps() -> None:
+    """elu and selu have one critical point each, whatever the grid of variances holds far out; an activation
+    that jumps has none, for that reason. Diagrams of nothing that rests say so, without warnings.
+    """
+    for name in ("elu", "selu"):
+        (point,) = mf.critical(name, sigma_b2=0.1).points
+        assert point.q_star < 10
+    with pytest.raises(mf.MfError, match="the activation jumps"):
+        mf.critical("sign", sigma_b2=0.1)
+    assert "on 100 %" in repr(mf.phase_diagram("sign", [0.5, 1.0], [0.1]))
+    assert "no variance rests" in repr(mf.phase_diagram("relu", [2.5, 3.0], [0.1]))
+
+
 def test_streams_without_rest_have_no_critical_scale() -> None:
     """Streams that only add never come to rest; those whose gradients never reach 1 say how far they come."""
     with pytest.raises(mf.MfError, match="streams that only add grow for ever"):

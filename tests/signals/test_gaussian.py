@@ -194,6 +194,23 @@ def test_three_variables_that_bend_are_rough_and_say_so(name, one):
         assert abs(value - 0.25) <= error
 
 
+def test_wide_laws_see_what_is_near_their_middle():
+    """elu is special within a few units of 0 only, and sinks to nothing beside deviations of up to 1e6:
+    E elu'^2 = 1/2 + exp(2q) Phi(-2 sqrt q), and of a pair with c = 0 the mean, squared; to 1e-13. A spike
+    without a place of its own, 1/(1 + u^2)^2, has E = sqrt(pi/2)/(2 s) to 1e-9 (next order s^-2) at s = 1e5.
+    """
+    slope = call("elu_slope", U)
+    for s in (1e3, 3e3, 1e5, 1e6):
+        tail = special.erfcx(2 * s / np.sqrt(2)) / 2
+        value, error = Expectation(slope**2, (U,)).evaluate([[s * s]])
+        assert abs(value - 0.5 - tail) <= max(error, 1e-15)
+        mean = s / np.sqrt(2 * np.pi) - 0.5 + special.erfcx(s / np.sqrt(2)) / 2
+        value, _ = Expectation(call("elu", U) * call("elu", V), (U, V)).evaluate(s * s * np.eye(2))
+        assert value == pytest.approx(mean**2, rel=1e-13)
+    value, _ = Expectation(1 / (1 + U**2) ** 2, (U,)).evaluate([[1e10]])
+    assert value == pytest.approx(np.sqrt(np.pi / 2) / 2e5, rel=1e-9)
+
+
 def test_parameters_and_means_are_arrays():
     """E relu(a u + b) = m Phi(m / s) + s phi(m / s) for arrays a and b, mean and variance, to 1e-13."""
     a, b = sp.symbols("a b")

@@ -182,6 +182,29 @@ def test_dropout() -> None:
     np.testing.assert_allclose(gradients["f_1"], d, rtol=ROUNDING)
 
 
+def test_masks_inside_a_function() -> None:
+    """erf(m u) of a value that was carried on with its mask m: 1/p with probability p, else 0, so that one
+    input has p f(u/p) and a pair p^2 f(u1/p) f(u2/p); the slope by u has a factor m.
+    """
+    keep = 0.7
+    carried = {
+        "name": "s",
+        "neurons": "i",
+        "activation": "erf",
+        "connections": [connection("i", kind="skip")],
+    }
+    net = document([dense("i", "x", "h"), carried, dense("c", "s", "h")], "c")
+    net["layers"][0].pop("bias"), net["layers"][2].pop("bias")
+    net["training"]["dropout"] = 1 - keep
+    fields, gradients, _ = rows(followed(net))
+    q = W2 * start()
+    kept, masks = np.array([keep, keep, keep**2]), np.array([1 / keep, 1 / keep, 1.0])
+    np.testing.assert_allclose(fields["s"], masks * q, rtol=ROUNDING)
+    np.testing.assert_allclose(fields["c"], W2 * masks * kept * pairs(erf_c, q / keep**2), rtol=ROUNDING)
+    below = W2**2 * masks**2 * (kept / keep**2) * pairs(erf_slopes, q / keep**2)
+    np.testing.assert_allclose(gradients["i"], below, rtol=ROUNDING)
+
+
 def test_layer_normalisation_is_a_number() -> None:
     """h / sqrt(mean h^2): the next layer's kernel is that of unit variance and the correlation, to
     rounding."""
