@@ -1,4 +1,4 @@
-"""Conventions of display: the residual outside of Delta, axes of size 1 without an index, gradient scalings."""
+"""Conventions of display: the residual outside of Delta, axes of size 1 without index, gradient scalings."""
 
 from __future__ import annotations
 

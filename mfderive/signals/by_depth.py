@@ -54,8 +54,8 @@ class ByDepth(Shown):
     """Kernels of two inputs by depth.
 
     ``fields``: second moments of pre-activations. ``gradients``: those of the derivatives of the output by
-    them, summed over the neurons of a layer (so that widths drop out; a neuron has 1/width of it), in the order
-    in which they are computed: the last layer first.
+    them, summed over the neurons of a layer (so that widths drop out; a neuron has 1/width of it), in the
+    order in which they are computed: the last layer first.
     ``parameters``: the products of gradients by the normal numbers behind a parameter. ``error``: the largest
     estimated error of an expectation. :meth:`kernel` gives any kernel at all positions.
     """
