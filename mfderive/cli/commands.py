@@ -89,6 +89,8 @@ def derive(arguments: argparse.Namespace) -> Outcome:
         return Outcome(data, equations, warnings=tuple(warnings))
     write_answer(arguments.output, equations)
     told_where = f"The equations are in {arguments.output}"
+    if arguments.format == "latex":
+        told_where += f"\nA PDF of them: pdflatex {arguments.output}"
     return Outcome({**data, "file": str(arguments.output)}, told_where, warnings=tuple(warnings))
 
 
