@@ -46,7 +46,9 @@ html_math_renderer = "mathml"
 
 def write_math(translator: Any, node: nodes.Element, display: str) -> None:
     """A formula as MathML; its LaTeX stays readable for those who copy it."""
-    translator.body.append(convert(node.astext(), display=display))
+    # The converter knows align* and split, but not aligned: it would put all of it in one row.
+    formula = node.astext().replace("{aligned}", "{align*}")
+    translator.body.append(convert(formula, display=display))
     raise nodes.SkipNode
 
 
