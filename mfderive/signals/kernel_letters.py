@@ -206,10 +206,24 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
             base = self._print(expr.base)
             closed = expr.base.is_Function or (expr.base.is_Symbol and " " not in base)
             return (base if closed else f"({base})") + str(expr.exp).translate(_SUPERSCRIPTS)
+        if expr.exp.is_Integer:
+            return "1/" + self._print_Pow(sp.Pow(expr.base, -expr.exp, evaluate=False))
+        if self._is_product(expr.base) and abs(expr.exp) != sp.Rational(1, 2):
+            return f"({self._print(expr.base)})**({expr.exp})"
         return str(super()._print_Pow(expr, rational=rational))
 
     def _print_Mul(self, expr: Any) -> str:  # noqa: N802 - the name sympy looks for
+        below = [
+            f for f in expr.args if f.is_Pow and f.exp.is_Integer and self._is_product(f.base) and f.exp < 0
+        ]
+        if below:
+            others = sp.Mul(*(f for f in expr.args if f not in below))
+            return f"{self._print(others)} {' '.join(map(self._print, below))}"
         return str(super()._print_Mul(expr)).replace("*", " ")
+
+    def _is_product(self, base: Any) -> bool:
+        """Whether a name is a product itself, such as that of a field of deviation √q."""
+        return bool(base.is_Symbol) and " " in self._print(base)
 
 
 def _numbers(replicas: Replicas) -> str:

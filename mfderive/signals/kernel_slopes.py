@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import sympy as sp
 
 from ..algebra.derivative import derivative
 from ..algebra.evaluate import evaluate_expression
+from .dense_map import DenseMap, jumps
 from .gaussian import Expectation
 from .kernel_system import ExpectationAccess, KernelAccess, KernelTerm, Replicas, numbered
 from .kernel_values import KernelValues
@@ -103,8 +105,7 @@ class KernelSlopes:
             for j in range(i, size):
                 own = self._chain(access.covariance[i][j], values, slopes)
                 if own is not None:
-                    slope, _ = wanted.covariance_derivative(i, j, covariance, mean, constants)
-                    total = _added(total, slope, own)
+                    total = _added(total, _price(wanted, i, j, covariance, mean, constants), own)
         inner = [(u, entry) for u, entry in zip(wanted.variables, access.mean, strict=False)]
         for symbol, entry in (*inner, *access.constants):
             own = self._chain(sp.sympify(entry), values, slopes)
@@ -116,6 +117,28 @@ class KernelSlopes:
         return value, total
 
 
+def _price(wanted: Expectation, i: int, j: int, covariance: Array, mean: Array, constants: Any) -> Array:
+    """d E / d k_ij [...]; infinite for equal variables in a product f(u) f(v) whose f jumps."""
+    equal = np.zeros(np.shape(covariance)[:-2], dtype=bool)
+    if len(wanted.variables) == 2 and i != j and jumps_alike(wanted) and not np.any(mean):
+        k = covariance[..., 0, 1]
+        equal = (k > 0) & (covariance[..., 0, 0] == covariance[..., 1, 1]) & (k >= covariance[..., 0, 0])
+    safe = np.where(equal[..., None, None], np.eye(len(wanted.variables)), covariance)
+    slope, _ = wanted.covariance_derivative(i, j, safe, mean, constants)
+    return np.where(equal, np.inf, slope)
+
+
+@lru_cache(maxsize=1024)
+def jumps_alike(wanted: Expectation | SphereExpectation) -> bool:
+    """Whether an integrand in u and v is c f(u) f(v), and f jumps."""
+    u, v = wanted.variables
+    factors = sp.Mul.make_args(wanted.integrand)
+    mine = sp.Mul(*(f for f in factors if f.has(u)))
+    rest = [f for f in factors if f.has(v)]
+    alike = mine.free_symbols == {u} and mine.xreplace({u: v}) == sp.Mul(*rest)
+    return alike and jumps(DenseMap(mine, u))
+
+
 def _added(total: Array | None, slope: Array, own: Array) -> Array:
-    part = np.asarray(slope)[..., None] * own
+    part = np.where(own == 0, 0.0, np.asarray(slope)[..., None]) * own
     return part if total is None else total + part

@@ -49,7 +49,12 @@ class LinearPlace:
 def linear_form(
     expression: sp.Expr, variables: Sequence[sp.Symbol]
 ) -> tuple[tuple[sp.Expr, ...], sp.Expr] | None:
-    """Slopes and offset of an expression that is linear in the variables, None for any other."""
+    """Slopes and offset of an expression that is linear in the variables, None for any other.
+
+    Slopes alone do not show it: that of sign(u) is 0.
+    """
+    if any(atom.has(*variables) for atom in expression.atoms(ClosedFunction)):
+        return None
     slopes = tuple(derivative(expression, variable) for variable in variables)
     if any(slope.has(*variables) for slope in slopes):
         return None

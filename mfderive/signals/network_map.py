@@ -13,7 +13,7 @@ from ..errors import MfError
 from ..network.network import Network
 from .depth_map import Scales
 from .homogeneous import homogeneous
-from .kernel_slopes import KernelSlopes
+from .kernel_slopes import KernelSlopes, jumps_alike
 from .kernel_system import ExpectationAccess, KernelAccess, KernelKind, KernelSystem, Part, Replicas
 from .kernel_values import KernelValues
 from .reading import kernel_system
@@ -74,8 +74,11 @@ class NetworkMap:
 
     def gradient_factor(self, q: Array, scales: Scales) -> Array:
         """By what a block multiplies second moments of gradients [...]: the spectral radius for several;
-        nan if unknown."""
+        nan if unknown, infinite where an activation of the block jumps."""
         q = np.maximum(np.asarray(q, float), VANISHING)
+        if _jumps(self):
+            scale = np.broadcast_shapes(*(np.shape(value) for value in scales.values()))
+            return np.full(np.broadcast_shapes(np.shape(q)[:-1], scale), np.inf)
         before, after = ([(name, r) for name in names for r in self._samples] for names in self.backward)
         states = {1: q} if self.system.batch is None else {1: q, 2: q, 12: self.resting_pair(q, scales)}
         rows = []
@@ -212,6 +215,21 @@ def _between(system: KernelSystem, backward: tuple[tuple[str, ...], tuple[str, .
         found.add(name)
         waiting += [access.kernel for access in system.same[name].accesses]
     return found
+
+
+@once
+def _jumps(network: NetworkMap) -> bool:
+    """Whether values of a block are a function that jumps: backward, its slope counts as 0 wherever it has
+    one, which says nothing of inputs that are nearly equal."""
+    return any(
+        isinstance(meaning, ExpectationAccess)
+        and len(meaning.expectation.variables) == 2
+        and jumps_alike(meaning.expectation)
+        for equation in network.system.equations
+        if equation.kernel in network.part.block
+        for term in equation.terms
+        for _, meaning in term.meanings
+    )
 
 
 @once

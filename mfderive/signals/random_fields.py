@@ -15,7 +15,6 @@ from math import isinf, prod
 
 import sympy as sp
 
-from ..algebra.derivative import derivative
 from ..algebra.laws import LawKind
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import (
@@ -32,6 +31,7 @@ from ..algebra.terms import (
 )
 from ..errors import MfError
 from .batch import Batch
+from .linear_places import linear_form
 from .mask_field import MASK
 
 # What a field depends on: weights in the direction in which they are read, parameters of neurons, masks, x.
@@ -40,6 +40,23 @@ Source = tuple[str, str]
 
 class UnderivableError(MfError):
     """A field whose moments do not close, with what would be needed."""
+
+
+def _is_added_to(expression: sp.Expr, bias: sp.Symbol, fields: list[sp.Symbol], alike: bool = False) -> bool:
+    """Whether a symbol is read nowhere but in sums of numbers times it and times a field.
+
+    Slopes do not show it: those of sign(2 h + b) are all 0. ``alike``: the numbers are the same, and the field
+    is read nowhere else either.
+    """
+    sums = {}
+    for each in expression.atoms(sp.Add):
+        parts = [part.as_independent(bias, *fields, as_Add=False) for part in each.args]
+        numbers = {rest: number for number, rest in parts if number.is_number}
+        held = [numbers[f] for f in fields if f in numbers]
+        if bias in numbers and held and (not alike or set(held) == {numbers[bias]}):
+            sums[each] = sp.Dummy("sum")
+    left = expression.xreplace(sums)
+    return bool(sums) and not left.has(bias) and not (alike and left.has(*fields))
 
 
 @dataclass(frozen=True)
@@ -93,20 +110,15 @@ class RandomFields:
         return frozenset(name for name, always in read.items() if always)
 
     def _is_shift(self, term: Term, symbol: sp.Symbol) -> bool:
-        if term.expression == symbol:
-            return True
-        slope = derivative(term.expression, symbol)
-        return any(
-            self.fields[access.field].role is Role.FORWARD and derivative(term.expression, other) == slope
-            for other, access in term.accesses
-        )
+        fields = [s for s, access in term.accesses if self.fields[access.field].role is Role.FORWARD]
+        return term.expression == symbol or _is_added_to(term.expression, symbol, fields)
 
     def is_added(self, term: Term, bias: str, name: str) -> bool:
         """Whether a term reads a field in a sum with a bias."""
         symbols = [s for s, a in term.accesses if a.field == bias]
         others = [s for s, a in term.accesses if a.field == name]
         return bool(symbols) and all(
-            derivative(term.expression, symbols[0]) == derivative(term.expression, other) for other in others
+            _is_added_to(term.expression, symbols[0], [other], alike=True) for other in others
         )
 
     def nested(self, slot: Slot) -> UnderivableError:
@@ -165,12 +177,12 @@ class RandomFields:
     def with_root(self, own: Field, target: tuple[Index, ...], term: Term, symbol: sp.Symbol) -> Term:
         """A term that is linear in a weight: what stands in front at the target, times a root."""
         access = term.access_of[symbol]
-        slope = derivative(term.expression, symbol)
-        if symbol in slope.free_symbols or term.expression.xreplace({symbol: sp.Integer(0)}) != 0:
+        form = linear_form(term.expression, (symbol,))
+        if form is None or form[1] != 0:
             raise self.refusal(
                 own, f"is not linear in the weight '{access.field}'", "a sum of weights times functions"
             )
-        front, behind = self.parted(own, term, slope)
+        front, behind = self.parted(own, term, form[0][0])
         number = sum(root.field.of == own.name for root in self.roots.values()) + 1
         name = f"root {number} of {own.name}"
         source = self.direction(own, access, term)
@@ -289,8 +301,7 @@ class RandomFields:
             return False
         for term in self.definition[name]:
             random = [s for s, a in term.accesses if self.is_random(a.field)]
-            slopes = [derivative(term.expression, s) for s in random]
-            if any(slope.has(*random) for slope in slopes):
+            if random and linear_form(term.expression, random) is None:
                 return False
             if not all(self.is_gaussian(term.access_of[s].field) for s in random):
                 return False

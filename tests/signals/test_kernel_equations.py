@@ -49,6 +49,10 @@ def pairs(function, q):
     return np.array([function(q[0], q[0], q[0]), function(q[1], q[1], q[1]), function(q[2], q[0], q[1])])
 
 
+def linear(name, source):
+    return {"name": name, "from": source, "weight": "normal(0, 1)", "bias": "0"}
+
+
 def start():
     return np.array([Q1, Q2, C * np.sqrt(Q1 * Q2)])
 
@@ -258,6 +262,42 @@ def test_an_activation_and_its_network_agree() -> None:
     )
     for name in ("q_star", "c_star", "chi_1", "xi_q", "xi_c"):
         assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-8), name
+
+
+def test_functions_that_jump_are_no_linear_ones() -> None:
+    """The slope of sign is 0, but a stream that carries it is not Gaussian: E tanh(sign + g)^2 is, for g of
+    variance W2 + B2, E tanh(1 + g)^2. A bias beside 2 h is one: f(2 h + b) reads a variance of 4 q + B2.
+    """
+    both = [connection("a", kind="skip"), connection("i", kind="skip")]
+    stream = {"name": "s", "neurons": "a", "activation": "tanh", "connections": both}
+    inner = linear("i", "a") | {"neurons": "a", "kind": "dense"}
+    net = document([dense("a", "x", "sign"), inner, stream, linear("c", "s")], "c")
+    nodes, weights = np.polynomial.hermite_e.hermegauss(201)
+    square = weights @ np.tanh(1 + np.sqrt(W2 + B2) * nodes) ** 2 / np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(rows(followed(net))[0]["c"][0], W2 * square + B2, rtol=1e-10)
+    q = W2 * 4 * start() + B2
+    for name, value in (("heaviside", relu_slopes), ("erf", erf_c)):
+        first = linear("a", "x") | {"activation": f"{name}(2 * h + b)", "parameters": {"b": "0"}}
+        first.pop("bias")
+        found = rows(followed(document([first, linear("c", "a")], "c")))[0]["c"]
+        np.testing.assert_allclose(found, W2 * pairs(value, q) + B2, rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("activation", ["sign", "heaviside"])
+def test_a_chain_of_jumps_is_what_its_activation_is(activation) -> None:
+    """chi_1 is infinite, and nothing is critical; fixed points agree to the solvers' tolerance."""
+    net = mf.load(chain(4, activation))
+    one, other = (mf.signal(what, sigma_w2=1, sigma_b2=0.1) for what in (net, activation))
+    assert one.chi_1 == other.chi_1 == np.inf and one.phase == other.phase
+    np.testing.assert_allclose([one.q_star, one.c_star], [other.q_star, other.c_star], rtol=1e-10)
+    with pytest.raises(mf.MfError, match="the activation jumps"):
+        mf.critical(net, sigma_b2=0.1)
+
+
+def test_powers_of_fields_are_closed_in_brackets() -> None:
+    """The square of 1/u is not a square of z alone."""
+    text = str(mf.signal(mf.load(chain(2, "log")), sigma_w2=1.0).equations)
+    assert "1/(√q[f_1] z)²" in text and "z**" not in text
 
 
 def test_the_survey_s_letters() -> None:
