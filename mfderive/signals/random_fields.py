@@ -45,8 +45,8 @@ class UnderivableError(MfError):
 def _is_added_to(expression: sp.Expr, bias: sp.Symbol, fields: list[sp.Symbol], alike: bool = False) -> bool:
     """Whether a symbol is read nowhere but in sums of numbers times it and times a field.
 
-    Slopes do not show it: those of sign(2 h + b) are all 0. ``alike``: the numbers are the same, and the field
-    is read nowhere else either.
+    Slopes do not show it: those of sign(2 h + b) are all 0. ``alike``: the numbers are the same, and the
+    field is read nowhere else either.
     """
     sums = {}
     for each in expression.atoms(sp.Add):
