@@ -44,11 +44,16 @@ html_theme_options: dict[str, Any] = {"navigation_with_keys": True}
 html_math_renderer = "mathml"
 
 
+_ALIGNED = re.compile(r'columnalign="(left|right)"')
+
+
 def write_math(translator: Any, node: nodes.Element, display: str) -> None:
     """A formula as MathML; its LaTeX stays readable for those who copy it."""
     # The converter knows align* and split, but not aligned: it would put all of it in one row.
     formula = node.astext().replace("{aligned}", "{align*}")
-    translator.body.append(convert(formula, display=display))
+    written = convert(formula, display=display)
+    # MathML Core, which browsers have, aligns columns by style alone.
+    translator.body.append(_ALIGNED.sub(r'\g<0> style="text-align: \1"', written))
     raise nodes.SkipNode
 
 
