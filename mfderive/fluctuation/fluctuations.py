@@ -208,7 +208,7 @@ def prepared(
     problem = Problem(network, reduced, generate(reduced), options)
     clock = make_clock(network, options)
     feed = make_feed(network, reduced, options.data or "batches", options.data_nodes)
-    _, state = start_state(reduced, options, None, None, clock)
+    _, state = start_state(reduced, options, None, None, clock, network.source)
     return Stepper(problem, clock, feed), state, clock
 
 

@@ -152,7 +152,7 @@ def validity(
     clock = make_clock(network, options)
     if plain:
         clock = clock.merged(max(1, math.ceil(clock.steps / STEPS)))
-    _, small = start_state(reduced, options, None, None, clock)
+    _, small = start_state(reduced, options, None, None, clock, network.source)
     state, scales = _start(reduced, small, seed)
     if not scales:
         return Validity(network, clock.times[[0, -1]], {}, {}, {})

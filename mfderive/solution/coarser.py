@@ -82,7 +82,7 @@ def coarser(
     ``replicate``: the number of the scramble of sampled points. Raises FinestError where a resolution has
     nothing coarser.
     """
-    problem, options = run.problem, run.options
+    problem, options, source = run.problem, run.options, run.network.source
     made = Coarser(problem, run.clock, run.feed, {})
     scramble = another_seed(options.seed, replicate)
     if parts is None or DATA in parts:
@@ -94,7 +94,7 @@ def coarser(
         # Fresh noise is sampled, too: the finer solution's draws would be the coarser one's as well.
         made.problem = replace(made.problem, options=replace(made.problem.options, seed=scramble))
     if initial is not None or not (options.reduce or resamples):
-        _, made.state = start_state(problem.reduced, options, initial, None, run.clock)
+        _, made.state = start_state(problem.reduced, options, initial, None, run.clock, source)
     elif options.reduce:
         plans = plan_ensembles(problem.system, options.nodes, options.rule)
         fewer = {
@@ -106,7 +106,9 @@ def coarser(
                 made.took(SAMPLED if plan.is_sampled else GAUSS)
                 made.facts.setdefault("nodes", {})[name] = plan.nodes
         if not made.is_exact:
-            made.state = reduced_state(problem.system, fewer, options, scramble if resamples else None)
+            made.state = reduced_state(
+                problem.system, fewer, options, source, scramble if resamples else None
+            )
     else:
         widths = _fewer_widths(options)
         made.took(SAMPLED, widths=widths)

@@ -128,7 +128,7 @@ def _degrees(
 ) -> dict[str, int]:
     """The degree below which all fields lie in each number of an axis, at all times, by axis."""
     coarse, clock, feed = pilot
-    state = reduced_state(coarse.system, plans, coarse.options)
+    state = reduced_state(coarse.system, plans, coarse.options, coarse.network.source)
     run = make_run(coarse, clock, feed, _LOOKS)
     path = run.trajectory(state, 0, None, False)
     x = run.x[np.unique(np.linspace(0, len(run.x) - 1, _SAMPLES).astype(int))]

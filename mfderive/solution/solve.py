@@ -117,7 +117,7 @@ def _path(
         given = settled.nodes if isinstance(settled.nodes, Mapping) else {}
         settled = replace(settled, nodes={**given, **chosen})
         problem = replace(problem, options=settled)
-    start, state = start_state(problem.reduced, settled, initial, resume, clock)
+    start, state = start_state(problem.reduced, settled, initial, resume, clock, network.source)
     check_run_memory(problem, state, feed.samples)
     run = make_run(problem, clock, feed, settled.checkpoints)
     path = run.trajectory(state, start, resume, progress, keep)

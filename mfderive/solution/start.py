@@ -12,6 +12,7 @@ from ..algebra.system import LimitSystem
 from ..errors import MfError
 from ..network.solve_options import SolveOptions
 from ..runs.trajectory import Trajectory
+from ..samples.sources import DataSource
 from ..state.draw import initial_state
 from ..state.ensemble_plan import Ensemble
 from ..state.ensembles import ensemble_state, plan_ensembles
@@ -27,8 +28,12 @@ def start_state(
     initial: Mapping[str, Any] | None,
     resume: Trajectory | None,
     clock: Clock,
+    source: DataSource,
 ) -> tuple[int, Arrays]:
-    """The number of steps that are done already, and the state in the layout of ``reduced``."""
+    """The number of steps that are done already, and the state in the layout of ``reduced``.
+
+    ``source``: of the data, which sampled nodes suit.
+    """
     limit = reduced.system
     if resume is not None:
         point = resume.checkpoint()
@@ -42,15 +47,20 @@ def start_state(
     if initial is not None:
         return 0, _cast(reduced, initial, options)
     if options.reduce:
-        return 0, reduced_state(limit, plan_ensembles(limit, options.nodes, options.rule), options)
+        plans = plan_ensembles(limit, options.nodes, options.rule)
+        return 0, reduced_state(limit, plans, options, source)
     return 0, full_state(limit, options.widths, options)
 
 
 def reduced_state(
-    limit: LimitSystem, plans: Mapping[str, Ensemble], options: SolveOptions, scramble: int | None = None
+    limit: LimitSystem,
+    plans: Mapping[str, Ensemble],
+    options: SolveOptions,
+    source: DataSource,
+    scramble: int | None = None,
 ) -> Arrays:
     """The initial state of a reduced system on planned nodes; another ``scramble`` gives other points."""
-    return ensemble_state(limit, plans, options.seed, options.dtype, scramble)
+    return ensemble_state(limit, plans, options.seed, options.dtype, scramble, source)
 
 
 def full_state(

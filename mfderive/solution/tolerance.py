@@ -180,7 +180,7 @@ class Refinement:
         problem = replace(self.problem, options=options)
         feed = make_feed(self.network, problem.reduced, options.data or "batches", options.data_nodes)
         feed = replace(feed, offset=offset)
-        _, state = start_state(problem.reduced, options, None, None, self.clock)
+        _, state = start_state(problem.reduced, options, None, None, self.clock, self.network.source)
         check_run_memory(problem, state, feed.samples)
         finer = 1 if options.method in ADAPTIVE else 2 ** doublings.get(TIME, 0)
         run = make_run(problem, self.clock, feed, options.checkpoints, finer)

@@ -24,6 +24,7 @@ from ..algebra.terms import ANGLES, Axis, AxisKind, Role
 from ..errors import MfError, nearest
 from ..network.solve_options import RULES
 from ..samples.points import check_law, draw_law, standard_points, tensor_points, transform
+from .directed_points import directed_points
 from .draw import WEIGHTS, Arrays, draw_order, end_axis
 from .ensemble_plan import Ensemble
 
@@ -185,13 +186,18 @@ def _default_rule(kinds: list[str]) -> str:
 # ---------------------------------------------------------------------------------------- standard variables
 
 
-def _standard(plan: Ensemble, kinds: list[str], seed: int) -> tuple[Array, Array]:
+def _standard(system: ForwardSystem, plan: Ensemble, seed: int, source: Any = None) -> tuple[Array, Array]:
     """Standard variables [node, number] and the weights [node] of one axis."""
+    kinds = number_kinds(system, plan.labels)
     if plan.rule == "gauss" or not (kinds or plan.driven):
         return tensor_points(kinds, plan.tensor)
     if not kinds:
         return np.zeros((plan.nodes, 0)), np.full(plan.nodes, 1 / plan.nodes)
-    points = standard_points(kinds, plan.rule, plan.nodes, [seed, zlib.crc32(plan.axis.encode())])
+    key = [seed, zlib.crc32(plan.axis.encode())]
+    if source is None:
+        points = standard_points(kinds, plan.rule, plan.nodes, key)
+    else:
+        points = directed_points(system, plan, kinds, source, key)
     return points, np.full(len(points), 1 / len(points))
 
 
@@ -204,19 +210,21 @@ def ensemble_state(
     seed: int,
     dtype: Any = np.float64,
     scramble: int | None = None,
+    source: Any = None,
 ) -> Arrays:
     """The initial state of a reduced system on the nodes that ``plans`` describe.
 
     ``seed`` draws what is the same for every neuron, and the sampled nodes too unless ``scramble`` does:
-    another scramble gives other points for the same limit. Arrays are in the layout of the reduced
-    variables; ``state["p"]`` has the weights of the nodes of every population and of every noise axis that
-    is left.
+    another scramble gives other points for the same limit. ``source``: of the data, where sampled labels that
+    read its inputs should suit them (:mod:`mfderive.state.directed_points`). Arrays are in the layout of the
+    reduced variables; ``state["p"]`` has the weights of the nodes of every population and of every noise axis
+    that is left.
     """
     for plan in plans.values():
         needed = 2 * _DOUBLE * plan.nodes * max(plan.dimension, 1)
         check_memory(needed, f"An ensemble of {plan.nodes} nodes of '{plan.axis}'", "Take fewer nodes")
     key = seed if scramble is None else scramble
-    nodes = {name: _standard(plan, number_kinds(system, plan.labels), key) for name, plan in plans.items()}
+    nodes = {name: _standard(system, plan, key, source) for name, plan in plans.items()}
     return _state(system, plans, nodes, {}, seed, dtype)
 
 
@@ -236,7 +244,7 @@ def labelled_state(
     nodes: dict[str, tuple[Array, Array]] = {}
     for name, plan in plans.items():
         if system.axis[name].kind is not AxisKind.POPULATION or not plan.labels:
-            nodes[name] = _standard(plan, number_kinds(system, plan.labels), seed)
+            nodes[name] = _standard(system, plan, seed)
             continue
         for label in plan.labels:
             if label not in labels:
