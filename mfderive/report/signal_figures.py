@@ -106,7 +106,7 @@ def draw_phase(diagram: PhaseDiagram) -> Any:
                 linewidths=0.8,
                 alpha=0.6,
             )
-            axes.clabel(lines, fmt="ξ_c = %g", fontsize=9)
+            axes.clabel(lines, fmt=r"$\xi_c$ = %g", fontsize=9)
         if len(diagram.line_w2):
             axes.plot(
                 diagram.line_w2, diagram.line_b2, color="black", linewidth=2.4, label="critical: χ₁ = 1"
@@ -114,8 +114,8 @@ def draw_phase(diagram: PhaseDiagram) -> Any:
             axes.legend(frameon=True, framealpha=0.85, loc="upper left")
         axes.set_xlim(diagram.sigma_w2.min(), diagram.sigma_w2.max())
         axes.set_ylim(diagram.sigma_b2.min(), diagram.sigma_b2.max())
-        axes.set_xlabel("variance of weights  σ_w²")
-        axes.set_ylabel("variance of biases  σ_b²")
+        axes.set_xlabel(r"variance of weights  $\sigma_w^2$")
+        axes.set_ylabel(r"variance of biases  $\sigma_b^2$")
         return figure
 
 

@@ -181,7 +181,14 @@ def _none(sigma_b2: float, logs: Array, values: Array) -> MfError:
     if not known.any():
         return MfError(
             f"no sigma_w2 makes any variance a fixed point at sigma_b2 = {sigma_b2:g}, so that nothing is "
-            "critical there. Give a smaller sigma_b2"
+            "critical there. Give a smaller sigma_b2; where streams only add, variances rest at none, and "
+            "gradients by depth say more: mfderive.signal(net).by_depth(x1, x2)"
+        )
+    if known.sum() > 1 and np.ptp(values[known]) <= 1e-9:
+        return MfError(
+            f"chi_1 = {1 + float(np.median(values[known])):.6g} whatever the scales are (sigma_b2 = "
+            f"{sigma_b2:g}): no sigma_w2 is critical. Change the activation or the graph; skips bring chi_1 "
+            "nearer to 1"
         )
     most = int(np.nanargmin(np.abs(values)))
     side = "below" if values[most] < 0 else "above"

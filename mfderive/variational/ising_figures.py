@@ -32,15 +32,16 @@ def draw_graphical_solution(result: Any) -> Any:
         if is_alike and coupling > 0 and abs(coupling - model.temperature) > 1e-9:
             temperatures.append((":", coupling, 1.4))
         for line, temperature, width in temperatures:
-            side = f"tanh(({coupling:.4g} m{f' + {field:.3g}' if field else ''})/T),"
-            at = "T = T_c" if line == ":" else f"T = {temperature:.4g}"
+            inside = f"({coupling:.4g} m {'+' if field > 0 else '-'} {abs(field):.3g})"
+            side = f"tanh({inside if field else f'{coupling:.4g} m'} / T),"
+            at = "$T = T_c$" if line == ":" else f"T = {temperature:.4g}"
             axes.plot(
                 m,
                 np.tanh((coupling * m + field) / temperature),
                 line,
                 color=_MEAN_FIELD,
                 linewidth=width,
-                label=f"{side}  {at}",
+                label=("" if is_alike else "one m for all: ") + f"{side}  {at}",
             )
         for stability, face in (("stable", _BETHE), ("marginal", "#999999"), ("unstable", "white")):
             means = [one.mean for one in result.solutions if one.stability == stability]
@@ -58,7 +59,7 @@ def draw_graphical_solution(result: Any) -> Any:
                     color=_BETHE,
                     markerfacecolor=face,
                     markersize=7,
-                    label=stability,
+                    label=stability if is_alike else f"mean of the $m_i$, {stability}",
                     zorder=5,
                 )
         axes.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
@@ -90,7 +91,7 @@ def draw_magnetisation(curve: Any) -> Any:
             ("Bethe", curve.bethe, _BETHE, curve.bethe_transition.temperature),
             ("mean field", curve.mean_field, _MEAN_FIELD, curve.transition.temperature),
         ):
-            label = name if at is None else f"{name}, T_c = {at:.4g}"
+            label = name if at is None else f"{name}, $T_c$ = {at:.4g}"
             places = curve.temperatures
             is_inside = at is not None and places.min() <= at <= places.max()
             if (

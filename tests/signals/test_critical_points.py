@@ -244,6 +244,8 @@ def test_points_far_out_and_jumps() -> None:
         assert point.q_star < 10
     with pytest.raises(mf.MfError, match="the activation jumps"):
         mf.critical("sign", sigma_b2=0.1)
+    with pytest.raises(mf.MfError, match=r"chi_1 = 1.58995 whatever the scales are"):
+        mf.critical(mf.load("specs/signal/batch_norm.toml"))
     assert "on 100 %" in repr(mf.phase_diagram("sign", [0.5, 1.0], [0.1]))
     assert "no variance rests" in repr(mf.phase_diagram("relu", [2.5, 3.0], [0.1]))
 
