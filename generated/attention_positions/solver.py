@@ -1,6 +1,6 @@
 """Attention over positions
 
-Mean-field limit of the network above, written by mfderive (generator 7). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 8). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -37,6 +38,8 @@ Array = np.ndarray[Any, Any]
 Real = Any  # a number in the precision of the arrays
 Fields = dict[str, Array]
 Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Caller = Callable[..., None]  # (function, arguments): calls it now, or whenever the sweep is repeated
+Number = float | Callable[[], float]  # a number, or what gives its value at present
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -201,50 +204,172 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def rescale(array: Array, factor: float) -> None:
+def rescale(array: Array, factor: Number) -> None:
     """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
-    if factor == 0.0:
+    value = factor() if callable(factor) else factor
+    if value == 0.0:
         array.fill(0.0)
-    elif factor != 1.0:
-        array *= factor
+    elif value != 1.0:
+        array *= value
 
 
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
-    factor: float,
+    factor: Number,
     weighting: tuple[float, Array | None] = (1.0, None),
-    keep: float = 0.0,
+    keep: Number = 0.0,
 ) -> None:
     """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
     """
+    prepared_product(out, left, right, factor, weighting, keep)()
+
+
+def prepared_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: Number,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    keep: Number = 0.0,
+) -> Callable[[], Any]:
+    """A call of ``matrix_product`` that can be repeated, and finds out only once how the operands lie."""
     shared, weights = weighting
-    factor = float(factor * shared)
-    if weights is not None and left.size <= right.size:
-        left = left * weights
-    elif weights is not None:
-        right = right * weights[:, None]
-    if not COMPILED:
-        out[...] = factor * (left @ right) + (keep * out if keep else 0)
-        return
+    if weights is None and COMPILED and not callable(factor) and not callable(keep):
+        gemm, a, b, by_columns = _gemm(out, left, right)
+        c, trans_a, trans_b = by_columns
+        number = float(factor * shared)
+        return partial(gemm, number, a, b, beta=keep, c=c, trans_a=trans_a, trans_b=trans_b, overwrite_c=True)
+    if weights is None and COMPILED:
+        return partial(_late_product, *_gemm(out, left, right), shared, factor, keep)
+    return partial(_scaled_product, out, left, right, shared, weights, factor, keep)
+
+
+def _gemm(out: Array, left: Array, right: Array) -> tuple[Any, Array, Array, tuple[Array, bool, bool]]:
+    """BLAS's function, and what it is given: it reads matrices in column-major order."""
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
     gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
     a, b = left.flags.f_contiguous, right.flags.f_contiguous
-    gemm(
-        factor,
-        left if a else left.T,
-        right if b else right.T,
-        beta=keep,
-        c=out,
-        trans_a=not a,
-        trans_b=not b,
-        overwrite_c=True,
-    )
+    return gemm, left if a else left.T, right if b else right.T, (out, not a, not b)
+
+
+def _late_product(
+    gemm: Any, a: Array, b: Array, rest: tuple[Array, bool, bool], shared: float, factor: Number, keep: Number
+) -> None:
+    """A product whose numbers are known only when it is called."""
+    number = float((factor() if callable(factor) else factor) * shared)
+    c, trans_a, trans_b = rest
+    gemm(number, a, b, keep() if callable(keep) else keep, c, trans_a, trans_b, True)
+
+
+def _scaled_product(
+    out: Array, left: Array, right: Array, shared: float, weights: Array | None, factor: Number, keep: Number
+) -> None:
+    """A product that scales an operand first, or in plain Python."""
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    kept = keep() if callable(keep) else keep
+    if COMPILED:
+        _late_product(*_gemm(out, left, right), shared, factor, kept)
+    else:
+        number = float((factor() if callable(factor) else factor) * shared)
+        out[...] = number * (left @ right) + (kept * out if kept else 0)
+
+
+# -------------------------------- Calls on arrays that stay the same, repeated
+
+
+Sweep = Callable[[Fields, Nodes, Maker, Caller], None]
+Evolution = Callable[[Fields, Nodes, Maker, Caller, Fields, Mapping[str, float], Mapping[str, float]], None]
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> None:
+    """A call that is made now."""
+    function(*arguments)
+
+
+def recorded(write: Callable[[Caller], None]) -> list[Callable[[], Any]]:
+    """The calls that a sweep makes, to be made later, and again and again."""
+    calls: list[Callable[[], Any]] = []
+
+    def call(function: Callable[..., Any], *arguments: Any) -> None:
+        is_product = function is matrix_product
+        calls.append(prepared_product(*arguments) if is_product else partial(function, *arguments))
+
+    write(call)
+    return calls
+
+
+@compiled
+def add_scaled(out: Array, speed: Array, scale: Real, keep: Real) -> None:
+    """out(i) = keep * out(i) + scale * speed(i), without the first part where keep is 0."""
+    if keep == 0:
+        for i in range(out.size):
+            out[i] = scale * speed[i]
+    else:
+        for i in range(out.size):
+            out[i] = keep * out[i] + scale * speed[i]
+
+
+def add_speed(
+    out: Array, speed: Array, scale: Mapping[str, float], keep: Mapping[str, float], name: str
+) -> None:
+    """out = keep * out + scale * speed in place, with the numbers of a parameter; both arrays are flat."""
+    add_scaled(out, speed, float(scale[name]), float(keep[name]))
+
+
+class Plan:
+    """The calls of a step on one set of arrays: as long as these serve, nothing is looked up again.
+
+    ``sweeps`` compute the fields that the evolution reads, ``evolve`` is the evolution. Arrays of ``fields``
+    may change their values, but nothing else.
+    """
+
+    def __init__(
+        self, fields: Fields, nodes: Nodes, make: Maker, sweeps: tuple[Sweep, ...], evolve: Evolution
+    ) -> None:
+        self.fields, self.nodes, self.make = fields, nodes, make
+        self.sweeps, self.evolution = sweeps, evolve
+        self.scale: dict[str, float] = {}
+        self.keep: dict[str, float] = {}
+        self.own: Fields = {}  # arrays for x and y of batch after batch
+        self.bind()
+
+    def bind(self) -> None:
+        """Find the calls, after an array of ``fields`` has been replaced."""
+        self.into: Fields | None = None
+        self.updates: list[Callable[[], Any]] = []
+        self.calls = [
+            each
+            for sweep in self.sweeps
+            for each in recorded(partial(sweep, self.fields, self.nodes, self.make))
+        ]
+
+    def sweep(self) -> None:
+        """Compute the fields that the evolution reads."""
+        for run in self.calls:
+            run()
+
+    def evolve(self, into: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+        """into = keep * into + scale * G for every trained parameter."""
+        if self.into is None or any(into[name] is not array for name, array in self.into.items()):
+            self.into = {name: into[name] for name in scale}
+
+            def write(call: Caller, own: Fields = self.into) -> None:
+                self.evolution(self.fields, self.nodes, self.make, call, own, self.scale, self.keep)
+
+            self.updates = recorded(write)
+        self.scale.update(scale)
+        self.keep.update(keep)
+        for run in self.updates:
+            run()
 
 
 # -------------------------------- Arrays for fields and temporaries
@@ -418,10 +543,15 @@ def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments
 def task(
     function: Callable[..., Any], first: int, last: int, scratch: Scratch, arguments: tuple[Any, ...]
 ) -> Task:
-    """One call of a compiled loop; the thread that runs it makes its own scratch arrays."""
+    """One call of a compiled loop; the thread that runs it makes its own scratch arrays.
+
+    Arguments that are functions are numbers, which are asked for when the task runs.
+    """
 
     def run(make: Maker, dtype: Any) -> None:
-        function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
+        own = (make(name, shape) for name, shape in scratch)
+        given = (argument() if callable(argument) else argument for argument in arguments)
+        function(GEMM[dtype], first, last, *own, *given)
 
     return run
 
@@ -977,114 +1107,114 @@ def repeat_6(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
 # -------------------------------- Equations
 
 
-def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """Every forward field that needs no y."""
     n = nodes.size
     # e(data, e, e.positions) = Sum_{channels, e.taps}[ x(data, channels, e.positions + e.taps -
     #     1)*e.weight(e, channels, e.taps) ]
     f["e"] = make("e", (n["data"], n["e"], n["e.positions"]))
-    together(pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["e.taps"], n["e.positions"])),), f["x"], f["e"], f["e.weight"], 1.0, *nodes.weighting(("channels", "e.taps"))), nodes, make)
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["e.taps"], n["e.positions"])),), f["x"], f["e"], f["e.weight"], 1.0, *nodes.weighting(("channels", "e.taps"))), nodes, make)
     # e.mean1(data, e) = Sum_{e.positions}[ 0.2*e(data, e, e.positions) ]
     f["e.mean1"] = make("e.mean1", (n["data"], n["e"]))
-    reduce(f["e.mean1"], f["e"])
+    call(reduce, f["e.mean1"], f["e"])
     # e.mean2(data, e) = Sum_{e.positions}[ 0.2*(e(data, e, e.positions) - e.mean1(data, e))**2 ]
     f["e.mean2"] = make("e.mean2", (n["data"], n["e"]))
-    f["e.mean2"].fill(0.0)
-    reduce_2(f["e.mean2"], f["e"], f["e.mean1"])
+    call(f["e.mean2"].fill, 0.0)
+    call(reduce_2, f["e.mean2"], f["e"], f["e.mean1"])
     # e.out(data, e, e.positions) = tanh(e.shift(e) + e.gain(e)*(e(data, e, e.positions) - e.mean1(data,
     #     e))*(1/sqrt(0.1 + e.mean2(data, e))))
     f["e.out"] = make("e.out", (n["data"], n["e"], n["e.positions"]))
-    pointwise_sqrt_tanh(f["e.out"], f["e"], f["e.mean1"], f["e.mean2"], f["e.gain"], f["e.shift"])
+    call(pointwise_sqrt_tanh, f["e.out"], f["e"], f["e.mean1"], f["e.mean2"], f["e.gain"], f["e.shift"])
     # a(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e(a, e, a.taps)*e.out(data, e, a.positions +
     #     a.taps) ] ]
     f["a"] = make("a", (n["data"], n["a"], n["a.positions"]))
-    together(pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a"], f["a.weight.e"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a"], f["a.weight.e"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
     # a.g(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e.g(a, e, a.taps)*e.out(data, e,
     #     a.positions + a.taps) ] ] + Sum_{channels, a.taps}[ a.weight.x(a, channels, a.taps)*x(data,
     #     channels, a.positions + a.taps) ]
     f["a.g"] = make("a.g", (n["data"], n["a"], n["a.positions"]))
-    together(pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a.g"], f["a.weight.e.g"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
-    together(pieces(repeat_3, n["data"], (("temporary 3", (n["channels"], n["a.taps"], n["a.positions"])),), f["x"], f["a.g"], f["a.weight.x"], 1.0, *nodes.weighting(("channels", "a.taps"))), nodes, make)
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a.g"], f["a.weight.e.g"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
+    call(together, pieces(repeat_3, n["data"], (("temporary 3", (n["channels"], n["a.taps"], n["a.positions"])),), f["x"], f["a.g"], f["a.weight.x"], 1.0, *nodes.weighting(("channels", "a.taps"))), nodes, make)
     # a.select1(data, a, a.positions) = first maximum over the last 1 indices of a.g(data, a, a.positions)
     f["a.select1"] = make("a.select1", (n["data"], n["a"], n["a.positions"]))
-    pointwise(f["a.select1"], f["a.g"])
-    first_maximum(matrix(f["a.select1"], 2))
+    call(pointwise, f["a.select1"], f["a.g"])
+    call(first_maximum, matrix(f["a.select1"], 2))
     # a.shift1(data, a) = Sum_{a.positions}[ a.select1(data, a, a.positions)*a.g(data, a, a.positions) ]
     f["a.shift1"] = make("a.shift1", (n["data"], n["a"]))
-    reduce_3(f["a.shift1"], f["a.select1"], f["a.g"])
+    call(reduce_3, f["a.shift1"], f["a.select1"], f["a.g"])
     # a.total1(data, a) = Sum_{a.positions}[ exp(a.g(data, a, a.positions) - a.shift1(data, a)) ]
     f["a.total1"] = make("a.total1", (n["data"], n["a"]))
-    f["a.total1"].fill(0.0)
-    reduce_exp(f["a.total1"], f["a.g"], f["a.shift1"])
+    call(f["a.total1"].fill, 0.0)
+    call(reduce_exp, f["a.total1"], f["a.g"], f["a.shift1"])
     # a.sum1(data, a) = Sum_{a.positions}[ a(data, a, a.positions)*(1/a.total1(data, a))*exp(a.g(data, a,
     #     a.positions) - a.shift1(data, a)) ]
     f["a.sum1"] = make("a.sum1", (n["data"], n["a"]))
-    reduce_exp_2(f["a.sum1"], f["a.g"], f["a"], f["a.shift1"])
-    pointwise_2(f["a.sum1"], f["a.total1"], f["a.sum1"])
+    call(reduce_exp_2, f["a.sum1"], f["a.g"], f["a"], f["a.shift1"])
+    call(pointwise_2, f["a.sum1"], f["a.total1"], f["a.sum1"])
     # a.out(data, a, a.positions) = a.sum1(data, a)
     f["a.out"] = make("a.out", (n["data"], n["a"], n["a.positions"]))
-    pointwise_3(f["a.out"], f["a.sum1"])
+    call(pointwise_3, f["a.out"], f["a.sum1"])
     # pooled(data, a) = Sum_{a.positions}[ 0.2*a.out(data, a, a.positions) ]
     f["pooled"] = make("pooled", (n["data"], n["a"]))
-    reduce(f["pooled"], f["a.out"])
+    call(reduce, f["pooled"], f["a.out"])
     # f(data, f) = Mean_{a}[ pooled(data, a)*f.weight(f, a) ]
     f["f"] = make("f", (n["data"], n["f"]))
-    matrix_product(f["f"], f["pooled"], f["f.weight"].T, 1.0, nodes.weighting(("a",)))
+    call(matrix_product, f["f"], f["pooled"], f["f.weight"].T, 1.0, nodes.weighting(("a",)))
     # f.out(data, f) = tanh(f(data, f) + f.bias(f))
     f["f.out"] = make("f.out", (n["data"], n["f"]))
-    pointwise_tanh(f["f.out"], f["f"], f["f.bias"])
+    call(pointwise_tanh, f["f.out"], f["f"], f["f.bias"])
     # yhat(data, outputs) = Mean_{f}[ f.out(data, f)*output.weight.f(outputs, f) ] + Mean_{e}[
     #     Sum_{e.positions}[ 0.2*e.out(data, e, e.positions)*output.weight.e(outputs, e, e.positions) ] ] +
     #     output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    pointwise_4(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["f.out"], f["output.weight.f"].T, 1.0, nodes.weighting(("f",)), keep=1.0)
-    matrix_product(f["yhat"], matrix(f["e.out"], 1), matrix(f["output.weight.e"], 1).T, 0.2, nodes.weighting(("e", "e.positions")), keep=1.0)
+    call(pointwise_4, f["yhat"], f["output.bias"])
+    call(matrix_product, f["yhat"], f["f.out"], f["output.weight.f"].T, 1.0, nodes.weighting(("f",)), 1.0)
+    call(matrix_product, f["yhat"], matrix(f["e.out"], 1), matrix(f["output.weight.e"], 1).T, 0.2, nodes.weighting(("e", "e.positions")), 1.0)
 
 
-def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_loss(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
     f["loss"] = make("loss", (n["data"],))
-    reduce_4(f["loss"], f["y"], f["yhat"])
+    call(reduce_4, f["loss"], f["y"], f["yhat"])
 
 
-def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """D: derivatives of the loss of each sample."""
     n = nodes.size
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    pointwise_5(f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_5, f["adj yhat"], f["y"], f["yhat"])
     # adj f.out(data, f) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight.f(outputs, f) ]
     f["adj f.out"] = make("adj f.out", (n["data"], n["f"]))
-    matrix_product(f["adj f.out"], f["adj yhat"], f["output.weight.f"], 1.0, nodes.weighting(("outputs",)))
+    call(matrix_product, f["adj f.out"], f["adj yhat"], f["output.weight.f"], 1.0, nodes.weighting(("outputs",)))
     # adj f(data, f) = adj f.out(data, f)*(1 - f.out(data, f)**2)
     f["adj f"] = make("adj f", (n["data"], n["f"]))
-    pointwise_6(f["adj f"], f["f.out"], f["adj f.out"])
+    call(pointwise_6, f["adj f"], f["f.out"], f["adj f.out"])
     # adj pooled(data, a) = Mean_{f}[ adj f(data, f)*f.weight(f, a) ]
     f["adj pooled"] = make("adj pooled", (n["data"], n["a"]))
-    matrix_product(f["adj pooled"], f["adj f"], f["f.weight"], 1.0, nodes.weighting(("f",)))
+    call(matrix_product, f["adj pooled"], f["adj f"], f["f.weight"], 1.0, nodes.weighting(("f",)))
     # adj a.out(data, a, a.positions) = 0.2*adj pooled(data, a)
     f["adj a.out"] = make("adj a.out", (n["data"], n["a"], n["a.positions"]))
-    pointwise_7(f["adj a.out"], f["adj pooled"])
+    call(pointwise_7, f["adj a.out"], f["adj pooled"])
     # adj a.sum1(data, a) = Sum_{a.positions}[ adj a.out(data, a, a.positions) ]
     f["adj a.sum1"] = make("adj a.sum1", (n["data"], n["a"]))
-    reduce_5(f["adj a.sum1"], f["adj a.out"])
+    call(reduce_5, f["adj a.sum1"], f["adj a.out"])
     # adj a.total1(data, a) = Sum_{a.positions}[ -adj a.sum1(data, a)*a(data, a, a.positions)*a.total1(data,
     #     a)**(-2)*exp(a.g(data, a, a.positions) - a.shift1(data, a)) ]
     f["adj a.total1"] = make("adj a.total1", (n["data"], n["a"]))
-    reduce_exp_2(f["adj a.total1"], f["a.g"], f["a"], f["a.shift1"])
-    pointwise_8(f["adj a.total1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
+    call(reduce_exp_2, f["adj a.total1"], f["a.g"], f["a"], f["a.shift1"])
+    call(pointwise_8, f["adj a.total1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
     # adj a.g(data, a, a.positions) = adj a.sum1(data, a)*a(data, a, a.positions)*(1/a.total1(data,
     #     a))*exp(a.g(data, a, a.positions) - a.shift1(data, a)) + adj a.total1(data, a)*exp(a.g(data, a,
     #     a.positions) - a.shift1(data, a))
     f["adj a.g"] = make("adj a.g", (n["data"], n["a"], n["a.positions"]))
-    pointwise_exp(f["adj a.g"], f["a.g"], f["a"], f["a.shift1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
+    call(pointwise_exp, f["adj a.g"], f["a.g"], f["a"], f["a.shift1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
     # adj a(data, a, a.positions) = adj a.sum1(data, a)*(1/a.total1(data, a))*exp(a.g(data, a, a.positions) -
     #     a.shift1(data, a))
     f["adj a"] = make("adj a", (n["data"], n["a"], n["a.positions"]))
-    pointwise_exp_2(f["adj a"], f["a.g"], f["a.shift1"], f["a.total1"], f["adj a.sum1"])
+    call(pointwise_exp_2, f["adj a"], f["a.g"], f["a.shift1"], f["a.total1"], f["adj a.sum1"])
     # adj e.out(data, e, e.positions) = Sum_{outputs}[ 0.2*adj yhat(data, outputs)*output.weight.e(outputs, e,
     #     e.positions) ]
     # adj e.out(data, e, a.positions + a.taps) += Mean_{a}[ a.weight.e.g(a, e, a.taps)*adj a.g(data, a,
@@ -1092,94 +1222,91 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
     # adj e.out(data, e, a.positions + a.taps) += Mean_{a}[ a.weight.e(a, e, a.taps)*adj a(data, a,
     #     a.positions) ]
     f["adj e.out"] = make("adj e.out", (n["data"], n["e"], n["e.positions"]))
-    matrix_product(matrix(f["adj e.out"], 1), f["adj yhat"], matrix(f["output.weight.e"], 1), 0.2, nodes.weighting(("outputs",)))
-    together(pieces(repeat_4, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e.g"], f["adj a.g"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
-    together(pieces(repeat_4, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e"], f["adj a"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
+    call(matrix_product, matrix(f["adj e.out"], 1), f["adj yhat"], matrix(f["output.weight.e"], 1), 0.2, nodes.weighting(("outputs",)))
+    call(together, pieces(repeat_4, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e.g"], f["adj a.g"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
+    call(together, pieces(repeat_4, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e"], f["adj a"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
     # adj e.mean2(data, e) = Sum_{e.positions}[ (-0.5)*adj e.out(data, e, e.positions)*e.gain(e)*(1 -
     #     e.out(data, e, e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*sqrt(0.1 +
     #     e.mean2(data, e))**(-3) ]
     f["adj e.mean2"] = make("adj e.mean2", (n["data"], n["e"]))
-    reduce_6(f["adj e.mean2"], f["e"], f["e.out"], f["adj e.out"], f["e.mean1"])
-    pointwise_sqrt(f["adj e.mean2"], f["e.mean2"], f["adj e.mean2"], f["e.gain"])
+    call(reduce_6, f["adj e.mean2"], f["e"], f["e.out"], f["adj e.out"], f["e.mean1"])
+    call(pointwise_sqrt, f["adj e.mean2"], f["e.mean2"], f["adj e.mean2"], f["e.gain"])
     # adj e.mean1(data, e) = Sum_{e.positions}[ -adj e.out(data, e, e.positions)*e.gain(e)*(1 - e.out(data, e,
     #     e.positions)**2)*(1/sqrt(0.1 + e.mean2(data, e))) ] + Sum_{e.positions}[ adj e.mean2(data,
     #     e)*(0.4*e.mean1(data, e) - 0.4*e(data, e, e.positions)) ]
     f["adj e.mean1"] = make("adj e.mean1", (n["data"], n["e"]))
     temporary_1 = make("temporary 1", (n["data"], n["e"]))
-    reduce_7(temporary_1, f["e.out"], f["adj e.out"])
+    call(reduce_7, temporary_1, f["e.out"], f["adj e.out"])
     temporary_2 = make("temporary 2", (n["data"], n["e"]))
-    temporary_2.fill(0.0)
-    reduce_8(temporary_2, f["e"], f["e.mean1"])
-    pointwise_sqrt_2(f["adj e.mean1"], f["e.mean2"], temporary_1, f["adj e.mean2"], temporary_2, f["e.gain"])
+    call(temporary_2.fill, 0.0)
+    call(reduce_8, temporary_2, f["e"], f["e.mean1"])
+    call(pointwise_sqrt_2, f["adj e.mean1"], f["e.mean2"], temporary_1, f["adj e.mean2"], temporary_2, f["e.gain"])
     # adj e(data, e, e.positions) = adj e.out(data, e, e.positions)*e.gain(e)*(1 - e.out(data, e,
     #     e.positions)**2)*(1/sqrt(0.1 + e.mean2(data, e))) + adj e.mean2(data, e)*(0.4*e(data, e,
     #     e.positions) - 0.4*e.mean1(data, e)) + 0.2*adj e.mean1(data, e)
     f["adj e"] = make("adj e", (n["data"], n["e"], n["e.positions"]))
-    pointwise_sqrt_3(f["adj e"], f["e.out"], f["adj e.out"], f["e"], f["e.mean2"], f["e.mean1"], f["adj e.mean2"], f["adj e.mean1"], f["e.gain"])
+    call(pointwise_sqrt_3, f["adj e"], f["e.out"], f["adj e.out"], f["e"], f["e.mean2"], f["e.mean1"], f["adj e.mean2"], f["adj e.mean1"], f["e.gain"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     updates = []
     speeds = {}
     # d e.gain(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
     #     e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*(1/sqrt(0.1 + e.mean2(data, e))) ] ]
-    speed = speeds["e.gain"] = make("speed e.gain", (n["e"],)) if keep["e.gain"] else out["e.gain"]
-    reduce_sqrt(speed, f["e"], f["e.out"], f["adj e.out"], f["e.mean1"], f["e.mean2"], p["data"])
+    speed = speeds["e.gain"] = make("speed e.gain", (n["e"],))
+    call(reduce_sqrt, speed, f["e"], f["e.out"], f["adj e.out"], f["e.mean1"], f["e.mean2"], p["data"])
     # d e.shift(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
     #     e.positions)**2) ] ]
-    speed = speeds["e.shift"] = make("speed e.shift", (n["e"],)) if keep["e.shift"] else out["e.shift"]
-    reduce_9(speed, f["e.out"], f["adj e.out"], p["data"])
+    speed = speeds["e.shift"] = make("speed e.shift", (n["e"],))
+    call(reduce_9, speed, f["e.out"], f["adj e.out"], p["data"])
     # d f.bias(f) = Mean_{data}[ -adj f(data, f) ]
-    speed = speeds["f.bias"] = make("speed f.bias", (n["f"],)) if keep["f.bias"] else out["f.bias"]
-    speed.fill(0.0)
-    reduce_10(speed, f["adj f"], p["data"])
+    speed = speeds["f.bias"] = make("speed f.bias", (n["f"],))
+    call(speed.fill, 0.0)
+    call(reduce_10, speed, f["adj f"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
-    speed.fill(0.0)
-    reduce_10(speed, f["adj yhat"], p["data"])
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],))
+    call(speed.fill, 0.0)
+    call(reduce_10, speed, f["adj yhat"], p["data"])
     # d e.weight(e, channels, e.taps) = Mean_{data}[ Sum_{e.positions}[ -x(data, channels, e.positions +
     #     e.taps - 1)*adj e(data, e, e.positions) ] ]
-    rescale(out["e.weight"], keep["e.weight"])
-    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], -scale["e.weight"], *nodes.weighting(("e.positions",))))
+    call(rescale, out["e.weight"], lambda: keep["e.weight"])
+    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], lambda: -scale["e.weight"], *nodes.weighting(("e.positions",))))
     # d a.weight.e(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a(data, a, a.positions)*e.out(data, e,
     #     a.positions + a.taps) ] ]
-    rescale(out["a.weight.e"], keep["a.weight.e"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e"], f["adj a"], -scale["a.weight.e"], *nodes.weighting(("a.positions",))))
+    call(rescale, out["a.weight.e"], lambda: keep["a.weight.e"])
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e"], f["adj a"], lambda: -scale["a.weight.e"], *nodes.weighting(("a.positions",))))
     # d a.weight.e.g(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*e.out(data, e, a.positions + a.taps) ] ]
-    rescale(out["a.weight.e.g"], keep["a.weight.e.g"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e.g"], f["adj a.g"], -scale["a.weight.e.g"], *nodes.weighting(("a.positions",))))
+    call(rescale, out["a.weight.e.g"], lambda: keep["a.weight.e.g"])
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e.g"], f["adj a.g"], lambda: -scale["a.weight.e.g"], *nodes.weighting(("a.positions",))))
     # d a.weight.x(a, channels, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*x(data, channels, a.positions + a.taps) ] ]
-    rescale(out["a.weight.x"], keep["a.weight.x"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
+    call(rescale, out["a.weight.x"], lambda: keep["a.weight.x"])
+    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], lambda: -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
     # d f.weight(f, a) = Mean_{data}[ -pooled(data, a)*adj f(data, f) ]
-    matrix_product(out["f.weight"], f["adj f"].T, f["pooled"], -scale["f.weight"], nodes.weighting(("data",)), keep=keep["f.weight"])
+    call(matrix_product, out["f.weight"], f["adj f"].T, f["pooled"], lambda: -scale["f.weight"], nodes.weighting(("data",)), lambda: keep["f.weight"])
     # d output.weight.f(outputs, f) = Mean_{data}[ -f.out(data, f)*adj yhat(data, outputs) ]
-    matrix_product(out["output.weight.f"], f["adj yhat"].T, f["f.out"], -scale["output.weight.f"], nodes.weighting(("data",)), keep=keep["output.weight.f"])
+    call(matrix_product, out["output.weight.f"], f["adj yhat"].T, f["f.out"], lambda: -scale["output.weight.f"], nodes.weighting(("data",)), lambda: keep["output.weight.f"])
     # d output.weight.e(outputs, e, e.positions) = Mean_{data}[ (-0.2)*e.out(data, e, e.positions)*adj
     #     yhat(data, outputs) ]
-    matrix_product(matrix(out["output.weight.e"], 1), f["adj yhat"].T, matrix(f["e.out"], 1), -0.2 * scale["output.weight.e"], nodes.weighting(("data",)), keep=keep["output.weight.e"])
-    together(updates, nodes, make)
+    call(matrix_product, matrix(out["output.weight.e"], 1), f["adj yhat"].T, matrix(f["e.out"], 1), lambda: -0.2 * scale["output.weight.e"], nodes.weighting(("data",)), lambda: keep["output.weight.e"])
+    call(together, updates, nodes, make)
     for name, speed in speeds.items():
-        speed *= scale[name]
-        if keep[name]:
-            rescale(out[name], keep[name])
-            out[name] += speed
+        call(add_speed, out[name].reshape(-1), speed.reshape(-1), scale, keep, name)
 
 
-def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+def advance(plan: Plan, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
     """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
     scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 1.0))
 
 
-def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+def flow(plan: Plan, out: Fields, t: float) -> None:
     """out = d(variable)/dt at time t for every variable that moves."""
     scale = rates(t)
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -1343,7 +1470,22 @@ def give_targets(fields: Fields, dtype: np.dtype[Any], y: Array) -> None:
     samples, y = len(fields["x"]), np.asarray(y, dtype, order="C")
     if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
         raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-    fields["y"] = y.reshape(samples, SIZES["outputs"])
+    fields["y"] = y if y.ndim == 2 else y.reshape(samples, SIZES["outputs"])
+
+
+def give_batch(plan: Plan, x: Array, y: Array) -> None:
+    """Put x and y of another batch of the same size where the plan's calls read them."""
+    given: Fields = {}
+    give_samples(given, plan.nodes.dtype, x)
+    give_targets(given, plan.nodes.dtype, y)
+    if given["x"] is plan.fields["x"] and given["y"] is plan.fields["y"]:
+        return
+    if not plan.own:  # the first batch is read where it is; from the second on, all go through two arrays
+        plan.own = {name: plan.make(name, array.shape) for name, array in given.items()}
+        plan.fields.update(plan.own)
+        plan.bind()
+    for name, array in given.items():
+        np.copyto(plan.own[name], array)
 
 
 def check_names(state: Mapping[str, Any]) -> None:
@@ -1429,7 +1571,7 @@ def forward(state: Mapping[str, Any], x: Array) -> Fields:
     """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
     fields, nodes = given_fields(state, x)
     given = set(fields)
-    compute_forward(fields, nodes, fresh(nodes))
+    compute_forward(fields, nodes, fresh(nodes), at_once)
     return {name: array for name, array in fields.items() if name not in given}
 
 
@@ -1446,7 +1588,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
     # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
     for start in (*range(0, len(x) - size, size), len(x) - size):
         give_samples(fields, nodes.dtype, x[start : start + size])
-        compute_forward(fields, nodes, make)
+        compute_forward(fields, nodes, make, at_once)
         yhat[start : start + size] = fields["yhat"]
     return yhat
 
@@ -1456,21 +1598,20 @@ def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     fields, nodes = given_fields(state, x)
     give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_loss(fields, nodes, make)
+    compute_forward(fields, nodes, make, at_once)
+    compute_loss(fields, nodes, make, at_once)
     return float(np.mean(fields["loss"], dtype=np.float64))
 
 
-def _sweep(
-    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
-) -> tuple[Fields, Nodes, Maker]:
-    """All fields that the evolution reads: forward, then backward."""
+def _plan(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None, out: Mapping[str, Any] | None = None
+) -> Plan:
+    """The calls of a step on a batch; ``out``: arrays that will be changed in place."""
     fields, nodes = given_fields(state, x, weights)
     give_targets(fields, nodes.dtype, y)
-    make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_backward(fields, nodes, make)
-    return fields, nodes, make
+    if out is not None:
+        check_target(out, fields, nodes)
+    return Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward, compute_backward), evolve)
 
 
 def velocity(
@@ -1481,14 +1622,33 @@ def velocity(
     Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
     ValueError where the learning rule has no known flow in time.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    still = {*FROZEN, *MEMORIES}
+    return _velocities(_plan(state, x, y, weights))(t)
+
+
+def velocities(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None = None
+) -> Callable[[float], Fields]:
+    """A function of t that gives the ``velocity`` of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same arrays. What stays the
+    same is checked and looked up only once.
+    """
+    return _velocities(_plan(state, x, y, weights, state))
+
+
+def _velocities(plan: Plan) -> Callable[[float], Fields]:
+    still, fields = {*FROZEN, *MEMORIES}, plan.fields
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, plan.nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    flow(fields, nodes, make, speed, t)
-    return speed
+
+    def velocity_at(t: float) -> Fields:
+        plan.sweep()
+        flow(plan, speed, t)
+        return speed
+
+    return velocity_at
 
 
 def step(
@@ -1508,16 +1668,17 @@ def step(
     with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
     of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
+    plan = _plan(state, x, y, weights, out)
+    fields = plan.fields
+    plan.sweep()
     if out is None:
         out = {name: fields[name].copy() for name in PARAMETERS}
         out["p"] = dict(state["p"])
     else:
-        check_target(out, fields, nodes)
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    advance(fields, nodes, make, out, t, alpha, k, seed)
+    advance(plan, out, t, alpha, k, seed)
     return out
 
 
@@ -1530,20 +1691,15 @@ def march(
 
     What stays the same is checked only once: do not change the state between two moves.
     """
-    fields: Fields = {}
-    nodes: Nodes | None = None
+    plan: Plan | None = None
     known: Array | None = None
     for x, y, t, alpha, weights, k in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, weights)
-            check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
+        if plan is None or weights is not known or len(x) != plan.nodes.size["data"]:
+            plan, known = _plan(state, x, y, weights, state), weights
         else:
-            give_samples(fields, nodes.dtype, x)
-        give_targets(fields, nodes.dtype, y)
-        compute_forward(fields, nodes, make)
-        compute_backward(fields, nodes, make)
-        advance(fields, nodes, make, state, t, alpha, k, seed)
+            give_batch(plan, x, y)
+        plan.sweep()
+        advance(plan, state, t, alpha, k, seed)
     return state
 
 

@@ -1,6 +1,6 @@
 """Grouped convolutional network
 
-Mean-field limit of the network above, written by mfderive (generator 7). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 8). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -37,6 +38,8 @@ Array = np.ndarray[Any, Any]
 Real = Any  # a number in the precision of the arrays
 Fields = dict[str, Array]
 Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Caller = Callable[..., None]  # (function, arguments): calls it now, or whenever the sweep is repeated
+Number = float | Callable[[], float]  # a number, or what gives its value at present
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -186,50 +189,172 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def rescale(array: Array, factor: float) -> None:
+def rescale(array: Array, factor: Number) -> None:
     """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
-    if factor == 0.0:
+    value = factor() if callable(factor) else factor
+    if value == 0.0:
         array.fill(0.0)
-    elif factor != 1.0:
-        array *= factor
+    elif value != 1.0:
+        array *= value
 
 
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
-    factor: float,
+    factor: Number,
     weighting: tuple[float, Array | None] = (1.0, None),
-    keep: float = 0.0,
+    keep: Number = 0.0,
 ) -> None:
     """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
     """
+    prepared_product(out, left, right, factor, weighting, keep)()
+
+
+def prepared_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: Number,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    keep: Number = 0.0,
+) -> Callable[[], Any]:
+    """A call of ``matrix_product`` that can be repeated, and finds out only once how the operands lie."""
     shared, weights = weighting
-    factor = float(factor * shared)
-    if weights is not None and left.size <= right.size:
-        left = left * weights
-    elif weights is not None:
-        right = right * weights[:, None]
-    if not COMPILED:
-        out[...] = factor * (left @ right) + (keep * out if keep else 0)
-        return
+    if weights is None and COMPILED and not callable(factor) and not callable(keep):
+        gemm, a, b, by_columns = _gemm(out, left, right)
+        c, trans_a, trans_b = by_columns
+        number = float(factor * shared)
+        return partial(gemm, number, a, b, beta=keep, c=c, trans_a=trans_a, trans_b=trans_b, overwrite_c=True)
+    if weights is None and COMPILED:
+        return partial(_late_product, *_gemm(out, left, right), shared, factor, keep)
+    return partial(_scaled_product, out, left, right, shared, weights, factor, keep)
+
+
+def _gemm(out: Array, left: Array, right: Array) -> tuple[Any, Array, Array, tuple[Array, bool, bool]]:
+    """BLAS's function, and what it is given: it reads matrices in column-major order."""
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
     gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
     a, b = left.flags.f_contiguous, right.flags.f_contiguous
-    gemm(
-        factor,
-        left if a else left.T,
-        right if b else right.T,
-        beta=keep,
-        c=out,
-        trans_a=not a,
-        trans_b=not b,
-        overwrite_c=True,
-    )
+    return gemm, left if a else left.T, right if b else right.T, (out, not a, not b)
+
+
+def _late_product(
+    gemm: Any, a: Array, b: Array, rest: tuple[Array, bool, bool], shared: float, factor: Number, keep: Number
+) -> None:
+    """A product whose numbers are known only when it is called."""
+    number = float((factor() if callable(factor) else factor) * shared)
+    c, trans_a, trans_b = rest
+    gemm(number, a, b, keep() if callable(keep) else keep, c, trans_a, trans_b, True)
+
+
+def _scaled_product(
+    out: Array, left: Array, right: Array, shared: float, weights: Array | None, factor: Number, keep: Number
+) -> None:
+    """A product that scales an operand first, or in plain Python."""
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    kept = keep() if callable(keep) else keep
+    if COMPILED:
+        _late_product(*_gemm(out, left, right), shared, factor, kept)
+    else:
+        number = float((factor() if callable(factor) else factor) * shared)
+        out[...] = number * (left @ right) + (kept * out if kept else 0)
+
+
+# -------------------------------- Calls on arrays that stay the same, repeated
+
+
+Sweep = Callable[[Fields, Nodes, Maker, Caller], None]
+Evolution = Callable[[Fields, Nodes, Maker, Caller, Fields, Mapping[str, float], Mapping[str, float]], None]
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> None:
+    """A call that is made now."""
+    function(*arguments)
+
+
+def recorded(write: Callable[[Caller], None]) -> list[Callable[[], Any]]:
+    """The calls that a sweep makes, to be made later, and again and again."""
+    calls: list[Callable[[], Any]] = []
+
+    def call(function: Callable[..., Any], *arguments: Any) -> None:
+        is_product = function is matrix_product
+        calls.append(prepared_product(*arguments) if is_product else partial(function, *arguments))
+
+    write(call)
+    return calls
+
+
+@compiled
+def add_scaled(out: Array, speed: Array, scale: Real, keep: Real) -> None:
+    """out(i) = keep * out(i) + scale * speed(i), without the first part where keep is 0."""
+    if keep == 0:
+        for i in range(out.size):
+            out[i] = scale * speed[i]
+    else:
+        for i in range(out.size):
+            out[i] = keep * out[i] + scale * speed[i]
+
+
+def add_speed(
+    out: Array, speed: Array, scale: Mapping[str, float], keep: Mapping[str, float], name: str
+) -> None:
+    """out = keep * out + scale * speed in place, with the numbers of a parameter; both arrays are flat."""
+    add_scaled(out, speed, float(scale[name]), float(keep[name]))
+
+
+class Plan:
+    """The calls of a step on one set of arrays: as long as these serve, nothing is looked up again.
+
+    ``sweeps`` compute the fields that the evolution reads, ``evolve`` is the evolution. Arrays of ``fields``
+    may change their values, but nothing else.
+    """
+
+    def __init__(
+        self, fields: Fields, nodes: Nodes, make: Maker, sweeps: tuple[Sweep, ...], evolve: Evolution
+    ) -> None:
+        self.fields, self.nodes, self.make = fields, nodes, make
+        self.sweeps, self.evolution = sweeps, evolve
+        self.scale: dict[str, float] = {}
+        self.keep: dict[str, float] = {}
+        self.own: Fields = {}  # arrays for x and y of batch after batch
+        self.bind()
+
+    def bind(self) -> None:
+        """Find the calls, after an array of ``fields`` has been replaced."""
+        self.into: Fields | None = None
+        self.updates: list[Callable[[], Any]] = []
+        self.calls = [
+            each
+            for sweep in self.sweeps
+            for each in recorded(partial(sweep, self.fields, self.nodes, self.make))
+        ]
+
+    def sweep(self) -> None:
+        """Compute the fields that the evolution reads."""
+        for run in self.calls:
+            run()
+
+    def evolve(self, into: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+        """into = keep * into + scale * G for every trained parameter."""
+        if self.into is None or any(into[name] is not array for name, array in self.into.items()):
+            self.into = {name: into[name] for name in scale}
+
+            def write(call: Caller, own: Fields = self.into) -> None:
+                self.evolution(self.fields, self.nodes, self.make, call, own, self.scale, self.keep)
+
+            self.updates = recorded(write)
+        self.scale.update(scale)
+        self.keep.update(keep)
+        for run in self.updates:
+            run()
 
 
 # -------------------------------- Arrays for fields and temporaries
@@ -403,10 +528,15 @@ def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments
 def task(
     function: Callable[..., Any], first: int, last: int, scratch: Scratch, arguments: tuple[Any, ...]
 ) -> Task:
-    """One call of a compiled loop; the thread that runs it makes its own scratch arrays."""
+    """One call of a compiled loop; the thread that runs it makes its own scratch arrays.
+
+    Arguments that are functions are numbers, which are asked for when the task runs.
+    """
 
     def run(make: Maker, dtype: Any) -> None:
-        function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
+        own = (make(name, shape) for name, shape in scratch)
+        given = (argument() if callable(argument) else argument for argument in arguments)
+        function(GEMM[dtype], first, last, *own, *given)
 
     return run
 
@@ -755,155 +885,152 @@ def repeat_3(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
 # -------------------------------- Equations
 
 
-def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """Every forward field that needs no y."""
     n, p = nodes.size, nodes.weights
     # depth(data, depth, depth.groups, depth.positions) = Sum_{depth.inputs, depth.taps}[ x(data, depth.groups
     #     + depth.inputs, depth.positions + depth.taps - 1)*depth.weight(depth, depth.inputs, depth.groups,
     #     depth.taps) ]
     f["depth"] = make("depth", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    f["depth"].fill(0.0)
-    reduce(f["depth"], f["depth.weight"], f["x"])
+    call(f["depth"].fill, 0.0)
+    call(reduce, f["depth"], f["depth.weight"], f["x"])
     # depth.out(data, depth, depth.groups, depth.positions) = tanh(depth(data, depth, depth.groups,
     #     depth.positions) + depth.bias(depth, depth.groups))
     f["depth.out"] = make("depth.out", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    pointwise_tanh(f["depth.out"], f["depth"], f["depth.bias"])
+    call(pointwise_tanh, f["depth.out"], f["depth"], f["depth.bias"])
     # group(data, group, group.groups, group.positions) = Mean_{depth}[ Sum_{group.taps}[
     #     0.3333333333333333*depth.out(data, depth, group.groups, group.positions + group.taps -
     #     1)*group.weight(group, depth, group.groups, group.taps) ] ]
     f["group"] = make("group", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    f["group"].fill(0.0)
-    reduce_2(f["group"], f["depth.out"], f["group.weight"], p["depth"])
+    call(f["group"].fill, 0.0)
+    call(reduce_2, f["group"], f["depth.out"], f["group.weight"], p["depth"])
     # group.out(data, group, group.groups, group.positions) = tanh(group(data, group, group.groups,
     #     group.positions) + group.bias(group, group.groups))
     f["group.out"] = make("group.out", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    pointwise_tanh(f["group.out"], f["group"], f["group.bias"])
+    call(pointwise_tanh, f["group.out"], f["group"], f["group.bias"])
     # pool(data, group, group.groups, pool.positions) = Sum_{pool.taps}[ 0.5*group.out(data, group,
     #     group.groups, 2*pool.positions + pool.taps) ]
     f["pool"] = make("pool", (n["data"], n["group"], n["group.groups"], n["pool.positions"]))
-    f["pool"].fill(0.0)
-    reduce_3(f["pool"], f["group.out"], n["pool.taps"])
+    call(f["pool"].fill, 0.0)
+    call(reduce_3, f["pool"], f["group.out"], n["pool.taps"])
     # point(data, point, point.positions) = Mean_{group}[ Sum_{group.groups, point.taps}[ 0.25*pool(data,
     #     group, group.groups, point.positions + point.taps)*point.weight(point, group, group.groups,
     #     point.taps) ] ]
     f["point"] = make("point", (n["data"], n["point"], n["point.positions"]))
-    together(pieces(repeat, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["pool"], f["point"], f["point.weight"], 0.25, *nodes.weighting(("group", "group.groups", "point.taps"))), nodes, make)
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["pool"], f["point"], f["point.weight"], 0.25, *nodes.weighting(("group", "group.groups", "point.taps"))), nodes, make)
     # point.out(data, point, point.positions) = tanh(point(data, point, point.positions) + point.bias(point))
     f["point.out"] = make("point.out", (n["data"], n["point"], n["point.positions"]))
-    pointwise_tanh_2(f["point.out"], f["point"], f["point.bias"])
+    call(pointwise_tanh_2, f["point.out"], f["point"], f["point.bias"])
     # yhat(data, outputs) = Mean_{point}[ Sum_{point.positions}[ 0.3333333333333333*point.out(data, point,
     #     point.positions)*output.weight(outputs, point, point.positions) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    pointwise(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], matrix(f["point.out"], 1), matrix(f["output.weight"], 1).T, 0.3333333333333333, nodes.weighting(("point", "point.positions")), keep=1.0)
+    call(pointwise, f["yhat"], f["output.bias"])
+    call(matrix_product, f["yhat"], matrix(f["point.out"], 1), matrix(f["output.weight"], 1).T, 0.3333333333333333, nodes.weighting(("point", "point.positions")), 1.0)
 
 
-def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_loss(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
     f["loss"] = make("loss", (n["data"],))
-    reduce_4(f["loss"], f["y"], f["yhat"])
+    call(reduce_4, f["loss"], f["y"], f["yhat"])
 
 
-def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """D: derivatives of the loss of each sample."""
     n, p = nodes.size, nodes.weights
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    pointwise_2(f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_2, f["adj yhat"], f["y"], f["yhat"])
     # adj point.out(data, point, point.positions) = Sum_{outputs}[ 0.3333333333333333*adj yhat(data,
     #     outputs)*output.weight(outputs, point, point.positions) ]
     f["adj point.out"] = make("adj point.out", (n["data"], n["point"], n["point.positions"]))
-    matrix_product(matrix(f["adj point.out"], 1), f["adj yhat"], matrix(f["output.weight"], 1), 0.3333333333333333, nodes.weighting(("outputs",)))
+    call(matrix_product, matrix(f["adj point.out"], 1), f["adj yhat"], matrix(f["output.weight"], 1), 0.3333333333333333, nodes.weighting(("outputs",)))
     # adj point(data, point, point.positions) = adj point.out(data, point, point.positions)*(1 -
     #     point.out(data, point, point.positions)**2)
     f["adj point"] = make("adj point", (n["data"], n["point"], n["point.positions"]))
-    pointwise_3(f["adj point"], f["point.out"], f["adj point.out"])
+    call(pointwise_3, f["adj point"], f["point.out"], f["adj point.out"])
     # adj pool(data, group, group.groups, point.positions + point.taps) += Mean_{point}[ 0.25*adj point(data,
     #     point, point.positions)*point.weight(point, group, group.groups, point.taps) ]
     f["adj pool"] = make("adj pool", (n["data"], n["group"], n["group.groups"], n["pool.positions"]))
-    f["adj pool"].fill(0.0)
-    together(pieces(repeat_2, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["point.weight"], f["adj point"], 1.0, *nodes.weighting(("point",)), f["adj pool"]), nodes, make)
+    call(f["adj pool"].fill, 0.0)
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["point.weight"], f["adj point"], 1.0, *nodes.weighting(("point",)), f["adj pool"]), nodes, make)
     # adj group.out(data, group, group.groups, 2*pool.positions + pool.taps) += 0.5*adj pool(data, group,
     #     group.groups, pool.positions)
     f["adj group.out"] = make("adj group.out", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    f["adj group.out"].fill(0.0)
-    scatter_2(f["adj group.out"], f["adj pool"], n["pool.taps"])
+    call(f["adj group.out"].fill, 0.0)
+    call(scatter_2, f["adj group.out"], f["adj pool"], n["pool.taps"])
     # adj group(data, group, group.groups, group.positions) = adj group.out(data, group, group.groups,
     #     group.positions)*(1 - group.out(data, group, group.groups, group.positions)**2)
     f["adj group"] = make("adj group", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    pointwise_4(f["adj group"], f["group.out"], f["adj group.out"])
+    call(pointwise_4, f["adj group"], f["group.out"], f["adj group.out"])
     # adj depth.out(data, depth, depth.groups, group.positions + group.taps - 1) += Mean_{group}[
     #     0.3333333333333333*adj group(data, group, depth.groups, group.positions)*group.weight(group, depth,
     #     depth.groups, group.taps) ]
     f["adj depth.out"] = make("adj depth.out", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    f["adj depth.out"].fill(0.0)
-    scatter_3(f["adj depth.out"], f["group.weight"], f["adj group"], p["group"])
+    call(f["adj depth.out"].fill, 0.0)
+    call(scatter_3, f["adj depth.out"], f["group.weight"], f["adj group"], p["group"])
     # adj depth(data, depth, depth.groups, depth.positions) = adj depth.out(data, depth, depth.groups,
     #     depth.positions)*(1 - depth.out(data, depth, depth.groups, depth.positions)**2)
     f["adj depth"] = make("adj depth", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    pointwise_4(f["adj depth"], f["depth.out"], f["adj depth.out"])
+    call(pointwise_4, f["adj depth"], f["depth.out"], f["adj depth.out"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     updates = []
     speeds = {}
     # d depth.bias(depth, depth.groups) = Mean_{data}[ Sum_{depth.positions}[ -adj depth(data, depth,
     #     depth.groups, depth.positions) ] ]
-    speed = speeds["depth.bias"] = make("speed depth.bias", (n["depth"], n["depth.groups"])) if keep["depth.bias"] else out["depth.bias"]
-    reduce_5(speed, f["adj depth"], p["data"])
+    speed = speeds["depth.bias"] = make("speed depth.bias", (n["depth"], n["depth.groups"]))
+    call(reduce_5, speed, f["adj depth"], p["data"])
     # d depth.weight(depth, depth.inputs, depth.groups, depth.taps) = Mean_{data}[ Sum_{depth.positions}[
     #     -x(data, depth.groups + depth.inputs, depth.positions + depth.taps - 1)*adj depth(data, depth,
     #     depth.groups, depth.positions) ] ]
-    speed = speeds["depth.weight"] = make("speed depth.weight", (n["depth"], n["depth.inputs"], n["depth.groups"], n["depth.taps"])) if keep["depth.weight"] else out["depth.weight"]
-    speed.fill(0.0)
-    reduce_6(speed, f["adj depth"], f["x"], p["data"])
+    speed = speeds["depth.weight"] = make("speed depth.weight", (n["depth"], n["depth.inputs"], n["depth.groups"], n["depth.taps"]))
+    call(speed.fill, 0.0)
+    call(reduce_6, speed, f["adj depth"], f["x"], p["data"])
     # d group.bias(group, group.groups) = Mean_{data}[ Sum_{group.positions}[ -adj group(data, group,
     #     group.groups, group.positions) ] ]
-    speed = speeds["group.bias"] = make("speed group.bias", (n["group"], n["group.groups"])) if keep["group.bias"] else out["group.bias"]
-    reduce_5(speed, f["adj group"], p["data"])
+    speed = speeds["group.bias"] = make("speed group.bias", (n["group"], n["group.groups"]))
+    call(reduce_5, speed, f["adj group"], p["data"])
     # d group.weight(group, depth, group.groups, group.taps) = Mean_{data}[ Sum_{group.positions}[
     #     (-0.3333333333333333)*depth.out(data, depth, group.groups, group.positions + group.taps - 1)*adj
     #     group(data, group, group.groups, group.positions) ] ]
-    speed = speeds["group.weight"] = make("speed group.weight", (n["group"], n["depth"], n["group.groups"], n["group.taps"])) if keep["group.weight"] else out["group.weight"]
-    speed.fill(0.0)
-    reduce_7(speed, f["depth.out"], f["adj group"], p["data"])
+    speed = speeds["group.weight"] = make("speed group.weight", (n["group"], n["depth"], n["group.groups"], n["group.taps"]))
+    call(speed.fill, 0.0)
+    call(reduce_7, speed, f["depth.out"], f["adj group"], p["data"])
     # d point.bias(point) = Mean_{data}[ Sum_{point.positions}[ -adj point(data, point, point.positions) ] ]
-    speed = speeds["point.bias"] = make("speed point.bias", (n["point"],)) if keep["point.bias"] else out["point.bias"]
-    reduce_8(speed, f["adj point"], p["data"])
+    speed = speeds["point.bias"] = make("speed point.bias", (n["point"],))
+    call(reduce_8, speed, f["adj point"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
-    speed.fill(0.0)
-    reduce_9(speed, f["adj yhat"], p["data"])
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],))
+    call(speed.fill, 0.0)
+    call(reduce_9, speed, f["adj yhat"], p["data"])
     # d point.weight(point, group, group.groups, point.taps) = Mean_{data}[ Sum_{point.positions}[
     #     (-0.25)*pool(data, group, group.groups, point.positions + point.taps)*adj point(data, point,
     #     point.positions) ] ]
-    rescale(out["point.weight"], keep["point.weight"])
-    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), p["data"], f["pool"], out["point.weight"], f["adj point"], -0.25 * scale["point.weight"], *nodes.weighting(("point.positions",))))
+    call(rescale, out["point.weight"], lambda: keep["point.weight"])
+    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), p["data"], f["pool"], out["point.weight"], f["adj point"], lambda: -0.25 * scale["point.weight"], *nodes.weighting(("point.positions",))))
     # d output.weight(outputs, point, point.positions) = Mean_{data}[ (-0.3333333333333333)*adj yhat(data,
     #     outputs)*point.out(data, point, point.positions) ]
-    matrix_product(matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["point.out"], 1), -0.3333333333333333 * scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
-    together(updates, nodes, make)
+    call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["point.out"], 1), lambda: -0.3333333333333333 * scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])
+    call(together, updates, nodes, make)
     for name, speed in speeds.items():
-        speed *= scale[name]
-        if keep[name]:
-            rescale(out[name], keep[name])
-            out[name] += speed
+        call(add_speed, out[name].reshape(-1), speed.reshape(-1), scale, keep, name)
 
 
-def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+def advance(plan: Plan, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
     """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
     scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 1.0))
 
 
-def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+def flow(plan: Plan, out: Fields, t: float) -> None:
     """out = d(variable)/dt at time t for every variable that moves."""
     scale = rates(t)
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -1058,7 +1185,22 @@ def give_targets(fields: Fields, dtype: np.dtype[Any], y: Array) -> None:
     samples, y = len(fields["x"]), np.asarray(y, dtype, order="C")
     if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
         raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-    fields["y"] = y.reshape(samples, SIZES["outputs"])
+    fields["y"] = y if y.ndim == 2 else y.reshape(samples, SIZES["outputs"])
+
+
+def give_batch(plan: Plan, x: Array, y: Array) -> None:
+    """Put x and y of another batch of the same size where the plan's calls read them."""
+    given: Fields = {}
+    give_samples(given, plan.nodes.dtype, x)
+    give_targets(given, plan.nodes.dtype, y)
+    if given["x"] is plan.fields["x"] and given["y"] is plan.fields["y"]:
+        return
+    if not plan.own:  # the first batch is read where it is; from the second on, all go through two arrays
+        plan.own = {name: plan.make(name, array.shape) for name, array in given.items()}
+        plan.fields.update(plan.own)
+        plan.bind()
+    for name, array in given.items():
+        np.copyto(plan.own[name], array)
 
 
 def check_names(state: Mapping[str, Any]) -> None:
@@ -1144,7 +1286,7 @@ def forward(state: Mapping[str, Any], x: Array) -> Fields:
     """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
     fields, nodes = given_fields(state, x)
     given = set(fields)
-    compute_forward(fields, nodes, fresh(nodes))
+    compute_forward(fields, nodes, fresh(nodes), at_once)
     return {name: array for name, array in fields.items() if name not in given}
 
 
@@ -1161,7 +1303,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
     # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
     for start in (*range(0, len(x) - size, size), len(x) - size):
         give_samples(fields, nodes.dtype, x[start : start + size])
-        compute_forward(fields, nodes, make)
+        compute_forward(fields, nodes, make, at_once)
         yhat[start : start + size] = fields["yhat"]
     return yhat
 
@@ -1171,21 +1313,20 @@ def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     fields, nodes = given_fields(state, x)
     give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_loss(fields, nodes, make)
+    compute_forward(fields, nodes, make, at_once)
+    compute_loss(fields, nodes, make, at_once)
     return float(np.mean(fields["loss"], dtype=np.float64))
 
 
-def _sweep(
-    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
-) -> tuple[Fields, Nodes, Maker]:
-    """All fields that the evolution reads: forward, then backward."""
+def _plan(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None, out: Mapping[str, Any] | None = None
+) -> Plan:
+    """The calls of a step on a batch; ``out``: arrays that will be changed in place."""
     fields, nodes = given_fields(state, x, weights)
     give_targets(fields, nodes.dtype, y)
-    make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_backward(fields, nodes, make)
-    return fields, nodes, make
+    if out is not None:
+        check_target(out, fields, nodes)
+    return Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward, compute_backward), evolve)
 
 
 def velocity(
@@ -1196,14 +1337,33 @@ def velocity(
     Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
     ValueError where the learning rule has no known flow in time.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    still = {*FROZEN, *MEMORIES}
+    return _velocities(_plan(state, x, y, weights))(t)
+
+
+def velocities(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None = None
+) -> Callable[[float], Fields]:
+    """A function of t that gives the ``velocity`` of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same arrays. What stays the
+    same is checked and looked up only once.
+    """
+    return _velocities(_plan(state, x, y, weights, state))
+
+
+def _velocities(plan: Plan) -> Callable[[float], Fields]:
+    still, fields = {*FROZEN, *MEMORIES}, plan.fields
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, plan.nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    flow(fields, nodes, make, speed, t)
-    return speed
+
+    def velocity_at(t: float) -> Fields:
+        plan.sweep()
+        flow(plan, speed, t)
+        return speed
+
+    return velocity_at
 
 
 def step(
@@ -1223,16 +1383,17 @@ def step(
     with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
     of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
+    plan = _plan(state, x, y, weights, out)
+    fields = plan.fields
+    plan.sweep()
     if out is None:
         out = {name: fields[name].copy() for name in PARAMETERS}
         out["p"] = dict(state["p"])
     else:
-        check_target(out, fields, nodes)
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    advance(fields, nodes, make, out, t, alpha, k, seed)
+    advance(plan, out, t, alpha, k, seed)
     return out
 
 
@@ -1245,20 +1406,15 @@ def march(
 
     What stays the same is checked only once: do not change the state between two moves.
     """
-    fields: Fields = {}
-    nodes: Nodes | None = None
+    plan: Plan | None = None
     known: Array | None = None
     for x, y, t, alpha, weights, k in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, weights)
-            check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
+        if plan is None or weights is not known or len(x) != plan.nodes.size["data"]:
+            plan, known = _plan(state, x, y, weights, state), weights
         else:
-            give_samples(fields, nodes.dtype, x)
-        give_targets(fields, nodes.dtype, y)
-        compute_forward(fields, nodes, make)
-        compute_backward(fields, nodes, make)
-        advance(fields, nodes, make, state, t, alpha, k, seed)
+            give_batch(plan, x, y)
+        plan.sweep()
+        advance(plan, state, t, alpha, k, seed)
     return state
 
 

@@ -1,6 +1,6 @@
 """Layer normalisation
 
-Mean-field limit of the network above, written by mfderive (generator 7). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 8). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,6 +16,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,8 @@ Array = np.ndarray[Any, Any]
 Real = Any  # a number in the precision of the arrays
 Fields = dict[str, Array]
 Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Caller = Callable[..., None]  # (function, arguments): calls it now, or whenever the sweep is repeated
+Number = float | Callable[[], float]  # a number, or what gives its value at present
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -162,50 +165,172 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def rescale(array: Array, factor: float) -> None:
+def rescale(array: Array, factor: Number) -> None:
     """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
-    if factor == 0.0:
+    value = factor() if callable(factor) else factor
+    if value == 0.0:
         array.fill(0.0)
-    elif factor != 1.0:
-        array *= factor
+    elif value != 1.0:
+        array *= value
 
 
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
-    factor: float,
+    factor: Number,
     weighting: tuple[float, Array | None] = (1.0, None),
-    keep: float = 0.0,
+    keep: Number = 0.0,
 ) -> None:
     """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
     """
+    prepared_product(out, left, right, factor, weighting, keep)()
+
+
+def prepared_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: Number,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    keep: Number = 0.0,
+) -> Callable[[], Any]:
+    """A call of ``matrix_product`` that can be repeated, and finds out only once how the operands lie."""
     shared, weights = weighting
-    factor = float(factor * shared)
-    if weights is not None and left.size <= right.size:
-        left = left * weights
-    elif weights is not None:
-        right = right * weights[:, None]
-    if not COMPILED:
-        out[...] = factor * (left @ right) + (keep * out if keep else 0)
-        return
+    if weights is None and COMPILED and not callable(factor) and not callable(keep):
+        gemm, a, b, by_columns = _gemm(out, left, right)
+        c, trans_a, trans_b = by_columns
+        number = float(factor * shared)
+        return partial(gemm, number, a, b, beta=keep, c=c, trans_a=trans_a, trans_b=trans_b, overwrite_c=True)
+    if weights is None and COMPILED:
+        return partial(_late_product, *_gemm(out, left, right), shared, factor, keep)
+    return partial(_scaled_product, out, left, right, shared, weights, factor, keep)
+
+
+def _gemm(out: Array, left: Array, right: Array) -> tuple[Any, Array, Array, tuple[Array, bool, bool]]:
+    """BLAS's function, and what it is given: it reads matrices in column-major order."""
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
     gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
     a, b = left.flags.f_contiguous, right.flags.f_contiguous
-    gemm(
-        factor,
-        left if a else left.T,
-        right if b else right.T,
-        beta=keep,
-        c=out,
-        trans_a=not a,
-        trans_b=not b,
-        overwrite_c=True,
-    )
+    return gemm, left if a else left.T, right if b else right.T, (out, not a, not b)
+
+
+def _late_product(
+    gemm: Any, a: Array, b: Array, rest: tuple[Array, bool, bool], shared: float, factor: Number, keep: Number
+) -> None:
+    """A product whose numbers are known only when it is called."""
+    number = float((factor() if callable(factor) else factor) * shared)
+    c, trans_a, trans_b = rest
+    gemm(number, a, b, keep() if callable(keep) else keep, c, trans_a, trans_b, True)
+
+
+def _scaled_product(
+    out: Array, left: Array, right: Array, shared: float, weights: Array | None, factor: Number, keep: Number
+) -> None:
+    """A product that scales an operand first, or in plain Python."""
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    kept = keep() if callable(keep) else keep
+    if COMPILED:
+        _late_product(*_gemm(out, left, right), shared, factor, kept)
+    else:
+        number = float((factor() if callable(factor) else factor) * shared)
+        out[...] = number * (left @ right) + (kept * out if kept else 0)
+
+
+# -------------------------------- Calls on arrays that stay the same, repeated
+
+
+Sweep = Callable[[Fields, Nodes, Maker, Caller], None]
+Evolution = Callable[[Fields, Nodes, Maker, Caller, Fields, Mapping[str, float], Mapping[str, float]], None]
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> None:
+    """A call that is made now."""
+    function(*arguments)
+
+
+def recorded(write: Callable[[Caller], None]) -> list[Callable[[], Any]]:
+    """The calls that a sweep makes, to be made later, and again and again."""
+    calls: list[Callable[[], Any]] = []
+
+    def call(function: Callable[..., Any], *arguments: Any) -> None:
+        is_product = function is matrix_product
+        calls.append(prepared_product(*arguments) if is_product else partial(function, *arguments))
+
+    write(call)
+    return calls
+
+
+@compiled
+def add_scaled(out: Array, speed: Array, scale: Real, keep: Real) -> None:
+    """out(i) = keep * out(i) + scale * speed(i), without the first part where keep is 0."""
+    if keep == 0:
+        for i in range(out.size):
+            out[i] = scale * speed[i]
+    else:
+        for i in range(out.size):
+            out[i] = keep * out[i] + scale * speed[i]
+
+
+def add_speed(
+    out: Array, speed: Array, scale: Mapping[str, float], keep: Mapping[str, float], name: str
+) -> None:
+    """out = keep * out + scale * speed in place, with the numbers of a parameter; both arrays are flat."""
+    add_scaled(out, speed, float(scale[name]), float(keep[name]))
+
+
+class Plan:
+    """The calls of a step on one set of arrays: as long as these serve, nothing is looked up again.
+
+    ``sweeps`` compute the fields that the evolution reads, ``evolve`` is the evolution. Arrays of ``fields``
+    may change their values, but nothing else.
+    """
+
+    def __init__(
+        self, fields: Fields, nodes: Nodes, make: Maker, sweeps: tuple[Sweep, ...], evolve: Evolution
+    ) -> None:
+        self.fields, self.nodes, self.make = fields, nodes, make
+        self.sweeps, self.evolution = sweeps, evolve
+        self.scale: dict[str, float] = {}
+        self.keep: dict[str, float] = {}
+        self.own: Fields = {}  # arrays for x and y of batch after batch
+        self.bind()
+
+    def bind(self) -> None:
+        """Find the calls, after an array of ``fields`` has been replaced."""
+        self.into: Fields | None = None
+        self.updates: list[Callable[[], Any]] = []
+        self.calls = [
+            each
+            for sweep in self.sweeps
+            for each in recorded(partial(sweep, self.fields, self.nodes, self.make))
+        ]
+
+    def sweep(self) -> None:
+        """Compute the fields that the evolution reads."""
+        for run in self.calls:
+            run()
+
+    def evolve(self, into: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+        """into = keep * into + scale * G for every trained parameter."""
+        if self.into is None or any(into[name] is not array for name, array in self.into.items()):
+            self.into = {name: into[name] for name in scale}
+
+            def write(call: Caller, own: Fields = self.into) -> None:
+                self.evolution(self.fields, self.nodes, self.make, call, own, self.scale, self.keep)
+
+            self.updates = recorded(write)
+        self.scale.update(scale)
+        self.keep.update(keep)
+        for run in self.updates:
+            run()
 
 
 # -------------------------------- Arrays for fields and temporaries
@@ -506,121 +631,118 @@ def reduce_8(out, a, b):
 # -------------------------------- Equations
 
 
-def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """Every forward field that needs no y."""
     n, p = nodes.size, nodes.weights
     # h1(data, h1) = Sum_{inputs}[ x(data, inputs)*h1.weight(h1, inputs) ]
     f["h1"] = make("h1", (n["data"], n["h1"]))
-    matrix_product(f["h1"], f["x"], f["h1.weight"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["h1"], f["x"], f["h1.weight"].T, 1.0, nodes.weighting(("inputs",)))
     # h1.mean1(data) = Mean_{h1}[ h1(data, h1) ]
     f["h1.mean1"] = make("h1.mean1", (n["data"],))
-    reduce(f["h1.mean1"], f["h1"], p["h1"])
+    call(reduce, f["h1.mean1"], f["h1"], p["h1"])
     # h1.mean2(data) = Mean_{h1}[ (h1(data, h1) - h1.mean1(data))**2 ]
     f["h1.mean2"] = make("h1.mean2", (n["data"],))
-    reduce_2(f["h1.mean2"], f["h1"], f["h1.mean1"], p["h1"])
+    call(reduce_2, f["h1.mean2"], f["h1"], f["h1.mean1"], p["h1"])
     # h1.out(data, h1) = tanh(h1.shift(h1) + h1.gain(h1)*(h1(data, h1) - h1.mean1(data))*(1/sqrt(0.001 +
     #     h1.mean2(data))))
     f["h1.out"] = make("h1.out", (n["data"], n["h1"]))
-    pointwise_sqrt_tanh(f["h1.out"], f["h1"], f["h1.gain"], f["h1.mean1"], f["h1.mean2"], f["h1.shift"])
+    call(pointwise_sqrt_tanh, f["h1.out"], f["h1"], f["h1.gain"], f["h1.mean1"], f["h1.mean2"], f["h1.shift"])
     # h2(data, h2) = Mean_{h1}[ h1.out(data, h1)*h2.weight(h2, h1) ]
     f["h2"] = make("h2", (n["data"], n["h2"]))
-    matrix_product(f["h2"], f["h1.out"], f["h2.weight"].T, 1.0, nodes.weighting(("h1",)))
+    call(matrix_product, f["h2"], f["h1.out"], f["h2.weight"].T, 1.0, nodes.weighting(("h1",)))
     # h2.out(data, h2) = tanh(h2(data, h2) + h2.bias(h2))
     f["h2.out"] = make("h2.out", (n["data"], n["h2"]))
-    pointwise_tanh(f["h2.out"], f["h2"], f["h2.bias"])
+    call(pointwise_tanh, f["h2.out"], f["h2"], f["h2.bias"])
     # yhat(data, outputs) = Mean_{h2}[ h2.out(data, h2)*output.weight(outputs, h2) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    pointwise(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["h2.out"], f["output.weight"].T, 1.0, nodes.weighting(("h2",)), keep=1.0)
+    call(pointwise, f["yhat"], f["output.bias"])
+    call(matrix_product, f["yhat"], f["h2.out"], f["output.weight"].T, 1.0, nodes.weighting(("h2",)), 1.0)
 
 
-def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_loss(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
     f["loss"] = make("loss", (n["data"],))
-    reduce_3(f["loss"], f["y"], f["yhat"])
+    call(reduce_3, f["loss"], f["y"], f["yhat"])
 
 
-def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """D: derivatives of the loss of each sample."""
     n, p = nodes.size, nodes.weights
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    pointwise_2(f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_2, f["adj yhat"], f["y"], f["yhat"])
     # adj h2.out(data, h2) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, h2) ]
     f["adj h2.out"] = make("adj h2.out", (n["data"], n["h2"]))
-    matrix_product(f["adj h2.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
+    call(matrix_product, f["adj h2.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
     # adj h2(data, h2) = adj h2.out(data, h2)*(1 - h2.out(data, h2)**2)
     f["adj h2"] = make("adj h2", (n["data"], n["h2"]))
-    pointwise_3(f["adj h2"], f["h2.out"], f["adj h2.out"])
+    call(pointwise_3, f["adj h2"], f["h2.out"], f["adj h2.out"])
     # adj h1.out(data, h1) = Mean_{h2}[ adj h2(data, h2)*h2.weight(h2, h1) ]
     f["adj h1.out"] = make("adj h1.out", (n["data"], n["h1"]))
-    matrix_product(f["adj h1.out"], f["adj h2"], f["h2.weight"], 1.0, nodes.weighting(("h2",)))
+    call(matrix_product, f["adj h1.out"], f["adj h2"], f["h2.weight"], 1.0, nodes.weighting(("h2",)))
     # adj h1.mean2(data) = Mean_{h1}[ (-0.5)*adj h1.out(data, h1)*h1.gain(h1)*(1 - h1.out(data,
     #     h1)**2)*(h1(data, h1) - h1.mean1(data))*sqrt(0.001 + h1.mean2(data))**(-3) ]
     f["adj h1.mean2"] = make("adj h1.mean2", (n["data"],))
-    reduce_4(f["adj h1.mean2"], f["h1"], f["h1.out"], f["adj h1.out"], f["h1.gain"], f["h1.mean1"], p["h1"])
-    pointwise_sqrt(f["adj h1.mean2"], f["h1.mean2"], f["adj h1.mean2"])
+    call(reduce_4, f["adj h1.mean2"], f["h1"], f["h1.out"], f["adj h1.out"], f["h1.gain"], f["h1.mean1"], p["h1"])
+    call(pointwise_sqrt, f["adj h1.mean2"], f["h1.mean2"], f["adj h1.mean2"])
     # adj h1.mean1(data) = Mean_{h1}[ -adj h1.out(data, h1)*h1.gain(h1)*(1 - h1.out(data,
     #     h1)**2)*(1/sqrt(0.001 + h1.mean2(data))) ] + Mean_{h1}[ adj h1.mean2(data)*(2*h1.mean1(data) -
     #     2*h1(data, h1)) ]
     f["adj h1.mean1"] = make("adj h1.mean1", (n["data"],))
     temporary_1 = make("temporary 1", (n["data"],))
-    reduce_5(temporary_1, f["h1.out"], f["adj h1.out"], f["h1.gain"], p["h1"])
+    call(reduce_5, temporary_1, f["h1.out"], f["adj h1.out"], f["h1.gain"], p["h1"])
     temporary_2 = make("temporary 2", (n["data"],))
-    reduce_6(temporary_2, f["h1"], f["h1.mean1"], p["h1"])
-    pointwise_sqrt_2(f["adj h1.mean1"], f["h1.mean2"], temporary_1, f["adj h1.mean2"], temporary_2)
+    call(reduce_6, temporary_2, f["h1"], f["h1.mean1"], p["h1"])
+    call(pointwise_sqrt_2, f["adj h1.mean1"], f["h1.mean2"], temporary_1, f["adj h1.mean2"], temporary_2)
     # adj h1(data, h1) = adj h1.out(data, h1)*h1.gain(h1)*(1 - h1.out(data, h1)**2)*(1/sqrt(0.001 +
     #     h1.mean2(data))) + adj h1.mean2(data)*(2*h1(data, h1) - 2*h1.mean1(data)) + adj h1.mean1(data)
     f["adj h1"] = make("adj h1", (n["data"], n["h1"]))
-    pointwise_sqrt_3(f["adj h1"], f["h1.out"], f["adj h1.out"], f["h1"], f["h1.gain"], f["h1.mean2"], f["h1.mean1"], f["adj h1.mean2"], f["adj h1.mean1"])
+    call(pointwise_sqrt_3, f["adj h1"], f["h1.out"], f["adj h1.out"], f["h1"], f["h1.gain"], f["h1.mean2"], f["h1.mean1"], f["adj h1.mean2"], f["adj h1.mean1"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d h1.gain(h1) = Mean_{data}[ -adj h1.out(data, h1)*(1 - h1.out(data, h1)**2)*(h1(data, h1) -
     #     h1.mean1(data))*(1/sqrt(0.001 + h1.mean2(data))) ]
-    speed = speeds["h1.gain"] = make("speed h1.gain", (n["h1"],)) if keep["h1.gain"] else out["h1.gain"]
-    speed.fill(0.0)
-    reduce_sqrt(speed, f["h1"], f["h1.out"], f["adj h1.out"], f["h1.mean1"], f["h1.mean2"], p["data"])
+    speed = speeds["h1.gain"] = make("speed h1.gain", (n["h1"],))
+    call(speed.fill, 0.0)
+    call(reduce_sqrt, speed, f["h1"], f["h1.out"], f["adj h1.out"], f["h1.mean1"], f["h1.mean2"], p["data"])
     # d h1.shift(h1) = Mean_{data}[ -adj h1.out(data, h1)*(1 - h1.out(data, h1)**2) ]
-    speed = speeds["h1.shift"] = make("speed h1.shift", (n["h1"],)) if keep["h1.shift"] else out["h1.shift"]
-    speed.fill(0.0)
-    reduce_7(speed, f["h1.out"], f["adj h1.out"], p["data"])
+    speed = speeds["h1.shift"] = make("speed h1.shift", (n["h1"],))
+    call(speed.fill, 0.0)
+    call(reduce_7, speed, f["h1.out"], f["adj h1.out"], p["data"])
     # d h2.bias(h2) = Mean_{data}[ -adj h2(data, h2) ]
-    speed = speeds["h2.bias"] = make("speed h2.bias", (n["h2"],)) if keep["h2.bias"] else out["h2.bias"]
-    speed.fill(0.0)
-    reduce_8(speed, f["adj h2"], p["data"])
+    speed = speeds["h2.bias"] = make("speed h2.bias", (n["h2"],))
+    call(speed.fill, 0.0)
+    call(reduce_8, speed, f["adj h2"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
-    speed.fill(0.0)
-    reduce_8(speed, f["adj yhat"], p["data"])
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],))
+    call(speed.fill, 0.0)
+    call(reduce_8, speed, f["adj yhat"], p["data"])
     # d h1.weight(h1, inputs) = Mean_{data}[ -adj h1(data, h1)*x(data, inputs) ]
-    matrix_product(out["h1.weight"], f["adj h1"].T, f["x"], -scale["h1.weight"], nodes.weighting(("data",)), keep=keep["h1.weight"])
+    call(matrix_product, out["h1.weight"], f["adj h1"].T, f["x"], lambda: -scale["h1.weight"], nodes.weighting(("data",)), lambda: keep["h1.weight"])
     # d h2.weight(h2, h1) = Mean_{data}[ -h1.out(data, h1)*adj h2(data, h2) ]
-    matrix_product(out["h2.weight"], f["adj h2"].T, f["h1.out"], -scale["h2.weight"], nodes.weighting(("data",)), keep=keep["h2.weight"])
+    call(matrix_product, out["h2.weight"], f["adj h2"].T, f["h1.out"], lambda: -scale["h2.weight"], nodes.weighting(("data",)), lambda: keep["h2.weight"])
     # d output.weight(outputs, h2) = Mean_{data}[ -h2.out(data, h2)*adj yhat(data, outputs) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["h2.out"], -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
+    call(matrix_product, out["output.weight"], f["adj yhat"].T, f["h2.out"], lambda: -scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])
     for name, speed in speeds.items():
-        speed *= scale[name]
-        if keep[name]:
-            rescale(out[name], keep[name])
-            out[name] += speed
+        call(add_speed, out[name].reshape(-1), speed.reshape(-1), scale, keep, name)
 
 
-def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+def advance(plan: Plan, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
     """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
     scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 1.0))
 
 
-def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+def flow(plan: Plan, out: Fields, t: float) -> None:
     """out = d(variable)/dt at time t for every variable that moves."""
     scale = rates(t)
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -772,7 +894,22 @@ def give_targets(fields: Fields, dtype: np.dtype[Any], y: Array) -> None:
     samples, y = len(fields["x"]), np.asarray(y, dtype, order="C")
     if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
         raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-    fields["y"] = y.reshape(samples, SIZES["outputs"])
+    fields["y"] = y if y.ndim == 2 else y.reshape(samples, SIZES["outputs"])
+
+
+def give_batch(plan: Plan, x: Array, y: Array) -> None:
+    """Put x and y of another batch of the same size where the plan's calls read them."""
+    given: Fields = {}
+    give_samples(given, plan.nodes.dtype, x)
+    give_targets(given, plan.nodes.dtype, y)
+    if given["x"] is plan.fields["x"] and given["y"] is plan.fields["y"]:
+        return
+    if not plan.own:  # the first batch is read where it is; from the second on, all go through two arrays
+        plan.own = {name: plan.make(name, array.shape) for name, array in given.items()}
+        plan.fields.update(plan.own)
+        plan.bind()
+    for name, array in given.items():
+        np.copyto(plan.own[name], array)
 
 
 def check_names(state: Mapping[str, Any]) -> None:
@@ -858,7 +995,7 @@ def forward(state: Mapping[str, Any], x: Array) -> Fields:
     """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
     fields, nodes = given_fields(state, x)
     given = set(fields)
-    compute_forward(fields, nodes, fresh(nodes))
+    compute_forward(fields, nodes, fresh(nodes), at_once)
     return {name: array for name, array in fields.items() if name not in given}
 
 
@@ -875,7 +1012,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
     # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
     for start in (*range(0, len(x) - size, size), len(x) - size):
         give_samples(fields, nodes.dtype, x[start : start + size])
-        compute_forward(fields, nodes, make)
+        compute_forward(fields, nodes, make, at_once)
         yhat[start : start + size] = fields["yhat"]
     return yhat
 
@@ -885,21 +1022,20 @@ def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     fields, nodes = given_fields(state, x)
     give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_loss(fields, nodes, make)
+    compute_forward(fields, nodes, make, at_once)
+    compute_loss(fields, nodes, make, at_once)
     return float(np.mean(fields["loss"], dtype=np.float64))
 
 
-def _sweep(
-    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
-) -> tuple[Fields, Nodes, Maker]:
-    """All fields that the evolution reads: forward, then backward."""
+def _plan(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None, out: Mapping[str, Any] | None = None
+) -> Plan:
+    """The calls of a step on a batch; ``out``: arrays that will be changed in place."""
     fields, nodes = given_fields(state, x, weights)
     give_targets(fields, nodes.dtype, y)
-    make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_backward(fields, nodes, make)
-    return fields, nodes, make
+    if out is not None:
+        check_target(out, fields, nodes)
+    return Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward, compute_backward), evolve)
 
 
 def velocity(
@@ -910,14 +1046,33 @@ def velocity(
     Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
     ValueError where the learning rule has no known flow in time.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    still = {*FROZEN, *MEMORIES}
+    return _velocities(_plan(state, x, y, weights))(t)
+
+
+def velocities(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None = None
+) -> Callable[[float], Fields]:
+    """A function of t that gives the ``velocity`` of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same arrays. What stays the
+    same is checked and looked up only once.
+    """
+    return _velocities(_plan(state, x, y, weights, state))
+
+
+def _velocities(plan: Plan) -> Callable[[float], Fields]:
+    still, fields = {*FROZEN, *MEMORIES}, plan.fields
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, plan.nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    flow(fields, nodes, make, speed, t)
-    return speed
+
+    def velocity_at(t: float) -> Fields:
+        plan.sweep()
+        flow(plan, speed, t)
+        return speed
+
+    return velocity_at
 
 
 def step(
@@ -937,16 +1092,17 @@ def step(
     with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
     of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
+    plan = _plan(state, x, y, weights, out)
+    fields = plan.fields
+    plan.sweep()
     if out is None:
         out = {name: fields[name].copy() for name in PARAMETERS}
         out["p"] = dict(state["p"])
     else:
-        check_target(out, fields, nodes)
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    advance(fields, nodes, make, out, t, alpha, k, seed)
+    advance(plan, out, t, alpha, k, seed)
     return out
 
 
@@ -959,20 +1115,15 @@ def march(
 
     What stays the same is checked only once: do not change the state between two moves.
     """
-    fields: Fields = {}
-    nodes: Nodes | None = None
+    plan: Plan | None = None
     known: Array | None = None
     for x, y, t, alpha, weights, k in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, weights)
-            check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
+        if plan is None or weights is not known or len(x) != plan.nodes.size["data"]:
+            plan, known = _plan(state, x, y, weights, state), weights
         else:
-            give_samples(fields, nodes.dtype, x)
-        give_targets(fields, nodes.dtype, y)
-        compute_forward(fields, nodes, make)
-        compute_backward(fields, nodes, make)
-        advance(fields, nodes, make, state, t, alpha, k, seed)
+            give_batch(plan, x, y)
+        plan.sweep()
+        advance(plan, state, t, alpha, k, seed)
     return state
 
 

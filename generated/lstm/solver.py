@@ -1,6 +1,6 @@
 """LSTM on sequences
 
-Mean-field limit of the network above, written by mfderive (generator 7). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 8). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,6 +16,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,8 @@ Array = np.ndarray[Any, Any]
 Real = Any  # a number in the precision of the arrays
 Fields = dict[str, Array]
 Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Caller = Callable[..., None]  # (function, arguments): calls it now, or whenever the sweep is repeated
+Number = float | Callable[[], float]  # a number, or what gives its value at present
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -231,50 +234,172 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def rescale(array: Array, factor: float) -> None:
+def rescale(array: Array, factor: Number) -> None:
     """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
-    if factor == 0.0:
+    value = factor() if callable(factor) else factor
+    if value == 0.0:
         array.fill(0.0)
-    elif factor != 1.0:
-        array *= factor
+    elif value != 1.0:
+        array *= value
 
 
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
-    factor: float,
+    factor: Number,
     weighting: tuple[float, Array | None] = (1.0, None),
-    keep: float = 0.0,
+    keep: Number = 0.0,
 ) -> None:
     """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
     """
+    prepared_product(out, left, right, factor, weighting, keep)()
+
+
+def prepared_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: Number,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    keep: Number = 0.0,
+) -> Callable[[], Any]:
+    """A call of ``matrix_product`` that can be repeated, and finds out only once how the operands lie."""
     shared, weights = weighting
-    factor = float(factor * shared)
-    if weights is not None and left.size <= right.size:
-        left = left * weights
-    elif weights is not None:
-        right = right * weights[:, None]
-    if not COMPILED:
-        out[...] = factor * (left @ right) + (keep * out if keep else 0)
-        return
+    if weights is None and COMPILED and not callable(factor) and not callable(keep):
+        gemm, a, b, by_columns = _gemm(out, left, right)
+        c, trans_a, trans_b = by_columns
+        number = float(factor * shared)
+        return partial(gemm, number, a, b, beta=keep, c=c, trans_a=trans_a, trans_b=trans_b, overwrite_c=True)
+    if weights is None and COMPILED:
+        return partial(_late_product, *_gemm(out, left, right), shared, factor, keep)
+    return partial(_scaled_product, out, left, right, shared, weights, factor, keep)
+
+
+def _gemm(out: Array, left: Array, right: Array) -> tuple[Any, Array, Array, tuple[Array, bool, bool]]:
+    """BLAS's function, and what it is given: it reads matrices in column-major order."""
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
     gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
     a, b = left.flags.f_contiguous, right.flags.f_contiguous
-    gemm(
-        factor,
-        left if a else left.T,
-        right if b else right.T,
-        beta=keep,
-        c=out,
-        trans_a=not a,
-        trans_b=not b,
-        overwrite_c=True,
-    )
+    return gemm, left if a else left.T, right if b else right.T, (out, not a, not b)
+
+
+def _late_product(
+    gemm: Any, a: Array, b: Array, rest: tuple[Array, bool, bool], shared: float, factor: Number, keep: Number
+) -> None:
+    """A product whose numbers are known only when it is called."""
+    number = float((factor() if callable(factor) else factor) * shared)
+    c, trans_a, trans_b = rest
+    gemm(number, a, b, keep() if callable(keep) else keep, c, trans_a, trans_b, True)
+
+
+def _scaled_product(
+    out: Array, left: Array, right: Array, shared: float, weights: Array | None, factor: Number, keep: Number
+) -> None:
+    """A product that scales an operand first, or in plain Python."""
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    kept = keep() if callable(keep) else keep
+    if COMPILED:
+        _late_product(*_gemm(out, left, right), shared, factor, kept)
+    else:
+        number = float((factor() if callable(factor) else factor) * shared)
+        out[...] = number * (left @ right) + (kept * out if kept else 0)
+
+
+# -------------------------------- Calls on arrays that stay the same, repeated
+
+
+Sweep = Callable[[Fields, Nodes, Maker, Caller], None]
+Evolution = Callable[[Fields, Nodes, Maker, Caller, Fields, Mapping[str, float], Mapping[str, float]], None]
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> None:
+    """A call that is made now."""
+    function(*arguments)
+
+
+def recorded(write: Callable[[Caller], None]) -> list[Callable[[], Any]]:
+    """The calls that a sweep makes, to be made later, and again and again."""
+    calls: list[Callable[[], Any]] = []
+
+    def call(function: Callable[..., Any], *arguments: Any) -> None:
+        is_product = function is matrix_product
+        calls.append(prepared_product(*arguments) if is_product else partial(function, *arguments))
+
+    write(call)
+    return calls
+
+
+@compiled
+def add_scaled(out: Array, speed: Array, scale: Real, keep: Real) -> None:
+    """out(i) = keep * out(i) + scale * speed(i), without the first part where keep is 0."""
+    if keep == 0:
+        for i in range(out.size):
+            out[i] = scale * speed[i]
+    else:
+        for i in range(out.size):
+            out[i] = keep * out[i] + scale * speed[i]
+
+
+def add_speed(
+    out: Array, speed: Array, scale: Mapping[str, float], keep: Mapping[str, float], name: str
+) -> None:
+    """out = keep * out + scale * speed in place, with the numbers of a parameter; both arrays are flat."""
+    add_scaled(out, speed, float(scale[name]), float(keep[name]))
+
+
+class Plan:
+    """The calls of a step on one set of arrays: as long as these serve, nothing is looked up again.
+
+    ``sweeps`` compute the fields that the evolution reads, ``evolve`` is the evolution. Arrays of ``fields``
+    may change their values, but nothing else.
+    """
+
+    def __init__(
+        self, fields: Fields, nodes: Nodes, make: Maker, sweeps: tuple[Sweep, ...], evolve: Evolution
+    ) -> None:
+        self.fields, self.nodes, self.make = fields, nodes, make
+        self.sweeps, self.evolution = sweeps, evolve
+        self.scale: dict[str, float] = {}
+        self.keep: dict[str, float] = {}
+        self.own: Fields = {}  # arrays for x and y of batch after batch
+        self.bind()
+
+    def bind(self) -> None:
+        """Find the calls, after an array of ``fields`` has been replaced."""
+        self.into: Fields | None = None
+        self.updates: list[Callable[[], Any]] = []
+        self.calls = [
+            each
+            for sweep in self.sweeps
+            for each in recorded(partial(sweep, self.fields, self.nodes, self.make))
+        ]
+
+    def sweep(self) -> None:
+        """Compute the fields that the evolution reads."""
+        for run in self.calls:
+            run()
+
+    def evolve(self, into: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+        """into = keep * into + scale * G for every trained parameter."""
+        if self.into is None or any(into[name] is not array for name, array in self.into.items()):
+            self.into = {name: into[name] for name in scale}
+
+            def write(call: Caller, own: Fields = self.into) -> None:
+                self.evolution(self.fields, self.nodes, self.make, call, own, self.scale, self.keep)
+
+            self.updates = recorded(write)
+        self.scale.update(scale)
+        self.keep.update(keep)
+        for run in self.updates:
+            run()
 
 
 # -------------------------------- Arrays for fields and temporaries
@@ -575,483 +700,480 @@ def reduce_3(out, a, b):
 # -------------------------------- Equations
 
 
-def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """Every forward field that needs no y."""
     n = nodes.size
     # cell.step1.past(data, cell) = 0
     f["cell.step1.past"] = make("cell.step1.past", (n["data"], n["cell"]))
-    f["cell.step1.past"].fill(0.0)
+    call(f["cell.step1.past"].fill, 0.0)
     # cell.step1.f(data, cell) = Sum_{inputs}[ cell.weight.x.f(cell, inputs)*x(data, 0, inputs) ]
     f["cell.step1.f"] = make("cell.step1.f", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise(temporary_1, f["x"])
-    matrix_product(f["cell.step1.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
+    call(pointwise, temporary_1, f["x"])
+    call(matrix_product, f["cell.step1.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
     # cell.step1.i(data, cell) = Sum_{inputs}[ cell.weight.x.i(cell, inputs)*x(data, 0, inputs) ]
     f["cell.step1.i"] = make("cell.step1.i", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise(temporary_1, f["x"])
-    matrix_product(f["cell.step1.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
+    call(pointwise, temporary_1, f["x"])
+    call(matrix_product, f["cell.step1.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
     # cell.step1.g(data, cell) = Sum_{inputs}[ cell.weight.x.g(cell, inputs)*x(data, 0, inputs) ]
     f["cell.step1.g"] = make("cell.step1.g", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise(temporary_1, f["x"])
-    matrix_product(f["cell.step1.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
+    call(pointwise, temporary_1, f["x"])
+    call(matrix_product, f["cell.step1.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
     # cell.step1.out(data, cell) = cell.step1.past(data, cell)*sigmoid(cell.b_f(cell) + cell.step1.f(data,
     #     cell)) + sigmoid(cell.b_i(cell) + cell.step1.i(data, cell))*tanh(cell.b_g(cell) + cell.step1.g(data,
     #     cell))
     f["cell.step1.out"] = make("cell.step1.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh(f["cell.step1.out"], f["cell.step1.f"], f["cell.step1.g"], f["cell.step1.i"], f["cell.step1.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh, f["cell.step1.out"], f["cell.step1.f"], f["cell.step1.g"], f["cell.step1.i"], f["cell.step1.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
     # r.step1(data, cell) = cell.step1.out(data, cell)
     f["r.step1"] = make("r.step1", (n["data"], n["cell"]))
-    pointwise_2(f["r.step1"], f["cell.step1.out"])
+    call(pointwise_2, f["r.step1"], f["cell.step1.out"])
     # r.step1.o(data, cell) = Sum_{inputs}[ r.weight.x(cell, inputs)*x(data, 0, inputs) ]
     f["r.step1.o"] = make("r.step1.o", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise(temporary_1, f["x"])
-    matrix_product(f["r.step1.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    call(pointwise, temporary_1, f["x"])
+    call(matrix_product, f["r.step1.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
     # r.step1.out(data, cell) = sigmoid(r.b_o(cell) + r.step1.o(data, cell))*tanh(r.step1(data, cell))
     f["r.step1.out"] = make("r.step1.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_2(f["r.step1.out"], f["r.step1"], f["r.step1.o"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_2, f["r.step1.out"], f["r.step1"], f["r.step1.o"], f["r.b_o"])
     # cell.step2.past(data, cell) = cell.step1.out(data, cell)
     f["cell.step2.past"] = make("cell.step2.past", (n["data"], n["cell"]))
-    pointwise_2(f["cell.step2.past"], f["cell.step1.out"])
+    call(pointwise_2, f["cell.step2.past"], f["cell.step1.out"])
     # cell.step2.f(data, cell) = Sum_{inputs}[ cell.weight.x.f(cell, inputs)*x(data, 1, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.f(cell, cell')*r.step1.out(data, cell') ]
     f["cell.step2.f"] = make("cell.step2.f", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_3(temporary_1, f["x"])
-    matrix_product(f["cell.step2.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step2.f"], f["r.step1.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_3, temporary_1, f["x"])
+    call(matrix_product, f["cell.step2.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step2.f"], f["r.step1.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step2.i(data, cell) = Sum_{inputs}[ cell.weight.x.i(cell, inputs)*x(data, 1, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.i(cell, cell')*r.step1.out(data, cell') ]
     f["cell.step2.i"] = make("cell.step2.i", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_3(temporary_1, f["x"])
-    matrix_product(f["cell.step2.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step2.i"], f["r.step1.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_3, temporary_1, f["x"])
+    call(matrix_product, f["cell.step2.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step2.i"], f["r.step1.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step2.g(data, cell) = Sum_{inputs}[ cell.weight.x.g(cell, inputs)*x(data, 1, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell, cell')*r.step1.out(data, cell') ]
     f["cell.step2.g"] = make("cell.step2.g", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_3(temporary_1, f["x"])
-    matrix_product(f["cell.step2.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step2.g"], f["r.step1.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_3, temporary_1, f["x"])
+    call(matrix_product, f["cell.step2.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step2.g"], f["r.step1.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step2.out(data, cell) = cell.step2.past(data, cell)*sigmoid(cell.b_f(cell) + cell.step2.f(data,
     #     cell)) + sigmoid(cell.b_i(cell) + cell.step2.i(data, cell))*tanh(cell.b_g(cell) + cell.step2.g(data,
     #     cell))
     f["cell.step2.out"] = make("cell.step2.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh(f["cell.step2.out"], f["cell.step2.f"], f["cell.step2.g"], f["cell.step2.i"], f["cell.step2.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh, f["cell.step2.out"], f["cell.step2.f"], f["cell.step2.g"], f["cell.step2.i"], f["cell.step2.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
     # r.step2(data, cell) = cell.step2.out(data, cell)
     f["r.step2"] = make("r.step2", (n["data"], n["cell"]))
-    pointwise_2(f["r.step2"], f["cell.step2.out"])
+    call(pointwise_2, f["r.step2"], f["cell.step2.out"])
     # r.step2.o(data, cell) = Sum_{inputs}[ r.weight.x(cell, inputs)*x(data, 1, inputs) ] + Mean_{cell'}[
     #     r.weight.r(cell, cell')*r.step1.out(data, cell') ]
     f["r.step2.o"] = make("r.step2.o", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_3(temporary_1, f["x"])
-    matrix_product(f["r.step2.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step2.o"], f["r.step1.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_3, temporary_1, f["x"])
+    call(matrix_product, f["r.step2.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["r.step2.o"], f["r.step1.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # r.step2.out(data, cell) = sigmoid(r.b_o(cell) + r.step2.o(data, cell))*tanh(r.step2(data, cell))
     f["r.step2.out"] = make("r.step2.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_2(f["r.step2.out"], f["r.step2"], f["r.step2.o"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_2, f["r.step2.out"], f["r.step2"], f["r.step2.o"], f["r.b_o"])
     # cell.step3.past(data, cell) = cell.step2.out(data, cell)
     f["cell.step3.past"] = make("cell.step3.past", (n["data"], n["cell"]))
-    pointwise_2(f["cell.step3.past"], f["cell.step2.out"])
+    call(pointwise_2, f["cell.step3.past"], f["cell.step2.out"])
     # cell.step3.f(data, cell) = Sum_{inputs}[ cell.weight.x.f(cell, inputs)*x(data, 2, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.f(cell, cell')*r.step2.out(data, cell') ]
     f["cell.step3.f"] = make("cell.step3.f", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_4(temporary_1, f["x"])
-    matrix_product(f["cell.step3.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step3.f"], f["r.step2.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_4, temporary_1, f["x"])
+    call(matrix_product, f["cell.step3.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step3.f"], f["r.step2.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step3.i(data, cell) = Sum_{inputs}[ cell.weight.x.i(cell, inputs)*x(data, 2, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.i(cell, cell')*r.step2.out(data, cell') ]
     f["cell.step3.i"] = make("cell.step3.i", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_4(temporary_1, f["x"])
-    matrix_product(f["cell.step3.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step3.i"], f["r.step2.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_4, temporary_1, f["x"])
+    call(matrix_product, f["cell.step3.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step3.i"], f["r.step2.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step3.g(data, cell) = Sum_{inputs}[ cell.weight.x.g(cell, inputs)*x(data, 2, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell, cell')*r.step2.out(data, cell') ]
     f["cell.step3.g"] = make("cell.step3.g", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_4(temporary_1, f["x"])
-    matrix_product(f["cell.step3.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step3.g"], f["r.step2.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_4, temporary_1, f["x"])
+    call(matrix_product, f["cell.step3.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step3.g"], f["r.step2.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step3.out(data, cell) = cell.step3.past(data, cell)*sigmoid(cell.b_f(cell) + cell.step3.f(data,
     #     cell)) + sigmoid(cell.b_i(cell) + cell.step3.i(data, cell))*tanh(cell.b_g(cell) + cell.step3.g(data,
     #     cell))
     f["cell.step3.out"] = make("cell.step3.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh(f["cell.step3.out"], f["cell.step3.f"], f["cell.step3.g"], f["cell.step3.i"], f["cell.step3.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh, f["cell.step3.out"], f["cell.step3.f"], f["cell.step3.g"], f["cell.step3.i"], f["cell.step3.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
     # r.step3(data, cell) = cell.step3.out(data, cell)
     f["r.step3"] = make("r.step3", (n["data"], n["cell"]))
-    pointwise_2(f["r.step3"], f["cell.step3.out"])
+    call(pointwise_2, f["r.step3"], f["cell.step3.out"])
     # r.step3.o(data, cell) = Sum_{inputs}[ r.weight.x(cell, inputs)*x(data, 2, inputs) ] + Mean_{cell'}[
     #     r.weight.r(cell, cell')*r.step2.out(data, cell') ]
     f["r.step3.o"] = make("r.step3.o", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_4(temporary_1, f["x"])
-    matrix_product(f["r.step3.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step3.o"], f["r.step2.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_4, temporary_1, f["x"])
+    call(matrix_product, f["r.step3.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["r.step3.o"], f["r.step2.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # r.step3.out(data, cell) = sigmoid(r.b_o(cell) + r.step3.o(data, cell))*tanh(r.step3(data, cell))
     f["r.step3.out"] = make("r.step3.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_2(f["r.step3.out"], f["r.step3"], f["r.step3.o"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_2, f["r.step3.out"], f["r.step3"], f["r.step3.o"], f["r.b_o"])
     # cell.step4.past(data, cell) = cell.step3.out(data, cell)
     f["cell.step4.past"] = make("cell.step4.past", (n["data"], n["cell"]))
-    pointwise_2(f["cell.step4.past"], f["cell.step3.out"])
+    call(pointwise_2, f["cell.step4.past"], f["cell.step3.out"])
     # cell.step4.f(data, cell) = Sum_{inputs}[ cell.weight.x.f(cell, inputs)*x(data, 3, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.f(cell, cell')*r.step3.out(data, cell') ]
     f["cell.step4.f"] = make("cell.step4.f", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(f["cell.step4.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step4.f"], f["r.step3.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, f["cell.step4.f"], temporary_1, f["cell.weight.x.f"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step4.f"], f["r.step3.out"], f["cell.weight.r.f"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step4.i(data, cell) = Sum_{inputs}[ cell.weight.x.i(cell, inputs)*x(data, 3, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.i(cell, cell')*r.step3.out(data, cell') ]
     f["cell.step4.i"] = make("cell.step4.i", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(f["cell.step4.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step4.i"], f["r.step3.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, f["cell.step4.i"], temporary_1, f["cell.weight.x.i"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step4.i"], f["r.step3.out"], f["cell.weight.r.i"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step4.g(data, cell) = Sum_{inputs}[ cell.weight.x.g(cell, inputs)*x(data, 3, inputs) ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell, cell')*r.step3.out(data, cell') ]
     f["cell.step4.g"] = make("cell.step4.g", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(f["cell.step4.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["cell.step4.g"], f["r.step3.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, f["cell.step4.g"], temporary_1, f["cell.weight.x.g"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["cell.step4.g"], f["r.step3.out"], f["cell.weight.r.g"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # cell.step4.out(data, cell) = cell.step4.past(data, cell)*sigmoid(cell.b_f(cell) + cell.step4.f(data,
     #     cell)) + sigmoid(cell.b_i(cell) + cell.step4.i(data, cell))*tanh(cell.b_g(cell) + cell.step4.g(data,
     #     cell))
     f["cell.step4.out"] = make("cell.step4.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh(f["cell.step4.out"], f["cell.step4.f"], f["cell.step4.g"], f["cell.step4.i"], f["cell.step4.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh, f["cell.step4.out"], f["cell.step4.f"], f["cell.step4.g"], f["cell.step4.i"], f["cell.step4.past"], f["cell.b_f"], f["cell.b_g"], f["cell.b_i"])
     # r.step4(data, cell) = cell.step4.out(data, cell)
     f["r.step4"] = make("r.step4", (n["data"], n["cell"]))
-    pointwise_2(f["r.step4"], f["cell.step4.out"])
+    call(pointwise_2, f["r.step4"], f["cell.step4.out"])
     # r.step4.o(data, cell) = Sum_{inputs}[ r.weight.x(cell, inputs)*x(data, 3, inputs) ] + Mean_{cell'}[
     #     r.weight.r(cell, cell')*r.step3.out(data, cell') ]
     f["r.step4.o"] = make("r.step4.o", (n["data"], n["cell"]))
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(f["r.step4.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
-    matrix_product(f["r.step4.o"], f["r.step3.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, f["r.step4.o"], temporary_1, f["r.weight.x"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["r.step4.o"], f["r.step3.out"], f["r.weight.r"].T, 1.0, nodes.weighting(("cell",)), 1.0)
     # r.step4.out(data, cell) = sigmoid(r.b_o(cell) + r.step4.o(data, cell))*tanh(r.step4(data, cell))
     f["r.step4.out"] = make("r.step4.out", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_2(f["r.step4.out"], f["r.step4"], f["r.step4.o"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_2, f["r.step4.out"], f["r.step4"], f["r.step4.o"], f["r.b_o"])
     # yhat(data, outputs) = Mean_{cell}[ r.step4.out(data, cell)*output.weight(outputs, cell) ] +
     #     output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    pointwise_6(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["r.step4.out"], f["output.weight"].T, 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(pointwise_6, f["yhat"], f["output.bias"])
+    call(matrix_product, f["yhat"], f["r.step4.out"], f["output.weight"].T, 1.0, nodes.weighting(("cell",)), 1.0)
 
 
-def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_loss(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
     f["loss"] = make("loss", (n["data"],))
-    reduce(f["loss"], f["y"], f["yhat"])
+    call(reduce, f["loss"], f["y"], f["yhat"])
 
 
-def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """D: derivatives of the loss of each sample."""
     n = nodes.size
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    pointwise_7(f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_7, f["adj yhat"], f["y"], f["yhat"])
     # adj r.step4.out(data, cell) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, cell) ]
     f["adj r.step4.out"] = make("adj r.step4.out", (n["data"], n["cell"]))
-    matrix_product(f["adj r.step4.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
+    call(matrix_product, f["adj r.step4.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
     # adj r.step4.o(data, cell) = adj r.step4.out(data, cell)*(1 - sigmoid(r.b_o(cell) + r.step4.o(data,
     #     cell)))*sigmoid(r.b_o(cell) + r.step4.o(data, cell))*tanh(r.step4(data, cell))
     f["adj r.step4.o"] = make("adj r.step4.o", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_3(f["adj r.step4.o"], f["r.step4"], f["r.step4.o"], f["adj r.step4.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_3, f["adj r.step4.o"], f["r.step4"], f["r.step4.o"], f["adj r.step4.out"], f["r.b_o"])
     # adj r.step4(data, cell) = adj r.step4.out(data, cell)*(1 - tanh(r.step4(data,
     #     cell))**2)*sigmoid(r.b_o(cell) + r.step4.o(data, cell))
     f["adj r.step4"] = make("adj r.step4", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_4(f["adj r.step4"], f["r.step4"], f["r.step4.o"], f["adj r.step4.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_4, f["adj r.step4"], f["r.step4"], f["r.step4.o"], f["adj r.step4.out"], f["r.b_o"])
     # adj cell.step4.out(data, cell) = adj r.step4(data, cell)
     f["adj cell.step4.out"] = make("adj cell.step4.out", (n["data"], n["cell"]))
-    pointwise_2(f["adj cell.step4.out"], f["adj r.step4"])
+    call(pointwise_2, f["adj cell.step4.out"], f["adj r.step4"])
     # adj cell.step4.g(data, cell) = adj cell.step4.out(data, cell)*(1 - tanh(cell.b_g(cell) +
     #     cell.step4.g(data, cell))**2)*sigmoid(cell.b_i(cell) + cell.step4.i(data, cell))
     f["adj cell.step4.g"] = make("adj cell.step4.g", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_5(f["adj cell.step4.g"], f["cell.step4.g"], f["cell.step4.i"], f["adj cell.step4.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_5, f["adj cell.step4.g"], f["cell.step4.g"], f["cell.step4.i"], f["adj cell.step4.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step4.i(data, cell) = adj cell.step4.out(data, cell)*(1 - sigmoid(cell.b_i(cell) +
     #     cell.step4.i(data, cell)))*sigmoid(cell.b_i(cell) + cell.step4.i(data, cell))*tanh(cell.b_g(cell) +
     #     cell.step4.g(data, cell))
     f["adj cell.step4.i"] = make("adj cell.step4.i", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_6(f["adj cell.step4.i"], f["cell.step4.g"], f["cell.step4.i"], f["adj cell.step4.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_6, f["adj cell.step4.i"], f["cell.step4.g"], f["cell.step4.i"], f["adj cell.step4.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step4.f(data, cell) = cell.step4.past(data, cell)*adj cell.step4.out(data, cell)*(1 -
     #     sigmoid(cell.b_f(cell) + cell.step4.f(data, cell)))*sigmoid(cell.b_f(cell) + cell.step4.f(data,
     #     cell))
     f["adj cell.step4.f"] = make("adj cell.step4.f", (n["data"], n["cell"]))
-    pointwise_sigmoid(f["adj cell.step4.f"], f["cell.step4.f"], f["cell.step4.past"], f["adj cell.step4.out"], f["cell.b_f"])
+    call(pointwise_sigmoid, f["adj cell.step4.f"], f["cell.step4.f"], f["cell.step4.past"], f["adj cell.step4.out"], f["cell.b_f"])
     # adj cell.step4.past(data, cell) = adj cell.step4.out(data, cell)*sigmoid(cell.b_f(cell) +
     #     cell.step4.f(data, cell))
     f["adj cell.step4.past"] = make("adj cell.step4.past", (n["data"], n["cell"]))
-    pointwise_sigmoid_2(f["adj cell.step4.past"], f["cell.step4.f"], f["adj cell.step4.out"], f["cell.b_f"])
+    call(pointwise_sigmoid_2, f["adj cell.step4.past"], f["cell.step4.f"], f["adj cell.step4.out"], f["cell.b_f"])
     # adj r.step3.out(data, cell) = Mean_{cell'}[ r.weight.r(cell', cell)*adj r.step4.o(data, cell') ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell', cell)*adj cell.step4.g(data, cell') ] + Mean_{cell'}[
     #     cell.weight.r.i(cell', cell)*adj cell.step4.i(data, cell') ] + Mean_{cell'}[ cell.weight.r.f(cell',
     #     cell)*adj cell.step4.f(data, cell') ]
     f["adj r.step3.out"] = make("adj r.step3.out", (n["data"], n["cell"]))
-    matrix_product(f["adj r.step3.out"], f["adj r.step4.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
-    matrix_product(f["adj r.step3.out"], f["adj cell.step4.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), keep=1.0)
-    matrix_product(f["adj r.step3.out"], f["adj cell.step4.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), keep=1.0)
-    matrix_product(f["adj r.step3.out"], f["adj cell.step4.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(matrix_product, f["adj r.step3.out"], f["adj r.step4.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
+    call(matrix_product, f["adj r.step3.out"], f["adj cell.step4.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), 1.0)
+    call(matrix_product, f["adj r.step3.out"], f["adj cell.step4.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), 1.0)
+    call(matrix_product, f["adj r.step3.out"], f["adj cell.step4.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), 1.0)
     # adj r.step3.o(data, cell) = adj r.step3.out(data, cell)*(1 - sigmoid(r.b_o(cell) + r.step3.o(data,
     #     cell)))*sigmoid(r.b_o(cell) + r.step3.o(data, cell))*tanh(r.step3(data, cell))
     f["adj r.step3.o"] = make("adj r.step3.o", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_3(f["adj r.step3.o"], f["r.step3"], f["r.step3.o"], f["adj r.step3.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_3, f["adj r.step3.o"], f["r.step3"], f["r.step3.o"], f["adj r.step3.out"], f["r.b_o"])
     # adj r.step3(data, cell) = adj r.step3.out(data, cell)*(1 - tanh(r.step3(data,
     #     cell))**2)*sigmoid(r.b_o(cell) + r.step3.o(data, cell))
     f["adj r.step3"] = make("adj r.step3", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_4(f["adj r.step3"], f["r.step3"], f["r.step3.o"], f["adj r.step3.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_4, f["adj r.step3"], f["r.step3"], f["r.step3.o"], f["adj r.step3.out"], f["r.b_o"])
     # adj cell.step3.out(data, cell) = adj cell.step4.past(data, cell) + adj r.step3(data, cell)
     f["adj cell.step3.out"] = make("adj cell.step3.out", (n["data"], n["cell"]))
-    pointwise_8(f["adj cell.step3.out"], f["adj cell.step4.past"], f["adj r.step3"])
+    call(pointwise_8, f["adj cell.step3.out"], f["adj cell.step4.past"], f["adj r.step3"])
     # adj cell.step3.g(data, cell) = adj cell.step3.out(data, cell)*(1 - tanh(cell.b_g(cell) +
     #     cell.step3.g(data, cell))**2)*sigmoid(cell.b_i(cell) + cell.step3.i(data, cell))
     f["adj cell.step3.g"] = make("adj cell.step3.g", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_5(f["adj cell.step3.g"], f["cell.step3.g"], f["cell.step3.i"], f["adj cell.step3.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_5, f["adj cell.step3.g"], f["cell.step3.g"], f["cell.step3.i"], f["adj cell.step3.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step3.i(data, cell) = adj cell.step3.out(data, cell)*(1 - sigmoid(cell.b_i(cell) +
     #     cell.step3.i(data, cell)))*sigmoid(cell.b_i(cell) + cell.step3.i(data, cell))*tanh(cell.b_g(cell) +
     #     cell.step3.g(data, cell))
     f["adj cell.step3.i"] = make("adj cell.step3.i", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_6(f["adj cell.step3.i"], f["cell.step3.g"], f["cell.step3.i"], f["adj cell.step3.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_6, f["adj cell.step3.i"], f["cell.step3.g"], f["cell.step3.i"], f["adj cell.step3.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step3.f(data, cell) = cell.step3.past(data, cell)*adj cell.step3.out(data, cell)*(1 -
     #     sigmoid(cell.b_f(cell) + cell.step3.f(data, cell)))*sigmoid(cell.b_f(cell) + cell.step3.f(data,
     #     cell))
     f["adj cell.step3.f"] = make("adj cell.step3.f", (n["data"], n["cell"]))
-    pointwise_sigmoid(f["adj cell.step3.f"], f["cell.step3.f"], f["cell.step3.past"], f["adj cell.step3.out"], f["cell.b_f"])
+    call(pointwise_sigmoid, f["adj cell.step3.f"], f["cell.step3.f"], f["cell.step3.past"], f["adj cell.step3.out"], f["cell.b_f"])
     # adj cell.step3.past(data, cell) = adj cell.step3.out(data, cell)*sigmoid(cell.b_f(cell) +
     #     cell.step3.f(data, cell))
     f["adj cell.step3.past"] = make("adj cell.step3.past", (n["data"], n["cell"]))
-    pointwise_sigmoid_2(f["adj cell.step3.past"], f["cell.step3.f"], f["adj cell.step3.out"], f["cell.b_f"])
+    call(pointwise_sigmoid_2, f["adj cell.step3.past"], f["cell.step3.f"], f["adj cell.step3.out"], f["cell.b_f"])
     # adj r.step2.out(data, cell) = Mean_{cell'}[ r.weight.r(cell', cell)*adj r.step3.o(data, cell') ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell', cell)*adj cell.step3.g(data, cell') ] + Mean_{cell'}[
     #     cell.weight.r.i(cell', cell)*adj cell.step3.i(data, cell') ] + Mean_{cell'}[ cell.weight.r.f(cell',
     #     cell)*adj cell.step3.f(data, cell') ]
     f["adj r.step2.out"] = make("adj r.step2.out", (n["data"], n["cell"]))
-    matrix_product(f["adj r.step2.out"], f["adj r.step3.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
-    matrix_product(f["adj r.step2.out"], f["adj cell.step3.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), keep=1.0)
-    matrix_product(f["adj r.step2.out"], f["adj cell.step3.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), keep=1.0)
-    matrix_product(f["adj r.step2.out"], f["adj cell.step3.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(matrix_product, f["adj r.step2.out"], f["adj r.step3.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
+    call(matrix_product, f["adj r.step2.out"], f["adj cell.step3.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), 1.0)
+    call(matrix_product, f["adj r.step2.out"], f["adj cell.step3.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), 1.0)
+    call(matrix_product, f["adj r.step2.out"], f["adj cell.step3.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), 1.0)
     # adj r.step2.o(data, cell) = adj r.step2.out(data, cell)*(1 - sigmoid(r.b_o(cell) + r.step2.o(data,
     #     cell)))*sigmoid(r.b_o(cell) + r.step2.o(data, cell))*tanh(r.step2(data, cell))
     f["adj r.step2.o"] = make("adj r.step2.o", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_3(f["adj r.step2.o"], f["r.step2"], f["r.step2.o"], f["adj r.step2.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_3, f["adj r.step2.o"], f["r.step2"], f["r.step2.o"], f["adj r.step2.out"], f["r.b_o"])
     # adj r.step2(data, cell) = adj r.step2.out(data, cell)*(1 - tanh(r.step2(data,
     #     cell))**2)*sigmoid(r.b_o(cell) + r.step2.o(data, cell))
     f["adj r.step2"] = make("adj r.step2", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_4(f["adj r.step2"], f["r.step2"], f["r.step2.o"], f["adj r.step2.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_4, f["adj r.step2"], f["r.step2"], f["r.step2.o"], f["adj r.step2.out"], f["r.b_o"])
     # adj cell.step2.out(data, cell) = adj cell.step3.past(data, cell) + adj r.step2(data, cell)
     f["adj cell.step2.out"] = make("adj cell.step2.out", (n["data"], n["cell"]))
-    pointwise_8(f["adj cell.step2.out"], f["adj cell.step3.past"], f["adj r.step2"])
+    call(pointwise_8, f["adj cell.step2.out"], f["adj cell.step3.past"], f["adj r.step2"])
     # adj cell.step2.g(data, cell) = adj cell.step2.out(data, cell)*(1 - tanh(cell.b_g(cell) +
     #     cell.step2.g(data, cell))**2)*sigmoid(cell.b_i(cell) + cell.step2.i(data, cell))
     f["adj cell.step2.g"] = make("adj cell.step2.g", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_5(f["adj cell.step2.g"], f["cell.step2.g"], f["cell.step2.i"], f["adj cell.step2.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_5, f["adj cell.step2.g"], f["cell.step2.g"], f["cell.step2.i"], f["adj cell.step2.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step2.i(data, cell) = adj cell.step2.out(data, cell)*(1 - sigmoid(cell.b_i(cell) +
     #     cell.step2.i(data, cell)))*sigmoid(cell.b_i(cell) + cell.step2.i(data, cell))*tanh(cell.b_g(cell) +
     #     cell.step2.g(data, cell))
     f["adj cell.step2.i"] = make("adj cell.step2.i", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_6(f["adj cell.step2.i"], f["cell.step2.g"], f["cell.step2.i"], f["adj cell.step2.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_6, f["adj cell.step2.i"], f["cell.step2.g"], f["cell.step2.i"], f["adj cell.step2.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step2.f(data, cell) = cell.step2.past(data, cell)*adj cell.step2.out(data, cell)*(1 -
     #     sigmoid(cell.b_f(cell) + cell.step2.f(data, cell)))*sigmoid(cell.b_f(cell) + cell.step2.f(data,
     #     cell))
     f["adj cell.step2.f"] = make("adj cell.step2.f", (n["data"], n["cell"]))
-    pointwise_sigmoid(f["adj cell.step2.f"], f["cell.step2.f"], f["cell.step2.past"], f["adj cell.step2.out"], f["cell.b_f"])
+    call(pointwise_sigmoid, f["adj cell.step2.f"], f["cell.step2.f"], f["cell.step2.past"], f["adj cell.step2.out"], f["cell.b_f"])
     # adj cell.step2.past(data, cell) = adj cell.step2.out(data, cell)*sigmoid(cell.b_f(cell) +
     #     cell.step2.f(data, cell))
     f["adj cell.step2.past"] = make("adj cell.step2.past", (n["data"], n["cell"]))
-    pointwise_sigmoid_2(f["adj cell.step2.past"], f["cell.step2.f"], f["adj cell.step2.out"], f["cell.b_f"])
+    call(pointwise_sigmoid_2, f["adj cell.step2.past"], f["cell.step2.f"], f["adj cell.step2.out"], f["cell.b_f"])
     # adj r.step1.out(data, cell) = Mean_{cell'}[ r.weight.r(cell', cell)*adj r.step2.o(data, cell') ] +
     #     Mean_{cell'}[ cell.weight.r.g(cell', cell)*adj cell.step2.g(data, cell') ] + Mean_{cell'}[
     #     cell.weight.r.i(cell', cell)*adj cell.step2.i(data, cell') ] + Mean_{cell'}[ cell.weight.r.f(cell',
     #     cell)*adj cell.step2.f(data, cell') ]
     f["adj r.step1.out"] = make("adj r.step1.out", (n["data"], n["cell"]))
-    matrix_product(f["adj r.step1.out"], f["adj r.step2.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
-    matrix_product(f["adj r.step1.out"], f["adj cell.step2.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), keep=1.0)
-    matrix_product(f["adj r.step1.out"], f["adj cell.step2.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), keep=1.0)
-    matrix_product(f["adj r.step1.out"], f["adj cell.step2.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), keep=1.0)
+    call(matrix_product, f["adj r.step1.out"], f["adj r.step2.o"], f["r.weight.r"], 1.0, nodes.weighting(("cell",)))
+    call(matrix_product, f["adj r.step1.out"], f["adj cell.step2.g"], f["cell.weight.r.g"], 1.0, nodes.weighting(("cell",)), 1.0)
+    call(matrix_product, f["adj r.step1.out"], f["adj cell.step2.i"], f["cell.weight.r.i"], 1.0, nodes.weighting(("cell",)), 1.0)
+    call(matrix_product, f["adj r.step1.out"], f["adj cell.step2.f"], f["cell.weight.r.f"], 1.0, nodes.weighting(("cell",)), 1.0)
     # adj r.step1.o(data, cell) = adj r.step1.out(data, cell)*(1 - sigmoid(r.b_o(cell) + r.step1.o(data,
     #     cell)))*sigmoid(r.b_o(cell) + r.step1.o(data, cell))*tanh(r.step1(data, cell))
     f["adj r.step1.o"] = make("adj r.step1.o", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_3(f["adj r.step1.o"], f["r.step1"], f["r.step1.o"], f["adj r.step1.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_3, f["adj r.step1.o"], f["r.step1"], f["r.step1.o"], f["adj r.step1.out"], f["r.b_o"])
     # adj r.step1(data, cell) = adj r.step1.out(data, cell)*(1 - tanh(r.step1(data,
     #     cell))**2)*sigmoid(r.b_o(cell) + r.step1.o(data, cell))
     f["adj r.step1"] = make("adj r.step1", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_4(f["adj r.step1"], f["r.step1"], f["r.step1.o"], f["adj r.step1.out"], f["r.b_o"])
+    call(pointwise_sigmoid_tanh_4, f["adj r.step1"], f["r.step1"], f["r.step1.o"], f["adj r.step1.out"], f["r.b_o"])
     # adj cell.step1.out(data, cell) = adj cell.step2.past(data, cell) + adj r.step1(data, cell)
     f["adj cell.step1.out"] = make("adj cell.step1.out", (n["data"], n["cell"]))
-    pointwise_8(f["adj cell.step1.out"], f["adj cell.step2.past"], f["adj r.step1"])
+    call(pointwise_8, f["adj cell.step1.out"], f["adj cell.step2.past"], f["adj r.step1"])
     # adj cell.step1.g(data, cell) = adj cell.step1.out(data, cell)*(1 - tanh(cell.b_g(cell) +
     #     cell.step1.g(data, cell))**2)*sigmoid(cell.b_i(cell) + cell.step1.i(data, cell))
     f["adj cell.step1.g"] = make("adj cell.step1.g", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_5(f["adj cell.step1.g"], f["cell.step1.g"], f["cell.step1.i"], f["adj cell.step1.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_5, f["adj cell.step1.g"], f["cell.step1.g"], f["cell.step1.i"], f["adj cell.step1.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step1.i(data, cell) = adj cell.step1.out(data, cell)*(1 - sigmoid(cell.b_i(cell) +
     #     cell.step1.i(data, cell)))*sigmoid(cell.b_i(cell) + cell.step1.i(data, cell))*tanh(cell.b_g(cell) +
     #     cell.step1.g(data, cell))
     f["adj cell.step1.i"] = make("adj cell.step1.i", (n["data"], n["cell"]))
-    pointwise_sigmoid_tanh_6(f["adj cell.step1.i"], f["cell.step1.g"], f["cell.step1.i"], f["adj cell.step1.out"], f["cell.b_g"], f["cell.b_i"])
+    call(pointwise_sigmoid_tanh_6, f["adj cell.step1.i"], f["cell.step1.g"], f["cell.step1.i"], f["adj cell.step1.out"], f["cell.b_g"], f["cell.b_i"])
     # adj cell.step1.f(data, cell) = cell.step1.past(data, cell)*adj cell.step1.out(data, cell)*(1 -
     #     sigmoid(cell.b_f(cell) + cell.step1.f(data, cell)))*sigmoid(cell.b_f(cell) + cell.step1.f(data,
     #     cell))
     f["adj cell.step1.f"] = make("adj cell.step1.f", (n["data"], n["cell"]))
-    pointwise_sigmoid(f["adj cell.step1.f"], f["cell.step1.f"], f["cell.step1.past"], f["adj cell.step1.out"], f["cell.b_f"])
+    call(pointwise_sigmoid, f["adj cell.step1.f"], f["cell.step1.f"], f["cell.step1.past"], f["adj cell.step1.out"], f["cell.b_f"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d cell.b_f(cell) = Mean_{data}[ -adj cell.step4.f(data, cell) ] + Mean_{data}[ -adj cell.step3.f(data,
     #     cell) ] + Mean_{data}[ -adj cell.step2.f(data, cell) ] + Mean_{data}[ -adj cell.step1.f(data, cell)
     #     ]
-    speed = speeds["cell.b_f"] = make("speed cell.b_f", (n["cell"],)) if keep["cell.b_f"] else out["cell.b_f"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj cell.step4.f"], p["data"])
-    reduce_3(speed, f["adj cell.step3.f"], p["data"])
-    reduce_3(speed, f["adj cell.step2.f"], p["data"])
-    reduce_3(speed, f["adj cell.step1.f"], p["data"])
+    speed = speeds["cell.b_f"] = make("speed cell.b_f", (n["cell"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj cell.step4.f"], p["data"])
+    call(reduce_3, speed, f["adj cell.step3.f"], p["data"])
+    call(reduce_3, speed, f["adj cell.step2.f"], p["data"])
+    call(reduce_3, speed, f["adj cell.step1.f"], p["data"])
     # d cell.b_i(cell) = Mean_{data}[ -adj cell.step4.i(data, cell) ] + Mean_{data}[ -adj cell.step3.i(data,
     #     cell) ] + Mean_{data}[ -adj cell.step2.i(data, cell) ] + Mean_{data}[ -adj cell.step1.i(data, cell)
     #     ]
-    speed = speeds["cell.b_i"] = make("speed cell.b_i", (n["cell"],)) if keep["cell.b_i"] else out["cell.b_i"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj cell.step4.i"], p["data"])
-    reduce_3(speed, f["adj cell.step3.i"], p["data"])
-    reduce_3(speed, f["adj cell.step2.i"], p["data"])
-    reduce_3(speed, f["adj cell.step1.i"], p["data"])
+    speed = speeds["cell.b_i"] = make("speed cell.b_i", (n["cell"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj cell.step4.i"], p["data"])
+    call(reduce_3, speed, f["adj cell.step3.i"], p["data"])
+    call(reduce_3, speed, f["adj cell.step2.i"], p["data"])
+    call(reduce_3, speed, f["adj cell.step1.i"], p["data"])
     # d cell.b_g(cell) = Mean_{data}[ -adj cell.step4.g(data, cell) ] + Mean_{data}[ -adj cell.step3.g(data,
     #     cell) ] + Mean_{data}[ -adj cell.step2.g(data, cell) ] + Mean_{data}[ -adj cell.step1.g(data, cell)
     #     ]
-    speed = speeds["cell.b_g"] = make("speed cell.b_g", (n["cell"],)) if keep["cell.b_g"] else out["cell.b_g"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj cell.step4.g"], p["data"])
-    reduce_3(speed, f["adj cell.step3.g"], p["data"])
-    reduce_3(speed, f["adj cell.step2.g"], p["data"])
-    reduce_3(speed, f["adj cell.step1.g"], p["data"])
+    speed = speeds["cell.b_g"] = make("speed cell.b_g", (n["cell"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj cell.step4.g"], p["data"])
+    call(reduce_3, speed, f["adj cell.step3.g"], p["data"])
+    call(reduce_3, speed, f["adj cell.step2.g"], p["data"])
+    call(reduce_3, speed, f["adj cell.step1.g"], p["data"])
     # d r.b_o(cell) = Mean_{data}[ -adj r.step4.o(data, cell) ] + Mean_{data}[ -adj r.step3.o(data, cell) ] +
     #     Mean_{data}[ -adj r.step2.o(data, cell) ] + Mean_{data}[ -adj r.step1.o(data, cell) ]
-    speed = speeds["r.b_o"] = make("speed r.b_o", (n["cell"],)) if keep["r.b_o"] else out["r.b_o"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj r.step4.o"], p["data"])
-    reduce_3(speed, f["adj r.step3.o"], p["data"])
-    reduce_3(speed, f["adj r.step2.o"], p["data"])
-    reduce_3(speed, f["adj r.step1.o"], p["data"])
+    speed = speeds["r.b_o"] = make("speed r.b_o", (n["cell"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj r.step4.o"], p["data"])
+    call(reduce_3, speed, f["adj r.step3.o"], p["data"])
+    call(reduce_3, speed, f["adj r.step2.o"], p["data"])
+    call(reduce_3, speed, f["adj r.step1.o"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj yhat"], p["data"])
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj yhat"], p["data"])
     # d cell.weight.x.f(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj cell.step4.f(data, cell) ] +
     #     Mean_{data}[ -x(data, 2, inputs)*adj cell.step3.f(data, cell) ] + Mean_{data}[ -x(data, 1,
     #     inputs)*adj cell.step2.f(data, cell) ] + Mean_{data}[ -x(data, 0, inputs)*adj cell.step1.f(data,
     #     cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step4.f"].T, temporary_1, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=keep["cell.weight.x.f"])
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, out["cell.weight.x.f"], f["adj cell.step4.f"].T, temporary_1, lambda: -scale["cell.weight.x.f"], nodes.weighting(("data",)), lambda: keep["cell.weight.x.f"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
-    pointwise_4(temporary_3, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step3.f"].T, temporary_3, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_4, temporary_3, f["x"])
+    call(matrix_product, out["cell.weight.x.f"], f["adj cell.step3.f"].T, temporary_3, lambda: -scale["cell.weight.x.f"], nodes.weighting(("data",)), 1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
-    pointwise_3(temporary_5, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step2.f"].T, temporary_5, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_3, temporary_5, f["x"])
+    call(matrix_product, out["cell.weight.x.f"], f["adj cell.step2.f"].T, temporary_5, lambda: -scale["cell.weight.x.f"], nodes.weighting(("data",)), 1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
-    pointwise(temporary_7, f["x"])
-    matrix_product(out["cell.weight.x.f"], f["adj cell.step1.f"].T, temporary_7, -scale["cell.weight.x.f"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise, temporary_7, f["x"])
+    call(matrix_product, out["cell.weight.x.f"], f["adj cell.step1.f"].T, temporary_7, lambda: -scale["cell.weight.x.f"], nodes.weighting(("data",)), 1.0)
     # d cell.weight.r.f(cell, cell') = Mean_{data}[ -adj cell.step4.f(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj cell.step3.f(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     cell.step2.f(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["cell.weight.r.f"], f["adj cell.step4.f"].T, f["r.step3.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), keep=keep["cell.weight.r.f"])
-    matrix_product(out["cell.weight.r.f"], f["adj cell.step3.f"].T, f["r.step2.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), keep=1.0)
-    matrix_product(out["cell.weight.r.f"], f["adj cell.step2.f"].T, f["r.step1.out"], -scale["cell.weight.r.f"], nodes.weighting(("data",)), keep=1.0)
+    call(matrix_product, out["cell.weight.r.f"], f["adj cell.step4.f"].T, f["r.step3.out"], lambda: -scale["cell.weight.r.f"], nodes.weighting(("data",)), lambda: keep["cell.weight.r.f"])
+    call(matrix_product, out["cell.weight.r.f"], f["adj cell.step3.f"].T, f["r.step2.out"], lambda: -scale["cell.weight.r.f"], nodes.weighting(("data",)), 1.0)
+    call(matrix_product, out["cell.weight.r.f"], f["adj cell.step2.f"].T, f["r.step1.out"], lambda: -scale["cell.weight.r.f"], nodes.weighting(("data",)), 1.0)
     # d cell.weight.x.i(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj cell.step4.i(data, cell) ] +
     #     Mean_{data}[ -x(data, 2, inputs)*adj cell.step3.i(data, cell) ] + Mean_{data}[ -x(data, 1,
     #     inputs)*adj cell.step2.i(data, cell) ] + Mean_{data}[ -x(data, 0, inputs)*adj cell.step1.i(data,
     #     cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step4.i"].T, temporary_1, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=keep["cell.weight.x.i"])
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, out["cell.weight.x.i"], f["adj cell.step4.i"].T, temporary_1, lambda: -scale["cell.weight.x.i"], nodes.weighting(("data",)), lambda: keep["cell.weight.x.i"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
-    pointwise_4(temporary_3, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step3.i"].T, temporary_3, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_4, temporary_3, f["x"])
+    call(matrix_product, out["cell.weight.x.i"], f["adj cell.step3.i"].T, temporary_3, lambda: -scale["cell.weight.x.i"], nodes.weighting(("data",)), 1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
-    pointwise_3(temporary_5, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step2.i"].T, temporary_5, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_3, temporary_5, f["x"])
+    call(matrix_product, out["cell.weight.x.i"], f["adj cell.step2.i"].T, temporary_5, lambda: -scale["cell.weight.x.i"], nodes.weighting(("data",)), 1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
-    pointwise(temporary_7, f["x"])
-    matrix_product(out["cell.weight.x.i"], f["adj cell.step1.i"].T, temporary_7, -scale["cell.weight.x.i"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise, temporary_7, f["x"])
+    call(matrix_product, out["cell.weight.x.i"], f["adj cell.step1.i"].T, temporary_7, lambda: -scale["cell.weight.x.i"], nodes.weighting(("data",)), 1.0)
     # d cell.weight.r.i(cell, cell') = Mean_{data}[ -adj cell.step4.i(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj cell.step3.i(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     cell.step2.i(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["cell.weight.r.i"], f["adj cell.step4.i"].T, f["r.step3.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), keep=keep["cell.weight.r.i"])
-    matrix_product(out["cell.weight.r.i"], f["adj cell.step3.i"].T, f["r.step2.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), keep=1.0)
-    matrix_product(out["cell.weight.r.i"], f["adj cell.step2.i"].T, f["r.step1.out"], -scale["cell.weight.r.i"], nodes.weighting(("data",)), keep=1.0)
+    call(matrix_product, out["cell.weight.r.i"], f["adj cell.step4.i"].T, f["r.step3.out"], lambda: -scale["cell.weight.r.i"], nodes.weighting(("data",)), lambda: keep["cell.weight.r.i"])
+    call(matrix_product, out["cell.weight.r.i"], f["adj cell.step3.i"].T, f["r.step2.out"], lambda: -scale["cell.weight.r.i"], nodes.weighting(("data",)), 1.0)
+    call(matrix_product, out["cell.weight.r.i"], f["adj cell.step2.i"].T, f["r.step1.out"], lambda: -scale["cell.weight.r.i"], nodes.weighting(("data",)), 1.0)
     # d cell.weight.x.g(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj cell.step4.g(data, cell) ] +
     #     Mean_{data}[ -x(data, 2, inputs)*adj cell.step3.g(data, cell) ] + Mean_{data}[ -x(data, 1,
     #     inputs)*adj cell.step2.g(data, cell) ] + Mean_{data}[ -x(data, 0, inputs)*adj cell.step1.g(data,
     #     cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step4.g"].T, temporary_1, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=keep["cell.weight.x.g"])
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, out["cell.weight.x.g"], f["adj cell.step4.g"].T, temporary_1, lambda: -scale["cell.weight.x.g"], nodes.weighting(("data",)), lambda: keep["cell.weight.x.g"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
-    pointwise_4(temporary_3, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step3.g"].T, temporary_3, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_4, temporary_3, f["x"])
+    call(matrix_product, out["cell.weight.x.g"], f["adj cell.step3.g"].T, temporary_3, lambda: -scale["cell.weight.x.g"], nodes.weighting(("data",)), 1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
-    pointwise_3(temporary_5, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step2.g"].T, temporary_5, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_3, temporary_5, f["x"])
+    call(matrix_product, out["cell.weight.x.g"], f["adj cell.step2.g"].T, temporary_5, lambda: -scale["cell.weight.x.g"], nodes.weighting(("data",)), 1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
-    pointwise(temporary_7, f["x"])
-    matrix_product(out["cell.weight.x.g"], f["adj cell.step1.g"].T, temporary_7, -scale["cell.weight.x.g"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise, temporary_7, f["x"])
+    call(matrix_product, out["cell.weight.x.g"], f["adj cell.step1.g"].T, temporary_7, lambda: -scale["cell.weight.x.g"], nodes.weighting(("data",)), 1.0)
     # d cell.weight.r.g(cell, cell') = Mean_{data}[ -adj cell.step4.g(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj cell.step3.g(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     cell.step2.g(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["cell.weight.r.g"], f["adj cell.step4.g"].T, f["r.step3.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), keep=keep["cell.weight.r.g"])
-    matrix_product(out["cell.weight.r.g"], f["adj cell.step3.g"].T, f["r.step2.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), keep=1.0)
-    matrix_product(out["cell.weight.r.g"], f["adj cell.step2.g"].T, f["r.step1.out"], -scale["cell.weight.r.g"], nodes.weighting(("data",)), keep=1.0)
+    call(matrix_product, out["cell.weight.r.g"], f["adj cell.step4.g"].T, f["r.step3.out"], lambda: -scale["cell.weight.r.g"], nodes.weighting(("data",)), lambda: keep["cell.weight.r.g"])
+    call(matrix_product, out["cell.weight.r.g"], f["adj cell.step3.g"].T, f["r.step2.out"], lambda: -scale["cell.weight.r.g"], nodes.weighting(("data",)), 1.0)
+    call(matrix_product, out["cell.weight.r.g"], f["adj cell.step2.g"].T, f["r.step1.out"], lambda: -scale["cell.weight.r.g"], nodes.weighting(("data",)), 1.0)
     # d r.weight.x(cell, inputs) = Mean_{data}[ -x(data, 3, inputs)*adj r.step4.o(data, cell) ] + Mean_{data}[
     #     -x(data, 2, inputs)*adj r.step3.o(data, cell) ] + Mean_{data}[ -x(data, 1, inputs)*adj
     #     r.step2.o(data, cell) ] + Mean_{data}[ -x(data, 0, inputs)*adj r.step1.o(data, cell) ]
     temporary_1 = make("temporary 1", (n["data"], n["inputs"]))
-    pointwise_5(temporary_1, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step4.o"].T, temporary_1, -scale["r.weight.x"], nodes.weighting(("data",)), keep=keep["r.weight.x"])
+    call(pointwise_5, temporary_1, f["x"])
+    call(matrix_product, out["r.weight.x"], f["adj r.step4.o"].T, temporary_1, lambda: -scale["r.weight.x"], nodes.weighting(("data",)), lambda: keep["r.weight.x"])
     temporary_3 = make("temporary 3", (n["data"], n["inputs"]))
-    pointwise_4(temporary_3, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step3.o"].T, temporary_3, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_4, temporary_3, f["x"])
+    call(matrix_product, out["r.weight.x"], f["adj r.step3.o"].T, temporary_3, lambda: -scale["r.weight.x"], nodes.weighting(("data",)), 1.0)
     temporary_5 = make("temporary 5", (n["data"], n["inputs"]))
-    pointwise_3(temporary_5, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step2.o"].T, temporary_5, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise_3, temporary_5, f["x"])
+    call(matrix_product, out["r.weight.x"], f["adj r.step2.o"].T, temporary_5, lambda: -scale["r.weight.x"], nodes.weighting(("data",)), 1.0)
     temporary_7 = make("temporary 7", (n["data"], n["inputs"]))
-    pointwise(temporary_7, f["x"])
-    matrix_product(out["r.weight.x"], f["adj r.step1.o"].T, temporary_7, -scale["r.weight.x"], nodes.weighting(("data",)), keep=1.0)
+    call(pointwise, temporary_7, f["x"])
+    call(matrix_product, out["r.weight.x"], f["adj r.step1.o"].T, temporary_7, lambda: -scale["r.weight.x"], nodes.weighting(("data",)), 1.0)
     # d r.weight.r(cell, cell') = Mean_{data}[ -adj r.step4.o(data, cell)*r.step3.out(data, cell') ] +
     #     Mean_{data}[ -adj r.step3.o(data, cell)*r.step2.out(data, cell') ] + Mean_{data}[ -adj
     #     r.step2.o(data, cell)*r.step1.out(data, cell') ]
-    matrix_product(out["r.weight.r"], f["adj r.step4.o"].T, f["r.step3.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=keep["r.weight.r"])
-    matrix_product(out["r.weight.r"], f["adj r.step3.o"].T, f["r.step2.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
-    matrix_product(out["r.weight.r"], f["adj r.step2.o"].T, f["r.step1.out"], -scale["r.weight.r"], nodes.weighting(("data",)), keep=1.0)
+    call(matrix_product, out["r.weight.r"], f["adj r.step4.o"].T, f["r.step3.out"], lambda: -scale["r.weight.r"], nodes.weighting(("data",)), lambda: keep["r.weight.r"])
+    call(matrix_product, out["r.weight.r"], f["adj r.step3.o"].T, f["r.step2.out"], lambda: -scale["r.weight.r"], nodes.weighting(("data",)), 1.0)
+    call(matrix_product, out["r.weight.r"], f["adj r.step2.o"].T, f["r.step1.out"], lambda: -scale["r.weight.r"], nodes.weighting(("data",)), 1.0)
     # d output.weight(outputs, cell) = Mean_{data}[ -r.step4.out(data, cell)*adj yhat(data, outputs) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["r.step4.out"], -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
+    call(matrix_product, out["output.weight"], f["adj yhat"].T, f["r.step4.out"], lambda: -scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])
     for name, speed in speeds.items():
-        speed *= scale[name]
-        if keep[name]:
-            rescale(out[name], keep[name])
-            out[name] += speed
+        call(add_speed, out[name].reshape(-1), speed.reshape(-1), scale, keep, name)
 
 
-def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+def advance(plan: Plan, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
     """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
     scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 1.0))
 
 
-def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+def flow(plan: Plan, out: Fields, t: float) -> None:
     """out = d(variable)/dt at time t for every variable that moves."""
     scale = rates(t)
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -1224,7 +1346,22 @@ def give_targets(fields: Fields, dtype: np.dtype[Any], y: Array) -> None:
     samples, y = len(fields["x"]), np.asarray(y, dtype, order="C")
     if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
         raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-    fields["y"] = y.reshape(samples, SIZES["outputs"])
+    fields["y"] = y if y.ndim == 2 else y.reshape(samples, SIZES["outputs"])
+
+
+def give_batch(plan: Plan, x: Array, y: Array) -> None:
+    """Put x and y of another batch of the same size where the plan's calls read them."""
+    given: Fields = {}
+    give_samples(given, plan.nodes.dtype, x)
+    give_targets(given, plan.nodes.dtype, y)
+    if given["x"] is plan.fields["x"] and given["y"] is plan.fields["y"]:
+        return
+    if not plan.own:  # the first batch is read where it is; from the second on, all go through two arrays
+        plan.own = {name: plan.make(name, array.shape) for name, array in given.items()}
+        plan.fields.update(plan.own)
+        plan.bind()
+    for name, array in given.items():
+        np.copyto(plan.own[name], array)
 
 
 def check_names(state: Mapping[str, Any]) -> None:
@@ -1310,7 +1447,7 @@ def forward(state: Mapping[str, Any], x: Array) -> Fields:
     """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
     fields, nodes = given_fields(state, x)
     given = set(fields)
-    compute_forward(fields, nodes, fresh(nodes))
+    compute_forward(fields, nodes, fresh(nodes), at_once)
     return {name: array for name, array in fields.items() if name not in given}
 
 
@@ -1327,7 +1464,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
     # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
     for start in (*range(0, len(x) - size, size), len(x) - size):
         give_samples(fields, nodes.dtype, x[start : start + size])
-        compute_forward(fields, nodes, make)
+        compute_forward(fields, nodes, make, at_once)
         yhat[start : start + size] = fields["yhat"]
     return yhat
 
@@ -1337,21 +1474,20 @@ def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     fields, nodes = given_fields(state, x)
     give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_loss(fields, nodes, make)
+    compute_forward(fields, nodes, make, at_once)
+    compute_loss(fields, nodes, make, at_once)
     return float(np.mean(fields["loss"], dtype=np.float64))
 
 
-def _sweep(
-    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
-) -> tuple[Fields, Nodes, Maker]:
-    """All fields that the evolution reads: forward, then backward."""
+def _plan(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None, out: Mapping[str, Any] | None = None
+) -> Plan:
+    """The calls of a step on a batch; ``out``: arrays that will be changed in place."""
     fields, nodes = given_fields(state, x, weights)
     give_targets(fields, nodes.dtype, y)
-    make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_backward(fields, nodes, make)
-    return fields, nodes, make
+    if out is not None:
+        check_target(out, fields, nodes)
+    return Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward, compute_backward), evolve)
 
 
 def velocity(
@@ -1362,14 +1498,33 @@ def velocity(
     Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
     ValueError where the learning rule has no known flow in time.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    still = {*FROZEN, *MEMORIES}
+    return _velocities(_plan(state, x, y, weights))(t)
+
+
+def velocities(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None = None
+) -> Callable[[float], Fields]:
+    """A function of t that gives the ``velocity`` of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same arrays. What stays the
+    same is checked and looked up only once.
+    """
+    return _velocities(_plan(state, x, y, weights, state))
+
+
+def _velocities(plan: Plan) -> Callable[[float], Fields]:
+    still, fields = {*FROZEN, *MEMORIES}, plan.fields
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, plan.nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    flow(fields, nodes, make, speed, t)
-    return speed
+
+    def velocity_at(t: float) -> Fields:
+        plan.sweep()
+        flow(plan, speed, t)
+        return speed
+
+    return velocity_at
 
 
 def step(
@@ -1389,16 +1544,17 @@ def step(
     with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
     of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
+    plan = _plan(state, x, y, weights, out)
+    fields = plan.fields
+    plan.sweep()
     if out is None:
         out = {name: fields[name].copy() for name in PARAMETERS}
         out["p"] = dict(state["p"])
     else:
-        check_target(out, fields, nodes)
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    advance(fields, nodes, make, out, t, alpha, k, seed)
+    advance(plan, out, t, alpha, k, seed)
     return out
 
 
@@ -1411,20 +1567,15 @@ def march(
 
     What stays the same is checked only once: do not change the state between two moves.
     """
-    fields: Fields = {}
-    nodes: Nodes | None = None
+    plan: Plan | None = None
     known: Array | None = None
     for x, y, t, alpha, weights, k in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, weights)
-            check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
+        if plan is None or weights is not known or len(x) != plan.nodes.size["data"]:
+            plan, known = _plan(state, x, y, weights, state), weights
         else:
-            give_samples(fields, nodes.dtype, x)
-        give_targets(fields, nodes.dtype, y)
-        compute_forward(fields, nodes, make)
-        compute_backward(fields, nodes, make)
-        advance(fields, nodes, make, state, t, alpha, k, seed)
+            give_batch(plan, x, y)
+        plan.sweep()
+        advance(plan, state, t, alpha, k, seed)
     return state
 
 

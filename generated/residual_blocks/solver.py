@@ -1,6 +1,6 @@
 """Residual blocks, pre- and post-activation
 
-Mean-field limit of the network above, written by mfderive (generator 7). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 8). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,6 +16,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,8 @@ Array = np.ndarray[Any, Any]
 Real = Any  # a number in the precision of the arrays
 Fields = dict[str, Array]
 Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Caller = Callable[..., None]  # (function, arguments): calls it now, or whenever the sweep is repeated
+Number = float | Callable[[], float]  # a number, or what gives its value at present
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -213,50 +216,172 @@ def matrix(array: Array, split: int) -> Array:
     return array.reshape(math.prod(array.shape[:split]), math.prod(array.shape[split:]))
 
 
-def rescale(array: Array, factor: float) -> None:
+def rescale(array: Array, factor: Number) -> None:
     """array = factor * array in place, 0 for the factor 0 whatever stands in the array."""
-    if factor == 0.0:
+    value = factor() if callable(factor) else factor
+    if value == 0.0:
         array.fill(0.0)
-    elif factor != 1.0:
-        array *= factor
+    elif value != 1.0:
+        array *= value
 
 
 def matrix_product(
     out: Array,
     left: Array,
     right: Array,
-    factor: float,
+    factor: Number,
     weighting: tuple[float, Array | None] = (1.0, None),
-    keep: float = 0.0,
+    keep: Number = 0.0,
 ) -> None:
     """out = factor * left @ diag(weights) @ right + keep * out (gemm with beta = keep), in place.
 
     Operands are matrices, each contiguous in row-major or column-major order, so that BLAS reads them in
     place. Weights that are not equal scale the smaller operand.
     """
+    prepared_product(out, left, right, factor, weighting, keep)()
+
+
+def prepared_product(
+    out: Array,
+    left: Array,
+    right: Array,
+    factor: Number,
+    weighting: tuple[float, Array | None] = (1.0, None),
+    keep: Number = 0.0,
+) -> Callable[[], Any]:
+    """A call of ``matrix_product`` that can be repeated, and finds out only once how the operands lie."""
     shared, weights = weighting
-    factor = float(factor * shared)
-    if weights is not None and left.size <= right.size:
-        left = left * weights
-    elif weights is not None:
-        right = right * weights[:, None]
-    if not COMPILED:
-        out[...] = factor * (left @ right) + (keep * out if keep else 0)
-        return
+    if weights is None and COMPILED and not callable(factor) and not callable(keep):
+        gemm, a, b, by_columns = _gemm(out, left, right)
+        c, trans_a, trans_b = by_columns
+        number = float(factor * shared)
+        return partial(gemm, number, a, b, beta=keep, c=c, trans_a=trans_a, trans_b=trans_b, overwrite_c=True)
+    if weights is None and COMPILED:
+        return partial(_late_product, *_gemm(out, left, right), shared, factor, keep)
+    return partial(_scaled_product, out, left, right, shared, weights, factor, keep)
+
+
+def _gemm(out: Array, left: Array, right: Array) -> tuple[Any, Array, Array, tuple[Array, bool, bool]]:
+    """BLAS's function, and what it is given: it reads matrices in column-major order."""
     if not out.flags.f_contiguous:
         out, left, right = out.T, right.T, left.T
     gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
     a, b = left.flags.f_contiguous, right.flags.f_contiguous
-    gemm(
-        factor,
-        left if a else left.T,
-        right if b else right.T,
-        beta=keep,
-        c=out,
-        trans_a=not a,
-        trans_b=not b,
-        overwrite_c=True,
-    )
+    return gemm, left if a else left.T, right if b else right.T, (out, not a, not b)
+
+
+def _late_product(
+    gemm: Any, a: Array, b: Array, rest: tuple[Array, bool, bool], shared: float, factor: Number, keep: Number
+) -> None:
+    """A product whose numbers are known only when it is called."""
+    number = float((factor() if callable(factor) else factor) * shared)
+    c, trans_a, trans_b = rest
+    gemm(number, a, b, keep() if callable(keep) else keep, c, trans_a, trans_b, True)
+
+
+def _scaled_product(
+    out: Array, left: Array, right: Array, shared: float, weights: Array | None, factor: Number, keep: Number
+) -> None:
+    """A product that scales an operand first, or in plain Python."""
+    if weights is not None and left.size <= right.size:
+        left = left * weights
+    elif weights is not None:
+        right = right * weights[:, None]
+    kept = keep() if callable(keep) else keep
+    if COMPILED:
+        _late_product(*_gemm(out, left, right), shared, factor, kept)
+    else:
+        number = float((factor() if callable(factor) else factor) * shared)
+        out[...] = number * (left @ right) + (kept * out if kept else 0)
+
+
+# -------------------------------- Calls on arrays that stay the same, repeated
+
+
+Sweep = Callable[[Fields, Nodes, Maker, Caller], None]
+Evolution = Callable[[Fields, Nodes, Maker, Caller, Fields, Mapping[str, float], Mapping[str, float]], None]
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> None:
+    """A call that is made now."""
+    function(*arguments)
+
+
+def recorded(write: Callable[[Caller], None]) -> list[Callable[[], Any]]:
+    """The calls that a sweep makes, to be made later, and again and again."""
+    calls: list[Callable[[], Any]] = []
+
+    def call(function: Callable[..., Any], *arguments: Any) -> None:
+        is_product = function is matrix_product
+        calls.append(prepared_product(*arguments) if is_product else partial(function, *arguments))
+
+    write(call)
+    return calls
+
+
+@compiled
+def add_scaled(out: Array, speed: Array, scale: Real, keep: Real) -> None:
+    """out(i) = keep * out(i) + scale * speed(i), without the first part where keep is 0."""
+    if keep == 0:
+        for i in range(out.size):
+            out[i] = scale * speed[i]
+    else:
+        for i in range(out.size):
+            out[i] = keep * out[i] + scale * speed[i]
+
+
+def add_speed(
+    out: Array, speed: Array, scale: Mapping[str, float], keep: Mapping[str, float], name: str
+) -> None:
+    """out = keep * out + scale * speed in place, with the numbers of a parameter; both arrays are flat."""
+    add_scaled(out, speed, float(scale[name]), float(keep[name]))
+
+
+class Plan:
+    """The calls of a step on one set of arrays: as long as these serve, nothing is looked up again.
+
+    ``sweeps`` compute the fields that the evolution reads, ``evolve`` is the evolution. Arrays of ``fields``
+    may change their values, but nothing else.
+    """
+
+    def __init__(
+        self, fields: Fields, nodes: Nodes, make: Maker, sweeps: tuple[Sweep, ...], evolve: Evolution
+    ) -> None:
+        self.fields, self.nodes, self.make = fields, nodes, make
+        self.sweeps, self.evolution = sweeps, evolve
+        self.scale: dict[str, float] = {}
+        self.keep: dict[str, float] = {}
+        self.own: Fields = {}  # arrays for x and y of batch after batch
+        self.bind()
+
+    def bind(self) -> None:
+        """Find the calls, after an array of ``fields`` has been replaced."""
+        self.into: Fields | None = None
+        self.updates: list[Callable[[], Any]] = []
+        self.calls = [
+            each
+            for sweep in self.sweeps
+            for each in recorded(partial(sweep, self.fields, self.nodes, self.make))
+        ]
+
+    def sweep(self) -> None:
+        """Compute the fields that the evolution reads."""
+        for run in self.calls:
+            run()
+
+    def evolve(self, into: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+        """into = keep * into + scale * G for every trained parameter."""
+        if self.into is None or any(into[name] is not array for name, array in self.into.items()):
+            self.into = {name: into[name] for name in scale}
+
+            def write(call: Caller, own: Fields = self.into) -> None:
+                self.evolution(self.fields, self.nodes, self.make, call, own, self.scale, self.keep)
+
+            self.updates = recorded(write)
+        self.scale.update(scale)
+        self.keep.update(keep)
+        for run in self.updates:
+            run()
 
 
 # -------------------------------- Arrays for fields and temporaries
@@ -412,237 +537,234 @@ def reduce_2(out, a, b):
 # -------------------------------- Equations
 
 
-def compute_forward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """Every forward field that needs no y."""
     n = nodes.size
     # s(data, s) = Sum_{inputs}[ x(data, inputs)*s.weight(s, inputs) ]
     f["s"] = make("s", (n["data"], n["s"]))
-    matrix_product(f["s"], f["x"], f["s.weight"].T, 1.0, nodes.weighting(("inputs",)))
+    call(matrix_product, f["s"], f["x"], f["s.weight"].T, 1.0, nodes.weighting(("inputs",)))
     # inner_1(data, inner_1) = Mean_{s}[ inner_1.weight(inner_1, s)*tanh(s(data, s)) ]
     f["inner_1"] = make("inner_1", (n["data"], n["inner_1"]))
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
-    pointwise_tanh(temporary_1, f["s"])
-    matrix_product(f["inner_1"], temporary_1, f["inner_1.weight"].T, 1.0, nodes.weighting(("s",)))
+    call(pointwise_tanh, temporary_1, f["s"])
+    call(matrix_product, f["inner_1"], temporary_1, f["inner_1.weight"].T, 1.0, nodes.weighting(("s",)))
     # inner_1.out(data, inner_1) = tanh(inner_1(data, inner_1) + inner_1.bias(inner_1))
     f["inner_1.out"] = make("inner_1.out", (n["data"], n["inner_1"]))
-    pointwise_tanh_2(f["inner_1.out"], f["inner_1"], f["inner_1.bias"])
+    call(pointwise_tanh_2, f["inner_1.out"], f["inner_1"], f["inner_1.bias"])
     # add_1(data, s) = s(data, s) + Mean_{inner_1}[ inner_1.out(data, inner_1)*add_1.weight(s, inner_1) ]
     f["add_1"] = make("add_1", (n["data"], n["s"]))
-    pointwise(f["add_1"], f["s"])
-    matrix_product(f["add_1"], f["inner_1.out"], f["add_1.weight"].T, 1.0, nodes.weighting(("inner_1",)), keep=1.0)
+    call(pointwise, f["add_1"], f["s"])
+    call(matrix_product, f["add_1"], f["inner_1.out"], f["add_1.weight"].T, 1.0, nodes.weighting(("inner_1",)), 1.0)
     # inner_2(data, inner_2) = Mean_{s}[ inner_2.weight(inner_2, s)*tanh(add_1(data, s)) ]
     f["inner_2"] = make("inner_2", (n["data"], n["inner_2"]))
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
-    pointwise_tanh(temporary_1, f["add_1"])
-    matrix_product(f["inner_2"], temporary_1, f["inner_2.weight"].T, 1.0, nodes.weighting(("s",)))
+    call(pointwise_tanh, temporary_1, f["add_1"])
+    call(matrix_product, f["inner_2"], temporary_1, f["inner_2.weight"].T, 1.0, nodes.weighting(("s",)))
     # inner_2.out(data, inner_2) = tanh(inner_2(data, inner_2) + inner_2.bias(inner_2))
     f["inner_2.out"] = make("inner_2.out", (n["data"], n["inner_2"]))
-    pointwise_tanh_2(f["inner_2.out"], f["inner_2"], f["inner_2.bias"])
+    call(pointwise_tanh_2, f["inner_2.out"], f["inner_2"], f["inner_2.bias"])
     # add_2(data, s) = add_1(data, s) + Mean_{inner_2}[ inner_2.out(data, inner_2)*add_2.weight(s, inner_2) ]
     f["add_2"] = make("add_2", (n["data"], n["s"]))
-    pointwise(f["add_2"], f["add_1"])
-    matrix_product(f["add_2"], f["inner_2.out"], f["add_2.weight"].T, 1.0, nodes.weighting(("inner_2",)), keep=1.0)
+    call(pointwise, f["add_2"], f["add_1"])
+    call(matrix_product, f["add_2"], f["inner_2.out"], f["add_2.weight"].T, 1.0, nodes.weighting(("inner_2",)), 1.0)
     # inner_3(data, inner_3) = Mean_{s}[ inner_3.weight(inner_3, s)*tanh(add_2(data, s)) ]
     f["inner_3"] = make("inner_3", (n["data"], n["inner_3"]))
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
-    pointwise_tanh(temporary_1, f["add_2"])
-    matrix_product(f["inner_3"], temporary_1, f["inner_3.weight"].T, 1.0, nodes.weighting(("s",)))
+    call(pointwise_tanh, temporary_1, f["add_2"])
+    call(matrix_product, f["inner_3"], temporary_1, f["inner_3.weight"].T, 1.0, nodes.weighting(("s",)))
     # inner_3.out(data, inner_3) = tanh(inner_3(data, inner_3) + inner_3.bias(inner_3))
     f["inner_3.out"] = make("inner_3.out", (n["data"], n["inner_3"]))
-    pointwise_tanh_2(f["inner_3.out"], f["inner_3"], f["inner_3.bias"])
+    call(pointwise_tanh_2, f["inner_3.out"], f["inner_3"], f["inner_3.bias"])
     # add_3(data, s) = add_2(data, s) + Mean_{inner_3}[ inner_3.out(data, inner_3)*add_3.weight(s, inner_3) ]
     f["add_3"] = make("add_3", (n["data"], n["s"]))
-    pointwise(f["add_3"], f["add_2"])
-    matrix_product(f["add_3"], f["inner_3.out"], f["add_3.weight"].T, 1.0, nodes.weighting(("inner_3",)), keep=1.0)
+    call(pointwise, f["add_3"], f["add_2"])
+    call(matrix_product, f["add_3"], f["inner_3.out"], f["add_3.weight"].T, 1.0, nodes.weighting(("inner_3",)), 1.0)
     # middle_1(data, middle_1) = Mean_{s}[ add_3(data, s)*middle_1.weight(middle_1, s) ]
     f["middle_1"] = make("middle_1", (n["data"], n["middle_1"]))
-    matrix_product(f["middle_1"], f["add_3"], f["middle_1.weight"].T, 1.0, nodes.weighting(("s",)))
+    call(matrix_product, f["middle_1"], f["add_3"], f["middle_1.weight"].T, 1.0, nodes.weighting(("s",)))
     # middle_1.out(data, middle_1) = tanh(middle_1(data, middle_1) + middle_1.bias(middle_1))
     f["middle_1.out"] = make("middle_1.out", (n["data"], n["middle_1"]))
-    pointwise_tanh_2(f["middle_1.out"], f["middle_1"], f["middle_1.bias"])
+    call(pointwise_tanh_2, f["middle_1.out"], f["middle_1"], f["middle_1.bias"])
     # sum_1(data, s) = add_3(data, s) + Mean_{middle_1}[ middle_1.out(data, middle_1)*sum_1.weight(s,
     #     middle_1) ]
     f["sum_1"] = make("sum_1", (n["data"], n["s"]))
-    pointwise(f["sum_1"], f["add_3"])
-    matrix_product(f["sum_1"], f["middle_1.out"], f["sum_1.weight"].T, 1.0, nodes.weighting(("middle_1",)), keep=1.0)
+    call(pointwise, f["sum_1"], f["add_3"])
+    call(matrix_product, f["sum_1"], f["middle_1.out"], f["sum_1.weight"].T, 1.0, nodes.weighting(("middle_1",)), 1.0)
     # sum_1.out(data, s) = tanh(sum_1(data, s))
     f["sum_1.out"] = make("sum_1.out", (n["data"], n["s"]))
-    pointwise_tanh(f["sum_1.out"], f["sum_1"])
+    call(pointwise_tanh, f["sum_1.out"], f["sum_1"])
     # middle_2(data, middle_2) = Mean_{s}[ sum_1.out(data, s)*middle_2.weight(middle_2, s) ]
     f["middle_2"] = make("middle_2", (n["data"], n["middle_2"]))
-    matrix_product(f["middle_2"], f["sum_1.out"], f["middle_2.weight"].T, 1.0, nodes.weighting(("s",)))
+    call(matrix_product, f["middle_2"], f["sum_1.out"], f["middle_2.weight"].T, 1.0, nodes.weighting(("s",)))
     # middle_2.out(data, middle_2) = tanh(middle_2(data, middle_2) + middle_2.bias(middle_2))
     f["middle_2.out"] = make("middle_2.out", (n["data"], n["middle_2"]))
-    pointwise_tanh_2(f["middle_2.out"], f["middle_2"], f["middle_2.bias"])
+    call(pointwise_tanh_2, f["middle_2.out"], f["middle_2"], f["middle_2.bias"])
     # sum_2(data, s) = sum_1.out(data, s) + Mean_{middle_2}[ middle_2.out(data, middle_2)*sum_2.weight(s,
     #     middle_2) ]
     f["sum_2"] = make("sum_2", (n["data"], n["s"]))
-    pointwise(f["sum_2"], f["sum_1.out"])
-    matrix_product(f["sum_2"], f["middle_2.out"], f["sum_2.weight"].T, 1.0, nodes.weighting(("middle_2",)), keep=1.0)
+    call(pointwise, f["sum_2"], f["sum_1.out"])
+    call(matrix_product, f["sum_2"], f["middle_2.out"], f["sum_2.weight"].T, 1.0, nodes.weighting(("middle_2",)), 1.0)
     # sum_2.out(data, s) = tanh(sum_2(data, s))
     f["sum_2.out"] = make("sum_2.out", (n["data"], n["s"]))
-    pointwise_tanh(f["sum_2.out"], f["sum_2"])
+    call(pointwise_tanh, f["sum_2.out"], f["sum_2"])
     # yhat(data, outputs) = Mean_{s}[ sum_2.out(data, s)*output.weight(outputs, s) ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    pointwise_2(f["yhat"], f["output.bias"])
-    matrix_product(f["yhat"], f["sum_2.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), keep=1.0)
+    call(pointwise_2, f["yhat"], f["output.bias"])
+    call(matrix_product, f["yhat"], f["sum_2.out"], f["output.weight"].T, 1.0, nodes.weighting(("s",)), 1.0)
 
 
-def compute_loss(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_loss(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """The fields that compare the output with y."""
     n = nodes.size
     # loss(data) = Sum_{outputs}[ (yhat(data, outputs) - y(data, outputs))**2 ]
     f["loss"] = make("loss", (n["data"],))
-    reduce(f["loss"], f["y"], f["yhat"])
+    call(reduce, f["loss"], f["y"], f["yhat"])
 
 
-def compute_backward(f: Fields, nodes: Nodes, make: Maker) -> None:
+def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     """D: derivatives of the loss of each sample."""
     n = nodes.size
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    pointwise_3(f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_3, f["adj yhat"], f["y"], f["yhat"])
     # adj sum_2.out(data, s) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, s) ]
     f["adj sum_2.out"] = make("adj sum_2.out", (n["data"], n["s"]))
-    matrix_product(f["adj sum_2.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
+    call(matrix_product, f["adj sum_2.out"], f["adj yhat"], f["output.weight"], 1.0, nodes.weighting(("outputs",)))
     # adj sum_2(data, s) = adj sum_2.out(data, s)*(1 - sum_2.out(data, s)**2)
     f["adj sum_2"] = make("adj sum_2", (n["data"], n["s"]))
-    pointwise_4(f["adj sum_2"], f["sum_2.out"], f["adj sum_2.out"])
+    call(pointwise_4, f["adj sum_2"], f["sum_2.out"], f["adj sum_2.out"])
     # adj middle_2.out(data, middle_2) = Mean_{s}[ adj sum_2(data, s)*sum_2.weight(s, middle_2) ]
     f["adj middle_2.out"] = make("adj middle_2.out", (n["data"], n["middle_2"]))
-    matrix_product(f["adj middle_2.out"], f["adj sum_2"], f["sum_2.weight"], 1.0, nodes.weighting(("s",)))
+    call(matrix_product, f["adj middle_2.out"], f["adj sum_2"], f["sum_2.weight"], 1.0, nodes.weighting(("s",)))
     # adj middle_2(data, middle_2) = adj middle_2.out(data, middle_2)*(1 - middle_2.out(data, middle_2)**2)
     f["adj middle_2"] = make("adj middle_2", (n["data"], n["middle_2"]))
-    pointwise_4(f["adj middle_2"], f["middle_2.out"], f["adj middle_2.out"])
+    call(pointwise_4, f["adj middle_2"], f["middle_2.out"], f["adj middle_2.out"])
     # adj sum_1.out(data, s) = adj sum_2(data, s) + Mean_{middle_2}[ adj middle_2(data,
     #     middle_2)*middle_2.weight(middle_2, s) ]
     f["adj sum_1.out"] = make("adj sum_1.out", (n["data"], n["s"]))
-    pointwise(f["adj sum_1.out"], f["adj sum_2"])
-    matrix_product(f["adj sum_1.out"], f["adj middle_2"], f["middle_2.weight"], 1.0, nodes.weighting(("middle_2",)), keep=1.0)
+    call(pointwise, f["adj sum_1.out"], f["adj sum_2"])
+    call(matrix_product, f["adj sum_1.out"], f["adj middle_2"], f["middle_2.weight"], 1.0, nodes.weighting(("middle_2",)), 1.0)
     # adj sum_1(data, s) = adj sum_1.out(data, s)*(1 - sum_1.out(data, s)**2)
     f["adj sum_1"] = make("adj sum_1", (n["data"], n["s"]))
-    pointwise_4(f["adj sum_1"], f["sum_1.out"], f["adj sum_1.out"])
+    call(pointwise_4, f["adj sum_1"], f["sum_1.out"], f["adj sum_1.out"])
     # adj middle_1.out(data, middle_1) = Mean_{s}[ adj sum_1(data, s)*sum_1.weight(s, middle_1) ]
     f["adj middle_1.out"] = make("adj middle_1.out", (n["data"], n["middle_1"]))
-    matrix_product(f["adj middle_1.out"], f["adj sum_1"], f["sum_1.weight"], 1.0, nodes.weighting(("s",)))
+    call(matrix_product, f["adj middle_1.out"], f["adj sum_1"], f["sum_1.weight"], 1.0, nodes.weighting(("s",)))
     # adj middle_1(data, middle_1) = adj middle_1.out(data, middle_1)*(1 - middle_1.out(data, middle_1)**2)
     f["adj middle_1"] = make("adj middle_1", (n["data"], n["middle_1"]))
-    pointwise_4(f["adj middle_1"], f["middle_1.out"], f["adj middle_1.out"])
+    call(pointwise_4, f["adj middle_1"], f["middle_1.out"], f["adj middle_1.out"])
     # adj add_3(data, s) = adj sum_1(data, s) + Mean_{middle_1}[ adj middle_1(data,
     #     middle_1)*middle_1.weight(middle_1, s) ]
     f["adj add_3"] = make("adj add_3", (n["data"], n["s"]))
-    pointwise(f["adj add_3"], f["adj sum_1"])
-    matrix_product(f["adj add_3"], f["adj middle_1"], f["middle_1.weight"], 1.0, nodes.weighting(("middle_1",)), keep=1.0)
+    call(pointwise, f["adj add_3"], f["adj sum_1"])
+    call(matrix_product, f["adj add_3"], f["adj middle_1"], f["middle_1.weight"], 1.0, nodes.weighting(("middle_1",)), 1.0)
     # adj inner_3.out(data, inner_3) = Mean_{s}[ adj add_3(data, s)*add_3.weight(s, inner_3) ]
     f["adj inner_3.out"] = make("adj inner_3.out", (n["data"], n["inner_3"]))
-    matrix_product(f["adj inner_3.out"], f["adj add_3"], f["add_3.weight"], 1.0, nodes.weighting(("s",)))
+    call(matrix_product, f["adj inner_3.out"], f["adj add_3"], f["add_3.weight"], 1.0, nodes.weighting(("s",)))
     # adj inner_3(data, inner_3) = adj inner_3.out(data, inner_3)*(1 - inner_3.out(data, inner_3)**2)
     f["adj inner_3"] = make("adj inner_3", (n["data"], n["inner_3"]))
-    pointwise_4(f["adj inner_3"], f["inner_3.out"], f["adj inner_3.out"])
+    call(pointwise_4, f["adj inner_3"], f["inner_3.out"], f["adj inner_3.out"])
     # adj add_2(data, s) = adj add_3(data, s) + Mean_{inner_3}[ adj inner_3(data,
     #     inner_3)*inner_3.weight(inner_3, s)*(1 - tanh(add_2(data, s))**2) ]
     f["adj add_2"] = make("adj add_2", (n["data"], n["s"]))
-    matrix_product(f["adj add_2"], f["adj inner_3"], f["inner_3.weight"], 1.0, nodes.weighting(("inner_3",)))
-    pointwise_tanh_3(f["adj add_2"], f["adj add_3"], f["add_2"], f["adj add_2"])
+    call(matrix_product, f["adj add_2"], f["adj inner_3"], f["inner_3.weight"], 1.0, nodes.weighting(("inner_3",)))
+    call(pointwise_tanh_3, f["adj add_2"], f["adj add_3"], f["add_2"], f["adj add_2"])
     # adj inner_2.out(data, inner_2) = Mean_{s}[ adj add_2(data, s)*add_2.weight(s, inner_2) ]
     f["adj inner_2.out"] = make("adj inner_2.out", (n["data"], n["inner_2"]))
-    matrix_product(f["adj inner_2.out"], f["adj add_2"], f["add_2.weight"], 1.0, nodes.weighting(("s",)))
+    call(matrix_product, f["adj inner_2.out"], f["adj add_2"], f["add_2.weight"], 1.0, nodes.weighting(("s",)))
     # adj inner_2(data, inner_2) = adj inner_2.out(data, inner_2)*(1 - inner_2.out(data, inner_2)**2)
     f["adj inner_2"] = make("adj inner_2", (n["data"], n["inner_2"]))
-    pointwise_4(f["adj inner_2"], f["inner_2.out"], f["adj inner_2.out"])
+    call(pointwise_4, f["adj inner_2"], f["inner_2.out"], f["adj inner_2.out"])
     # adj add_1(data, s) = adj add_2(data, s) + Mean_{inner_2}[ adj inner_2(data,
     #     inner_2)*inner_2.weight(inner_2, s)*(1 - tanh(add_1(data, s))**2) ]
     f["adj add_1"] = make("adj add_1", (n["data"], n["s"]))
-    matrix_product(f["adj add_1"], f["adj inner_2"], f["inner_2.weight"], 1.0, nodes.weighting(("inner_2",)))
-    pointwise_tanh_3(f["adj add_1"], f["adj add_2"], f["add_1"], f["adj add_1"])
+    call(matrix_product, f["adj add_1"], f["adj inner_2"], f["inner_2.weight"], 1.0, nodes.weighting(("inner_2",)))
+    call(pointwise_tanh_3, f["adj add_1"], f["adj add_2"], f["add_1"], f["adj add_1"])
     # adj inner_1.out(data, inner_1) = Mean_{s}[ adj add_1(data, s)*add_1.weight(s, inner_1) ]
     f["adj inner_1.out"] = make("adj inner_1.out", (n["data"], n["inner_1"]))
-    matrix_product(f["adj inner_1.out"], f["adj add_1"], f["add_1.weight"], 1.0, nodes.weighting(("s",)))
+    call(matrix_product, f["adj inner_1.out"], f["adj add_1"], f["add_1.weight"], 1.0, nodes.weighting(("s",)))
     # adj inner_1(data, inner_1) = adj inner_1.out(data, inner_1)*(1 - inner_1.out(data, inner_1)**2)
     f["adj inner_1"] = make("adj inner_1", (n["data"], n["inner_1"]))
-    pointwise_4(f["adj inner_1"], f["inner_1.out"], f["adj inner_1.out"])
+    call(pointwise_4, f["adj inner_1"], f["inner_1.out"], f["adj inner_1.out"])
     # adj s(data, s) = adj add_1(data, s) + Mean_{inner_1}[ adj inner_1(data, inner_1)*inner_1.weight(inner_1,
     #     s)*(1 - tanh(s(data, s))**2) ]
     f["adj s"] = make("adj s", (n["data"], n["s"]))
-    matrix_product(f["adj s"], f["adj inner_1"], f["inner_1.weight"], 1.0, nodes.weighting(("inner_1",)))
-    pointwise_tanh_3(f["adj s"], f["adj add_1"], f["s"], f["adj s"])
+    call(matrix_product, f["adj s"], f["adj inner_1"], f["inner_1.weight"], 1.0, nodes.weighting(("inner_1",)))
+    call(pointwise_tanh_3, f["adj s"], f["adj add_1"], f["s"], f["adj s"])
 
 
-def evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
+def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
     speeds = {}
     # d inner_1.bias(inner_1) = Mean_{data}[ -adj inner_1(data, inner_1) ]
-    speed = speeds["inner_1.bias"] = make("speed inner_1.bias", (n["inner_1"],)) if keep["inner_1.bias"] else out["inner_1.bias"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj inner_1"], p["data"])
+    speed = speeds["inner_1.bias"] = make("speed inner_1.bias", (n["inner_1"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj inner_1"], p["data"])
     # d inner_2.bias(inner_2) = Mean_{data}[ -adj inner_2(data, inner_2) ]
-    speed = speeds["inner_2.bias"] = make("speed inner_2.bias", (n["inner_2"],)) if keep["inner_2.bias"] else out["inner_2.bias"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj inner_2"], p["data"])
+    speed = speeds["inner_2.bias"] = make("speed inner_2.bias", (n["inner_2"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj inner_2"], p["data"])
     # d inner_3.bias(inner_3) = Mean_{data}[ -adj inner_3(data, inner_3) ]
-    speed = speeds["inner_3.bias"] = make("speed inner_3.bias", (n["inner_3"],)) if keep["inner_3.bias"] else out["inner_3.bias"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj inner_3"], p["data"])
+    speed = speeds["inner_3.bias"] = make("speed inner_3.bias", (n["inner_3"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj inner_3"], p["data"])
     # d middle_1.bias(middle_1) = Mean_{data}[ -adj middle_1(data, middle_1) ]
-    speed = speeds["middle_1.bias"] = make("speed middle_1.bias", (n["middle_1"],)) if keep["middle_1.bias"] else out["middle_1.bias"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj middle_1"], p["data"])
+    speed = speeds["middle_1.bias"] = make("speed middle_1.bias", (n["middle_1"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj middle_1"], p["data"])
     # d middle_2.bias(middle_2) = Mean_{data}[ -adj middle_2(data, middle_2) ]
-    speed = speeds["middle_2.bias"] = make("speed middle_2.bias", (n["middle_2"],)) if keep["middle_2.bias"] else out["middle_2.bias"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj middle_2"], p["data"])
+    speed = speeds["middle_2.bias"] = make("speed middle_2.bias", (n["middle_2"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj middle_2"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
-    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],)) if keep["output.bias"] else out["output.bias"]
-    speed.fill(0.0)
-    reduce_2(speed, f["adj yhat"], p["data"])
+    speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],))
+    call(speed.fill, 0.0)
+    call(reduce_2, speed, f["adj yhat"], p["data"])
     # d s.weight(s, inputs) = Mean_{data}[ -x(data, inputs)*adj s(data, s) ]
-    matrix_product(out["s.weight"], f["adj s"].T, f["x"], -scale["s.weight"], nodes.weighting(("data",)), keep=keep["s.weight"])
+    call(matrix_product, out["s.weight"], f["adj s"].T, f["x"], lambda: -scale["s.weight"], nodes.weighting(("data",)), lambda: keep["s.weight"])
     # d inner_1.weight(inner_1, s) = Mean_{data}[ -adj inner_1(data, inner_1)*tanh(s(data, s)) ]
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
-    pointwise_tanh(temporary_1, f["s"])
-    matrix_product(out["inner_1.weight"], f["adj inner_1"].T, temporary_1, -scale["inner_1.weight"], nodes.weighting(("data",)), keep=keep["inner_1.weight"])
+    call(pointwise_tanh, temporary_1, f["s"])
+    call(matrix_product, out["inner_1.weight"], f["adj inner_1"].T, temporary_1, lambda: -scale["inner_1.weight"], nodes.weighting(("data",)), lambda: keep["inner_1.weight"])
     # d add_1.weight(s, inner_1) = Mean_{data}[ -inner_1.out(data, inner_1)*adj add_1(data, s) ]
-    matrix_product(out["add_1.weight"], f["adj add_1"].T, f["inner_1.out"], -scale["add_1.weight"], nodes.weighting(("data",)), keep=keep["add_1.weight"])
+    call(matrix_product, out["add_1.weight"], f["adj add_1"].T, f["inner_1.out"], lambda: -scale["add_1.weight"], nodes.weighting(("data",)), lambda: keep["add_1.weight"])
     # d inner_2.weight(inner_2, s) = Mean_{data}[ -adj inner_2(data, inner_2)*tanh(add_1(data, s)) ]
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
-    pointwise_tanh(temporary_1, f["add_1"])
-    matrix_product(out["inner_2.weight"], f["adj inner_2"].T, temporary_1, -scale["inner_2.weight"], nodes.weighting(("data",)), keep=keep["inner_2.weight"])
+    call(pointwise_tanh, temporary_1, f["add_1"])
+    call(matrix_product, out["inner_2.weight"], f["adj inner_2"].T, temporary_1, lambda: -scale["inner_2.weight"], nodes.weighting(("data",)), lambda: keep["inner_2.weight"])
     # d add_2.weight(s, inner_2) = Mean_{data}[ -inner_2.out(data, inner_2)*adj add_2(data, s) ]
-    matrix_product(out["add_2.weight"], f["adj add_2"].T, f["inner_2.out"], -scale["add_2.weight"], nodes.weighting(("data",)), keep=keep["add_2.weight"])
+    call(matrix_product, out["add_2.weight"], f["adj add_2"].T, f["inner_2.out"], lambda: -scale["add_2.weight"], nodes.weighting(("data",)), lambda: keep["add_2.weight"])
     # d inner_3.weight(inner_3, s) = Mean_{data}[ -adj inner_3(data, inner_3)*tanh(add_2(data, s)) ]
     temporary_1 = make("temporary 1", (n["data"], n["s"]))
-    pointwise_tanh(temporary_1, f["add_2"])
-    matrix_product(out["inner_3.weight"], f["adj inner_3"].T, temporary_1, -scale["inner_3.weight"], nodes.weighting(("data",)), keep=keep["inner_3.weight"])
+    call(pointwise_tanh, temporary_1, f["add_2"])
+    call(matrix_product, out["inner_3.weight"], f["adj inner_3"].T, temporary_1, lambda: -scale["inner_3.weight"], nodes.weighting(("data",)), lambda: keep["inner_3.weight"])
     # d add_3.weight(s, inner_3) = Mean_{data}[ -inner_3.out(data, inner_3)*adj add_3(data, s) ]
-    matrix_product(out["add_3.weight"], f["adj add_3"].T, f["inner_3.out"], -scale["add_3.weight"], nodes.weighting(("data",)), keep=keep["add_3.weight"])
+    call(matrix_product, out["add_3.weight"], f["adj add_3"].T, f["inner_3.out"], lambda: -scale["add_3.weight"], nodes.weighting(("data",)), lambda: keep["add_3.weight"])
     # d middle_1.weight(middle_1, s) = Mean_{data}[ -adj middle_1(data, middle_1)*add_3(data, s) ]
-    matrix_product(out["middle_1.weight"], f["adj middle_1"].T, f["add_3"], -scale["middle_1.weight"], nodes.weighting(("data",)), keep=keep["middle_1.weight"])
+    call(matrix_product, out["middle_1.weight"], f["adj middle_1"].T, f["add_3"], lambda: -scale["middle_1.weight"], nodes.weighting(("data",)), lambda: keep["middle_1.weight"])
     # d sum_1.weight(s, middle_1) = Mean_{data}[ -middle_1.out(data, middle_1)*adj sum_1(data, s) ]
-    matrix_product(out["sum_1.weight"], f["adj sum_1"].T, f["middle_1.out"], -scale["sum_1.weight"], nodes.weighting(("data",)), keep=keep["sum_1.weight"])
+    call(matrix_product, out["sum_1.weight"], f["adj sum_1"].T, f["middle_1.out"], lambda: -scale["sum_1.weight"], nodes.weighting(("data",)), lambda: keep["sum_1.weight"])
     # d middle_2.weight(middle_2, s) = Mean_{data}[ -adj middle_2(data, middle_2)*sum_1.out(data, s) ]
-    matrix_product(out["middle_2.weight"], f["adj middle_2"].T, f["sum_1.out"], -scale["middle_2.weight"], nodes.weighting(("data",)), keep=keep["middle_2.weight"])
+    call(matrix_product, out["middle_2.weight"], f["adj middle_2"].T, f["sum_1.out"], lambda: -scale["middle_2.weight"], nodes.weighting(("data",)), lambda: keep["middle_2.weight"])
     # d sum_2.weight(s, middle_2) = Mean_{data}[ -middle_2.out(data, middle_2)*adj sum_2(data, s) ]
-    matrix_product(out["sum_2.weight"], f["adj sum_2"].T, f["middle_2.out"], -scale["sum_2.weight"], nodes.weighting(("data",)), keep=keep["sum_2.weight"])
+    call(matrix_product, out["sum_2.weight"], f["adj sum_2"].T, f["middle_2.out"], lambda: -scale["sum_2.weight"], nodes.weighting(("data",)), lambda: keep["sum_2.weight"])
     # d output.weight(outputs, s) = Mean_{data}[ -adj yhat(data, outputs)*sum_2.out(data, s) ]
-    matrix_product(out["output.weight"], f["adj yhat"].T, f["sum_2.out"], -scale["output.weight"], nodes.weighting(("data",)), keep=keep["output.weight"])
+    call(matrix_product, out["output.weight"], f["adj yhat"].T, f["sum_2.out"], lambda: -scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])
     for name, speed in speeds.items():
-        speed *= scale[name]
-        if keep[name]:
-            rescale(out[name], keep[name])
-            out[name] += speed
+        call(add_speed, out[name].reshape(-1), speed.reshape(-1), scale, keep, name)
 
 
-def advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
+def advance(plan: Plan, out: Fields, t: float, alpha: float, k: int, seed: int) -> None:
     """The variables in out after step k of size alpha at time t; seed: that of all fresh noise."""
     scale = {name: float(alpha * rate) for name, rate in rates(t).items()}
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 1.0))
 
 
-def flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float) -> None:
+def flow(plan: Plan, out: Fields, t: float) -> None:
     """out = d(variable)/dt at time t for every variable that moves."""
     scale = rates(t)
-    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))
+    plan.evolve(out, scale, dict.fromkeys(scale, 0.0))
 
 
 def rates(t: float) -> dict[str, float]:
@@ -827,7 +949,22 @@ def give_targets(fields: Fields, dtype: np.dtype[Any], y: Array) -> None:
     samples, y = len(fields["x"]), np.asarray(y, dtype, order="C")
     if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
         raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-    fields["y"] = y.reshape(samples, SIZES["outputs"])
+    fields["y"] = y if y.ndim == 2 else y.reshape(samples, SIZES["outputs"])
+
+
+def give_batch(plan: Plan, x: Array, y: Array) -> None:
+    """Put x and y of another batch of the same size where the plan's calls read them."""
+    given: Fields = {}
+    give_samples(given, plan.nodes.dtype, x)
+    give_targets(given, plan.nodes.dtype, y)
+    if given["x"] is plan.fields["x"] and given["y"] is plan.fields["y"]:
+        return
+    if not plan.own:  # the first batch is read where it is; from the second on, all go through two arrays
+        plan.own = {name: plan.make(name, array.shape) for name, array in given.items()}
+        plan.fields.update(plan.own)
+        plan.bind()
+    for name, array in given.items():
+        np.copyto(plan.own[name], array)
 
 
 def check_names(state: Mapping[str, Any]) -> None:
@@ -913,7 +1050,7 @@ def forward(state: Mapping[str, Any], x: Array) -> Fields:
     """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
     fields, nodes = given_fields(state, x)
     given = set(fields)
-    compute_forward(fields, nodes, fresh(nodes))
+    compute_forward(fields, nodes, fresh(nodes), at_once)
     return {name: array for name, array in fields.items() if name not in given}
 
 
@@ -930,7 +1067,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
     # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
     for start in (*range(0, len(x) - size, size), len(x) - size):
         give_samples(fields, nodes.dtype, x[start : start + size])
-        compute_forward(fields, nodes, make)
+        compute_forward(fields, nodes, make, at_once)
         yhat[start : start + size] = fields["yhat"]
     return yhat
 
@@ -940,21 +1077,20 @@ def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     fields, nodes = given_fields(state, x)
     give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_loss(fields, nodes, make)
+    compute_forward(fields, nodes, make, at_once)
+    compute_loss(fields, nodes, make, at_once)
     return float(np.mean(fields["loss"], dtype=np.float64))
 
 
-def _sweep(
-    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
-) -> tuple[Fields, Nodes, Maker]:
-    """All fields that the evolution reads: forward, then backward."""
+def _plan(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None, out: Mapping[str, Any] | None = None
+) -> Plan:
+    """The calls of a step on a batch; ``out``: arrays that will be changed in place."""
     fields, nodes = given_fields(state, x, weights)
     give_targets(fields, nodes.dtype, y)
-    make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_backward(fields, nodes, make)
-    return fields, nodes, make
+    if out is not None:
+        check_target(out, fields, nodes)
+    return Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward, compute_backward), evolve)
 
 
 def velocity(
@@ -965,14 +1101,33 @@ def velocity(
     Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
     ValueError where the learning rule has no known flow in time.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    still = {*FROZEN, *MEMORIES}
+    return _velocities(_plan(state, x, y, weights))(t)
+
+
+def velocities(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None = None
+) -> Callable[[float], Fields]:
+    """A function of t that gives the ``velocity`` of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same arrays. What stays the
+    same is checked and looked up only once.
+    """
+    return _velocities(_plan(state, x, y, weights, state))
+
+
+def _velocities(plan: Plan) -> Callable[[float], Fields]:
+    still, fields = {*FROZEN, *MEMORIES}, plan.fields
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, plan.nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    flow(fields, nodes, make, speed, t)
-    return speed
+
+    def velocity_at(t: float) -> Fields:
+        plan.sweep()
+        flow(plan, speed, t)
+        return speed
+
+    return velocity_at
 
 
 def step(
@@ -992,16 +1147,17 @@ def step(
     with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
     of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
+    plan = _plan(state, x, y, weights, out)
+    fields = plan.fields
+    plan.sweep()
     if out is None:
         out = {name: fields[name].copy() for name in PARAMETERS}
         out["p"] = dict(state["p"])
     else:
-        check_target(out, fields, nodes)
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    advance(fields, nodes, make, out, t, alpha, k, seed)
+    advance(plan, out, t, alpha, k, seed)
     return out
 
 
@@ -1014,20 +1170,15 @@ def march(
 
     What stays the same is checked only once: do not change the state between two moves.
     """
-    fields: Fields = {}
-    nodes: Nodes | None = None
+    plan: Plan | None = None
     known: Array | None = None
     for x, y, t, alpha, weights, k in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, weights)
-            check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
+        if plan is None or weights is not known or len(x) != plan.nodes.size["data"]:
+            plan, known = _plan(state, x, y, weights, state), weights
         else:
-            give_samples(fields, nodes.dtype, x)
-        give_targets(fields, nodes.dtype, y)
-        compute_forward(fields, nodes, make)
-        compute_backward(fields, nodes, make)
-        advance(fields, nodes, make, state, t, alpha, k, seed)
+            give_batch(plan, x, y)
+        plan.sweep()
+        advance(plan, state, t, alpha, k, seed)
     return state
 
 

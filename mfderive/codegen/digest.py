@@ -12,7 +12,7 @@ from ..algebra.terms import Equation, Index, Slot
 from ..tensor.ordering import sort_key
 
 # Counted up whenever the generator writes other code for the same system.
-GENERATOR = "7"
+GENERATOR = "8"
 
 
 def _slot(slot: Slot) -> str:

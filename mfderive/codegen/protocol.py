@@ -29,7 +29,9 @@ class Solver(Protocol):
     which sum to 1. x is [sample, inputs...], y is [sample, outputs] ([sample] where there is one output);
     ``weights`` are those of the samples, which sum to 1 (None: equal). Time t is the sum of the learning
     rates. Arrays that do not fit raise ValueError. A solver may name its limit: ``DIGEST``, by
-    :func:`mfderive.codegen.digest.digest`; it then goes with no other.
+    :func:`mfderive.codegen.digest.digest`; it then goes with no other. It may have ``velocities(state, x, y,
+    weights)``: a function of t that gives the ``velocity`` of what the state's arrays hold by then, in arrays
+    that the next call writes again; a flow then looks up only once what stays the same.
     """
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -35,6 +35,7 @@ EVALUATION = 2
 FIXED_SAMPLE = 3
 SPLIT = 4
 PROBE = 5
+_WORD = 2**32  # numbers below fill one of the words that a generator is seeded with
 
 Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]
 
@@ -82,8 +83,13 @@ class DataSource(Protocol):
 
 
 def generator(seed: int, purpose: int, k: int = 0) -> np.random.Generator:
-    """The random generator of one purpose and one batch."""
-    return np.random.default_rng([seed, purpose, k])
+    """The random generator of a purpose and a batch: that of ``np.random.default_rng([seed, purpose, k])``.
+
+    Seeds as an array are those that numpy would make of the list, which takes it longer than drawing a batch.
+    """
+    words = [seed, purpose, k]
+    is_short = all(0 <= word < _WORD for word in words)
+    return np.random.Generator(np.random.PCG64(np.array(words, np.uint32) if is_short else words))
 
 
 def _check_batch(k: int, size: int | str, input_shape: tuple[int, ...]) -> None:
@@ -92,8 +98,14 @@ def _check_batch(k: int, size: int | str, input_shape: tuple[int, ...]) -> None:
     if isinstance(size, str):
         choice("the size of a batch", size, ("all",))
         return
+    check_memory(_bytes_of(size, input_shape), f"A batch of {size}", "Take a smaller batch_size")
+
+
+@lru_cache(typed=True)  # True is no size, though it equals 1
+def _bytes_of(size: int, input_shape: tuple[int, ...]) -> int:
+    """Bytes that a batch needs while it is drawn; ArgumentError for what is no size."""
     whole_number("the size of a batch", size)
-    check_memory(3 * 8 * size * math.prod(input_shape), f"A batch of {size}", "Take a smaller batch_size")
+    return 3 * 8 * size * math.prod(input_shape)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

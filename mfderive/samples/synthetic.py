@@ -40,7 +40,8 @@ def _draw_isotropic(
     dimension: int, separation: float, rng: np.random.Generator, size: int
 ) -> tuple[Array, Array]:
     y = (1 - 2 * rng.integers(0, 2, size)).astype(np.float64)[:, None]
-    x = (1 + y * separation) * rng.standard_normal((size, dimension))
+    x = rng.standard_normal((size, dimension))
+    x *= 1 + y * separation
     return x, y
 
 

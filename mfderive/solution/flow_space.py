@@ -81,6 +81,23 @@ class FlowSpace:
             place += size
         return state
 
+    def arrays(self) -> Arrays:
+        """Arrays of their own for a state, of no values yet where something moves."""
+        own = {name: np.empty(shape, self.dtypes[name]) for name, shape in self.shapes.items()}
+        still = {
+            name: value if name == WEIGHTS else np.array(value, order="C")
+            for name, value in self.still.items()
+        }
+        return own | still
+
+    def write(self, vector: Array, state: Arrays) -> None:
+        """Write the state of a vector into :meth:`arrays`."""
+        flat, place = vector / self.units, 0
+        for name, shape in self.shapes.items():
+            size = prod(shape)
+            state[name].reshape(-1)[:] = flat[place : place + size]
+            place += size
+
     def speed(self, velocity: Array) -> float:
         """The size in L2(P) of a velocity that is given as a vector, all parameters together."""
         return sqrt(float(self.weights @ (velocity / self.units) ** 2))

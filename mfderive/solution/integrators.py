@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,21 +46,35 @@ class Stepping(Protocol):
 class Field:
     """The velocity of a problem on its samples, in the coordinates of a stretch.
 
-    ``broken``: the state at which it was last not finite, and the time.
+    ``broken``: the state at which it was last not finite, and the time. Solvers that mfderive writes have
+    ``velocities``, which looks up once what stays the same; of others their ``velocity`` is asked.
     """
 
     problem: Problem
     samples: tuple[Array, Array, Array | None]
     space: FlowSpace
     broken: tuple[float, Arrays] | None = None
+    state: Arrays = field(default_factory=dict, repr=False)  # arrays that every state is written into
+    planned: Callable[[float], Arrays] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the velocity of one set of arrays, where the solver can."""
+        prepare = getattr(self.problem.module, "velocities", None)
+        if prepare is not None:
+            self.state = self.space.arrays()
+            self.planned = prepare(self.state, *self.samples)
 
     def __call__(self, t: float, vector: Array) -> Array:
         """The velocity at a time and a state, as vectors."""
         x, y, weights = self.samples
-        state = self.space.state(vector)
-        rate = self.space.vector(self.problem.module.velocity(state, x, y, np.float64(t), weights))
+        if self.planned is None:
+            found = self.problem.module.velocity(self.space.state(vector), x, y, np.float64(t), weights)
+        else:
+            self.space.write(vector, self.state)
+            found = self.planned(np.float64(t))
+        rate = self.space.vector(found)
         if not np.isfinite(rate).all():
-            self.broken = (float(t), state)
+            self.broken = (float(t), self.space.state(vector))
         return rate
 
 

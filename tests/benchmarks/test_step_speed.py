@@ -32,17 +32,17 @@ def solver_times(module: Any, batch: int, dtype: Any) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(batch, 32)).astype(dtype), np.ones((batch, 1), dtype)
     calls: list[tuple[Any, Any, Any]] = []
-    product = module.matrix_product
+    product, prepare = module.matrix_product, module.prepared_product
 
-    def record(out: Any, left: Any, right: Any, *rest: Any, **options: Any) -> None:
+    def record(out: Any, left: Any, right: Any, *rest: Any) -> Any:
         calls.append((out, left, right))
-        product(out, left, right, *rest, **options)
+        return prepare(out, left, right, *rest)
 
-    module.matrix_product = record
+    module.prepared_product = record
     try:
         module.step(state, x, y, 0.0, 1e-9, out=state)
     finally:
-        module.matrix_product = product
+        module.prepared_product = prepare
     outputs = [np.empty_like(out) for out, _, _ in calls]
 
     def products() -> None:

@@ -129,6 +129,50 @@ def test_a_march_is_steps_in_a_row(case):
         assert np.abs(state[name] - expected[name]).max() <= TOLERANCE * scale, name
 
 
+def batches_of_one_size(x, y):
+    """The same batch twice, fresh arrays, single precision, and one array whose values change."""
+    yield from ((x, y), (x, y), (0.5 * x, 2.0 * y), (x.astype(np.float32), y))
+    changing = x.copy()
+    for factor in (0.25, -1.0):
+        changing *= factor
+        yield changing, y
+    yield x, np.array(y, order="F")
+
+
+def test_a_march_reads_every_batch(case):
+    """Batches of one size go through the same arrays: what stood in them before is not seen again."""
+    _, solver = case
+    state, x, y, weights = weighted_case(solver)
+    expected = cast(state, np.float64)
+    for k, (a, b) in enumerate(batches_of_one_size(x, y), 1):
+        expected = solver.step(expected, a, b, 0.1 * k, 0.05 * k, weights=weights, k=k)
+    moves = ((a, b, 0.1 * k, 0.05 * k, weights, k) for k, (a, b) in enumerate(batches_of_one_size(x, y), 1))
+    given = x.copy()
+    solver.march(state, moves)
+    assert np.array_equal(x, given)  # a caller's batch is never written into
+    for name in solver.layout.parameters:
+        scale = max(np.abs(expected[name]).max(), 1e-300)
+        assert np.abs(state[name] - expected[name]).max() <= TOLERANCE * scale, name
+
+
+def test_velocities_follow_the_state(case):
+    """Where a solver has them: those of the values that stand in the arrays by then, at every t."""
+    _, solver = case
+    if not hasattr(solver, "velocities"):
+        pytest.skip("optional")
+    state, x, y, weights = weighted_case(solver)
+    at = solver.velocities(state, x, y, weights)
+    for t in (0.0, 0.7):
+        found, expected = at(t), solver.velocity(cast(state, np.float64), x, y, t=t, weights=weights)
+        for name in solver.layout.parameters:
+            assert np.array_equal(found[name], expected[name]), name
+            if name not in solver.layout.frozen:
+                state[name] += 0.1 * found[name]
+    name = next(iter(solver.layout.parameters))
+    with pytest.raises(ValueError, match="contiguous"):
+        solver.velocities(state | {name: np.repeat(state[name], 2, axis=-1)[..., ::2]}, x, y, weights)
+
+
 def test_a_step_is_that_of_the_learning_rule(backend):
     """Memories and fresh noise, step 3: the interpreter's numbers, to rounding (linear: quickly compiled)."""
     network = mf.load(

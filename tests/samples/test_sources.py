@@ -8,11 +8,20 @@ import pytest
 import mfderive as mf
 from mfderive.errors import DataError, ResourceError, SpecError
 from mfderive.samples.resolve import resolve
+from mfderive.samples.sources import BATCH, generator
 
 from .networks import network
 
 GAUSSIANS = {"dimension": 32, "separation": 0.4}
 MIXTURE = {"means": [[0.0, 1.0], [2.0, -1.0]], "deviations": [0.5, 1.5], "weights": [1.0, 3.0]}
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1, 2**32, 2**70 + 3])
+def test_generators_are_numpys(seed):
+    """Seeds of one word and of several: bit for bit what ``default_rng`` gives for the list."""
+    for k in (1, 2**32 - 1, 2**32 + 5):
+        expected = np.random.default_rng([seed, BATCH, k])
+        assert np.array_equal(generator(seed, BATCH, k).standard_normal(5), expected.standard_normal(5))
 
 
 def test_isotropic_gaussians_have_their_moments():

@@ -13,7 +13,7 @@ from .sweep import Sweep
 
 
 def write_evolution(sweep: Sweep, updates: Iterable[Update]) -> None:
-    """The body of ``evolve(f, nodes, make, out, scale, keep)``."""
+    """The body of ``evolve(f, nodes, make, call, out, scale, keep)``."""
     updates = tuple(updates)
     first = len(sweep.lines)
     sweep.lines.append("    speeds = {}")
@@ -24,13 +24,10 @@ def write_evolution(sweep: Sweep, updates: Iterable[Update]) -> None:
     if any(deferred):
         # Updates of different parameters write to different arrays, so they may run side by side.
         sweep.lines.insert(first, "    updates = []")
-        sweep.lines.append("    together(updates, nodes, make)")
+        sweep.call("    ", "together", ["updates", "nodes", "make"])
     sweep.lines += [
         "    for name, speed in speeds.items():",
-        "        speed *= scale[name]",
-        "        if keep[name]:",
-        "            rescale(out[name], keep[name])",
-        "            out[name] += speed",
+        "        call(add_speed, out[name].reshape(-1), speed.reshape(-1), scale, keep, name)",
     ]
 
 
@@ -40,9 +37,7 @@ def _write_speed(sweep: Sweep, update: Update) -> None:
     axes = tuple(index.axis for index in equation.target)
     sweep.temporaries.add((f"speed {name}", axes))
     shape = sweep.shape(axes)
-    sweep.lines.append(
-        f'    speed = speeds["{name}"] = make("speed {name}", {shape}) if keep["{name}"] else out["{name}"]'
-    )
+    sweep.lines.append(f'    speed = speeds["{name}"] = make("speed {name}", {shape})')
     sweep.names[TARGET] = "speed"
     sweep.instructions(update.instructions)
 
@@ -57,7 +52,7 @@ def _write_in_place(sweep: Sweep, update: Update) -> bool:
     factor, keep = f'scale["{name}"]', f'keep["{name}"]'
     for instruction in update.instructions:
         if isinstance(instruction, Fill) and instruction.out == TARGET:
-            sweep.lines.append(f'    rescale(out["{name}"], keep["{name}"])')
+            sweep.call("    ", "rescale", [f'out["{name}"]', sweep.late(keep)])
             keep = ""
         elif isinstance(instruction, Each) and alone and not instruction.is_independent:
             sweep.lines.append(f"    updates.append(whole({sweep.task(instruction, factor)}))")

@@ -17,19 +17,17 @@ from .expression_code import array_text
 from .loops import Nest, Value
 from .sweep import Sweep
 
-ADVANCE = (
-    "advance(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float, alpha: float, k: int, seed: int)"
-)
-FLOW = "flow(f: Fields, nodes: Nodes, make: Maker, out: Fields, t: float)"
+ADVANCE = "advance(plan: Plan, out: Fields, t: float, alpha: float, k: int, seed: int)"
+FLOW = "flow(plan: Plan, out: Fields, t: float)"
 
 
 def write_advance(sweep: Sweep, plan: LearningPlan) -> None:
-    """The body of ``advance(f, nodes, make, out, t, alpha, k, seed)``: the variables after a step."""
+    """The body of ``advance(plan, out, t, alpha, k, seed)``: the variables after a step."""
     alpha = sp.Symbol(CLOCK[ALPHA])
     if not plan.passes and all(_is_plain(sweep.system, g, alpha, 1) for g in plan.gradients):
         sweep.lines += [
             "    scale = {name: float(alpha * rate) for name, rate in rates(t).items()}",
-            "    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 1.0))",
+            "    plan.evolve(out, scale, dict.fromkeys(scale, 1.0))",
         ]
         return
     names = {name: f'out["{name}"]' for name in sweep.system.variable}
@@ -37,7 +35,7 @@ def write_advance(sweep: Sweep, plan: LearningPlan) -> None:
 
 
 def write_flow(sweep: Sweep, plan: LearningPlan) -> None:
-    """The body of ``flow(f, nodes, make, out, t)``: out = the derivatives in time."""
+    """The body of ``flow(plan, out, t)``: out = the derivatives in time."""
     learning = sweep.system.learning
     if learning.row.flow is None:
         sweep.lines.append(
@@ -46,7 +44,7 @@ def write_flow(sweep: Sweep, plan: LearningPlan) -> None:
     elif not plan.passes and all(_is_plain(sweep.system, g, sp.Integer(1), 0) for g in plan.gradients):
         sweep.lines += [
             "    scale = rates(t)",
-            "    evolve(f, nodes, make, out, scale, dict.fromkeys(scale, 0.0))",
+            "    plan.evolve(out, scale, dict.fromkeys(scale, 0.0))",
         ]
     else:
         # Derivatives are written beside the state, and a G that they read stands where its own will stand.
@@ -79,7 +77,7 @@ def _write(sweep: Sweep, plan: LearningPlan, names: dict[str, str], written: dic
 
 def _write_given(sweep: Sweep, read: set[str]) -> None:
     """The rates, and the fresh noise that passes read."""
-    sweep.lines.append("    rate = rates(t)")
+    sweep.lines += ["    f, nodes, make = plan.fields, plan.nodes, plan.make", "    rate = rates(t)"]
     for field in sweep.system.fields:
         if field.name in read and field.role is Role.DRAW:
             sweep.temporaries.add((field.name, field.axes))
@@ -107,7 +105,7 @@ def _write_gradients(sweep: Sweep, gradients: Iterable[Gradient], names: dict[st
     sweep.lines += own
     for table, rows in lines.items():
         sweep.lines += [f"    {table} = {{", *rows, "    }"]
-    sweep.lines.append("    evolve(f, nodes, make, into, scale, keep)")
+    sweep.lines.append("    plan.evolve(into, scale, keep)")
 
 
 def _clock_code(system: LimitSystem) -> dict[sp.Symbol, str]:

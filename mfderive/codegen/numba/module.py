@@ -33,7 +33,7 @@ of the learning rates.
 """'''
 
 # Run-time parts before the equations, those that only repeated loops need, and those behind the equations.
-_BEFORE = ("node_weights", "matrix_product", "workspace")
+_BEFORE = ("node_weights", "matrix_product", "planned_calls", "workspace")
 _REPEATED = ("compiled_gemm", "threaded_loops")
 _BEHIND = ("node_counts", "state_checks", "solver_calls")
 
@@ -54,14 +54,14 @@ class _Body:
         self.blocks: list[str] = []
         self.sweep("compute_forward", "Every forward field that needs no y.", plan.forward)
         self.sweep("compute_loss", "The fields that compare the output with y.", plan.loss)
-        first = ["    compute_loss(f, nodes, make)"] if plan.gradient_reads_loss else []
+        first = ["    compute_loss(f, nodes, make, call)"] if plan.gradient_reads_loss else []
         self.sweep("compute_backward", "D: derivatives of the loss of each sample.", plan.backward, first)
-        sweep = Sweep(system, self.kernels)
+        sweep = Sweep(system, self.kernels, planned=True)
         write_evolution(sweep, plan.updates)
         numbers = "scale: Mapping[str, float], keep: Mapping[str, float]"
         self.add(
             sweep,
-            f"evolve(f: Fields, nodes: Nodes, make: Maker, out: Fields, {numbers})",
+            f"evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, {numbers})",
             "out = keep * out + scale * G for every trained parameter.",
         )
         self.learn(ADVANCE, _ADVANCE_DOC, write_advance, plan_step(system))
@@ -76,10 +76,10 @@ class _Body:
         self.add(sweep, signature, doc)
 
     def sweep(self, name: str, doc: str, equations: Iterable[Planned], first: Iterable[str] = ()) -> None:
-        sweep = Sweep(self.system, self.kernels, [*first])
+        sweep = Sweep(self.system, self.kernels, [*first], planned=True)
         for planned in equations:
             sweep.compute(planned)
-        self.add(sweep, f"{name}(f: Fields, nodes: Nodes, make: Maker)", doc)
+        self.add(sweep, f"{name}(f: Fields, nodes: Nodes, make: Maker, call: Caller)", doc)
 
     def add(self, sweep: Sweep, signature: str, doc: str) -> None:
         self.blocks.append(_function(f"{signature} -> None", doc, sweep.lines))
@@ -142,7 +142,8 @@ def _function(signature: str, doc: str, lines: list[str]) -> str:
     body = list(lines)
     text = "\n".join(body)
     head = [name for name, part in (("n", 'n["'), ("p", 'p["')) if part in text]
-    values = {"n": "nodes.size", "p": "nodes.weights"}
+    nodes = "plan.nodes" if "plan: Plan" in signature else "nodes"
+    values = {"n": f"{nodes}.size", "p": f"{nodes}.weights"}
     if head:
         body.insert(0, f"    {', '.join(head)} = {', '.join(values[name] for name in head)}")
     return "\n".join([f"def {signature}:", f'    """{doc}"""', *body]) + "\n"

@@ -19,7 +19,11 @@ _PAD = "    "
 
 @dataclass
 class Sweep:
-    """Writes the body of one sweep; remembers the axes of every temporary for the memory estimate."""
+    """Writes the body of one sweep; remembers the axes of every temporary for the memory estimate.
+
+    ``planned``: the sweep does not call functions itself but says to ``call`` what to call, so that the
+    same calls can be repeated; numbers that change from step to step are then functions.
+    """
 
     system: LimitSystem
     kernels: Kernels
@@ -29,6 +33,7 @@ class Sweep:
     selects: bool = False
     repeats: bool = False
     scratch: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
+    planned: bool = False
 
     # ------------------------------------------------------------------ names
 
@@ -52,6 +57,20 @@ class Sweep:
         if view.dimensions != 2 or view.split != 1:
             text = f"matrix({text}, {view.split})"
         return f"{text}.T" if view.transposed else text
+
+    def late(self, number: str) -> str:
+        """Code for a number that changes from step to step."""
+        return f"lambda: {number}" if self.planned else number
+
+    def number(self, gemm: Gemm, factor: str) -> str:
+        """Code for a product's number, times ``factor`` (code, or nothing)."""
+        text = coefficient(gemm, factor)
+        return self.late(text) if factor else text
+
+    def call(self, pad: str, function: str, arguments: list[str]) -> None:
+        """A call of a function."""
+        parts = ", ".join([function, *arguments] if self.planned else arguments)
+        self.lines.append(f"{pad}call({parts})" if self.planned else f"{pad}{function}({parts})")
 
     # ------------------------------------------------------------------ equations
 
@@ -86,7 +105,7 @@ class Sweep:
                 self.temporaries.add((name, axes))
                 self.lines.append(f'{pad}{variable} = make("{name}", {self.shape(axes)})')
             case Fill(out, value):
-                self.lines.append(f"{pad}{self.array(out)}.fill({number_value(value)!r})")
+                self.call(pad, f"{self.array(out)}.fill", [repr(number_value(value))])
             case Select():
                 self.select(instruction, pad)
             case Loop():
@@ -101,16 +120,16 @@ class Sweep:
         name, arrays, extents = self.kernels.call(loop)
         arguments = [self.array(loop.out), *(self.array(array) for array in arrays)]
         arguments += [f'n["{index.axis}"]' for index in extents]
-        self.lines.append(f"{pad}{name}({', '.join(arguments)})")
+        self.call(pad, name, arguments)
 
     def gemm(self, gemm: Gemm, pad: str, factor: str, keep: str) -> None:
         """A call of BLAS."""
         arguments = [self.view(gemm.out), self.view(gemm.left), self.view(gemm.right)]
-        arguments.append(coefficient(gemm, factor))
+        arguments.append(self.number(gemm, factor))
         arguments.append(self.weighting(gemm.shared))
         if gemm.add or keep:
-            arguments.append(f"keep={'1.0' if gemm.add else keep}")
-        self.lines.append(f"{pad}matrix_product({', '.join(arguments)})")
+            arguments.append("1.0" if gemm.add else self.late(keep))
+        self.call(pad, "matrix_product", arguments)
 
     def weighting(self, axes: tuple[str, ...]) -> str:
         """Code for the weights of the shared axes of a gemm."""
@@ -120,23 +139,23 @@ class Sweep:
         """A first maximum over trailing axes."""
         self.selects = True
         axes = len(self.system.field[select.out].axes)
-        self.lines.append(f"{pad}first_maximum(matrix({self.array(select.out)}, {axes - select.trailing}))")
+        self.call(pad, "first_maximum", [f"matrix({self.array(select.out)}, {axes - select.trailing})"])
 
     def each(self, each: Each, pad: str, factor: str) -> None:
         """A compiled loop over the values of one index."""
         self.repeats = True
         task = self.task(each, factor)
         if each.is_independent:
-            self.lines.append(f"{pad}together(pieces({task}), nodes, make)")
+            self.call(pad, "together", [f"pieces({task})", "nodes", "make"])
         else:
-            self.lines.append(f"{pad}together([whole({task})], nodes, make)")
+            self.call(pad, "together", [f"[whole({task})]", "nodes", "make"])
 
     def task(self, each: Each, factor: str) -> str:
         """Arguments of ``pieces`` or ``whole``: function, number of values, temporaries, arguments."""
         self.repeats = True
         self.scratch |= {(array.name, array.axes) for array in each.scratch}
         repeated = Repeated(
-            each, self.kernels, self.array, self.weighting, lambda gemm: coefficient(gemm, factor)
+            each, self.kernels, self.array, self.weighting, lambda gemm: self.number(gemm, factor)
         )
         name, arguments = repeated.call(f'p["{each.index.axis}"]' if each.weighted else None)
         shapes = "".join(f'("{array.name}", {self.shape(array.axes)}), ' for array in each.scratch)

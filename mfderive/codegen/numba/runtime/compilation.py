@@ -20,6 +20,8 @@ Array = np.ndarray[Any, Any]
 Real = Any  # a number in the precision of the arrays
 Fields = dict[str, Array]
 Maker = Callable[[str, tuple[int, ...]], Array]  # (name, shape) -> array
+Caller = Callable[..., None]  # (function, arguments): calls it now, or whenever the sweep is repeated
+Number = float | Callable[[], float]  # a number, or what gives its value at present
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

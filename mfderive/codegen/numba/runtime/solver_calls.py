@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ...layout import Layout
-from .compilation import THREADS, Array, Fields, Maker
+from .compilation import THREADS, Array, Fields
 from .example import (
     FIELDS,
     FROZEN,
@@ -24,12 +24,13 @@ from .example import (
     compute_backward,
     compute_forward,
     compute_loss,
+    evolve,
     flow,
     initial_values,
 )
 from .node_counts import check_physical_memory, node_counts
-from .node_weights import Nodes
-from .state_checks import check_target, give_samples, give_targets, given_fields
+from .planned_calls import Plan, at_once
+from .state_checks import check_target, give_batch, give_samples, give_targets, given_fields
 from .workspace import WORKSPACE, fresh
 
 layout = Layout(PARAMETERS, FROZEN, POPULATIONS, MEASURES, SIZES, FIELDS, MEMORIES)
@@ -58,7 +59,7 @@ def forward(state: Mapping[str, Any], x: Array) -> Fields:
     """Every forward field (and yhat) on x [sample, ...]: a dictionary of new arrays, axes as in FIELDS."""
     fields, nodes = given_fields(state, x)
     given = set(fields)
-    compute_forward(fields, nodes, fresh(nodes))
+    compute_forward(fields, nodes, fresh(nodes), at_once)
     return {name: array for name, array in fields.items() if name not in given}
 
 
@@ -75,7 +76,7 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
     # The last piece has the size of the others, so that their arrays fit: it repeats some samples.
     for start in (*range(0, len(x) - size, size), len(x) - size):
         give_samples(fields, nodes.dtype, x[start : start + size])
-        compute_forward(fields, nodes, make)
+        compute_forward(fields, nodes, make, at_once)
         yhat[start : start + size] = fields["yhat"]
     return yhat
 
@@ -85,21 +86,20 @@ def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     fields, nodes = given_fields(state, x)
     give_targets(fields, nodes.dtype, y)
     make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_loss(fields, nodes, make)
+    compute_forward(fields, nodes, make, at_once)
+    compute_loss(fields, nodes, make, at_once)
     return float(np.mean(fields["loss"], dtype=np.float64))
 
 
-def _sweep(
-    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None
-) -> tuple[Fields, Nodes, Maker]:
-    """All fields that the evolution reads: forward, then backward."""
+def _plan(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None, out: Mapping[str, Any] | None = None
+) -> Plan:
+    """The calls of a step on a batch; ``out``: arrays that will be changed in place."""
     fields, nodes = given_fields(state, x, weights)
     give_targets(fields, nodes.dtype, y)
-    make = WORKSPACE.maker(nodes)
-    compute_forward(fields, nodes, make)
-    compute_backward(fields, nodes, make)
-    return fields, nodes, make
+    if out is not None:
+        check_target(out, fields, nodes)
+    return Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward, compute_backward), evolve)
 
 
 def velocity(
@@ -110,14 +110,33 @@ def velocity(
     Zeros where nothing moves. ``weights``: those of the samples, which sum to 1 (default: equal). Raises
     ValueError where the learning rule has no known flow in time.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
-    still = {*FROZEN, *MEMORIES}
+    return _velocities(_plan(state, x, y, weights))(t)
+
+
+def velocities(
+    state: Mapping[str, Any], x: Array, y: Array, weights: Array | None = None
+) -> Callable[[float], Fields]:
+    """A function of t that gives the ``velocity`` of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same arrays. What stays the
+    same is checked and looked up only once.
+    """
+    return _velocities(_plan(state, x, y, weights, state))
+
+
+def _velocities(plan: Plan) -> Callable[[float], Fields]:
+    still, fields = {*FROZEN, *MEMORIES}, plan.fields
     speed = {
-        name: np.zeros(fields[name].shape, nodes.dtype) if name in still else np.empty_like(fields[name])
+        name: np.zeros(fields[name].shape, plan.nodes.dtype) if name in still else np.empty_like(fields[name])
         for name in PARAMETERS
     }
-    flow(fields, nodes, make, speed, t)
-    return speed
+
+    def velocity_at(t: float) -> Fields:
+        plan.sweep()
+        flow(plan, speed, t)
+        return speed
+
+    return velocity_at
 
 
 def step(
@@ -137,16 +156,17 @@ def step(
     with its arrays changed in place (``out=state`` moves the state itself; its arrays must be contiguous and
     of the state's precision). ``seed``: that of the noise of all steps, where the rule has noise.
     """
-    fields, nodes, make = _sweep(state, x, y, weights)
+    plan = _plan(state, x, y, weights, out)
+    fields = plan.fields
+    plan.sweep()
     if out is None:
         out = {name: fields[name].copy() for name in PARAMETERS}
         out["p"] = dict(state["p"])
     else:
-        check_target(out, fields, nodes)
         for name in PARAMETERS:
             if out[name] is not fields[name]:
                 np.copyto(out[name], fields[name])
-    advance(fields, nodes, make, out, t, alpha, k, seed)
+    advance(plan, out, t, alpha, k, seed)
     return out
 
 
@@ -159,20 +179,15 @@ def march(
 
     What stays the same is checked only once: do not change the state between two moves.
     """
-    fields: Fields = {}
-    nodes: Nodes | None = None
+    plan: Plan | None = None
     known: Array | None = None
     for x, y, t, alpha, weights, k in moves:
-        if nodes is None or weights is not known or len(x) != nodes.size["data"]:
-            fields, nodes = given_fields(state, x, weights)
-            check_target(state, fields, nodes)
-            make, known = WORKSPACE.maker(nodes), weights
+        if plan is None or weights is not known or len(x) != plan.nodes.size["data"]:
+            plan, known = _plan(state, x, y, weights, state), weights
         else:
-            give_samples(fields, nodes.dtype, x)
-        give_targets(fields, nodes.dtype, y)
-        compute_forward(fields, nodes, make)
-        compute_backward(fields, nodes, make)
-        advance(fields, nodes, make, state, t, alpha, k, seed)
+            give_batch(plan, x, y)
+        plan.sweep()
+        advance(plan, state, t, alpha, k, seed)
     return state
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from .compilation import Array, Fields
 from .example import FIELDS, MEASURES, PARAMETERS, SIZES
 from .node_weights import Nodes
+from .planned_calls import Plan
 from .workspace import WORKSPACE
 
 
@@ -49,7 +50,22 @@ def give_targets(fields: Fields, dtype: np.dtype[Any], y: Array) -> None:
     samples, y = len(fields["x"]), np.asarray(y, dtype, order="C")
     if y.shape != (samples, SIZES["outputs"]) and (SIZES["outputs"] > 1 or y.shape != (samples,)):
         raise ValueError(f"y has shape {y.shape}; expected ({samples}, {SIZES['outputs']})")
-    fields["y"] = y.reshape(samples, SIZES["outputs"])
+    fields["y"] = y if y.ndim == 2 else y.reshape(samples, SIZES["outputs"])
+
+
+def give_batch(plan: Plan, x: Array, y: Array) -> None:
+    """Put x and y of another batch of the same size where the plan's calls read them."""
+    given: Fields = {}
+    give_samples(given, plan.nodes.dtype, x)
+    give_targets(given, plan.nodes.dtype, y)
+    if given["x"] is plan.fields["x"] and given["y"] is plan.fields["y"]:
+        return
+    if not plan.own:  # the first batch is read where it is; from the second on, all go through two arrays
+        plan.own = {name: plan.make(name, array.shape) for name, array in given.items()}
+        plan.fields.update(plan.own)
+        plan.bind()
+    for name, array in given.items():
+        np.copyto(plan.own[name], array)
 
 
 def check_names(state: Mapping[str, Any]) -> None:

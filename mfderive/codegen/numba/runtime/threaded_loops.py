@@ -39,10 +39,15 @@ def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments
 def task(
     function: Callable[..., Any], first: int, last: int, scratch: Scratch, arguments: tuple[Any, ...]
 ) -> Task:
-    """One call of a compiled loop; the thread that runs it makes its own scratch arrays."""
+    """One call of a compiled loop; the thread that runs it makes its own scratch arrays.
+
+    Arguments that are functions are numbers, which are asked for when the task runs.
+    """
 
     def run(make: Maker, dtype: Any) -> None:
-        function(GEMM[dtype], first, last, *(make(name, shape) for name, shape in scratch), *arguments)
+        own = (make(name, shape) for name, shape in scratch)
+        given = (argument() if callable(argument) else argument for argument in arguments)
+        function(GEMM[dtype], first, last, *own, *given)
 
     return run
 
