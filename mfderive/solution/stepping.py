@@ -149,6 +149,8 @@ def run_memory(problem: Problem, state: Arrays, samples: int) -> int:
         copies = 0 if method == "euler" else len(TABLEAUS[method][1]) + 1
         held = copies * sum(value.nbytes for value in arrays)
     dtype = arrays[0].dtype if arrays else problem.options.dtype
+    if method in ADAPTIVE:  # the velocity keeps its arrays while evaluations on other samples use their own
+        held += problem.module.memory(nodes, samples, dtype)
     return int(held + problem.module.memory(nodes, max(samples, LARGEST_PIECE), dtype))
 
 
