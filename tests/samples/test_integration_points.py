@@ -1,5 +1,6 @@
 """Points that integrate a law of data: expectations known otherwise, shares of components, blocks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_a_second_moment_that_is_known():
     scales = np.array([1 + separation, 1 - separation]) ** 2
     expected, outside, errors = dimension * scales.mean(), 0, []
     for seed in range(20):
-        x, y = type(source)(**{**vars(source), "seed": seed}).evaluation(COUNT)
+        x, y = replace(source, seed=seed).evaluation(COUNT)
         assert y.mean() == 0  # each of the two components has its share of every block
         sizes = np.split((x**2).sum(axis=1), np.cumsum(block_sizes(COUNT))[:-1])
         means = [part.mean() for part in sizes]
@@ -71,7 +72,7 @@ def test_a_loss_is_far_closer_than_that_of_independent_samples():
     wanted = loss(*network.source.evaluation(2**15))
     errors = {"points": [], "draws": []}
     for seed in range(10):
-        source = type(network.source)(**{**vars(network.source), "seed": 100 + seed})
+        source = replace(network.source, seed=100 + seed)
         errors["points"].append(loss(*source.evaluation(COUNT)) - wanted)
         errors["draws"].append(loss(*source.draw(np.random.default_rng(seed), COUNT)) - wanted)
     sizes = {kind: np.sqrt(np.mean(np.square(values))) for kind, values in errors.items()}

@@ -215,7 +215,7 @@ def test_other_ways_refuse_batches() -> None:
     for ask in (mf.derive, mf.solve, mf.kernels, lambda n: mf.simulate(n, width=8, seeds=1)):
         with pytest.raises(mf.MfError, match="batch"):
             ask(net)
-    with pytest.raises(mf.MfError, match="no critical sigma_w2"):
+    with pytest.raises(mf.MfError, match="no sigma_w2 is critical"):
         mf.critical(net)
     with pytest.raises(mf.MfError, match="alike"):
         mf.signal(net).by_depth(1.0, 2.0)
