@@ -22,20 +22,14 @@ from .pointwise import (
     threshold,
 )
 
-# ONNX's names of functions whose constants, if any, stand in attributes.
+# ONNX's names of functions without attributes: most are the common ones in lower case.
+_COMMON = (
+    "Relu Tanh Sigmoid Erf Exp Log Sqrt Abs Sin Cos Sinh Cosh Tan Sign Softplus Softsign Mish Selu HardSwish "
+    "PRelu Add Sub Mul Div Pow Neg Reciprocal Max Min Where"
+)
 _POINTWISE: dict[str, str] = {
-    **{
-        word: word.lower()
-        for word in ("Relu", "Tanh", "Sigmoid", "Erf", "Exp", "Log", "Sqrt", "Abs", "Sin", "Cos")
-    },
-    **{
-        word: word.lower()
-        for word in ("Sign", "Softplus", "Softsign", "Add", "Sub", "Mul", "Div", "Pow", "Neg")
-    },
-    **{word: word.lower() for word in ("Mish", "Reciprocal", "Selu", "Max", "Min", "HardSwish")},
-    **{word: word.lower() for word in ("Sinh", "Cosh", "Tan")},
-    "PRelu": "prelu",
-    **{"Greater": "gt", "Less": "lt", "GreaterOrEqual": "ge", "LessOrEqual": "le", "Where": "where"},
+    **{word: word.lower() for word in _COMMON.split()},
+    **{"Greater": "gt", "Less": "lt", "GreaterOrEqual": "ge", "LessOrEqual": "le"},
 }
 _WITH_ATTRIBUTES: dict[str, Callable[[dict[str, Any]], Function]] = {
     "LeakyRelu": lambda a: leaky(a.get("alpha", 0.01)),

@@ -22,23 +22,14 @@ from .pointwise import (
 )
 from .torch_nodes import ProgramReader, arguments, inserted_ones, reads, shape_of, word_of
 
-# PyTorch's words for functions without constants, where they differ from the common ones.
+# PyTorch's words for functions without constants: most are the common ones.
+_COMMON = (
+    "relu tanh sigmoid silu selu mish hardswish erf exp log log1p expm1 sqrt rsqrt abs sin cos tan sinh cosh "
+    "sign neg square reciprocal mul div pow gt lt ge le where"
+)
 _PLAIN: dict[str, str] = {
-    **{word: word for word in ("relu", "tanh", "sigmoid", "silu", "selu", "mish", "hardswish", "erf", "exp")},
-    **{
-        word: word
-        for word in ("log", "sqrt", "rsqrt", "abs", "sin", "cos", "sign", "neg", "square", "reciprocal")
-    },
-    **{word: word for word in ("log1p", "expm1", "sinh", "cosh", "tan")},
-    **{
-        "log_sigmoid": "logsigmoid",
-        "maximum": "max",
-        "minimum": "min",
-        "mul": "mul",
-        "div": "div",
-        "pow": "pow",
-        **{word: word for word in ("gt", "lt", "ge", "le", "where")},
-    },
+    **{word: word for word in _COMMON.split()},
+    **{"log_sigmoid": "logsigmoid", "maximum": "max", "minimum": "min"},
 }
 _SOFTPLUS_EDGE = 20
 # Rrelu draws its slopes in training alone.
