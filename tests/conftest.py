@@ -29,6 +29,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # that is left for the end keeps the others waiting.
 _LONG = (
     "tests/exact/test_shipped.py",
+    "tests/test_notebooks.py",
     "tests/test_examples.py",
     "tests/verdict/test_check.py",
     "tests/runs/test_survival.py",
@@ -44,6 +45,10 @@ _LONG = (
     "tests/codegen/test_solver.py",
     "tests/reduction/test_rotation.py",
     "tests/finite/test_rules.py",
+    "tests/fluctuation/test_validity.py",
+    "tests/test_cli.py",
+    "tests/test_quality.py",
+    "tests/paper_numbers",
 )
 
 
