@@ -6,6 +6,7 @@ import hashlib
 
 import sympy as sp
 
+from ..algebra.memo import once
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Equation, Index, Slot
@@ -60,11 +61,13 @@ def canonical_text(system: LimitSystem) -> str:
     return "\n".join(lines) + "\n"
 
 
+@once
 def digest(system: LimitSystem) -> str:
     """64 hexadecimal digits that name a system: equal systems have equal digests."""
     return _hash(canonical_text(system))
 
 
+@once
 def layout_digest(reduced: Reduced) -> str:
     """64 hexadecimal digits that name what states live on: the system, and the whole limit behind it.
 

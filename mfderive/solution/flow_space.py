@@ -34,6 +34,10 @@ class FlowSpace:
         self.shapes = {name: np.shape(state[name]) for name in names}
         self.dtypes = {name: np.asarray(state[name]).dtype for name in names}
         counts = [prod(shape) for shape in self.shapes.values()]
+        ends = np.cumsum(counts, dtype=int).tolist()
+        self.parts = {
+            name: slice(end - count, end) for name, count, end in zip(names, counts, ends, strict=True)
+        }
         # Where nothing moves, one number that stays 0 is integrated.
         self.starts = np.cumsum([0, *counts[:-1]])
         self.counts = np.array(counts or [1])
@@ -73,12 +77,9 @@ class FlowSpace:
 
     def state(self, vector: Array) -> Arrays:
         """The state of a vector: new arrays for what moves."""
-        flat = vector / self.units
-        state, place = dict(self.still), 0
-        for name, shape in self.shapes.items():
-            size = prod(shape)
-            state[name] = flat[place : place + size].astype(self.dtypes[name]).reshape(shape)
-            place += size
+        flat, state = vector / self.units, dict(self.still)
+        for name, part in self.parts.items():
+            state[name] = flat[part].astype(self.dtypes[name]).reshape(self.shapes[name])
         return state
 
     def arrays(self) -> Arrays:
@@ -92,11 +93,9 @@ class FlowSpace:
 
     def write(self, vector: Array, state: Arrays) -> None:
         """Write the state of a vector into :meth:`arrays`."""
-        flat, place = vector / self.units, 0
-        for name, shape in self.shapes.items():
-            size = prod(shape)
-            state[name].reshape(-1)[:] = flat[place : place + size]
-            place += size
+        flat = vector / self.units
+        for name, part in self.parts.items():
+            state[name].reshape(-1)[:] = flat[part]
 
     def speed(self, velocity: Array) -> float:
         """The size in L2(P) of a velocity that is given as a vector, all parameters together."""
