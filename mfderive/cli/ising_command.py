@@ -11,6 +11,7 @@ from .command_tools import Outcome
 from .flag_values import count, number, path, positive
 
 _MOST_SPINS = 250_000
+_LONGEST_CHAIN = 10_000  # the eigenvalues of longer ones lie too close together to be told apart in a minute
 _FIGURES = (".png", ".svg")
 
 
@@ -26,7 +27,7 @@ def add(shelf: Any) -> None:
     graph.add_argument(
         "--lattice", type=lattice, metavar="8x8", help="a periodic lattice, for example 8x8 or 4x4x4"
     )
-    graph.add_argument("--chain", type=count, metavar="N", help="N spins in a row, with open ends")
+    graph.add_argument("--chain", type=chain, metavar="N", help="N spins in a row, with open ends")
     graph.add_argument(
         "--regular", type=regular, metavar="D,N", help="a random graph of N spins with D neighbours each"
     )
@@ -103,6 +104,13 @@ def lattice(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def chain(text: str) -> int:
+    """The number of spins of a chain."""
+    spins: int = count(text)
+    _fitting(spins, _LONGEST_CHAIN)
+    return spins
+
+
 def regular(text: str) -> tuple[int, int]:
     """Degree and number of spins of a random regular graph."""
     try:
@@ -146,9 +154,9 @@ def _product(sizes: tuple[int, ...]) -> int:
     return total
 
 
-def _fitting(spins: int) -> None:
-    if spins > _MOST_SPINS:
-        raise argparse.ArgumentTypeError(f"asks for {spins} spins; at most {_MOST_SPINS} are taken")
+def _fitting(spins: int, most: int = _MOST_SPINS) -> None:
+    if spins > most:
+        raise argparse.ArgumentTypeError(f"asks for {spins} spins; at most {most} are taken")
 
 
 def _graph(arguments: argparse.Namespace) -> Any:

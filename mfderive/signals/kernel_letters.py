@@ -202,12 +202,13 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
         return str(self.names.get(expr, expr.name))
 
     def _print_Pow(self, expr: Any, rational: bool = False) -> str:  # noqa: N802 - the name sympy looks for
-        if expr.exp.is_Integer and expr.exp > 0:
-            base = self._print(expr.base)
-            closed = expr.base.is_Function or (expr.base.is_Symbol and " " not in base)
-            return (base if closed else f"({base})") + str(expr.exp).translate(_SUPERSCRIPTS)
         if expr.exp.is_Integer:
-            return "1/" + self._print_Pow(sp.Pow(expr.base, -expr.exp, evaluate=False))
+            base, power = self._print(expr.base), abs(int(expr.exp))
+            closed = expr.base.is_Function or (expr.base.is_Symbol and " " not in base)
+            times = (base if closed else f"({base})") + (
+                str(power).translate(_SUPERSCRIPTS) if power > 1 else ""
+            )
+            return times if expr.exp > 0 else f"1/{times}"
         if self._is_product(expr.base) and abs(expr.exp) != sp.Rational(1, 2):
             return f"({self._print(expr.base)})**({expr.exp})"
         return str(super()._print_Pow(expr, rational=rational))

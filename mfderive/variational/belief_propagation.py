@@ -142,8 +142,8 @@ def non_backtracking_radius(messages: Messages, cavity: Array | None = None) -> 
     tanh(u_{k->i}).
     """
     count = len(messages.source)
-    if not count:
-        return 0.0
+    if messages.model.is_forest:
+        return 0.0  # no message comes back to where it was: the matrix is nilpotent
     cavity = np.zeros(count) if cavity is None else cavity
     a = messages.coupling / messages.model.temperature
     weight = (np.tanh(a + cavity) + np.tanh(a - cavity)) / 2  # the derivative of what arrives

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
+from scipy.sparse.csgraph import connected_components
 
 from ..algebra.arguments import found, positive_number
 from ..algebra.showing import Shown
@@ -59,6 +60,11 @@ class IsingModel(Shown):
     def degrees(self) -> Array:
         """Number of neighbours of every spin."""
         return np.diff(self.couplings.indptr)
+
+    @cached_property
+    def is_forest(self) -> bool:
+        """Whether the edges close no loop."""
+        return bool(len(self.edges[0]) == self.size - connected_components(self.couplings, directed=False)[0])
 
     @property
     def is_ferromagnet(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .exact_enumeration import MOST_SPINS
+from .node_classes import MOST_CLASSES
 from .solution_search import Promise
 
 _SHOWN = 12  # solutions in the text; the data has all
@@ -48,8 +49,9 @@ def promise_sentences(result: Any) -> list[str]:
 
 
 def _solution_lines(result: Any) -> list[str]:
-    classes = result.search.classes.count
-    kinds = "all spins are alike" if classes == 1 else f"{classes} classes of alike spins"
+    classes = result.search.classes
+    kinds = "all spins are alike" if classes.count == 1 else f"{classes.count} classes of alike spins"
+    kinds = kinds if classes.is_coarsest else f"more than {MOST_CLASSES} classes of alike spins"
     lines = [f"Solutions of naive mean field ({kinds}):", ""]
     # Solutions that a symmetry of the graph turns into each other read alike: one row, and how many they are.
     alike = Counter(
@@ -132,7 +134,7 @@ def ising_data(result: Any) -> dict[str, Any]:
         "edges": len(model.edges[0]),
         "temperature": model.temperature,
         "nodes": [str(node) for node in model.nodes],
-        "classes": result.search.classes.count,
+        "classes": result.search.classes.count if result.search.classes.is_coarsest else None,
         "equations": {line.name: line.text for line in result.equations.lines},
         "solutions": [
             {

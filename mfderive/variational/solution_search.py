@@ -120,7 +120,7 @@ def _class_solutions(model: IsingModel, classes: NodeClasses) -> BoxSearch:
         return BoxSearch(roots[:, None], True)
     if classes.count > MOST_EQUATIONS:
         return BoxSearch(np.zeros((0, classes.count)), False)
-    return box_search(classes.couplings, classes.fields, model.temperature)
+    return box_search(classes.couplings.toarray(), classes.fields, model.temperature)
 
 
 def _starts(model: IsingModel, count: int, random: Any) -> Iterator[Array]:

@@ -56,6 +56,8 @@ def bethe_transition(model: IsingModel) -> Transition:
         if degree < 3:
             return Transition(None, True)
         return Transition(coupling / math.atanh(1 / (degree - 1)), True)
+    if model.is_forest:
+        return Transition(None, True)  # messages die out at the ends: no eigenvalue but 0
     warmest = _largest_eigenvalue(abs(model.couplings))  # 1/T at which naive mean field has its own, at most
     if warmest <= 0:
         return Transition(None, False)
@@ -86,5 +88,7 @@ def _largest_eigenvalue(matrix: Any) -> float:
     size = matrix.shape[0]
     if size <= DENSE_NODES:
         return float(eigvalsh(matrix.toarray(), subset_by_index=(size - 1, size - 1))[0])
-    start = np.ones(size)
-    return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-13, return_eigenvectors=False)[0])
+    # An eigenvalue is as exact as the square of what its vector is off by, divided by the gap. Those of long
+    # chains are close together, which needs many vectors.
+    found = eigsh(matrix, k=1, which="LA", v0=np.ones(size), tol=1e-10, ncv=80, return_eigenvectors=False)
+    return float(found[0])

@@ -62,6 +62,7 @@ WRONG = [
     (["--regular", "3,5"], "D times N even"),
     (["--regular", "3"], "D,N such as 3,100"),
     (["--chain", "0"], "--chain"),
+    (["--chain", "10000000"], "at most 10000 are taken"),
     (["--chain", "4", "--T", "0"], "--T"),
     (["--chain", "4", "--T-range", "1:2"], "A:B:N"),
     (["--chain", "4", "--T-range", "2:1:5"], "0 < A < B"),

@@ -318,3 +318,18 @@ def test_cavity_fields_of_cold_regular_graphs() -> None:
     for u in warm:
         assert u == pytest.approx(0.1 + 2 * np.arctanh(np.tanh(0.8) * np.tanh(u)), rel=1e-12)
     assert len(warm) == 3
+
+
+def test_a_long_chain():
+    """T_c of a chain, the largest eigenvalue of its J, is 2 cos(pi/(n + 1)) to 1e-10; Bethe has none on trees.
+
+    Its n/2 classes of alike spins are not counted to the end, and what is then no promise is not made.
+    """
+    spins = 3000
+    found = mf.mean_field(nx.path_graph(spins), T=1.9, starts=1)
+    assert found.transition_temperature == pytest.approx(2 * np.cos(np.pi / (spins + 1)), abs=1e-10)
+    assert found.bethe_transition.temperature is None and found.bethe[0].slope == 0
+    assert not found.search.classes.is_coarsest and found.search.classes.count == spins
+    short = mf.mean_field(nx.path_graph(9), T=1.9).search.classes
+    assert short.is_coarsest and short.count == 5
+    assert (short.labels == short.labels[::-1]).all()
