@@ -26,7 +26,8 @@ class NodeClasses:
 
     ``labels`` (n): the class of each node; ``couplings`` (k x k, sparse): entry (a, b) is the sum of J_ij
     over j in b for any i in a (not symmetric); ``fields`` (k); ``sizes`` (k). Values that are equal within
-    each class solve m_i = tanh((sum_j J_ij m_j + B_i)/T) if and only if they solve the same equation of the k classes.
+    each class solve m_i = tanh((sum_j J_ij m_j + B_i)/T) if and only if they solve the same equation of the
+    k classes.
     ``is_coarsest``: no two classes could be one. Beyond ``MOST_CLASSES`` every node is a class of its own.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from mfderive.network.key_examples import EXAMPLES
 
 from .documents import SPECS, Document, changed, documents, small
 
+ROOT = Path(__file__).resolve().parents[2]
+WRITTEN = sorted([*(ROOT / "specs").rglob("*.toml"), *(ROOT / "examples").rglob("*.toml")])
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
 
@@ -28,6 +31,14 @@ def test_schema_is_a_schema() -> None:
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_shipped_specs_are_valid(path: Path) -> None:
     VALIDATOR.validate(tomllib.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_shipped_specs_name_the_schema_that_editors_read(path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("#:schema ")
+    named = path.parent / first.removeprefix("#:schema ")
+    assert json.loads(named.read_text()) == schema()  # `mfderive schema --write` writes it again
 
 
 @settings(max_examples=60, deadline=None)

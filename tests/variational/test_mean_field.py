@@ -321,7 +321,7 @@ def test_cavity_fields_of_cold_regular_graphs() -> None:
 
 
 def test_a_long_chain():
-    """T_c of a chain, the largest eigenvalue of its J, is 2 cos(pi/(n + 1)) to 1e-10; Bethe has none on trees.
+    """T_c of a chain, the largest eigenvalue of its J, is 2 cos(pi/(n + 1)) to 1e-10; trees have no Bethe T_c.
 
     Its n/2 classes of alike spins are not counted to the end, and what is then no promise is not made.
     """
