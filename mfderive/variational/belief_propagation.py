@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import ArpackError, eigs
 from scipy.special import xlogy
 
+from ..algebra.showing import Shown
 from .ising_model import IsingModel
 from .sigmoid_roots import bethe_roots
 
@@ -68,12 +70,16 @@ class Messages:
         return self.fields(cavity)[self.source] - self.arriving(cavity)[self.reverse]
 
 
-@dataclass(frozen=True, eq=False)
-class BetheSolution:
+@dataclass(frozen=True, eq=False, repr=False)
+class BetheSolution(Shown):
     """A fixed point of belief propagation: ``cavity`` (directed edges) are fields in units of T."""
 
     messages: Messages
     cavity: Array
+
+    def _summary(self) -> Iterator[str]:
+        yield f"BetheSolution: {self.messages.model.size} spins, mean m = {self.mean:.9g}"
+        yield f"F = {self.free_energy:.9g}, slope {self.slope:.6g} ({self.stability})"
 
     @cached_property
     def m(self) -> Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..algebra.showing import Shown
 from ..errors import ArgumentError
 from .ising_model import IsingModel
 
@@ -17,8 +19,8 @@ MOST_SPINS = 20
 _ROWS = 1 << 15  # states at a time
 
 
-@dataclass(frozen=True, eq=False)
-class ExactIsing:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExactIsing(Shown):
     """What all states say: ``log_z``, ``m`` (n) = <sigma_i>, ``pairs`` (n, n) = <sigma_i sigma_j>.
 
     ``absolute`` is <|mean of the spins|>, which does not vanish by symmetry.
@@ -39,6 +41,11 @@ class ExactIsing:
     def energy(self) -> float:
         """<H>."""
         return float(-(self.model.dense * self.pairs).sum() / 2 - self.model.fields @ self.m)
+
+    def _summary(self) -> Iterator[str]:
+        yield f"ExactIsing: {self.model.size} spins, T = {self.model.temperature:g}"
+        yield f"F = {self.free_energy:.9g}, <H> = {self.energy:.9g}"
+        yield f"mean m = {self.m.mean():.6g}, <|m|> = {self.absolute:.6g}"
 
 
 def enumerate_states(model: IsingModel) -> ExactIsing:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..algebra.arguments import whole_number
+from ..algebra.showing import Shown
 from .compiled_sweeps import heat_bath
 from .ising_model import IsingModel
 
@@ -17,8 +19,8 @@ _BATCHES = 32
 _MOST_NUMBERS = 1 << 22  # random numbers at a time
 
 
-@dataclass(frozen=True, eq=False)
-class GibbsIsing:
+@dataclass(frozen=True, eq=False, repr=False)
+class GibbsIsing(Shown):
     """Means over samples with standard errors: ``m`` (n), ``pairs`` (edges, as ``model.edges``), |m|, energy.
 
     The errors come from the scatter of means over 32 batches of sweeps, which are taken for independent.
@@ -34,6 +36,11 @@ class GibbsIsing:
     energy: float
     energy_error: float
     sweeps: int
+
+    def _summary(self) -> Iterator[str]:
+        yield f"GibbsIsing: {self.model.size} spins, T = {self.model.temperature:g}, {self.sweeps} sweeps"
+        yield f"<H> = {self.energy:.6g} (standard error {self.energy_error:.2g})"
+        yield f"<|m|> = {self.absolute:.6g} (standard error {self.absolute_error:.2g})"
 
 
 def gibbs(model: IsingModel, sweeps: int = 4096, seed: int = 0, warm_up: int | None = None) -> GibbsIsing:

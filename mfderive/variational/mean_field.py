@@ -26,8 +26,8 @@ from .transition_temperatures import Transition, bethe_transition, mean_field_tr
 Array = Any
 
 
-@dataclass(frozen=True, eq=False)
-class Ascent:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ascent(Shown):
     """Coordinate ascent: means ``m`` (n) at the end, ``elbo`` after every sweep (the start first).
 
     ``least_gain``: the smallest change of the ELBO by a single update, which is never negative but by
@@ -37,6 +37,9 @@ class Ascent:
     m: Array
     elbo: Array
     least_gain: float
+
+    def _summary(self) -> Iterator[str]:
+        yield f"Ascent: {len(self.elbo) - 1} sweeps, ELBO from {self.elbo[0]:.9g} to {self.elbo[-1]:.9g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

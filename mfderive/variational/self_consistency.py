@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ from scipy.sparse import diags_array
 from scipy.sparse.linalg import eigsh
 from scipy.special import xlogy
 
+from ..algebra.showing import Shown
 from .ising_model import DENSE_NODES, IsingModel
 
 Array = Any
@@ -60,12 +62,16 @@ def largest_slope(model: IsingModel, m: Array) -> float:
     return float(eigsh(scaled, k=1, which="LA", v0=start, return_eigenvectors=False)[0])
 
 
-@dataclass(frozen=True, eq=False)
-class Magnetisation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Magnetisation(Shown):
     """One solution of the mean-field equations of a model: ``m`` (n), means of the spins."""
 
     model: IsingModel
     m: Array
+
+    def _summary(self) -> Iterator[str]:
+        yield f"Magnetisation: {self.model.size} spins, mean m = {self.mean:.9g}"
+        yield f"F = {self.free_energy:.9g}, slope {self.slope:.6g} ({self.stability})"
 
     @cached_property
     def free_energy(self) -> float:

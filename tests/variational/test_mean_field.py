@@ -321,7 +321,7 @@ def test_cavity_fields_of_cold_regular_graphs() -> None:
 
 
 def test_a_long_chain():
-    """T_c of a chain, the largest eigenvalue of its J, is 2 cos(pi/(n + 1)) to 1e-10; trees have no Bethe T_c.
+    """T_c of a chain, the largest eigenvalue of J, is 2 cos(pi/(n + 1)) to 1e-10; trees have no Bethe T_c.
 
     Its n/2 classes of alike spins are not counted to the end, and what is then no promise is not made.
     """
@@ -333,3 +333,19 @@ def test_a_long_chain():
     short = mf.mean_field(nx.path_graph(9), T=1.9).search.classes
     assert short.is_coarsest and short.count == 5
     assert (short.labels == short.labels[::-1]).all()
+
+
+def test_results_show_themselves_in_a_few_lines():
+    """None of the objects that the answer leads to prints its arrays."""
+    found = mf.mean_field(nx.grid_graph([4, 4]), T=2.0, starts=1)
+    start = np.full(16, 0.5)
+    for each in (
+        found.solutions[0],
+        found.bethe[0],
+        found.exact(),
+        found.gibbs(64),
+        coordinate_ascent(found.model, start),
+    ):
+        shown = repr(each)
+        assert shown.startswith(type(each).__name__) and "array" not in shown
+        assert len(shown.splitlines()) <= 3 and len(shown) < 240
