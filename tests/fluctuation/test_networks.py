@@ -12,6 +12,7 @@ import mfderive as mf
 from .material import document, layer
 
 COUNT = 400
+AT_ONCE = 50  # so that all fit into a few gigabytes
 WIDTHS = (50, 100, 200)
 MILD = "normal(0.5, 0.3)"
 OUT = "normal(0.5, 1)"
@@ -69,8 +70,12 @@ def networks(network: mf.Network, width: int, times: list[float], x: Any) -> Any
     found = []
     for t in times:
         ends: dict[str, Any] = {"steps": 1} if t == 0 else {"horizon": t}
-        paths = mf.simulate(network, width, range(7000, 7000 + COUNT), evaluation=4, checkpoints=2, **ends)
-        found.append([path.predict(x, 0.0 if t == 0 else None) for path in paths])
+        outputs = []
+        for first in range(7000, 7000 + COUNT, AT_ONCE):
+            seeds = range(first, first + AT_ONCE)
+            paths = mf.simulate(network, width, seeds, evaluation=4, checkpoints=2, **ends)
+            outputs += [path.predict(x, 0.0 if t == 0 else None) for path in paths]
+        found.append(outputs)
     return np.array(found, float)
 
 
