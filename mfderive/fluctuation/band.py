@@ -22,6 +22,7 @@ from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import times as training_times
 from ..runs.trajectory import Trajectory
 from ..state.ensembles import plan_ensembles
+from .common_draws import common_words
 from .deviations import Deviations
 from .fluctuations import Fluctuations, predicted
 from .rule_transpose import RuleTranspose
@@ -81,6 +82,9 @@ def predicted_band(network: Network, limit: Trajectory) -> Band | Finding:
     together to longer ones, on as many of the batches (:data:`SIZES`), where the learning rule remembers
     nothing. tests/fluctuation/test_band.py holds it against SGD's own steps on more nodes.
     """
+    common = common_words(network)
+    if common:
+        return Finding.of(REFUSED, message=common)
     try:
         system = reduce_system(derive(network)).system
         plan = _planned(network, system, int(limit.steps[-1]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..network.network import Network
 from ..runs.evaluation import sample_losses
 from .fluctuations import Fluctuations
@@ -65,10 +66,18 @@ class Deviations:
         return float(np.quantile(np.abs(drawn), SHARE))
 
     def width_for(self, at: str, error: float) -> int:
-        """The smallest width from which :data:`SHARE` of networks lie within an error (by bisection)."""
+        """The smallest width from which :data:`SHARE` of networks lie within an error (by bisection).
+
+        Raises ArgumentError where it is beyond any that could be trained.
+        """
         low, high = 0, 1
         while self.reach(at, high) > error and high < _WIDEST:
             low, high = high, 2 * high
+        if self.reach(at, high) > error:
+            raise ArgumentError(
+                f"error is {error:g}: at width {high:.3g} networks still lie within no less than "
+                f"{self.reach(at, high):.3g}. Ask for a larger error"
+            )
         while high - low > max(1, high // 1000):
             middle = (low + high) // 2
             low, high = (middle, high) if self.reach(at, middle) > error else (low, middle)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.arguments import NETWORK, instance, real_array, whole_number
+from ..algebra.arguments import NETWORK, flag, instance, real_array, whole_number
+from ..algebra.arguments import found as told
 from ..algebra.reduced import Reduced
 from ..algebra.showing import Shown, brief, names, words
 from ..codegen.generate import generate
@@ -24,6 +25,7 @@ from ..solution.options import resolve_options
 from ..solution.start import start_state
 from ..solution.stepping import Problem, Stepper
 from .bias import Bias, extrapolated_bias
+from .exclusions import exclusions
 from .history import History
 from .influence import Functional, Sweep
 from .readout import outputs_of
@@ -74,10 +76,12 @@ class Fluctuations(Shown):
 
     def deviation(self, width: int) -> Array:
         """The standard deviation of the outputs of networks of base width ``width`` [time, point, output]."""
-        return np.sqrt(self.n_variance / width)
+        return np.sqrt(self.n_variance / whole_number("width", width))
 
     def moment(self, number: int) -> Fluctuations:
         """The fluctuations at one of the times alone, which keeps its axis."""
+        if whole_number("number", number, 0) >= len(self.times):
+            raise ArgumentError(f"number is {number}; there are {len(self.times)} times, counted from 0")
         part = slice(number, number + 1)
         own: dict[str, Any] = {name: getattr(self, name)[part] for name in _ALONG_TIME}
         for name in ("loss", "loss_n_variance", "batch_variance"):
@@ -100,6 +104,7 @@ class Fluctuations(Shown):
         yield f"  .times: {names(f'{t:.4g}' for t in self.times)}; {len(self.x)} points"
         yield f"  .n_variance [time, point, output]: {brief(self.n_variance)}"
         yield f"  .sources: {names(self.sources) or 'none'}"
+        yield from (f"  {sentence}" for sentence in exclusions(self.network))
         yield "  sqrt(.n_variance / n) is the standard deviation of outputs at base width n: .deviation(n)"
 
 
@@ -139,17 +144,20 @@ def fluctuations(
 
     The limit is reduced, solved by the steps of SGD, and taken back through them once for every time, point
     and output (:mod:`mfderive.fluctuation.influence`). Only labels of neurons count: the noise of weight
-    entries enters outputs at the order 1/n (theory D). Parameters that no population indexes are drawn once,
-    as in every network of that seed. Raises ArgumentError for what is not an option, MfError where a learning
-    rule cannot be linearised.
+    entries enters outputs at the order 1/n (theory D). Parameters that no population indexes are drawn once:
+    what is predicted is said of networks that start with the limit's own. Raises ArgumentError for what is
+    not an option, MfError where a learning rule cannot be linearised.
     """
     instance(network, Network, "a network", NETWORK)
     points = None if x is None else _points(network, x)
-    whole_number("bias", bias, 0)
+    for name, value in (("loss", loss), ("batches", batches)):
+        flag(name, value)
+    whole_number("bias", bias, 2 if bias else 0)
     found = predicted(network, _times(times), points, changes, loss, batches)
     if not bias:
         return found
-    return replace(found, bias=extrapolated_bias(network, found.steps, found.x, found.yhat, bias))
+    own = extrapolated_bias(network, found.steps, found.x, found.yhat, bias, changes)
+    return replace(found, bias=own)
 
 
 def predicted(
@@ -229,10 +237,15 @@ def _times(times: Any) -> Array | None:
 
 
 def _points(network: Network, x: Any) -> Array:
-    points = np.asarray(network.source.facts.encode(x), float)
+    try:
+        points = np.asarray(network.source.facts.encode(x), float)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"x is {told(x)}; it must hold real numbers") from None
     shape = network.input_shape or ()
     if points.shape[1:] != shape or not len(points):
         raise StateError(f"x has shape {np.shape(x)}; points must be [point, {', '.join(map(str, shape))}]")
+    if not np.isfinite(points).all():
+        raise ArgumentError("x has entries that are not finite")
     return points
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..algebra.system import LimitSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..codegen.generate import generate
 from ..limit.linearise import deviation_name
-from ..limit.masses import loss_curvature, mass_name
+from ..limit.masses import loss_curvature, loss_gradient, mass_name, output_loss_gradient
 from ..limit.reverse import LOSS
 from ..solution.stepping import Stepper
 from ..tensor.clock import Moment
@@ -112,14 +113,17 @@ class Sweep:
         return speeds
 
     def of_loss(self, samples: tuple[Array, Array], last: int) -> Functional:
-        """The average loss of samples after step ``last``, with its derivatives by parameters and masses."""
+        """The average loss of samples after step ``last``, with its derivatives by parameters and masses.
+
+        It is the loss of the output, which is what runs show: those of inner layers are no part of it.
+        """
         x, y = samples
         state = self.history.state(last)
         total: Arrays = {}
         for first in range(0, len(x), _PIECE):
             part = slice(first, first + _PIECE)
             share = len(x[part]) / len(x)
-            for name, speed in self.evaluate(state, {}, (x[part], y[part], None)).items():
+            for name, speed in self._loss_speeds(state, x[part], y[part]).items():
                 total[name] = total.get(name, 0.0) - share * speed
         moving = [v.name for v in self.system.variables if not v.is_frozen]
         return Functional(
@@ -127,6 +131,17 @@ class Sweep:
             {name: total[name] if name in self.trained else np.zeros_like(state[name]) for name in moving},
             {population: total[mass_name(population)] for population in self.populations},
         )
+
+    def _loss_speeds(self, state: Arrays, x: Array, y: Array) -> Arrays:
+        """Minus the derivatives of the average loss of the output."""
+        speeds: Arrays = self._loss_solver.velocity(self.directed(state, {}), x, y, 0.0, None)
+        return speeds
+
+    @cached_property
+    def _loss_solver(self) -> Any:
+        """The solver whose velocity is minus the gradient of the output's loss."""
+        alone = output_loss_gradient(self.system)
+        return self.solver if alone is loss_gradient(self.system) else generate(draw_noise(alone))
 
     def directed(self, state: Arrays, along: Mapping[str, Array]) -> Arrays:
         """A state of the curvature: the deviations are a direction, 0 where it has none."""

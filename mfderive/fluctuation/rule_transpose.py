@@ -140,8 +140,10 @@ def _refuse(system: LimitSystem) -> None:
             "fluctuations under clipping by the norm of the gradient are not there yet: a step of one weight "
             "then depends on all others. Leave clip out"
         )
-    if learning.noise and any(value for _, value in learning.noise):
+    # Noise that averages out over neurons is no part of the equations any more.
+    if any(field.role is Role.DRAW for field in system.fields):
         raise MfError(
             "fluctuations under fresh noise in every step are not there yet: the noise of a neuron is one "
-            "more of its labels. Leave noise out"
+            "more of its labels, and what belongs to no neuron follows another path in every network. Leave "
+            "noise out, or to weights between two infinitely wide layers"
         )

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..finite.simulate import simulate
 from ..limit.derive import derive
 from ..network.network import Network
 from ..reduction.cost import cost
 from ..runs.trajectory import Trajectory
 from ..state.draw import population_sizes
+from .common_draws import trained
 from .fluctuations import Fluctuations
 
 Array = Any
@@ -65,7 +65,7 @@ def standardised(
     if not moving.any():
         return None
     count = max(1, int(found.steps[last]))
-    paths = simulate(network, width, NETWORKS, steps=count, evaluation=1, checkpoints=2)
+    paths = trained(network, width, NETWORKS, {}, steps=count, evaluation=1, checkpoints=2)
     scores = []
     for number in numbers:
         time = float(found.times[number]) if number else 0.0

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..algebra.arguments import NETWORK, choice, instance, number, positive_number, whole_number
-from ..algebra.showing import Shown
+from ..algebra.showing import Shown, names
 from ..errors import ArgumentError, MfError
-from ..finite.simulate import simulate
+from ..limit.derive import derive
 from ..network.network import Network
 from ..runs.trajectory import Trajectory
+from .common_draws import common_draws, trained
 from .deviations import SHARE, Deviations
+from .exclusions import exclusions
 from .fluctuations import Fluctuations, predicted
 from .label_draws import LabelDraws
 from .validity import Validity, validity
@@ -31,6 +33,8 @@ _COUNTS = ("trained", "inside", "linear_width", "drawn", "drawn_inside")
 _ROUNDS, _WIDER = 6, (1.1, 4.0)
 # A width that suffices is narrow enough if it is no more than so many times one that does not.
 _NEAR = 1.3
+# Deviations of outputs of a size of 1 that are rounding.
+_ROUNDING = 1e-10
 _WHAT = {
     "loss": "the loss on the evaluation sample",
     "output": f"the outputs (root mean square over {POINTS} points)",
@@ -93,10 +97,17 @@ class Width(Shown):
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield (
-            f"From width {self.width} on, {SHARE:.0%} of networks lie within {self.error:g} of the limit, in "
-            f"{_WHAT[self.at]} at t = {self.time:.6g} (step {self.step})."
-        )
+        where = f"{_WHAT[self.at]} at t = {self.time:.6g} (step {self.step})"
+        if _suffices(self):
+            yield (
+                f"From width {self.width} on, {SHARE:.0%} of networks lie within {self.error:g} of the "
+                f"limit, in {where}."
+            )
+        else:
+            yield (
+                f"More than width {self.width} is needed for {SHARE:.0%} of networks to lie within "
+                f"{self.error:g} of the limit, in {where}: that is the widest that was tried."
+            )
         parts = ", ".join(f"{name} {value:.3g}" for name, value in self.sources.items())
         yield (
             f"Why: a network of width n deviates by about sqrt(V/n), with V = n Var = {self.n_variance:.4g} "
@@ -115,6 +126,7 @@ class Width(Shown):
             else "Left out is the noise of single weights, which shifts outputs by a bias of order 1/n, too; "
             "batches are those of the limit."
         )
+        yield from exclusions(self.network)
         if self.validity is not None:
             yield self.validity.text(self.width)
         elif self.unknown:
@@ -161,7 +173,8 @@ def width_for(
     ``at``: "loss" (on the evaluation sample) or "output" (root mean square over points of it); ``t``: the
     time of training (default: its end). ``confirm``: so many networks are trained at that width, and counted.
     ``changes`` as in :func:`mfderive.fluctuations`, which says what is left out. Raises ArgumentError for
-    other values, and where nothing fluctuates.
+    other values, where no layer is infinitely wide, and where labels of neurons carry no deviation but single
+    weights do.
     """
     instance(network, Network, "a network", NETWORK)
     positive_number("error", error)
@@ -172,9 +185,26 @@ def width_for(
         raise ArgumentError(f"t is {t}; times of a run begin at 0")
     x, y = network.source.evaluation(POINTS)
     found = predicted(network, times, x, changes, loss=at == "loss")
+    _fluctuates(found)
     linear = _answer(found, Deviations(found, y), at, float(error))
     answer = _valid(_tried(linear, LabelDraws(found, at, changes)))
-    return _counted(answer, found, confirm)
+    return _counted(answer, found, confirm, changes)
+
+
+def _fluctuates(found: Fluctuations) -> None:
+    """Raises ArgumentError where a width has nothing to do with how far networks are from the limit."""
+    limit = derive(found.network)
+    if not limit.populations:
+        raise ArgumentError("no layer is infinitely wide: networks have one size, and no width to ask for")
+    scale = max(1.0, float(np.abs(found.yhat).max()))
+    common = common_draws(found.network)
+    noisy = [p.name for p in limit.parameters if not p.law.is_deterministic and p.name not in common]
+    if noisy and float(found.n_variance.max()) <= (_ROUNDING * scale) ** 2:
+        raise ArgumentError(
+            "no label of a neuron moves the outputs here, so that networks do not deviate at the order "
+            f"1/sqrt(n). Single weights ({names(noisy)}) do at the order 1/n, which is not derived: train "
+            "networks to see (mfderive simulate)"
+        )
 
 
 def _tried(answer: Width, draws: LabelDraws) -> Width:
@@ -211,7 +241,10 @@ def _at(answer: Width, draws: LabelDraws, width: int) -> Width | None:
 
 
 def _suffices(tried: Width) -> bool:
-    """Whether a share of 95 % is not surely missed: by no more than the standard error of a count."""
+    """Whether a share of 95 % is not surely missed: by no more than the standard error of a count.
+
+    Where nothing was drawn the normal law has said so.
+    """
     error = np.sqrt(tried.drawn * SHARE * (1 - SHARE))
     return bool(tried.drawn_inside >= tried.drawn * SHARE - error)
 
@@ -253,14 +286,13 @@ def _answer(found: Fluctuations, law: Deviations, at: str, error: float) -> Widt
     )
 
 
-def _counted(answer: Width, found: Fluctuations, confirm: int) -> Width:
+def _counted(answer: Width, found: Fluctuations, confirm: int, changes: Mapping[str, Any]) -> Width:
     """The answer with how many trained networks lie within the error."""
     if not confirm:
         return answer
     steps = max(answer.step, 1)
-    paths = simulate(
-        found.network, answer.width, confirm, steps=steps, evaluation=found.evaluation, checkpoints=2
-    )
+    options = {"steps": steps, "evaluation": found.evaluation, "checkpoints": 2}
+    paths = trained(found.network, answer.width, confirm, changes, **options)
     inside = sum(distance(path, found, answer) <= answer.error for path in paths)
     return replace(answer, trained=len(paths), inside=int(inside))
 

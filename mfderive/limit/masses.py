@@ -56,6 +56,17 @@ def loss_gradient(system: LimitSystem) -> LimitSystem:
 
 
 @once
+def output_loss_gradient(system: LimitSystem) -> LimitSystem:
+    """The same for the loss of the output alone, without those of inner layers: what is shown as the loss.
+
+    It is :func:`loss_gradient` itself where training descends nothing else.
+    """
+    forward = _forward(system)
+    alone = _with_output_loss(forward)
+    return loss_gradient(system) if alone is forward else _gradient(alone)
+
+
+@once
 def output_gradient(system: LimitSystem) -> LimitSystem:
     """The same for E[sum_k y_k yhat_k] in place of the loss: y [sample, outputs] chooses outputs."""
     return _gradient(_with_chosen_outputs(_forward(system)))
@@ -112,6 +123,20 @@ def _with_chosen_outputs(system: ForwardSystem) -> ForwardSystem:
             Equation(LOSS, data, (term,)),
         ),
     )
+
+
+def _with_output_loss(system: ForwardSystem) -> ForwardSystem:
+    """The system whose loss has only the terms that depend on the outputs; itself where all do."""
+    reached = {OUTPUT}
+    for equation in system.equations:
+        if equation.field != LOSS and equation.reads & reached:
+            reached.add(equation.field)
+    (whole,) = (e for e in system.equations if e.field == LOSS)
+    kept = tuple(t for t in whole.terms if {access.field for _, access in t.accesses} & reached)
+    if len(kept) == len(whole.terms):
+        return system
+    own = replace(whole, terms=kept)
+    return replace(system, equations=tuple(own if e is whole else e for e in system.equations))
 
 
 def _gradient(system: ForwardSystem) -> LimitSystem:
