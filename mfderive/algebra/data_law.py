@@ -17,6 +17,7 @@ class Motion(StrEnum):
     ROTATION = "rotation"  # any orthogonal map of these coordinates
     SIGNS = "signs"  # any of these coordinates change their sign, each by itself
     REFLECTION = "reflection"  # all of these coordinates change their sign together
+    EXCHANGE = "exchange"  # the first half of these coordinates changes places with the second half, in order
 
 
 class TargetMotion(StrEnum):

@@ -39,6 +39,9 @@ class FindingKind(StrEnum):
     # Vectors of which only the length counts; what breaks a symmetry that the law of the data has.
     ROTATION = "rotation"
     NO_ROTATION = "no-rotation"
+    # Neurons and samples of which one stands for its images; why no use is made of such images.
+    ORBITS = "orbits"
+    NO_ORBITS = "no-orbits"
 
     UNEXAMINED = "unexamined"  # the initial state cannot be evaluated
     UNREAD = "unread"  # trained parameters that the loss does not depend on

@@ -68,7 +68,8 @@ class PassResult(Shown):
     random where the pass dropped information. ``initial_values`` names the parameters whose values at t = 0
     ``lift`` reads. ``integrate(law)``: a law of the data in standard variables
     (:class:`mfderive.samples.standard_law.StandardLaw`) -> one of fewer numbers whose samples, encoded, have
-    the same law. A pass that changes nothing returns ``PassResult(system)``.
+    the same law. ``fold(state)``: a state of ``system`` on nodes -> the same on fewer, where some are images
+    of others. A pass that changes nothing returns ``PassResult(system)``.
     """
 
     system: LimitSystem
@@ -80,6 +81,7 @@ class PassResult(Shown):
     lift: Callable[[DrawnNetwork], DrawnNetwork] = field(default=same_network, repr=False, compare=False)
     initial_values: tuple[str, ...] = ()
     integrate: Callable[[Any], Any] = field(default=same_law, repr=False, compare=False)
+    fold: Callable[[StateMapping], StateMapping] = field(default=same_state, repr=False, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -209,6 +211,12 @@ class Reduced(Shown):
         """
         for _, result in self.passes:
             state = result.restrict(state)
+        return state
+
+    def fold(self, state: StateMapping) -> StateMapping:
+        """A state of the reduced system on nodes, without nodes that are images of others."""
+        for _, result in self.passes:
+            state = result.fold(state)
         return state
 
     def lift(self, network: DrawnNetwork) -> DrawnNetwork:

@@ -32,7 +32,8 @@ class Axis:
     ``size`` is known for finite axes only; ``width`` is the relative width of a population. Edge noise is
     ``drawn`` once for each pair of nodes, unless a reduction gives it weighted nodes of its own. ``part``
     says what a finite axis counts ("inputs", "positions", "taps", ...) and ``number`` which of several
-    such axes it is, counted from 1 (0: there is one only).
+    such axes it is, counted from 1 (0: there is one only). ``images``: for how many neurons a node of a
+    population stands by symmetry, itself among them.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Axis:
     drawn: bool = True
     part: str = ""
     number: int = 0
+    images: int = 1
 
     @property
     def is_measure(self) -> bool:

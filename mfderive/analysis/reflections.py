@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..algebra.data_law import DataLaw, TargetMotion
+from ..algebra.data_law import DataLaw, Motion, TargetMotion
 from ..algebra.parity import Known, Parity, parity_of, parity_of_sum
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Equation, Role, Term
@@ -67,7 +67,9 @@ def _target_sign(law: DataLaw) -> int | None:
     """What y does when all of x changes its sign, by invariances that together do it; None where none do."""
     left, sign = set(range(law.dimension)), 1
     for each in sorted(law.invariances, key=lambda each: -len(each.coordinates)):
-        if each.about or each.targets is TargetMotion.CARRIED or not left.issuperset(each.coordinates):
+        if each.motion is Motion.EXCHANGE or each.about or each.targets is TargetMotion.CARRIED:
+            continue
+        if not left.issuperset(each.coordinates):
             continue
         left -= set(each.coordinates)
         sign *= -1 if each.targets is TargetMotion.NEGATED else 1

@@ -39,6 +39,7 @@ _FINITE_LETTERS = {
     "taps": "k",
     "turns": "r",
     "groups": "g",
+    "motions": "g",
     "steps": "s",
 }
 # What a field is in its layer -> its letter; other parts are printed under their own name.

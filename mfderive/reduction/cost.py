@@ -45,11 +45,14 @@ def cost(system: LimitSystem, sizes: Mapping[str, int]) -> Cost:
 
 
 def compared_sizes(system: LimitSystem, plans: Mapping[str, Ensemble]) -> dict[str, int]:
-    """``NODES`` nodes times the relative width on every population, the planned ones on noise that stays."""
+    """``NODES`` nodes times the relative width on every population, the planned ones on noise that stays.
+
+    Of nodes that are images of each other only one counts.
+    """
     sizes = {}
     for axis in system.node_axes:
         if axis.kind is AxisKind.POPULATION:
-            sizes[axis.name] = max(1, round(NODES * axis.width))
+            sizes[axis.name] = max(1, round(NODES * axis.width / axis.images))
         else:
             sizes[axis.name] = plans[axis.name].nodes
     return sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 from ..algebra.findings import sentence_of
 from ..algebra.reduced import LogEntry, Reduced
@@ -46,5 +47,5 @@ def _change(before: Cost, after: Cost) -> str:
 
 def _ensembles(system: LimitSystem) -> list[str]:
     plans = plan_ensembles(system)
-    total = cost(system, {name: plan.nodes for name, plan in plans.items()})
+    total = cost(system, {name: ceil(plan.nodes / system.axis[name].images) for name, plan in plans.items()})
     return [*(f"by default {plan}" for plan in plans.values()), f"on these nodes {total}"]

@@ -19,6 +19,8 @@ from .closure_sentences import CLOSURE_SENTENCES
 from .collapse_sentences import COLLAPSE_SENTENCES
 from .exchangeability import collapse
 from .log import log_of
+from .orbit_pass import fold_orbits
+from .orbit_sentences import ORBIT_SENTENCES
 from .pass_words import Sentences
 from .reflection import reflect
 from .rotation import turn
@@ -45,6 +47,7 @@ SYMMETRIES = (
     Pass("reflection", reflect, REFLECTION_SENTENCES),
     Pass("alignment", align, ALIGNMENT_SENTENCES),
     Pass("rotation", turn, ROTATION_SENTENCES),
+    Pass("orbits", fold_orbits, ORBIT_SENTENCES),
 )
 
 # What stands for the limit of a network whose weights start at their conditional means (edges = "mean").

@@ -24,6 +24,9 @@ from .linear_forms import directions_read
 
 Array = Any
 
+# Of so many coordinates it is found out which may change places.
+MOST_EXCHANGED = 12
+
 
 def data_law(network: Network) -> DataLaw | None:
     """The law of the data of a resolved network; None where its source does not say enough.
@@ -77,15 +80,56 @@ def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
         return
     yield from _about(means, len(everything) - len(centred), output.unmoved)
 
-    def components(sign: float, label_sign: float) -> list[tuple[float, ...]]:
+    def components(moved: Array, label_sign: float) -> list[tuple[float, ...]]:
         targets = np.zeros_like(labels) if output.copies else label_sign * labels
-        rows = np.column_stack([odds, deviations, sign * means, targets]) + 0.0  # no negative zeros
+        rows = np.column_stack([odds, deviations, moved, targets]) + 0.0  # no negative zeros
         return sorted(map(tuple, rows.tolist()))
 
-    if components(-1, 1) == components(1, 1):
-        yield Invariance(Motion.REFLECTION, everything, output.unmoved)
-    elif output.may_be_negated(labels.shape[1]) and components(-1, -1) == components(1, 1):
-        yield Invariance(Motion.REFLECTION, everything, TargetMotion.NEGATED)
+    here = components(means, 1)
+
+    def motion_of(moved: Array) -> TargetMotion | None:
+        """What y does where means move and the law stays; None where it does not stay."""
+        if components(moved, 1) == here:
+            return output.unmoved
+        negated = output.may_be_negated(labels.shape[1]) and components(moved, -1) == here
+        return TargetMotion.NEGATED if negated else None
+
+    whole = motion_of(-means)
+    if whole is not None:
+        yield Invariance(Motion.REFLECTION, everything, whole)
+    for k in set(everything) - set(centred):
+        single = motion_of(means * np.where(np.arange(means.shape[1]) == k, -1, 1))
+        if single is not None and len(everything) > 1:
+            yield Invariance(Motion.REFLECTION, (k,), single)
+    yield from _exchanges(everything, lambda one, other: motion_of(_exchanged(means, one, other)))
+
+
+def _exchanged(vectors: Array, one: int, other: int) -> Array:
+    """Vectors [row, coordinate] two of whose coordinates have changed places."""
+    order = np.arange(vectors.shape[1])
+    order[[one, other]] = other, one
+    return vectors[:, order]
+
+
+def _exchanges(
+    coordinates: Sequence[int], motion_of: Callable[[int, int], TargetMotion | None]
+) -> Iterator[Invariance]:
+    """Pairs of coordinates that may change places, as many as it takes to know all such pairs.
+
+    Where there are many coordinates they are not looked for.
+    """
+    if len(coordinates) > MOST_EXCHANGED:
+        return
+    alike: list[list[int]] = []
+    for k in coordinates:
+        for others in alike:
+            targets = motion_of(others[-1], k)
+            if targets is not None:
+                yield Invariance(Motion.EXCHANGE, (others[-1], k), targets)
+                others.append(k)
+                break
+        else:
+            alike.append([k])
 
 
 def _about(
@@ -108,6 +152,15 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
         return
     symbols = [sp.Symbol(f"x{k + 1}") for k in range(data.get["dimension"])]
     targets = () if output.copies else teacher_targets(data)
+
+    def exchange_of(one: int, other: int) -> TargetMotion | None:
+        """What targets do where two coordinates change places; None where they do something else."""
+        sign = _same_or_negated(targets, {symbols[one]: symbols[other], symbols[other]: symbols[one]})
+        if sign == -1 and output.may_be_negated(len(targets)):
+            return TargetMotion.NEGATED
+        return output.unmoved if sign == 1 else None
+
+    yield from _exchanges(range(len(symbols)), exchange_of)
     if not law.is_symmetric:
         if law.kind == LawKind.NORMAL:  # its mean is a direction of its own
             vectors = [[1.0] * len(symbols), *directions_read(targets, symbols)]
@@ -148,7 +201,12 @@ def _sign(targets: tuple[sp.Expr, ...], flipped: list[sp.Symbol]) -> int:
         if kinds <= {parity, Parity.ZERO}:
             return int(parity)
     # The form of a polynomial may hide it.
-    moved = [target.xreplace({symbol: -symbol for symbol in flipped}) for target in targets]
+    return _same_or_negated(targets, {symbol: -symbol for symbol in flipped})
+
+
+def _same_or_negated(targets: tuple[sp.Expr, ...], changes: dict[sp.Symbol, sp.Expr]) -> int:
+    """1 where targets stay when symbols are replaced, -1 where all change their sign, else 0."""
+    moved = [target.xreplace(changes) for target in targets]
     for sign in (1, -1):
         if all(sp.expand(new - sign * old) == 0 for new, old in zip(moved, targets, strict=True)):
             return sign

@@ -106,9 +106,10 @@ def coarser(
                 made.took(SAMPLED if plan.is_sampled else GAUSS)
                 made.facts.setdefault("nodes", {})[name] = plan.nodes
         if not made.is_exact:
-            made.state = reduced_state(
+            state = reduced_state(
                 problem.system, fewer, options, source, scramble if resamples else None
             )
+            made.state = dict(problem.reduced.fold(state))
     else:
         widths = _fewer_widths(options)
         made.took(SAMPLED, widths=widths)

@@ -48,7 +48,7 @@ def start_state(
         return 0, _cast(reduced, initial, options)
     if options.reduce:
         plans = plan_ensembles(limit, options.nodes, options.rule)
-        return 0, reduced_state(limit, plans, options, source)
+        return 0, dict(reduced.fold(reduced_state(limit, plans, options, source)))
     return 0, full_state(limit, options.widths, options)
 
 

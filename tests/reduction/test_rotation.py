@@ -272,7 +272,8 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
     assert (np.abs(np.mean(found, axis=0) - path.predict(x)) < 6 * error + 1e-9).all()
     path.save(tmp_path / "path.npz")
     again = mf.Trajectory.load(tmp_path / "path.npz")
-    assert again.passes == ("closure", "exchangeability", "reflection", "alignment", "rotation")
+    names = ("closure", "exchangeability", "reflection", "alignment", "rotation", "orbits")
+    assert again.passes == names
     assert np.array_equal(again.predict(x), path.predict(x))
     # It goes on where the law is integrated only: on a batch, directions count.
     go_on = [{"initial": path.at()}, {"resume": path}, {"system": path.reduced}]

@@ -11,7 +11,7 @@ import mfderive as mf
 from mfderive.algebra.data_law import Invariance, Motion, TargetMotion
 
 SPECS = Path(__file__).parents[2] / "specs"
-ROTATION, SIGNS, REFLECTION = Motion
+ROTATION, SIGNS, REFLECTION, EXCHANGE = Motion
 KEPT, NEGATED, CARRIED = TargetMotion
 
 
@@ -43,8 +43,18 @@ UNIFORM = {"inputs": "uniform(-1, 1)"}
 CASES = [
     (ISOTROPIC, [Invariance(ROTATION, (0, 1, 2))]),
     ({**ISOTROPIC, "y": "x"}, [Invariance(ROTATION, (0, 1, 2), CARRIED)]),
-    (MIXTURE, [Invariance(ROTATION, (1, 2)), Invariance(REFLECTION, (0, 1, 2), NEGATED)]),
-    ({**MIXTURE, "labels": [2, 2]}, [Invariance(ROTATION, (1, 2)), Invariance(REFLECTION, (0, 1, 2))]),
+    (
+        MIXTURE,
+        [
+            Invariance(ROTATION, (1, 2)),
+            Invariance(REFLECTION, (0, 1, 2), NEGATED),
+            Invariance(REFLECTION, (0,), NEGATED),
+        ],
+    ),
+    (
+        {**MIXTURE, "labels": [2, 2]},
+        [Invariance(ROTATION, (1, 2)), Invariance(REFLECTION, (0, 1, 2)), Invariance(REFLECTION, (0,))],
+    ),
     ({**MIXTURE, "weights": [1, 2]}, [Invariance(ROTATION, (1, 2))]),
     ({**MIXTURE, "deviations": [1, 2]}, [Invariance(ROTATION, (1, 2))]),
     ({**MIXTURE, "labels": [1, 0]}, [Invariance(ROTATION, (1, 2))]),
@@ -88,7 +98,8 @@ def test_what_is_known_of_a_law(data, expected):
     dimension = data.get("dimension") or len(data["means"][0])
     assert (law.kind, law.dimension, law.rows) == (data["kind"], dimension, None)
     if expected is not None:
-        assert [rounded(each) for each in law.invariances] == expected
+        found = [rounded(each) for each in law.invariances if each.motion is not EXCHANGE]
+        assert found == expected
 
 
 def rounded(invariance):
@@ -121,6 +132,8 @@ def moved(invariance, x, y, rng):
             matrix = rotation_about(np.array(invariance.about), rng)
     elif invariance.motion is SIGNS:
         matrix = np.diag(np.where(np.arange(len(places)) % 2, 1.0, -1.0))
+    elif invariance.motion is EXCHANGE:
+        matrix = np.roll(np.eye(len(places)), len(places) // 2, axis=0)
     else:
         matrix = -np.eye(len(places))
     new = x.copy()
@@ -142,7 +155,33 @@ def test_class_labels_are_not_numbers():
     means = [[1, 0, 0], [-1, 0, 0], [0, 2, 0], [0, -2, 0]]
     for labels, known in ([0, 0, 1, 1], KEPT), ([0, 1, 0, 1], None):
         _, law = law_of({**MIXTURE, "means": means, "labels": labels}, "cross-entropy", outputs=2)
-        assert [i.targets for i in law.invariances if i.motion is REFLECTION] == ([known] if known else [])
+        whole = [i for i in law.invariances if i.motion is REFLECTION and len(i.coordinates) == 3]
+        assert [i.targets for i in whole] == ([known] if known else [])
+
+
+SPARSE = {"kind": "gaussian-mixture", "means": [[1, 0], [-1, 0], [0, 1], [0, -1]], "labels": [1, 1, -1, -1]}
+EXCHANGES = [
+    ({**TEACHER, **UNIFORM}, [((0, 1), KEPT), ((2, 3), KEPT)]),
+    ({**TEACHER, "target": "x1**2 - x2**2", **UNIFORM}, [((0, 1), NEGATED), ((2, 3), KEPT)]),
+    (
+        {**TEACHER, "target": "x1*x2 + x2*x3 + x1*x3", "inputs": "uniform(0, 1)"},
+        [((0, 1), KEPT), ((1, 2), KEPT)],
+    ),
+    ({**TEACHER, "target": ["x1 + x2", "x1 - x2"]}, [((2, 3), KEPT)]),
+    ({**TEACHER, "target": "x1 + 2*x2 + x3 * x4**2"}, []),
+    (SPARSE, [((0, 1), NEGATED)]),
+    ({**SPARSE, "weights": [1, 1, 2, 2]}, []),
+    ({**SPARSE, "labels": [1, 2, 1, 2]}, [((0, 1), KEPT)]),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), EXCHANGES)
+def test_coordinates_that_may_change_places(data, expected):
+    """Those that targets or means do not tell apart, each pair once; samples bear them out."""
+    _, law = law_of(data)
+    found = [(i.coordinates, i.targets) for i in law.invariances if i.motion is EXCHANGE]
+    assert found == expected
+    test_invariances_hold_for_samples(data)
 
 
 def test_samples_are_their_own_law(tmp_path):

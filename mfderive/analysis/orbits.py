@@ -1,0 +1,252 @@
+"""Orbits: whether a limit stays the same when coordinates of x and of the vectors that read it move together.
+
+The motions are changes of sign and of place (:mod:`mfderive.algebra.signed_permutations`) that leave the law
+of the data as it is. The limit has those under which its equations say the same of a moved sample and a moved
+neuron, and under which the laws of the neurons' initial values stay. A neuron then does at x what its image
+does at the image of x, for all time: one of them stands for all.
+
+Places ask that equations read x and vectors entry by entry all alike, at one entry or in sums over all; signs
+ask for more, that what changes its sign does so in all equations (:mod:`mfderive.analysis.charges`).
+Whatever acts on entries one by one in the same way, like Adam, commutes with places, and with signs if it is
+odd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..algebra.laws import Variable
+from ..algebra.parity import Known, Parity, parity_of
+from ..algebra.signed_permutations import SignedPermutation, generated, motions_of
+from ..algebra.system import LimitSystem
+from ..algebra.terms import AxisKind, Equation, Index, Role, Term
+from .charges import Charges, charges, read_parities
+
+# Groups of motions are looked for up to so many elements.
+MOST_IMAGES = 64
+
+
+class OrbitBreak(StrEnum):
+    """What breaks the invariance where the law of the data has it."""
+
+    LAYOUT = "layout"  # a vector of something else than a sample or one neuron
+    POPULATIONS = "populations"  # vectors of several populations
+    PLACE = "place"  # an entry is read at a place of its own
+    ALONE = "alone"  # x is read where no vector of a neuron is
+    PAIRS = "pairs"  # two neurons with vectors meet
+    NOISE = "noise"  # fresh noise moves neurons
+    READ = "read"  # a law reads entries of a vector
+    SIGNS = "signs"  # laws or functions are not symmetric
+    SAMPLED = "sampled"  # nodes are sampled, so that there are no images among them
+
+
+@dataclass(frozen=True)
+class BrokenOrbits:
+    """What breaks the invariance of a limit: ``subject`` is a field or a variable ("" : no single one)."""
+
+    reason: OrbitBreak
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Orbits:
+    """The invariance of a limit under motions of the coordinates of x.
+
+    ``motions``: a group, the identity first; ``axis``: that of the entries; ``population``: whose neurons
+    have vectors; ``vectors``: the fields beside x with such entries; ``signed``: those of them, x among them,
+    whose entries change their signs with those of x; ``odd``: the fields that change their sign with y;
+    ``averages``: the terms that are 0 because they average such a field, each by the field of its equation
+    and its position there.
+    """
+
+    motions: tuple[SignedPermutation, ...]
+    axis: str
+    population: str
+    vectors: frozenset[str]
+    signed: frozenset[str]
+    odd: frozenset[str]
+    averages: frozenset[tuple[str, int]]
+
+
+class _BrokenError(Exception):
+    """Ends the search at what breaks the invariance."""
+
+    def __init__(self, reason: OrbitBreak, subject: str) -> None:
+        super().__init__(reason, subject)
+        self.broken = BrokenOrbits(reason, subject)
+
+
+def orbits_of(system: LimitSystem) -> Orbits | BrokenOrbits | None:
+    """The invariance of a limit under changes of signs and places, or what breaks it.
+
+    None where the law of the data has none of its own.
+    """
+    x, law = system.field["x"], system.data_law
+    if law is None or len(x.axes) != 2:
+        return None
+    axis = x.axes[1]
+    dimension = system.axis[axis].size or 0
+    motions = [m for each in law.invariances for m in motions_of(each, law.dimension)]
+    if not motions or law.dimension != dimension:
+        return None
+    try:
+        search = _Search(system, axis)
+        return search.found(motions, dimension)
+    except _BrokenError as found:
+        return found.broken
+
+
+class _Search:
+    """The layout of vectors, and which motions equations and laws allow."""
+
+    def __init__(self, system: LimitSystem, axis: str) -> None:
+        self.system, self.axis = system, axis
+        self.vectors = self._vectors()
+        populations = {a for name in self.vectors for a in system.field[name].axes if a != axis}
+        if len(populations) != 1:
+            reason = OrbitBreak.POPULATIONS if populations else OrbitBreak.ALONE
+            raise _BrokenError(reason, "x")
+        (self.population,) = populations
+        self._check_neurons()
+        for equation in system.equations:
+            for term in equation.terms:
+                self._check(equation, term)
+
+    def _vectors(self) -> frozenset[str]:
+        """The fields beside x that have its entries, each of one neuron."""
+        found = set()
+        for field in self.system.fields:
+            if self.axis not in field.axes or field.name == "x":
+                continue
+            others = [a for a in field.axes if a != self.axis]
+            kinds = [self.system.axis[a].kind for a in others]
+            if len(field.axes) != 2 or kinds != [AxisKind.POPULATION]:
+                raise _BrokenError(OrbitBreak.LAYOUT, field.name)
+            found.add(field.name)
+        return frozenset(found)
+
+    def _check_neurons(self) -> None:
+        """Refuse fresh noise on the neurons, pairs of them, and laws that read their vectors."""
+        for field in self.system.fields:
+            if field.axes.count(self.population) > 1:
+                raise _BrokenError(OrbitBreak.PAIRS, field.name)
+            if field.role is Role.DRAW and self.population in field.axes:
+                raise _BrokenError(OrbitBreak.NOISE, field.of)
+        for variable in self.system.variables:
+            if any(reference.parameter in self.vectors for _, reference in variable.law.references):
+                raise _BrokenError(OrbitBreak.READ, variable.name)
+
+    def _check(self, equation: Equation, term: Term) -> None:
+        """Refuse entries at places of their own, x without a vector, and two neurons in one term."""
+        field, neurons = equation.field, self.neurons(term)
+        if len(neurons) > 1:
+            raise _BrokenError(OrbitBreak.PAIRS, field)
+        reads = [(access.field, access.slots) for _, access in term.accesses]
+        for name, slots in [*reads, (field, term.target)]:
+            for axis, slot in zip(self.system.field[name].axes, slots, strict=True):
+                if axis in (self.axis, self.population) and not isinstance(slot, Index):
+                    raise _BrokenError(OrbitBreak.PLACE, field)
+            if name == "x" and not neurons:
+                raise _BrokenError(OrbitBreak.ALONE, field)
+
+    def neurons(self, term: Term) -> list[Index]:
+        """The neurons with vectors that a term is about."""
+        return [index for index in term.indices if index.axis == self.population]
+
+    # ------------------------------------------------------------------ signs
+
+    def found(self, motions: list[SignedPermutation], dimension: int) -> Orbits | BrokenOrbits:
+        """The motions that laws and equations have."""
+        group = generated(motions, dimension, MOST_IMAGES)
+        signed = self._signed() if any(m.flips for m in group) else None
+        if signed is None:
+            group = tuple(m for m in group if not m.flips)
+        odd = self._odd() if any(m.target < 0 for m in group) else None
+        if odd is None:
+            group = tuple(m for m in group if m.target > 0)
+        if len(group) < 2:
+            return BrokenOrbits(OrbitBreak.SIGNS)
+        return Orbits(
+            group,
+            self.axis,
+            self.population,
+            self.vectors,
+            frozenset(n for n in (*self.vectors, "x") if signed and signed[n] is Parity.ODD),
+            frozenset(name for name, charge in (odd or {}).items() if charge is Parity.ODD),
+            self._averages(odd or {}),
+        )
+
+    def _averages(self, odd: Charges) -> frozenset[tuple[str, int]]:
+        """The terms that average what changes its sign with y, by field and position."""
+        return frozenset(
+            (equation.field, position)
+            for equation in (self.system.equations if odd else ())
+            for position, term in enumerate(equation.terms)
+            if self._is_average(equation, term)
+            and parity_of(term.expression, read_parities(term, odd)) is Parity.ODD
+        )
+
+    def _is_average(self, equation: Equation, term: Term) -> bool:
+        """Whether something is averaged over samples or neurons with vectors, and has neither any more."""
+        axes = self.system.field[equation.field].axes
+        return not self._may_be_odd(axes) and self._may_be_odd(tuple(i.axis for i in term.reduced))
+
+    def _signed(self) -> Charges | None:
+        """The charge of every field under a change of the sign of x at one entry."""
+
+        def fits(found: Charges) -> bool:
+            return all(found[f.name] is not Parity.ODD for f in self.system.fields if self.axis not in f.axes)
+
+        return charges(self.system, {"x": Parity.ODD}, self._is_vector, self._entry_parity, fits)
+
+    def _odd(self) -> Charges | None:
+        """The charge of every field under a change of the sign of y."""
+
+        def fits(found: Charges) -> bool:
+            fixed = (f for f in self.system.fields if not self._may_be_odd(f.axes))
+            return found["loss"] is not Parity.ODD and all(found[f.name] is not Parity.ODD for f in fixed)
+
+        return charges(self.system, {"y": Parity.ODD}, self._is_label, self._target_parity, fits)
+
+    def _is_vector(self, variable: Variable) -> bool:
+        return variable.name in self.vectors
+
+    def _is_label(self, variable: Variable) -> bool:
+        """Whether a variable is of a neuron with a vector alone, and no law reads it."""
+        return self.system.population_slots(variable.name) == (self.population,) and not any(
+            reference.parameter == variable.name
+            for other in self.system.variables
+            for _, reference in other.law.references
+        )
+
+    def _may_be_odd(self, axes: tuple[str, ...]) -> bool:
+        return self.population in axes or any(self.system.axis[a].kind is AxisKind.DATA for a in axes)
+
+    def _entry_parity(self, equation: Equation, term: Term, known: Mapping[str, Parity]) -> Known:
+        """The charge of a term at the entry of its target; None where it has none, or at another entry."""
+        entries = {i for i in term.indices if i.axis == self.axis}
+        reads = read_parities(term, known)
+        whole: Known = Parity.EVEN
+        for entry in entries:
+            here = {
+                symbol: reads[symbol]
+                if entry in access.indices or reads[symbol] is Parity.ZERO
+                else Parity.EVEN
+                for symbol, access in term.accesses
+            }
+            parity = parity_of(term.expression, here)
+            if entry in term.target:
+                whole = parity
+            elif parity not in (Parity.EVEN, Parity.ZERO):
+                return None
+            if parity is Parity.ZERO:
+                return Parity.ZERO
+        if not entries and parity_of(term.expression, reads) is Parity.ZERO:
+            return Parity.ZERO
+        return whole
+
+    def _target_parity(self, equation: Equation, term: Term, known: Mapping[str, Parity]) -> Known:
+        parity = parity_of(term.expression, read_parities(term, known))
+        return Parity.ZERO if parity is Parity.ODD and self._is_average(equation, term) else parity
