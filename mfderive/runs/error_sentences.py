@@ -62,6 +62,8 @@ def _evaluation(note: Mapping[str, Any]) -> str:
     points = note["points"]
     if "nested" in note:
         return f"from its evaluation on {points} equally spaced points (by parts of them)"
+    if "fewer" in note:
+        return f"from its evaluation on {points - note['fewer']} nodes (by a rule of {note['fewer']} others)"
     parts = note["parts"]
     by = "by their scatter" if parts == points else f"by the scatter of {parts} independent blocks"
     return f"from its evaluation on {points} points ({note['confidence']:.0%}, {by})"

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..algebra.law_kinds import LAWS, Standard
-from .independent_parts import Parts
 from .points import SPACED, left_out, tensor_points
 from .standard_law import StandardLaw
 
@@ -64,10 +63,6 @@ class NestedRule:
     def facts(self) -> dict[str, float]:
         """What a sentence about the error of an evaluation says."""
         return {"nested": NESTED, "missing": self.missing}
-
-
-# How an evaluation sample stands for the law of the data.
-Standing = Parts | NestedRule
 
 
 def is_spaced(law: StandardLaw) -> bool:

@@ -1,11 +1,14 @@
-"""The nodes at which a refinement begins, and the same nodes doubled."""
+"""The nodes at which a refinement begins, and the same nodes with more or fewer for some numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from math import prod
 
+from ..algebra.system import LimitSystem
 from ..state.ensemble_plan import Ensemble
-from ..state.ensembles import plan_ensembles
+from ..state.ensembles import number_kinds, plan_ensembles
 from .stepping import Problem
 
 # Nodes of each number of a tensor, and points of a sample, where nothing else is said.
@@ -31,10 +34,23 @@ def coarse_plans(problem: Problem) -> dict[str, Ensemble]:
     return plan_ensembles(problem.system, nodes, {name: plan.rule for name, plan in chosen.items()})
 
 
-def doubled(plan: Ensemble, doublings: int) -> Ensemble:
-    """A plan with twice the nodes, so many times; of a tensor twice those of every number."""
-    if not doublings or not plan.dimension:
-        return plan
-    if plan.is_sampled:
-        return replace(plan, nodes=plan.nodes * 2**doublings)
-    return plan.resized(lambda size: size * 2**doublings)
+def numbers_by_name(system: LimitSystem, plan: Ensemble) -> dict[str, tuple[int, ...]]:
+    """The resolutions of a tensor of nodes by name: which of its numbers each of them has.
+
+    One for each label, called after it, or one called after the axis where a single label needs nodes.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    start = 0
+    for label in plan.labels:
+        end = start + len(number_kinds(system, (label,)))
+        numbers = tuple(k for k in range(start, end) if not plan.exact[k])
+        if numbers:
+            found[label] = numbers
+        start = end
+    return found if len(found) != 1 else {plan.axis: found.popitem()[1]}
+
+
+def resized(plan: Ensemble, numbers: Collection[int], size_of: Callable[[int], int]) -> Ensemble:
+    """A tensor with other numbers of nodes for some of its numbers."""
+    tensor = tuple(size_of(size) if k in numbers else size for k, size in enumerate(plan.tensor))
+    return replace(plan, nodes=prod(tensor), tensor=tensor)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ..algebra.system import LimitSystem
 from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.error_sentences import FEW_DATA, FEW_NODES, FEW_STEPS
 from ..samples.quadrature import SAMPLED_PART, coarser_count, fewer_gauss
 from ..state.ensemble_plan import Ensemble
-from ..state.ensembles import plan_ensembles
+from .coarse_plans import numbers_by_name, resized
 from .feed import Feed, integrated_source, make_feed
 from .flow import make_run
 from .grid import Clock
@@ -73,14 +74,19 @@ class Coarser:
 
 
 def coarser(
-    run: Run, initial: Mapping[str, Any] | None, parts: Collection[str] | None = None, replicate: int = 0
+    run: Run,
+    initial: Mapping[str, Any] | None,
+    parts: Collection[str] | None = None,
+    replicate: int = 0,
+    fewer_of: Callable[[int], int] = fewer_gauss,
 ) -> Coarser:
     """The problem of a run with its resolutions made coarser together, or only those of ``parts``.
 
-    These are the axes that have Gauss nodes, by name, and DATA, TIME and SAMPLED_NODES. What is part of the
-    problem stays: the steps and batches of SGD, a data set, a state that was given (``initial``).
-    ``replicate``: the number of the scramble of sampled points. Raises FinestError where a resolution has
-    nothing coarser.
+    These are those of Gauss nodes (:func:`mfderive.solution.coarse_plans.numbers_by_name`), and DATA, TIME
+    and SAMPLED_NODES. What is part of the problem stays: the steps and batches of SGD, a data set, a state
+    that was given (``initial``). ``replicate``: the number of the scramble of sampled points; ``fewer_of``:
+    how many Gauss nodes a number has in place of so many. Raises FinestError where a resolution has nothing
+    coarser.
     """
     problem, options, source = run.problem, run.options, run.network.source
     made = Coarser(problem, run.clock, run.feed, {})
@@ -96,19 +102,14 @@ def coarser(
     if initial is not None or not (options.reduce or resamples):
         _, made.state = start_state(problem.reduced, options, initial, None, run.clock, source)
     elif options.reduce:
-        plans = plan_ensembles(problem.system, options.nodes, options.rule)
-        fewer = {
-            name: _fewer(plan) if parts is None or _part_of(plan) in parts else plan
-            for name, plan in plans.items()
-        }
+        plans = problem.plans
+        fewer = {name: _fewer(problem.system, plan, parts, fewer_of) for name, plan in plans.items()}
         for name, plan in fewer.items():
-            if plan.nodes != plans[name].nodes:
+            if plan != plans[name]:
                 made.took(SAMPLED if plan.is_sampled else GAUSS)
                 made.facts.setdefault("nodes", {})[name] = plan.nodes
         if not made.is_exact:
-            state = reduced_state(
-                problem.system, fewer, options, source, scramble if resamples else None
-            )
+            state = reduced_state(problem.system, fewer, options, source, scramble if resamples else None)
             made.state = dict(problem.reduced.fold(state))
     else:
         widths = _fewer_widths(options)
@@ -122,19 +123,29 @@ def another_seed(seed: int, replicate: int = 0) -> int:
     return (seed + 1) * 1_000_003 + replicate
 
 
-def _part_of(plan: Ensemble) -> str:
-    """The resolution that the nodes of an axis belong to."""
-    return SAMPLED_NODES if plan.is_sampled else plan.axis
+def halved(nodes: int) -> int:
+    """About half of the Gauss nodes of a number, of the same parity; 0: there are no fewer.
+
+    A kink in the centre of the law, which neurons of symmetric weights without a bias have, stays between two
+    nodes. One of the other parity has a node on the kink, where a derivative is what it is defined to be.
+    """
+    others = [n for n in range(2, nodes) if not (nodes - n) % 2]
+    return min(others, key=lambda n: abs(2 * n - nodes), default=0)
 
 
-def _fewer(plan: Ensemble) -> Ensemble:
-    """A plan with fewer nodes, or the same where these are exact."""
-    if not plan.dimension or (plan.rule == "gauss" and all(plan.exact)):
+def _fewer(
+    system: LimitSystem, plan: Ensemble, parts: Collection[str] | None, fewer_of: Callable[[int], int]
+) -> Ensemble:
+    """A plan with fewer nodes, as far as it belongs to ``parts``; the same where these are exact."""
+    if not plan.dimension or (not plan.is_sampled and all(plan.exact)):
         return plan
-    if plan.rule == "gauss":
-        fewer = plan.resized(fewer_gauss)
+    if plan.is_sampled:
+        chosen = parts is None or SAMPLED_NODES in parts
+        fewer = replace(plan, nodes=plan.nodes // SAMPLED_PART) if chosen else plan
     else:
-        fewer = replace(plan, nodes=plan.nodes // SAMPLED_PART)
+        named = numbers_by_name(system, plan).items()
+        numbers = [k for name, own in named if parts is None or name in parts for k in own]
+        fewer = plan.other(fewer_of) if parts is None else resized(plan, numbers, fewer_of)
     if not fewer.nodes:
         raise FinestError(FEW_NODES)
     return fewer

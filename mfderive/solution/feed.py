@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 from ..algebra.reduced import Reduced
@@ -10,8 +11,9 @@ from ..analysis.bends import has_kinks
 from ..network.network import Network
 from ..samples.folded import distinct
 from ..samples.quadrature import DataNodes, data_nodes
+from ..samples.rule_pairs import LEAST, Standing, has_rule_pairs, rule_pair, smooth_numbers
 from ..samples.sources import DataSource, LawSource
-from ..samples.spaced_nodes import Standing, is_spaced, nested_points
+from ..samples.spaced_nodes import is_spaced, nested_points
 from ..samples.standard_law import StandardLaw
 
 Array = Any
@@ -75,6 +77,24 @@ def evaluation_points(network: Network, reduced: Reduced, samples: int) -> tuple
         x, y, rule = nested_points(law, samples // _PER_NODE)
         return x.reshape(len(x), *source.input_shape), y, rule
     return (*source.evaluation(samples), source.parts(samples))
+
+
+def law_evaluation(
+    network: Network, reduced: Reduced, samples: int, doublings: int
+) -> tuple[Array, Array, Standing] | None:
+    """x, y of nodes in place of at least ``samples`` points of evaluation, and how they stand for the law.
+
+    ``doublings`` of the nodes of every number. None where the law has no such nodes: these are for a law of
+    its own, which no network needs to share, in up to three numbers.
+    """
+    source = integrated_source(network, reduced)
+    law = law_of(source)
+    if law is None or not has_rule_pairs(law):
+        return None
+    numbers = len(smooth_numbers(law))
+    first = samples / _PER_NODE if numbers == 1 else samples ** (1 / numbers)
+    x, y, rule = rule_pair(law, max(LEAST, ceil(first - 1e-9)) * 2**doublings)
+    return x.reshape(len(x), *source.input_shape), y, rule
 
 
 def integrated_source(network: Network, reduced: Reduced) -> DataSource:

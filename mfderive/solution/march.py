@@ -21,6 +21,7 @@ from ..runs.network_record import network_record
 from ..runs.schedule import observation_steps
 from ..runs.stored import EDITED
 from ..runs.trajectory import Checkpoint, Ground, Trajectory, is_finite
+from ..samples.rule_pairs import Standing
 from ..state.state import State
 from ..tensor.first_departure import FirstDeparture
 from .cause import cause_at, cause_between, remedy, words
@@ -59,12 +60,21 @@ class Run:
         self.kept = {int(self.observed[np.abs(self.observed - step).argmin()]) for step in kept}
         self.stepper, self.start, self.reached = Stepper(problem, clock, feed, parts), 0, 0
         self.ground = ground_of(self.network, problem.reduced, problem.module)
-        *points, self.law_parts = evaluation_points(self.network, problem.reduced, self.options.evaluation)
-        x, self.y = problem.reduced.encode(*points)
-        self.x = np.asarray(x, self.options.dtype)
+        self.evaluate_on(*evaluation_points(self.network, problem.reduced, self.options.evaluation))
         self.rows: list[Row] = []
         self.points: list[Checkpoint] = []
         self.words = "limit"  # of the progress bar
+
+    def evaluate_on(self, x: Array, y: Array, stands: Standing) -> None:
+        """Measure loss and error on these points of the network's own form, which stand for the law so."""
+        encoded, self.y = self.problem.reduced.encode(x, y)
+        self.x, self.law_parts = np.asarray(encoded, self.options.dtype), stands
+
+    def compare(self) -> None:
+        """Measure on the first points alone, by which other solutions are compared."""
+        count = self.law_parts.compared
+        self.x, self.law_parts = self.x[:count], self.law_parts.first()
+        self.y = None if self.y is None else self.y[:count]
 
     def trajectory(
         self, state: Arrays, start: int, resume: Trajectory | None, progress: bool, keep: Keeping = UNKEPT

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..network.network import Network
 from ..runs.evaluation import losses_and_errors
-from ..samples.spaced_nodes import Standing
+from ..samples.rule_pairs import Standing
 
 Array = Any
 

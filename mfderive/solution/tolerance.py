@@ -2,241 +2,58 @@
 
 A first solution is coarse. What each of its resolutions contributes to the error is measured as that of
 every solution is (:mod:`mfderive.solution.loss_error`): by one in which this resolution alone is coarser.
-Those that contribute more than their share are refined, by as much as their order says but fourfold at most
-at a time, and the next solution is finer in all of them. What they then contribute is measured by one
-solution in which all of them are coarser. What did not matter stays where it is and is not measured again.
-So all solutions before the last cost a part of it, and those beside it, too.
+The nodes of a tensor are one resolution for each label. Those that contribute more than their share are
+refined, by as much as their order says but fourfold at most at a time (twofold for Gauss nodes, unless that
+saves nothing), and the next solution is finer in all of them. What they then contribute is measured by one
+solution in which all of them are coarser. What did not matter stays where it is and is not measured again. So
+all solutions before the last cost a part of it, and those beside it, too.
+
+A rule of two thirds of the Gauss nodes may say far too much: an odd number of nodes has one on a kink in the
+centre of a law, whose weight is of order 1 / sqrt(n). Where functions have kinks and a number seems to need
+more nodes, half of them, of the same parity, are asked as well: with a kink anywhere else, errors of order
+1 / n have e' = 2 e of either sign and |d| >= |e|, those of two thirds |d| >= |e| / 2, so that 2 |d| covers e
+by either, and the lesser of both is taken.
 
 Sampled points have SCRAMBLES solutions of a quarter of the points beside them. Their scatter s (Student's t)
 and the distance d of their mean are errors of a quarter of the points; with errors of order p, those of all
 are 4^-p s and d / (4^p - 1). p = 1/2 for random draws; scrambled Sobol points are taken to have 3/4.
 
-The evaluation is a resolution like the others. Steps and batches of SGD (euler) are part of the problem, for
-the networks make the same ones; how far other batches would move the curve is reported beside the estimate.
+The evaluation is a resolution like the others: nodes of a law of up to three numbers
+(:mod:`mfderive.samples.rule_pairs`), else points of a sample. Steps and batches of SGD (euler) are part of
+the problem, for the networks make the same ones; how far other batches would move the curve is reported
+beside the estimate. A solution that would take more than LARGEST_WORK operations is not made, unless that is
+less than MOST_TIMES those of the first: the tolerance is then not met, which is a warning.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil, log2
 from typing import Any
 
 import numpy as np
 
-from ..errors import DivergenceError, MfError, ResourceError
-from ..network.solve_options import ADAPTIVE, SolveOptions
+from ..errors import MfError, ResourceError
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
-from ..samples.spaced_nodes import is_spaced
-from ..state.ensemble_plan import Ensemble
-from ..state.ensembles import plan_ensembles
-from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, doubled
-from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser
-from .feed import integrated_source, law_of, make_feed
-from .flow import finer_options, make_run
-from .grid import make_clock
-from .loss_error import Contribution, around, differences, with_loss_error
-from .march import Run
-from .start import start_state
-from .stepping import Problem, check_run_memory
+from .coarser import TIME
+from .loss_error import Contribution, with_loss_error
+from .refinement import EVALUATION, MOST_AT_ONCE, Measured, Refinement, Solved
+from .stepping import Problem
 
 Array = Any
 
-EVALUATION = "evaluation"
-# Solutions of a quarter of sampled points, each with points of its own; Student's t for 99 % with one degree
-# less; the order of their errors in the number of points, by the rule.
-SCRAMBLES, SCATTER_STUDENT = 5, 4.604
-_SAMPLED_ORDERS = {"sobol": 0.75, "monte-carlo": 0.5}
-# Doublings after which a resolution is given up, and where refinement begins if nothing else is said.
-DOUBLINGS, MOST_AT_ONCE = 8, 2
-COARSE_SPACED, COARSE_WIDTHS = 32, 200
+# Doublings after which a resolution is given up.
+DOUBLINGS = 8
+# Operations of the largest solution that is made (about a minute), or so many times those of the first.
+LARGEST_WORK, MOST_TIMES = 2e11, 64.0
+# Operations below which solutions take the same milliseconds whatever their resolutions are.
+LEAST_WORK = 3e7
 # By which power of 2 the error falls when a resolution is doubled, at the least: steps in time are of second
 # order where functions have kinks, and a doubling makes rtol four times smaller.
 _ORDERS = {TIME: 2.0}
-# How far other batches move the curve, by so many curves: Student's t for 99 % with one degree less.
-BATCHES, BATCH_STUDENT = 4, 5.841
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What some resolutions contribute together, [time] (nan: unknown)."""
-
-    names: tuple[str, ...]
-    part: Array
-
-    @property
-    def largest(self) -> float:
-        """The most that they contribute at any time; inf where that is unknown."""
-        largest = float(np.max(self.part, initial=0.0))
-        return largest if np.isfinite(largest) else float("inf")
-
-
-class Refinement:
-    """Solutions of one problem at chosen levels of its resolutions."""
-
-    def __init__(self, problem: Problem, progress: bool, keep: Keeping = UNKEPT) -> None:
-        self.problem, self.progress, self.keep, self.made = problem, progress, keep, 0
-        self.options, self.network = problem.options, problem.network
-        self.plans = coarse_plans(problem)
-        self.clock = make_clock(self.network, self.options)
-        self.first: Array | None = None  # the loss of the first solution, the coarsest
-
-    def names(self) -> list[str]:
-        """What can be refined."""
-        plans = self.plans.items()
-        found = [name for name, plan in plans if not plan.is_sampled and not all(plan.exact)]
-        if self.options.method != "euler":
-            found.append(TIME)
-        if self.options.data in ("sobol", "quadrature"):
-            found.append(DATA)
-        if not self.options.reduce or any(p.is_sampled and p.dimension for _, p in plans):
-            found.append(SAMPLED_NODES)
-        return [*found, EVALUATION]
-
-    def numbers(self) -> dict[str, int]:
-        """How many numbers the nodes of a tensor have, by resolution."""
-        plans = {name: plan for name, plan in self.plans.items() if not plan.is_sampled}
-        found = {name: max(1, plan.dimension - sum(plan.exact)) for name, plan in plans.items()}
-        law = law_of(integrated_source(self.network, self.problem.reduced))
-        if self.options.data == "quadrature" and law is not None:
-            found[DATA] = max(1, len(law.kinds))
-        return found
-
-    def sampled(self, name: str) -> str | None:
-        """The rule of a resolution that is sampled; None for others."""
-        if name == DATA and self.options.data == "sobol":
-            return "sobol"
-        if name != SAMPLED_NODES:
-            return None
-        rules = {plan.rule for plan in self.plans.values() if plan.is_sampled and plan.dimension}
-        return "sobol" if rules == {"sobol"} else "monte-carlo"
-
-    def options_at(self, doublings: Mapping[str, int]) -> SolveOptions:
-        """The options of a solution at some levels, but for the steps of rk4."""
-        options = self.options
-        if options.reduce:
-            plans = {name: self.plan(name, doublings) for name in self.plans}
-            options = replace(
-                options,
-                nodes={name: plan.nodes for name, plan in plans.items()},
-                rule={name: plan.rule for name, plan in plans.items()},
-            )
-        else:
-            options = replace(options, widths=self.widths(doublings[SAMPLED_NODES]))
-        if options.method in ADAPTIVE:
-            options = finer_options(options, 2 ** doublings[TIME])
-        if DATA in doublings:
-            options = replace(options, data_nodes=self.data_nodes(doublings[DATA]))
-        return replace(options, evaluation=options.evaluation * 2 ** doublings[EVALUATION])
-
-    def plan(self, name: str, doublings: Mapping[str, int]) -> Ensemble:
-        """The nodes of an axis."""
-        plan = self.plans[name]
-        return doubled(plan, doublings.get(SAMPLED_NODES if plan.is_sampled else name, 0))
-
-    def widths(self, doublings: int) -> Any:
-        """Nodes of the full system's populations."""
-        given = self.options.widths != type(self.options)().widths
-        widths = self.options.widths if given else COARSE_WIDTHS
-        if isinstance(widths, int):
-            return widths * 2**doublings
-        return {name: width * 2**doublings for name, width in widths.items()}
-
-    def data_nodes(self, doublings: int) -> int:
-        """Samples of the data at every step, as they are asked for."""
-        rule, nodes = self.options.data, self.options.data_nodes
-        law = law_of(integrated_source(self.network, self.problem.reduced))
-        numbers = len(law.kinds) if law is not None else 1
-        if nodes is None and rule == "sobol":
-            nodes = COARSE_SAMPLED
-        elif nodes is None:
-            nodes = COARSE_SPACED if law is not None and is_spaced(law) else COARSE_GAUSS**numbers
-        return int(nodes * 2 ** (doublings if rule == "sobol" else doublings * numbers))
-
-    def words(self, name: str, run: Run) -> str:
-        """How fine a resolution of a run is."""
-        if name == TIME:
-            adaptive = run.options.method in ADAPTIVE
-            return f"rtol {run.options.rtol:.2g}" if adaptive else f"{run.clock.steps} steps"
-        if name == DATA:
-            return f"{run.feed.samples} samples per step"
-        if name == EVALUATION:
-            return f"{len(run.x)} points"
-        if not self.options.reduce:
-            return f"{run.options.widths} nodes per population"
-        plans = plan_ensembles(self.problem.system, run.options.nodes, run.options.rule)
-        if name != SAMPLED_NODES:
-            return plans[name].words
-        drawn = [plan for plan in plans.values() if plan.dimension and plan.is_sampled]
-        return ", ".join(f"{plan.axis}: {plan.words}" for plan in drawn)
-
-    # ------------------------------------------------------------------ solutions
-
-    def solution(self, doublings: Mapping[str, int], offset: int = 0) -> tuple[Run, Trajectory]:
-        """The run and the solution at some levels; ``offset``: on other batches."""
-        options = self.options_at(doublings)
-        problem = replace(self.problem, options=options)
-        feed = make_feed(self.network, problem.reduced, options.data or "batches", options.data_nodes)
-        feed = replace(feed, offset=offset)
-        _, state = start_state(problem.reduced, options, None, None, self.clock, self.network.source)
-        check_run_memory(problem, state, feed.samples)
-        finer = 1 if options.method in ADAPTIVE else 2 ** doublings.get(TIME, 0)
-        run = make_run(problem, self.clock, feed, options.checkpoints, finer)
-        path = run.trajectory(state, 0, None, self.progress, self.next_part())
-        self.first = path.loss if self.first is None else self.first
-        return run, path
-
-    def next_part(self) -> Keeping:
-        """Where the next solution is kept: their order follows from their numbers, which name them."""
-        self.made += 1
-        return self.keep.part(str(self.made))
-
-    def measured(self, names: tuple[str, ...], run: Run) -> Measured:
-        """What some resolutions of a run contribute together; sampled ones and the evaluation stand alone."""
-        if names == (EVALUATION,):
-            return Measured(names, np.array([row.loss_width for row in run.rows]))
-        rule = self.sampled(names[0])
-        if rule is not None:
-            return Measured(names, self.scatter(names[0], run, _SAMPLED_ORDERS[rule]))
-        try:
-            other, factor = self.coarser_run(names, run)
-        except (FinestError, DivergenceError, ResourceError):
-            return Measured(names, np.full(len(run.rows), np.nan))
-        if other is None:
-            return Measured(names, np.zeros(len(run.rows)))
-        return Measured(names, factor * differences(run.rows, other.rows))
-
-    def coarser_run(self, names: tuple[str, ...], run: Run, replicate: int = 0) -> tuple[Run | None, float]:
-        """The run in which some resolutions are coarser, and its factor; no run where they are exact."""
-        made = coarser(run, None, names, replicate)
-        if made.is_exact:
-            return None, 0.0
-        other = made.run(run)
-        other.trajectory(made.state, 0, None, self.progress, self.next_part())
-        return other, made.factor
-
-    def scatter(self, name: str, run: Run, order: float) -> Array:
-        """What sampled points contribute, by solutions of a quarter of them."""
-        try:
-            runs = [self.coarser_run((name,), run, k)[0] for k in range(SCRAMBLES)]
-        except (FinestError, DivergenceError, ResourceError):
-            return np.full(len(run.rows), np.nan)
-        curves = np.array([[row.loss for row in each.rows] for each in runs if each is not None])
-        times = [row.time for each in runs[:1] if each is not None for row in each.rows]
-        if not len(curves):
-            return np.zeros(len(run.rows))
-        own = np.array([row.compared for row in run.rows if row.time in set(times)])
-        within = SCATTER_STUDENT * curves.std(axis=0, ddof=1) / 4**order
-        return around(run.rows, times, within + np.abs(curves.mean(axis=0) - own) / (4**order - 1))
-
-    def batch_scatter(self, doublings: Mapping[str, int]) -> float:
-        """How far other batches of the same size move the loss curve (99 %), at some levels."""
-        steps = 2 * self.clock.steps
-        curves = [self.solution(doublings, steps * k)[1].loss for k in range(1, BATCHES)]
-        curves.append(self.first)
-        return float((BATCH_STUDENT * np.std(curves, axis=0, ddof=1)).max())
 
 
 def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = UNKEPT) -> Trajectory:
@@ -259,16 +76,16 @@ def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = U
             "batch of its own. Set data to quadrature, sobol or sample, or take the method euler"
         )
     work = Refinement(problem, progress, keep)
-    run, path, found = _refined(work, tolerance)
-    total = _total(found)
+    solved, found, stopped = _refined(work, tolerance)
+    path, total = solved.path, _total(found)
     if problem.options.stated_error:
         resolution = total - next(each.part for each in found if each.names == (EVALUATION,))
-        path = with_loss_error(path, run, Contribution(resolution, {"tolerance": tolerance}))
+        path = with_loss_error(path, solved.run, Contribution(resolution, {"tolerance": tolerance}))
     estimate = float(np.max(total))
     met = estimate <= tolerance
     parts = {
         name: {
-            "level": work.words(name, run),
+            "level": work.words(name, solved),
             "estimate": _known(each.largest),
             "together": list(each.names),
         }
@@ -278,7 +95,9 @@ def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = U
     }
     batches = None if fixed else work.batch_scatter(dict.fromkeys(work.names(), 0))
     note: dict[str, Any] = {"asked": tolerance, "estimate": _known(estimate), "met": met}
-    note |= {"resolutions": parts, "batches": batches}
+    note |= {"resolutions": parts, "batches": batches, "solutions": work.made}
+    if stopped is not None:
+        note["stopped"] = stopped
     if not met:
         warnings.warn(_not_met(problem, tolerance, note), stacklevel=4)
     return replace(path, notes={**path.notes, "tolerance": note})
@@ -295,7 +114,13 @@ def _not_met(problem: Problem, tolerance: float, note: Mapping[str, Any]) -> str
         f"{name} ({part['level']}): {_figure(part['estimate'])}" for name, part in note["resolutions"].items()
     )
     curve = f"the loss curve of '{problem.network.title}'"
-    return f"{curve} is known to {_figure(note['estimate'])}, not to {tolerance:.2g}: {parts}"
+    said = f"{curve} is known to {_figure(note['estimate'])}, not to {tolerance:.2g}: {parts}"
+    if "stopped" not in note:
+        return said
+    return (
+        f"{said}. The next finer solution would take {note['stopped']:.2g} times as long and was not made; "
+        "nodes, data_nodes and evaluation choose resolutions by hand"
+    )
 
 
 def _figure(value: float | None) -> str:
@@ -307,32 +132,58 @@ def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _refined(work: Refinement, tolerance: float) -> tuple[Run, Trajectory, list[Measured]]:
-    """The last run and solution, and what its resolutions contribute."""
+def _refined(work: Refinement, tolerance: float) -> tuple[Solved, list[Measured], float | None]:
+    """The last solution, what its resolutions contribute, and how much more the next one would have taken.
+
+    (None: nothing was to be done, or there is no memory for more.)
+    """
     doublings = dict.fromkeys(work.names(), 0)
     kept: list[Measured] = []
-    done: tuple[Run, Trajectory, list[Measured]] | None = None
+    done: tuple[Solved, list[Measured]] | None = None
+    least = 0.0
     while True:
         try:
-            run, path = work.solution(doublings)
+            solved = work.solution(doublings)
         except ResourceError:
             if done is None:
                 raise
-            return done
-        known = {name for each in kept for name in each.names}
-        new = [name for name in doublings if name not in known]
-        groups = _groups(work, new, done is not None)
-        found = [*kept, *(work.measured(names, run) for names in groups)]
-        if any(len(each.names) > 1 for each in found) and not _is_within(found, tolerance):
-            # Which of them matters is measured where that costs less than to refine them all.
-            together = [each for each in found if len(each.names) > 1]
-            found = [each for each in found if len(each.names) == 1]
-            found += [work.measured((name,), run) for each in together for name in each.names]
-        done = run, path, found
-        kept, finer = refined(found, doublings, tolerance, work.numbers())
+            return (*done, None)
+        present = work.work(doublings, solved)
+        least = present if done is None else least
+        found = _measured(work, solved, kept, done is not None, tolerance)
+        done = solved, found
+        most = {name: work.at_once(name) for name in doublings}
+        bold = {name: max(times, MOST_AT_ONCE) for name, times in most.items()}
+        kept, finer = refined(found, doublings, tolerance, bold)
+        if work.work(finer, solved) > LEAST_WORK:
+            kept, finer = refined(found, doublings, tolerance, most)
         if finer == doublings:
-            return done
+            return (*done, None)
+        next_work = work.work(finer, solved)
+        if next_work > max(LARGEST_WORK, MOST_TIMES * least):
+            return (*done, next_work / present)
         doublings = finer
+
+
+def _measured(
+    work: Refinement, solved: Solved, kept: Sequence[Measured], again: bool, tolerance: float
+) -> list[Measured]:
+    """What the resolutions of a solution contribute; ``kept``: what is known and has not changed."""
+    known = {name for each in kept for name in each.names}
+    new = [name for name in solved.doublings if name not in known]
+    found = [*kept, *(work.measured(names, solved) for names in _groups(work, new, again))]
+    if any(len(each.names) > 1 for each in found) and not _is_within(found, tolerance):
+        # Which of them matters is measured where that costs less than to refine them all.
+        together = [each for each in found if len(each.names) > 1]
+        found = [each for each in found if len(each.names) == 1]
+        found += [work.measured((name,), solved) for each in together for name in each.names]
+    if _is_within(found, tolerance):
+        return found
+    share = tolerance / len(found)
+    return [
+        each if each.names[0] in known or each.largest <= share else work.measured_again(each, solved)
+        for each in found
+    ]
 
 
 def _groups(work: Refinement, names: Sequence[str], together: bool) -> list[tuple[str, ...]]:
@@ -351,13 +202,12 @@ def refined(
     found: Sequence[Measured],
     doublings: Mapping[str, int],
     tolerance: float,
-    numbers: Mapping[str, int],
+    most: Mapping[str, int],
 ) -> tuple[list[Measured], dict[str, int]]:
     """What needs not be measured again, and the next levels; the same levels where nothing is to be done.
 
     What some resolutions leave of their share goes to those that contribute more. Nothing is refined where
-    all together, at every time, are within the tolerance. ``numbers``: of tensors of nodes, all of which are
-    doubled.
+    all together, at every time, are within the tolerance. ``most``: doublings at a time.
     """
     if _is_within(found, tolerance):
         return list(found), dict(doublings)
@@ -367,8 +217,10 @@ def refined(
         share = left / (len(order) - done)
         if each.largest <= share:
             left -= each.largest
-        more = {name: _doublings(name, each.largest / share, numbers.get(name, 1)) for name in each.names}
-        can = {name: min(m, DOUBLINGS - doublings[name]) for name, m in more.items()}
+        can = {
+            name: min(_doublings(name, each.largest / share), most[name], DOUBLINGS - doublings[name])
+            for name in each.names
+        }
         if each.largest <= share or not any(can.values()):
             kept.append(each)
         else:
@@ -376,8 +228,7 @@ def refined(
     return kept, finer
 
 
-def _doublings(name: str, ratio: float, numbers: int) -> int:
-    """How often a resolution is doubled for its error to fall by a ratio, but for a few at a time."""
+def _doublings(name: str, ratio: float) -> int:
+    """How often a resolution is doubled for its error to fall by a ratio."""
     wanted = max(ceil(log2(ratio) / _ORDERS.get(name, 1.0)), 1) if 0 < ratio < float("inf") else 1
-    # Points of evaluation cost less than the solution that would be made once more for them alone.
-    return min(wanted, max(1, MOST_AT_ONCE // numbers)) + (name == EVALUATION)
+    return wanted + (name == EVALUATION)

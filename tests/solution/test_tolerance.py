@@ -80,6 +80,42 @@ def test_a_tolerance_out_of_reach_warns(monkeypatch):
     assert path.notes["tolerance"]["estimate"] > 1e-9
 
 
+def test_a_solution_that_takes_too_long_is_not_made(monkeypatch):
+    """Where a finer one would take more operations than the limit, it warns and says how many times more."""
+    from mfderive.solution import tolerance
+
+    monkeypatch.setattr(tolerance, "LARGEST_WORK", 0.0)
+    monkeypatch.setattr(tolerance, "MOST_TIMES", 8.0)
+    net = mf.load(ROOT / "specs" / "two_layer.toml")
+    with pytest.warns(UserWarning, match="times as long and was not made"):
+        path = mf.solve(net, steps=5, tolerance=1e-9, reduce=False, evaluation=100)
+    reached = path.notes["tolerance"]
+    assert not reached["met"] and reached["estimate"] > 1e-9 and reached["stopped"] > 1
+    assert path.notes["nodes"]["h1"] < 200 * 8 * 4  # no more than two fourfold levels below the limit
+
+
+def test_numbers_of_a_label_are_refined_by_themselves():
+    """tanh(w x) of a wide w needs many nodes of w and few of the output weight, and both errors are known."""
+    net = mf.load(
+        {
+            "format": 1,
+            "title": "two numbers",
+            "data": {"kind": "teacher", "dimension": 1, "inputs": "normal(0, 1)", "target": "x1"},
+            "loss": {"kind": "squared"},
+            "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 3)", "activation": "tanh"}],
+            "output": {"from": "h1", "weight": "normal(1, 0.5)"},
+            "training": {"learning_rate": 0.1, "steps": 4, "batch_size": 8},
+        }
+    )
+    path = mf.solve(net, method="flow", tolerance=1e-3)
+    reached = path.notes["tolerance"]
+    assert reached["met"] and {"h1.weight", "output.weight"} < set(reached["resolutions"])
+    levels = [
+        int(reached["resolutions"][name]["level"].split()[0]) for name in ("h1.weight", "output.weight")
+    ]
+    assert path.notes["nodes"]["h1"] == levels[0] * levels[1] and levels[0] >= 4 * levels[1]
+
+
 def test_what_cannot_be_refined_is_refused(example):
     net = mf.load(ROOT / "specs" / "two_layer.toml")
     with pytest.raises(MfError, match="batch of its own"):

@@ -1,0 +1,99 @@
+"""A mean over nodes of a law of a few numbers, with an estimate of its error by a rule of fewer nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..algebra.law_kinds import LAWS, Standard
+from .independent_parts import Parts
+from .points import tensor_points
+from .quadrature import fewer_gauss
+from .spaced_nodes import NestedRule
+from .standard_law import StandardLaw
+
+Array = np.ndarray
+
+# Up to so many numbers a law has pairs of rules, and the nodes of each number at the least.
+MOST_NUMBERS, LEAST = 3, 6
+# What part of the distance of both rules the error of the finer one can be, as a factor.
+_FACTOR = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class RulePair:
+    """A mean over the last nodes, of ``weights``; ``fewer``: weights of the first, a rule of their own.
+
+    That rule has two thirds of the nodes of every number, of the other parity. A kink leaves errors of second
+    order in the distance of nodes, e = c f and e' = 2.25 c f', where f and f' lie in [-1, 1] by where it is
+    between two nodes of either rule. With f and f' independent and uniform, 4 |e' - e| < |e| has a
+    probability of 1 / 18, and sums over many kinks a smaller one. Errors of smooth functions fall faster, so
+    that e is small beside e'.
+    """
+
+    weights: Array
+    fewer: Array
+    missing: float = 1.0
+
+    def mean(self, values: Array) -> float:
+        """The mean of ``values`` [node] by the finer rule."""
+        return float(self.weights @ values[len(self.fewer) :])
+
+    def half_width(self, values: Array) -> float:
+        """Half of the interval that holds the mean over the law; nan where there is no other rule."""
+        if not len(self.fewer):
+            return float("nan")
+        return _FACTOR * abs(self.mean(values) - float(self.fewer @ values[: len(self.fewer)]))
+
+    @property
+    def compared(self) -> int:
+        """Other solutions are compared on the rule of fewer nodes."""
+        return len(self.fewer)
+
+    def first(self) -> RulePair:
+        """The rule of fewer nodes alone."""
+        return RulePair(self.fewer, self.fewer[:0])
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What a sentence about the error of an evaluation says."""
+        return {"fewer": len(self.fewer), "missing": self.missing}
+
+
+# How an evaluation sample stands for the law of the data.
+Standing = Parts | NestedRule | RulePair
+
+
+def smooth_numbers(law: StandardLaw) -> list[int]:
+    """Which numbers of a law take more than two values."""
+    return [k for k, kind in enumerate(law.kinds) if LAWS[kind].standard is not Standard.PAIR]
+
+
+def has_rule_pairs(law: StandardLaw) -> bool:
+    """Whether a law has pairs of rules: of one to three numbers beside those of two values."""
+    has_nodes = all(LAWS[kind].has_gauss_nodes for kind in law.kinds)
+    return has_nodes and 0 < len(smooth_numbers(law)) <= MOST_NUMBERS
+
+
+def rule_pair(law: StandardLaw, count: int) -> tuple[Array, Array, RulePair]:
+    """x [node, d], y [node, outputs] and the pair whose finer rule has ``count`` nodes of each number."""
+    rules = [_rule(law, size) for size in (fewer_gauss(count), count)]
+    x, y = (np.concatenate(column) for column in list(zip(*rules, strict=True))[:2])
+    return x, y, RulePair(rules[1][2], rules[0][2])
+
+
+def _rule(law: StandardLaw, count: int) -> tuple[Array, Array, Array]:
+    """x, y and weights of the tensor of each component of a law."""
+    smooth, odds = smooth_numbers(law), np.array(law.odds) / np.sum(law.odds)
+    single = [
+        tensor_points((kind,), (count if k in smooth else 2,), LAWS[kind].standard is Standard.NORMAL)
+        for k, kind in enumerate(law.kinds)
+    ]
+    grids = np.meshgrid(*(nodes[:, 0] for nodes, _ in single), indexing="ij")
+    points, weights = np.stack([each.ravel() for each in grids], axis=1), np.ones(1)
+    for _, own in single:
+        weights = np.outer(weights, own).ravel()
+    values = [law.values(component, points) for component in range(len(odds))]
+    x, y = (np.concatenate(column) for column in zip(*values, strict=True))
+    return x, y, np.outer(odds, weights).ravel()
