@@ -113,9 +113,10 @@ class NetworkSteps:
             nodes = {name: np.full(size, 1 / size) for name, size in widths.items()}
             state = check_state(system, {**parameters, WEIGHTS: nodes})
         except StateError as problem:
+            axes = "; ".join(f"{p.name} [{', '.join(p.axes)}]" for p in system.parameters)
             raise ArgumentError(
                 f"train returned x and y, so that its start is compared entry by entry: {problem}. Give "
-                "arrays the axes that `mfderive show` lists, or leave x and y out"
+                f"arrays the axes of the spec ({axes}), in this order, or leave x and y out"
             ) from problem
         after = self.after(dict(state), inputs, targets, 1, 0)
         moving = [parameter.name for parameter in system.parameters if not parameter.is_frozen]
