@@ -8,6 +8,7 @@ beyond that is not known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
 from math import prod
 from typing import Any
 
@@ -24,7 +25,7 @@ from .linear_forms import directions_read
 
 Array = Any
 
-# Of so many coordinates it is found out which may change places.
+# Of so many coordinates it is found out which may change places, and which two their signs together.
 MOST_EXCHANGED = 12
 
 
@@ -183,11 +184,15 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
         odd = [k for k in read if _sign(targets, [symbols[k]]) == -1]
     yield from (Invariance(Motion.REFLECTION, (k,), TargetMotion.NEGATED) for k in odd)
     rest = [k for k in read if k not in even and k not in odd]
-    sign = _sign(targets, [symbols[k] for k in rest]) if len(rest) > 1 else 0
-    if sign == 1:
-        yield Invariance(Motion.REFLECTION, tuple(rest))
-    elif sign == -1 and output.may_be_negated(len(targets)):
-        yield Invariance(Motion.REFLECTION, tuple(rest), TargetMotion.NEGATED)
+    together = [tuple(rest)] if len(rest) > 1 else []
+    if 2 < len(rest) <= MOST_EXCHANGED:
+        together.extend(combinations(rest, 2))
+    for own in together:
+        sign = _sign(targets, [symbols[k] for k in own])
+        if sign == 1:
+            yield Invariance(Motion.REFLECTION, own)
+        elif sign == -1 and output.may_be_negated(len(targets)):
+            yield Invariance(Motion.REFLECTION, own, TargetMotion.NEGATED)
 
 
 def _sign(targets: tuple[sp.Expr, ...], flipped: list[sp.Symbol]) -> int:

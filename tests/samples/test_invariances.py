@@ -69,7 +69,15 @@ CASES = [
     ),
     ({**TEACHER, "target": "x1**2 * x3", "noise": 0.1, **UNIFORM}, None),
     ({**TEACHER, "target": ["x1 * x2 * x3", "x4"], "dimension": 4}, None),
-    ({**TEACHER, "target": "x1 * x2 + x3 * x4"}, [Invariance(REFLECTION, (0, 1, 2, 3))]),
+    (
+        {**TEACHER, "target": "x1 * x2 + x3 * x4"},
+        [
+            Invariance(REFLECTION, (0, 1, 2, 3)),
+            Invariance(REFLECTION, (0, 1)),
+            *(Invariance(REFLECTION, own, NEGATED) for own in ((0, 2), (0, 3), (1, 2), (1, 3))),
+            Invariance(REFLECTION, (2, 3)),
+        ],
+    ),
     ({**TEACHER, "target": "x1 + max(x2 - 40, 0)"}, None),
     ({**TEACHER, "inputs": "normal(1, 1)"}, []),
     ({**TEACHER, "inputs": "normal(1, 1)", "target": "1"}, [about([0.5, 0.5, 0.5, 0.5])]),
