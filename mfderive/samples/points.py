@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import log2
 from typing import Any
 
@@ -127,6 +128,7 @@ def _spaced(kind: str, count: int) -> tuple[Array, Array]:
     return SPACED[standard](count) if standard in SPACED else _gauss(kind, count)
 
 
+@cache
 def _gauss(kind: str, count: int) -> tuple[Array, Array]:
     """Nodes and weights of the standard variable of a law: normal, or uniform on (0, 1)."""
     row = LAWS[kind]

@@ -1,109 +1,171 @@
-"""How many Gauss nodes labels need: measured on a coarse solution, not assumed.
+"""How many nodes labels and data need: measured on the states of a coarse solution, not assumed.
 
-A field is a function of the numbers that tell neurons apart. Where it is close to a polynomial of low degree
-in one of them at all times, few nodes integrate it and its products exactly; where it bends, many are needed.
-A coarse flow with eight nodes for each number shows which: its states are expanded in the polynomials that
-are orthonormal under the law of the number, and what lies beyond a degree is compared with the whole. Numbers
-whose expansion does not end within what eight nodes can see keep the nodes that they have by default.
+A coarse flow is solved first. How far it has moved what belongs to a neuron is a function of the numbers that
+tell neurons apart; as a polynomial in them it is known on any nodes
+(:mod:`mfderive.solution.label_polynomials`), and so are the outputs and velocities of its states there. Those
+on few nodes are held against those on the nodes by default: first with fewer for one number at a time, which
+says how many each of them needs (two where everything is linear in it), then with these together. What
+moves as no polynomial does (kinks), and averages that few nodes miss, keep the nodes by default. The nodes
+of a law of data are chosen in the same way, by the velocities that they give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from ..algebra.law_kinds import LAWS, Standard
 from ..algebra.terms import AxisKind
+from ..analysis.bends import has_kinks
 from ..errors import MfError
-from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL, SolveOptions
-from ..samples.points import tensor_points
-from ..samples.quadrature import coarser_count
+from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL
+from ..samples.quadrature import DataNodes, coarser_count, fewer_gauss
+from ..samples.standard_law import StandardLaw
 from ..state.ensemble_plan import Ensemble
-from ..state.ensembles import number_kinds, plan_ensembles
-from .feed import Feed, integrated_source, make_feed
+from ..state.ensembles import LARGEST_TENSOR, number_kinds, plan_ensembles
+from .feed import Feed, integrated_source, law_of, make_feed
 from .flow import make_run
 from .grid import Clock, make_clock
 from .methods import steps_are_euler
 from .start import reduced_state
 from .stepping import Problem
+from .transplant import Pilot, off
 
 Array = Any
 Arrays = dict[str, Any]
+Sizes = tuple[int, ...]
 
-# The key of a trajectory's notes: axis -> nodes.
-CHOSEN = "chosen_nodes"
-# Nodes of each number of the coarse solution, and the least that are chosen (fewer have nothing coarser).
-PILOT, LEAST = 8, 3
-# What part of a field may lie beyond the degree that nodes are chosen for: averages see far less of it.
-_PART = 1e-3
-# The coarse solution: error of its steps, states that are looked at, samples of them, sampled nodes.
-_RTOL, _LOOKS, _SAMPLES, _SAMPLED, _EVALUATION = 1e-2, 10, 32, 256, 64
-# Averages are of products of so many fields; n Gauss nodes integrate degrees up to 2 n - 1.
-_FACTORS = 3
+# The keys of a trajectory's notes: axis -> nodes of each number, and nodes of the data.
+CHOSEN, CHOSEN_DATA = "chosen_nodes", "chosen_data_nodes"
+# Nodes of each number of the coarse solution, by how many numbers there are.
+PILOT = {1: 8, 2: 8, 3: 6}
+# Nodes that a number can have (one would not see how wide a law is; a single number has at least three, which
+# have two beside them for comparison), and how many it has while another one is looked at, by how many there
+# are.
+_LADDER, _SINGLE = (2, 3, 4, 5, 6, 8, 12, 16, 20), 3
+_BASE = {2: 5, 3: 3, 4: 3}
+# The most of one number of many that is looked at, and where the search begins for a single one.
+_TOP, _FIRST = 5, 8
+# Outputs and velocities may be off by this part of them, by all numbers of an axis together.
+_OFF = 3e-4
+# So many times less is allowed for every number, if together they are off by more than that.
+_TRIES = 3
+# The tensor that stands for all nodes in place of points of a sample is off by so many times less.
+_FINER = 20
+# The coarse solution: error of its steps, states that are looked at, sampled nodes, samples of the data that
+# are no Gauss nodes, points of its loss.
+_RTOL, _LOOKS, _SAMPLED, _DRAWN, _EVALUATION = 1e-2, 5, 256, 256, 64
+# A coarse solution has about so many evaluations, and may cost this part of steps on batches.
+_EVALUATIONS, _SHARE = 60, 0.2
+# Numbers of all fields below which the nodes of the data hardly count in the time of an evaluation.
+_WORTH = 2**15
 
 
-def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> dict[str, int]:
-    """Nodes for the axes whose Gauss nodes nobody asked for, where fewer than by default suffice.
+@dataclass(frozen=True)
+class Choice:
+    """Nodes of each number by axis, and how many of the data (None: those that there are)."""
 
-    Nothing where a coarse solution costs as much as the solution itself: for batches and for steps that no
-    flow is close to.
+    nodes: Mapping[str, Sizes] = field(default_factory=dict)
+    data: int | None = None
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What a trajectory's notes say of it."""
+        found: dict[str, Any] = {CHOSEN: {name: list(own) for name, own in self.nodes.items()}}
+        return {key: value for key, value in (found | {CHOSEN_DATA: self.data}).items() if value}
+
+
+NOTHING = Choice()
+
+
+def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> Choice:
+    """Nodes for axes and data for which nobody asked for any, where fewer than by default suffice.
+
+    Nothing where a coarse solution costs as much as the solution itself, and for steps that no flow is close
+    to.
     """
     options = problem.options
-    if feed.nodes is None or not options.reduce or options.tolerance is not None:
-        return {}
-    if options.method not in ADAPTIVE and not steps_are_euler(problem.system):
-        return {}
-    plans = plan_ensembles(problem.system, options.nodes, options.rule)
-    open_plans = {name: plan for name, plan in plans.items() if _is_open(plan, options)}
-    if not open_plans:
-        return {}
-    coarse = {name: _coarse(plan) if name in open_plans else _fewer(plan) for name, plan in plans.items()}
+    adaptive = options.method in ADAPTIVE
+    if not options.reduce or options.tolerance is not None:
+        return NOTHING
+    if not adaptive and not steps_are_euler(problem.system):
+        return NOTHING
+    plans = problem.plans
+    axes = [name for name, plan in plans.items() if _is_open(problem, plan)]
+    coarse = {name: _coarse(plan, name in axes) for name, plan in plans.items()}
+    law = _open_law(problem, feed)
+    if not axes and (law is None or _numbers(problem, plans, feed.samples) < _WORTH):
+        return NOTHING
+    samples = _pilot_feed(problem, feed, law)
+    if feed.nodes is None and not adaptive:
+        cost = _EVALUATIONS * _numbers(problem, coarse, samples.samples)
+        if cost > _SHARE * clock.steps * _numbers(problem, plans, feed.samples):
+            return NOTHING
     try:
-        degrees = _degrees(_pilot(problem, clock, feed), problem, coarse, tuple(open_plans))
+        pilot = _pilot(problem, clock, samples, coarse)
+        found = _tensors(pilot, [plans[name] for name in axes])
+        data = None if law is None else _data_count(pilot, law, feed)
     except MfError:
-        return {}  # the coarse solution cannot be followed, so that it says nothing
-    found = {}
-    for name, degree in degrees.items():
-        nodes = _nodes(open_plans[name], degree)
-        if nodes < open_plans[name].nodes:
-            found[name] = nodes
-    return found
+        return NOTHING  # the coarse solution cannot be followed, so that it says nothing
+    return Choice(found, data)
 
 
-def _is_open(plan: Ensemble, options: SolveOptions) -> bool:
-    """Whether a number of an axis has more nodes than the coarse solution, and nobody asked for them."""
-    if options.nodes is not None and (not isinstance(options.nodes, Mapping) or plan.axis in options.nodes):
+# ---------------------------------------------------------------------------------------- what is open
+
+
+def _is_open(problem: Problem, plan: Ensemble) -> bool:
+    """Whether fewer Gauss nodes could do for an axis, and nobody asked for what there is."""
+    for given, matters in ((problem.options.nodes, True), (problem.options.rule, plan.is_sampled)):
+        if matters and given is not None and (not isinstance(given, Mapping) or plan.axis in given):
+            return False
+    if plan.driven or not plan.dimension:
         return False
-    return not plan.is_sampled and any(
-        size > PILOT for size, exact in zip(plan.tensor, plan.exact, strict=True) if not exact
-    )
+    if plan.is_sampled:
+        kinds = number_kinds(problem.system, plan.labels)
+        return all(LAWS[kind].has_gauss_nodes for kind in kinds) and 2 ** len(kinds) < plan.nodes
+    return any(size > _pilot_size(plan) > 0 for size in plan.tensor)
 
 
-def _coarse(plan: Ensemble) -> Ensemble:
-    return plan.resized(lambda size: min(size, PILOT))
+def _pilot_size(plan: Ensemble) -> int:
+    """Nodes of each number of a tensor in the coarse solution."""
+    return PILOT.get(len(plan.exact) - sum(plan.exact), 0)
 
 
-def _fewer(plan: Ensemble) -> Ensemble:
-    if not plan.is_sampled or not plan.dimension:
-        return plan
-    return replace(plan, nodes=min(plan.nodes, _SAMPLED))
+def _coarse(plan: Ensemble, is_open: bool) -> Ensemble:
+    """The plan of an axis in the coarse solution."""
+    if plan.is_sampled:
+        return replace(plan, nodes=min(plan.nodes, _SAMPLED)) if plan.dimension else plan
+    return plan.resized(lambda size: min(size, _pilot_size(plan))) if is_open else plan
 
 
-def _nodes(plan: Ensemble, degree: int) -> int:
-    """Nodes of an axis for fields below a degree in each of its numbers; those of the plan for others."""
-    if degree > PILOT - 2:
-        return plan.nodes
-    each = max(LEAST, -(-(_FACTORS * (degree - 1) + 1) // 2))
-    return plan.resized(lambda size: min(size, each)).nodes
+def _open_law(problem: Problem, feed: Feed) -> StandardLaw | None:
+    """The law of the data where Gauss nodes integrate it and nobody said how many; none where fields bend."""
+    if feed.nodes is None or feed.rule != "quadrature" or feed.asked is not None:
+        return None
+    return None if has_kinks(problem.system) else law_of(integrated_source(problem.network, problem.reduced))
+
+
+def _numbers(problem: Problem, plans: Mapping[str, Ensemble], samples: int) -> int:
+    """How many numbers the forward fields of a step are together."""
+    known = {name: plan.nodes for name, plan in plans.items()}
+    for axis in problem.system.axes:
+        if axis.kind is AxisKind.DATA:
+            known[axis.name] = samples
+        elif axis.kind is AxisKind.FINITE:
+            known[axis.name] = axis.size or 1
+    fields = (problem.system.field[equation.field] for equation in problem.system.forward)
+    return sum(prod(known.get(axis, 1) for axis in each.axes) for each in fields)
 
 
 # ---------------------------------------------------------------------------------------- a coarse solution
 
 
-def _pilot(problem: Problem, clock: Clock, feed: Feed) -> tuple[Problem, Clock, Feed]:
-    """The problem of the coarse solution: a flow to the same time, with loose steps and fewer samples."""
+def _pilot(problem: Problem, clock: Clock, feed: Feed, plans: Mapping[str, Ensemble]) -> Pilot:
+    """The coarse solution: a flow to the same time, with loose steps."""
     options = replace(
         problem.options,
         method="flow",
@@ -117,78 +179,157 @@ def _pilot(problem: Problem, clock: Clock, feed: Feed) -> tuple[Problem, Clock, 
         steps=None,
         horizon=float(clock.times[-1]),
     )
-    source = integrated_source(problem.network, problem.reduced)
-    count = coarser_count(source, feed.rule, feed.asked)
-    coarse = feed if not count else make_feed(problem.network, problem.reduced, feed.rule, count)
-    return replace(problem, options=options), make_clock(problem.network, options), coarse
-
-
-def _degrees(
-    pilot: tuple[Problem, Clock, Feed], problem: Problem, plans: Mapping[str, Ensemble], axes: tuple[str, ...]
-) -> dict[str, int]:
-    """The degree below which all fields lie in each number of an axis, at all times, by axis."""
-    coarse, clock, feed = pilot
-    state = reduced_state(coarse.system, plans, coarse.options, coarse.network.source)
-    run = make_run(coarse, clock, feed, _LOOKS)
+    coarse = replace(problem, options=options)
+    state = reduced_state(problem.system, plans, options, problem.network.source)
+    run = make_run(coarse, make_clock(problem.network, options), feed, _LOOKS)
     path = run.trajectory(state, 0, None, False)
-    x = run.x[np.unique(np.linspace(0, len(run.x) - 1, _SAMPLES).astype(int))]
-    bases = {axis: _bases(problem, plans[axis]) for axis in axes}
-    found = dict.fromkeys(axes, 1)
-    for point in path.checkpoints:
-        for axis in axes:
-            for names, values in _fields(problem, plans[axis], point.state.arrays, x):
-                if axis in names:
-                    degree = _degree(values, names.index(axis), bases[axis])
-                    found[axis] = max(found[axis], degree)
+    states = [(point.time, dict(point.state.arrays)) for point in path.checkpoints]
+    return Pilot(coarse, feed, dict(plans), state, states)
+
+
+def _pilot_feed(problem: Problem, feed: Feed, law: StandardLaw | None) -> Feed:
+    """The samples of the coarse solution."""
+    network, reduced = problem.network, problem.reduced
+    if feed.nodes is None:
+        rows = min(feed.samples if network.training.batch_size == "all" else _DRAWN, _DRAWN)
+        x, y = network.source.batch(1, rows)
+        return Feed(network, DataNodes(x, y, np.full(len(x), 1 / len(x))))
+    if law is not None:
+        return make_feed(network, reduced, feed.rule, _law_count(law, PILOT[len(_smooth(law.kinds))]))
+    if feed.rule == "sobol" or (feed.rule == "sample" and network.source.rows is None):
+        return make_feed(network, reduced, feed.rule, min(feed.asked or _DRAWN, _DRAWN))
+    count = coarser_count(integrated_source(network, reduced), feed.rule, feed.asked)
+    return make_feed(network, reduced, feed.rule, count) if count else feed
+
+
+def _smooth(kinds: Sequence[str]) -> list[int]:
+    """Which numbers of some kinds take more than two values."""
+    return [k for k, kind in enumerate(kinds) if LAWS[kind].standard is not Standard.PAIR]
+
+
+def _law_count(law: StandardLaw, each: int) -> int:
+    """Nodes of each component of a law of data with so many nodes for every number."""
+    smooth = len(_smooth(law.kinds))
+    return int(each**smooth * 2 ** (len(law.kinds) - smooth))
+
+
+# ---------------------------------------------------------------------------------------- how many nodes
+
+
+def _tensors(pilot: Pilot, plans: Sequence[Ensemble]) -> dict[str, Sizes]:
+    """Nodes of each number of some axes, where they are fewer than those of their plans."""
+    found = {}
+    for plan in sorted(plans, key=lambda plan: plan.is_sampled):
+        sizes = _tensor(pilot, plan)
+        if sizes:  # the other axes are looked at beside these nodes
+            found[plan.axis] = sizes
+            pilot = pilot.on(_planned(pilot, plan, sizes))
     return found
 
 
-def _fields(
-    problem: Problem, plan: Ensemble, state: Arrays, x: Array
-) -> Iterator[tuple[tuple[str, ...], Array]]:
-    """Axes and values of the forward fields on samples, and of the labels of an axis.
+def _planned(pilot: Pilot, plan: Ensemble, sizes: Sequence[int]) -> Ensemble:
+    return plan_ensembles(pilot.problem.system, {plan.axis: tuple(sizes)})[plan.axis]
 
-    Whatever other variables do, they do in forward fields, of which they may be a part that hardly counts.
+
+def _tensor(pilot: Pilot, plan: Ensemble) -> Sizes:
+    """Nodes of each number of an axis; none where these are not fewer than those of the plan."""
+    kinds = number_kinds(pilot.problem.system, plan.labels)
+    smooth = _smooth(kinds)
+    if not pilot.is_polynomial(plan.axis):
+        return ()
+    pilot = pilot.beside(plan.axis)
+
+    def measured(sizes: Sequence[int]) -> Any:
+        return pilot.on(_planned(pilot, plan, sizes)).measured(plan.axis)
+
+    limits = [plan.tensor[k] if plan.tensor else _TOP + 1 for k in range(len(kinds))]
+    base = [_BASE.get(len(smooth), 2) if k in smooth else 2 for k in range(len(kinds))]
+    alone = pilot.on(plan).measured(plan.axis) if len(smooth) == 1 else None
+    rungs = {k: _rungs(measured, base, k, limits[k], alone) for k in smooth}
+
+    def sizes_for(allowed: float) -> Sizes:
+        few = _shared(rungs, allowed)
+        return tuple(few.get(k, limits[k]) if k in smooth else 2 for k in range(len(kinds)))
+
+    # Points of a sample are off by more themselves than a tensor may be.
+    finest = sizes_for(_OFF / _FINER) if plan.is_sampled else plan.tensor
+    if prod(finest) > LARGEST_TENSOR:
+        return ()
+    whole = measured(finest) if alone is None else alone
+    for part in range(_TRIES):
+        sizes = sizes_for(_OFF / 3**part)
+        chosen = _planned(pilot, plan, sizes)
+        if chosen.nodes >= plan.nodes or not chosen.other(fewer_gauss).nodes:
+            return ()
+        if off(measured(sizes), whole) <= _OFF:
+            return sizes
+    return ()
+
+
+def _shared(rungs: Mapping[int, Mapping[int, float]], allowed: float) -> dict[int, int]:
+    """The nodes of every number, few where that does little, so that all are off by what is allowed together.
+
+    Those with more than were looked at are left out.
     """
-    system = problem.system
-    for label in plan.labels:
-        yield system.variable[label].axes, state[label]
-    for name, values in problem.module.forward(state, x).items():
-        yield system.field[name].axes, values
-
-
-# ---------------------------------------------------------------------------------------- polynomials
-
-
-def _bases(problem: Problem, plan: Ensemble) -> list[tuple[Array, Array, bool]]:
-    """For each number of a plan: its weights, orthonormal polynomials [node, degree], whether it is exact."""
-    system = problem.system
-    assert system.axis[plan.axis].kind in (AxisKind.POPULATION, AxisKind.NOISE)
-    found = []
-    for kind, size, exact in zip(number_kinds(system, plan.labels), plan.tensor, plan.exact, strict=True):
-        points, weights = tensor_points([kind], (size,))
-        root = np.sqrt(weights)[:, None]
-        basis, _ = np.linalg.qr(root * np.vander(points[:, 0], size, increasing=True))
-        found.append((weights, basis / root, exact))
+    steps = {
+        k: sorted(n for n in own if all(own[m] <= _OFF for m in own if m >= n)) for k, own in rungs.items()
+    }
+    found = {k: own.pop(0) for k, own in steps.items() if own}
+    while found and sum(rungs[k][n] for k, n in found.items()) > allowed:
+        largest = max(found, key=lambda k: rungs[k][found[k]])
+        del found[largest]
+        if steps[largest]:
+            found[largest] = steps[largest].pop(0)
     return found
 
 
-def _degree(values: Array, position: int, bases: list[tuple[Array, Array, bool]]) -> int:
-    """The least degree m such that a field lies below m, but for a small part, in every number of an axis."""
-    sizes = tuple(len(weights) for weights, _, _ in bases)
-    tensor = np.moveaxis(np.asarray(values, np.float64), position, 0).reshape(*sizes, -1)
-    degree = 1
-    for number, (weights, basis, exact) in enumerate(bases):
-        if exact:
-            continue
-        others = np.ones(())
-        for k, (own, _, _) in enumerate(bases):
-            others = others if k == number else np.multiply.outer(others, own)
-        lines = np.moveaxis(tensor, number, 0).reshape(sizes[number], others.size, -1)
-        coefficients = np.einsum("id,iot->dot", basis * weights[:, None], lines)
-        energies = np.einsum("dot,o->d", coefficients**2, others.ravel())
-        whole = energies.sum()
-        if whole > 0:
-            beyond = np.sqrt(np.cumsum(energies[::-1])[::-1] / whole)
-            degree = max(degree, 1 + int(np.flatnonzero(beyond > _PART)[-1]))
-    return degree
+def _rungs(
+    measured: Callable[[Sequence[int]], Any], base: Sequence[int], number: int, limit: int, whole: Any
+) -> dict[int, float]:
+    """Nodes of a number -> what they are off by; from many to few, until that is more than is allowed.
+
+    The other numbers have those of ``base``. ``whole``: what is exact where there are no others.
+    """
+    if whole is None:
+        ladder = [n for n in _LADDER if n < limit and n <= max(_TOP, *base)]
+        whole = measured([ladder[-1] if k == number else size for k, size in enumerate(base)])
+    else:
+        ladder = [n for n in _LADDER if _SINGLE <= n < limit]
+    return descended(
+        ladder,
+        lambda nodes: off(measured([nodes if k == number else size for k, size in enumerate(base)]), whole),
+    )
+
+
+def descended(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int, float]:
+    """Numbers of nodes -> what they are off by: from a moderate one down, while that is allowed.
+
+    Where the first is off by too much, one above that is not, if there is any.
+    """
+    found: dict[int, float] = {}
+    first = max((n for n in ladder if n <= _FIRST), default=0)
+    for nodes in (n for n in reversed(ladder) if n <= first):
+        found[nodes] = error(nodes)
+        if found[nodes] > _OFF:
+            break
+    if found.get(first, 0.0) > _OFF:
+        for nodes in (n for n in ladder if n > first):
+            found[nodes] = error(nodes)
+            if found[nodes] <= _OFF:
+                break
+    return found
+
+
+def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
+    """Nodes of each component of the law of the data; None where they have to be those by default."""
+    network, reduced = pilot.problem.network, pilot.problem.reduced
+    whole = pilot.velocities(feed)
+    limit = round((feed.samples / _law_count(law, 1)) ** (1 / max(len(_smooth(law.kinds)), 1)))
+
+    def error(each: int) -> float:
+        fewer = make_feed(network, reduced, feed.rule, _law_count(law, each))
+        return off(pilot.velocities(fewer), whole) if fewer.samples < feed.samples else 0.0
+
+    ladder = [n for n in _LADDER if _SINGLE <= n < limit]
+    each = _shared({0: descended(ladder, error)}, _OFF).get(0)
+    return None if each is None else _law_count(law, each)

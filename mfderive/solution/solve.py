@@ -33,7 +33,7 @@ from .grid import Clock, make_clock
 from .loss_error import resolution_of, with_loss_error
 from .march import ground_of
 from .methods import integrates, settle
-from .node_choice import CHOSEN, chosen_nodes
+from .node_choice import NOTHING, chosen_nodes
 from .options import chosen_options, resolve_options, takes_options
 from .start import start_state
 from .stepping import Problem, check_run_memory
@@ -112,17 +112,17 @@ def _path(
         end = resume.checkpoint()
         clock = clock.with_time(end.time, end.step)
     feed = make_feed(network, problem.reduced, settled.data or "batches", settled.data_nodes)
-    chosen = chosen_nodes(problem, clock, feed) if initial is None and resume is None else {}
-    if chosen:
-        given = settled.nodes if isinstance(settled.nodes, Mapping) else {}
-        settled = replace(settled, nodes={**given, **chosen})
-        problem = replace(problem, options=settled)
-    start, state = start_state(problem.reduced, settled, initial, resume, clock, network.source)
+    chosen = chosen_nodes(problem, clock, feed) if initial is None and resume is None else NOTHING
+    if chosen.nodes:
+        problem = replace(problem, tensors=chosen.nodes)
+    if chosen.data is not None:
+        feed = make_feed(network, problem.reduced, feed.rule, chosen.data)
+    plans = problem.plans if chosen.nodes else None
+    start, state = start_state(problem.reduced, settled, initial, resume, clock, network.source, plans)
     check_run_memory(problem, state, feed.samples)
     run = make_run(problem, clock, feed, settled.checkpoints)
     path = run.trajectory(state, start, resume, progress, keep)
-    if chosen:
-        path = replace(path, notes={**path.notes, CHOSEN: chosen})
+    path = replace(path, notes={**path.notes, **chosen.notes})
     if settled.stated_error:
         resolution = resolution_of(run, initial, resume, progress, keep.part("coarser"))
         path = with_loss_error(path, run, resolution, resume)

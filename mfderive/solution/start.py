@@ -29,10 +29,12 @@ def start_state(
     resume: Trajectory | None,
     clock: Clock,
     source: DataSource,
+    plans: Mapping[str, Ensemble] | None = None,
 ) -> tuple[int, Arrays]:
     """The number of steps that are done already, and the state in the layout of ``reduced``.
 
-    ``source``: of the data, which sampled nodes suit.
+    ``source``: of the data, which sampled nodes suit; ``plans``: the nodes of a reduced limit, where they are
+    not those of its options.
     """
     limit = reduced.system
     if resume is not None:
@@ -47,7 +49,7 @@ def start_state(
     if initial is not None:
         return 0, _cast(reduced, initial, options)
     if options.reduce:
-        plans = plan_ensembles(limit, options.nodes, options.rule)
+        plans = plans or plan_ensembles(limit, options.nodes, options.rule)
         return 0, dict(reduced.fold(reduced_state(limit, plans, options, source)))
     return 0, full_state(limit, options.widths, options)
 

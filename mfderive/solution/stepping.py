@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..algebra.memory import check_memory
@@ -12,6 +12,8 @@ from ..algebra.system import LimitSystem, draw_noise
 from ..codegen.protocol import Move
 from ..network.network import Network
 from ..network.solve_options import ADAPTIVE, SolveOptions
+from ..state.ensemble_plan import Ensemble
+from ..state.ensembles import plan_ensembles
 from .feed import Feed, make_feed
 from .grid import TABLEAUS, Clock, cut, grid_clock
 from .threads import fitting_threads, largest_product
@@ -28,17 +30,28 @@ _VECTORS = 30
 
 @dataclass(frozen=True)
 class Problem:
-    """A limit to be solved: the reduced limit, its solver, and how it is stepped."""
+    """A limit to be solved: the reduced limit, its solver, and how it is stepped.
+
+    ``tensors``: the Gauss nodes of each number of some axes, where a solution chose them itself.
+    """
 
     network: Network
     reduced: Reduced
     module: Any
     options: SolveOptions
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def system(self) -> LimitSystem:
         """The system that the solver steps."""
         return self.reduced.system
+
+    @property
+    def plans(self) -> dict[str, Ensemble]:
+        """The nodes of every axis of a reduced limit."""
+        given = self.options.nodes
+        nodes = {**(given if isinstance(given, dict) else {}), **self.tensors} if self.tensors else given
+        return plan_ensembles(self.system, nodes, self.options.rule)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 
+# A tensor to compare with that needs more nodes than the one that it is compared with has at most so many.
+_LARGEST_OTHER = 2048
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -39,6 +42,22 @@ class Ensemble:
         sizes = zip(self.tensor, self.exact, strict=True)
         tensor = tuple(size if exact else size_of(size) for size, exact in sizes)
         return replace(self, nodes=prod(tensor), tensor=tensor)
+
+    def other(self, fewer_of: Callable[[int], int]) -> Ensemble:
+        """A tensor with another rule for every number, to compare with: fewer nodes, by ``fewer_of``.
+
+        Two have no fewer that see how wide a law is. Three take their place, in as many such numbers as a
+        tensor of moderate size allows; without nodes where that are less than half of them.
+        """
+        changed = self.resized(lambda size: size if size == 2 else fewer_of(size))
+        two = [k for k, size in enumerate(self.tensor) if size == 2 and not self.exact[k]]
+        tensor, raised = list(changed.tensor), 0
+        for number in two:
+            if prod(tensor) * 3 // 2 <= _LARGEST_OTHER:
+                tensor[number], raised = 3, raised + 1
+        if 2 * raised < len(two):
+            tensor[two[-1]] = 0
+        return replace(changed, nodes=prod(tensor), tensor=tuple(tensor))
 
     @property
     def words(self) -> str:

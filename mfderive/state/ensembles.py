@@ -30,6 +30,8 @@ from .ensemble_plan import Ensemble
 
 Array = Any
 
+# Nodes of an axis: how many there are, or those of each number of a tensor.
+Nodes = int | tuple[int, ...]
 # Up to so many numbers a label space is integrated by a tensor of Gauss nodes: (nodes per number) by count;
 # numbers of two values come on top with two nodes each, as long as the tensor stays below the limit.
 GAUSS_NODES = {0: 1, 1: 32, 2: 16, 3: 10}
@@ -42,7 +44,7 @@ _FEW_NODES = 100  # what labels must leave room for, whatever the number of node
 
 def plan_ensembles(
     system: ForwardSystem,
-    nodes: int | Mapping[str, int] | None = None,
+    nodes: int | Mapping[str, Nodes] | None = None,
     rule: str | Mapping[str, str] | None = None,
 ) -> dict[str, Ensemble]:
     """The rule of every population and noise axis of a reduced system.
@@ -50,7 +52,8 @@ def plan_ensembles(
     By default: labels of up to three numbers (normal or uniform) by a tensor of Gauss nodes, together with
     numbers of two values, which are summed exactly; anything larger, and vectors on a sphere, by scrambled
     Sobol points. ``nodes`` is the number of nodes of an axis (Gauss: rounded up to a full tensor; Sobol: to a
-    power of 2), for all sampled axes or by name; ``rule`` likewise. Raises MfError for a rule that does not
+    power of 2), for all sampled axes or by name; ``rule`` likewise. Several numbers in place of one are those
+    of a tensor of Gauss nodes, one for each number of the labels. Raises MfError for a rule that does not
     exist or does not fit the laws, and for a number of nodes below 1.
     """
     for given in (nodes, rule):
@@ -67,6 +70,9 @@ def plan_ensembles(
         if chosen not in RULES:
             raise MfError(f"the rule for '{axis.name}' is '{chosen}'. {nearest(str(chosen), RULES)}")
         count = _choice(nodes, axis.name)
+        if isinstance(count, tuple):
+            plans[axis.name] = _tensor_plan(axis, labels, kinds, count)
+            continue
         if count is not None and count < 1:
             raise MfError(f"'{axis.name}' cannot have {count} nodes; at least 1 is needed")
         if is_driven:
@@ -112,12 +118,15 @@ def _plan(axis: Axis, labels: tuple[str, ...], kinds: list[str], rule: str, coun
             raise MfError(
                 f"there are no Gauss nodes for '{axis.name}': its labels lie on a sphere. Take the rule sobol"
             )
-        tensor = _tensor_sizes(kinds, count, _noise_nodes(axis, kinds))
-        exact = tuple(LAWS[kind].standard is Standard.PAIR for kind in kinds)
-        return Ensemble(axis.name, labels, len(kinds), rule, prod(tensor), tensor, exact)
+        return _tensor_plan(axis, labels, kinds, _tensor_sizes(kinds, count, _noise_nodes(axis, kinds)))
     total = count or SOBOL_NODES
     total = 2 ** ceil(log2(total)) if rule == "sobol" else total
     return Ensemble(axis.name, labels, len(kinds), rule, int(total))
+
+
+def _tensor_plan(axis: Axis, labels: tuple[str, ...], kinds: list[str], tensor: tuple[int, ...]) -> Ensemble:
+    exact = tuple(LAWS[kind].standard is Standard.PAIR for kind in kinds)
+    return Ensemble(axis.name, labels, len(kinds), "gauss", prod(tensor), tensor, exact)
 
 
 def _pairs(kinds: list[str]) -> int:
@@ -186,7 +195,9 @@ def _default_rule(kinds: list[str]) -> str:
 # ---------------------------------------------------------------------------------------- standard variables
 
 
-def _standard(system: ForwardSystem, plan: Ensemble, seed: int, source: Any = None) -> tuple[Array, Array]:
+def standard_nodes(
+    system: ForwardSystem, plan: Ensemble, seed: int, source: Any = None
+) -> tuple[Array, Array]:
     """Standard variables [node, number] and the weights [node] of one axis."""
     kinds = number_kinds(system, plan.labels)
     if plan.rule == "gauss" or not (kinds or plan.driven):
@@ -224,7 +235,7 @@ def ensemble_state(
         needed = 2 * _DOUBLE * plan.nodes * max(plan.dimension, 1)
         check_memory(needed, f"An ensemble of {plan.nodes} nodes of '{plan.axis}'", "Take fewer nodes")
     key = seed if scramble is None else scramble
-    nodes = {name: _standard(system, plan, key, source) for name, plan in plans.items()}
+    nodes = {name: standard_nodes(system, plan, key, source) for name, plan in plans.items()}
     return _state(system, plans, nodes, {}, seed, dtype)
 
 
@@ -244,7 +255,7 @@ def labelled_state(
     nodes: dict[str, tuple[Array, Array]] = {}
     for name, plan in plans.items():
         if system.axis[name].kind is not AxisKind.POPULATION or not plan.labels:
-            nodes[name] = _standard(system, plan, seed)
+            nodes[name] = standard_nodes(system, plan, seed)
             continue
         for label in plan.labels:
             if label not in labels:

@@ -311,7 +311,6 @@ def test_what_is_exact_has_no_error_and_no_second_solution(monkeypatch):
     ("options", "why"),
     [
         ({"nodes": 1, "rule": "gauss"}, "few nodes"),
-        ({"nodes": 2, "rule": "gauss"}, "few nodes"),
         ({"nodes": 2, "rule": "sobol"}, "few nodes"),
         ({"data": "quadrature", "data_nodes": 1}, "the data have so few nodes"),
         ({"data": "sobol", "method": "rk4", "step": 0.1, "horizon": 0.1}, "single step"),
