@@ -56,7 +56,8 @@ class CoordinateRows:
     ``given``: whether the networks are a person's own. ``unmeasured``: parameters of which these returned
     nothing, ``undecided``: those whose first steps scatter too much to tell a wrong rate.
     ``unpredicted``: why the limit predicts no sizes ("": it does). ``blown_up``: parameters with gradients
-    that are 0 in the limit, of whose fluctuations the rule makes steps that do not vanish.
+    that are 0 in the limit, of whose fluctuations the rule makes steps that do not vanish. ``undropped``:
+    whether the spec has dropout, without which this program's networks were trained.
     """
 
     title: str
@@ -70,6 +71,7 @@ class CoordinateRows:
     undecided: tuple[str, ...] = ()
     unpredicted: str = ""
     blown_up: BlownUp = field(default_factory=BlownUp)
+    undropped: bool = False
 
     @cached_property
     def row(self) -> dict[Quantity, CoordinateRow]:

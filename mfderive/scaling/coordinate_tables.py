@@ -28,8 +28,14 @@ _TITLES = {
 
 def answer(check: CoordinateRows) -> list[str]:
     """What was found, in sentences."""
-    if not check.given:
-        return _of_own_networks(check)
+    found = _of_given_networks(check) if check.given else _of_own_networks(check)
+    if check.undropped:
+        found.append("The dropout of the spec is left out: networks of this program are trained without it.")
+    return found
+
+
+def _of_given_networks(check: CoordinateRows) -> list[str]:
+    """Which factors of a person's own networks are wrong, and what could not be told."""
     found = [fault_sentence(finding) for finding in check.faults]
     if not found:
         found = [f"No factor with a wrong power of the width is found at widths {_listed(check)}."]

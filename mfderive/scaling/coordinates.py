@@ -257,6 +257,7 @@ class _Check:
             () if exponents is None else undecided(self.limit, exponents),
             reason,
             steps,
+            any(probability for _, probability in self.network.training.dropout),
         )
 
     def own_networks(self) -> dict[Quantity, Array]:

@@ -56,6 +56,13 @@ def test_a_wrong_rate_of_two_outputs_is_named(network: mf.Network) -> None:
     assert found.faults[0].facts["slope"] == pytest.approx(-0.5, abs=1e-6)
 
 
+def test_dropout_is_said_to_be_left_out(network: mf.Network) -> None:
+    """Networks are trained without the dropout of the spec, and the answer says it."""
+    dropped = mf.coordinate_check(network.replace(training={"dropout": 0.5}), **OPTIONS)
+    assert "dropout of the spec is left out" in dropped.text and dropped.undropped
+    assert "dropout" not in mf.coordinate_check(network, **OPTIONS).text
+
+
 def test_axes_in_another_order_are_refused_with_the_order(network: mf.Network) -> None:
     """Weights of outputs that stand the other way round: the message says how they are to stand."""
 
