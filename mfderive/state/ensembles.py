@@ -19,6 +19,7 @@ from ..algebra.evaluate import evaluate_expression
 from ..algebra.law_kinds import LAWS, Standard
 from ..algebra.laws import Reference, Variable
 from ..algebra.memory import check_memory
+from ..algebra.separate_noise import separate_noise
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import ANGLES, Axis, AxisKind, Role
 from ..errors import MfError, nearest
@@ -175,13 +176,18 @@ def _entries(system: ForwardSystem, parameter: Variable) -> int:
     return prod(system.axis[axis].size or 1 for axis in parameter.axes)
 
 
+def _numbers(system: ForwardSystem, parameter: Variable) -> int:
+    """How many of them its nodes need: one where no two entries of its noise are ever read together."""
+    return 1 if parameter.noise in separate_noise(system) else _entries(system, parameter)
+
+
 def number_kinds(system: ForwardSystem, labels: tuple[str, ...]) -> list[str]:
     """The kind of law of every number of an axis' labels."""
     parameters = [system.parameter[label] for label in labels]
-    numbers = sum(_entries(system, p) for p in parameters)
+    numbers = sum(_numbers(system, p) for p in parameters)
     needed = _DOUBLE * _FEW_NODES * numbers
     check_memory(needed, f"Nodes with {numbers} numbers each ({', '.join(labels)})", "Take smaller layers")
-    return [p.law.kind for p in parameters for _ in range(_entries(system, p))]
+    return [p.law.kind for p in parameters for _ in range(_numbers(system, p))]
 
 
 def _default_rule(kinds: list[str]) -> str:
@@ -348,9 +354,9 @@ def _squeezed(value: Array, parameter: Variable) -> Array:
 def _columns(system: ForwardSystem, plan: Ensemble, standard: Array, parameter: Variable) -> Array:
     start = 0
     for label in plan.labels:
-        count = _entries(system, system.parameter[label])
+        count = _numbers(system, system.parameter[label])
         if label == parameter.name:
-            return standard[:, start : start + count]
+            return np.repeat(standard[:, start : start + count], _entries(system, parameter) // count, axis=1)
         start += count
     raise MfError(f"'{parameter.name}' is not a label of '{plan.axis}'")
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import Variable
 from ..algebra.reduced import DrawnNetwork, Reduced
+from ..algebra.separate_noise import separate_noise
 from ..algebra.system import ForwardSystem, draw_noise
 from ..algebra.terms import AxisKind
 from ..errors import StateError
@@ -120,14 +121,19 @@ class _Draw:
         axes = network_axes(self.system, parameter)
         own = axes.index(parameter.noise)
         layout = [axis for axis in axes if axis != parameter.noise]
-        ends = tuple(position for position, axis in enumerate(layout) if axis in self.sizes)
+        # A node stands for a pair, or for one entry of it where entries do not vary together on nodes.
+        alone = parameter.noise in separate_noise(self.system)
+        ends = tuple(position for position, axis in enumerate(layout) if alone or axis in self.sizes)
         held = [
             position - (position > own) for position in range(len(axes)) if position not in parameter.dropped
         ]
         index = []
         for axis, position in zip(parameter.axes, held, strict=True):
             if axis == parameter.noise:
-                pairs = self._pairs(parameter, tuple(self.sizes[layout[end]] for end in ends), state)
+                shape = tuple(
+                    self.sizes.get(layout[end]) or self.system.axis[layout[end]].size or 1 for end in ends
+                )
+                pairs = self._pairs(parameter, shape, state)
                 index.append(_along(pairs, ends, len(layout)))
             else:
                 index.append(_along(self._chosen(axis, state), (position,), len(layout)))
