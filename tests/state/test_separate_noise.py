@@ -58,9 +58,9 @@ def test_taps_of_a_sampled_network_are_independent():
     assert weight.mean() == pytest.approx(0.75, abs=0.1) and weight.std() == pytest.approx(1.3, abs=0.1)
 
 
-def test_weights_without_taps_and_closed_weights_have_nothing_to_separate():
-    """A dense kernel has one number anyway; where noise averages out, there is no axis of it."""
+def test_weights_for_each_position_are_separate_and_closed_ones_have_no_noise():
+    """A dense kernel has one entry for each position, which are read one by one; closure leaves no axis."""
     dense = {"from": "c1", "weight": "uniform(-1.5, 3)", "operation": "tanh(w * u)"}
-    net = network().replace(layers={"c2": {"connections": [dense]}})
-    assert not separate_noise(mf.reduce(mf.derive(net)).system)
+    system = mf.reduce(mf.derive(network().replace(layers={"c2": {"connections": [dense]}}))).system
+    assert [len(system.variable["c2.weight"].axes), plan_ensembles(system)[NOISE].dimension] == [2, 1]
     assert not separate_noise(mf.reduce(mf.derive(mf.load("specs/cnn_small.toml"))).system)
