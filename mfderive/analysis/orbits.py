@@ -36,6 +36,7 @@ class OrbitBreak(StrEnum):
     PLACE = "place"  # an entry is read at a place of its own
     ALONE = "alone"  # x is read where no vector of a neuron is
     PAIRS = "pairs"  # two neurons with vectors meet
+    SAMPLES = "samples"  # two samples meet
     NOISE = "noise"  # fresh noise moves neurons
     READ = "read"  # a law reads entries of a vector
     SIGNS = "signs"  # laws or functions are not symmetric
@@ -143,6 +144,8 @@ class _Search:
         field, neurons = equation.field, self.neurons(term)
         if len(neurons) > 1:
             raise _BrokenError(OrbitBreak.PAIRS, field)
+        if sum(self.system.axis[index.axis].kind is AxisKind.DATA for index in term.indices) > 1:
+            raise _BrokenError(OrbitBreak.SAMPLES, field)
         reads = [(access.field, access.slots) for _, access in term.accesses]
         for name, slots in [*reads, (field, term.target)]:
             for axis, slot in zip(self.system.field[name].axes, slots, strict=True):

@@ -16,6 +16,7 @@ _REASONS = {
     OrbitBreak.PLACE: "the equation of '{0}' reads an entry at a place of its own",
     OrbitBreak.ALONE: "'{0}' reads x where no vector of a neuron does",
     OrbitBreak.PAIRS: "'{0}' depends on two neurons that have vectors",
+    OrbitBreak.SAMPLES: "the equation of '{0}' reads two samples",
     OrbitBreak.NOISE: "fresh noise on '{0}' moves neurons",
     OrbitBreak.READ: "the law of '{0}' reads single entries of a vector",
     OrbitBreak.SIGNS: "laws of weights or functions are not symmetric",

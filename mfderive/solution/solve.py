@@ -209,7 +209,7 @@ def _check_law(network: Network, options: SolveOptions, reduced: Reduced) -> Non
     if not reduced.integrates_the_law or integrates(network, options):
         return
     lives = (
-        "what is solved makes use of symmetries of the data (lengths and angles, or one of x and -x), which "
+        "what is solved makes use of symmetries of the data (lengths and angles, or one of its images), which "
         "hold on average over its law"
     )
     anew = "start anew (without initial, resume and system)"
@@ -267,7 +267,7 @@ def _own(network: Network, layout: Reduced) -> Reduced:
     # Lengths and angles have one layout in all dimensions, but not one law.
     if layout.integrates_the_law and layout.on_average != own.on_average:
         raise ArgumentError(
-            "the given state makes use of symmetries of its data (lengths and angles, or one of x and -x), "
+            "the given state makes use of symmetries of its data (lengths and angles, or one of its images), "
             + _otherwise(layout, own)
         )
     return own

@@ -9,9 +9,11 @@ import mfderive as mf
 from mfderive.algebra.findings import FindingKind
 from mfderive.algebra.signed_permutations import SignedPermutation, generated
 from mfderive.analysis.orbits import OrbitBreak
+from mfderive.reduction.cost import cost
 from mfderive.reduction.reduce import by_symmetry
 from mfderive.samples.orbit_images import OrbitFold
 from mfderive.solution.feed import make_feed
+from mfderive.state.ensembles import ensemble_state, plan_ensembles
 from tests.reduction.specs import document, layer
 
 XOR = {"kind": "teacher", "dimension": 2, "inputs": "uniform(-1, 1)", "target": "3 * x1 * x2"}
@@ -245,6 +247,28 @@ def test_as_many_nodes_are_left_as_there_are_orbits():
     assert nodes[1] == 64
     assert nodes[0] == sum(fixed(motion, range(4)) for motion in motions) / len(motions)
     assert np.isclose(folded.at().arrays["p"]["h1"].sum(), 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "data_nodes"), [("xor", 1000, 1024), ("corners", 1000, 256), ("squares", 1000, 512)]
+)
+def test_work_is_saved(name, nodes, data_nodes):
+    """Operations of a step fall as nodes, samples and motions say: |X| |C| / (|X/G| |C/G| |G|).
+
+    Signs of y and the copies of x come on top, less than 30 % of what there is for each sample and neuron.
+    """
+    document, images = CASES[name]
+    network = mf.load(document)
+    work, sizes = [], []
+    for found in (reduced(document), mf.reduce(mf.derive(network))):
+        plans = plan_ensembles(found.system, nodes)
+        state = found.fold(ensemble_state(found.system, plans, 0))
+        own = {axis: len(weights) for axis, weights in state["p"].items()}
+        samples = make_feed(network, found, "quadrature", data_nodes).samples
+        work.append(cost(found.system, own).work * samples)
+        sizes.append(samples * own["h1"])
+    saved = work[1] / work[0]
+    assert saved > max(sizes[1] / (sizes[0] * images) / 1.3, 5)
 
 
 def test_the_log_says_what_was_found_and_what_it_saves():
