@@ -61,6 +61,8 @@ _FINER = 20
 _RTOL, _LOOKS, _SAMPLED, _DRAWN, _EVALUATION = 1e-2, 5, 256, 256, 64
 # A coarse solution has about so many evaluations, and may cost this part of steps on batches.
 _EVALUATIONS, _SHARE = 60, 0.2
+# The part of the numbers of all fields that few nodes of an axis have to save.
+_COUNTS = 0.1
 # Numbers of all fields below which the nodes of the data hardly count in the time of an evaluation.
 _WORTH = 2**15
 
@@ -95,7 +97,11 @@ def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> Choice:
     if not adaptive and not steps_are_euler(problem.system):
         return NOTHING
     plans = problem.plans
-    axes = [name for name, plan in plans.items() if _is_open(problem, plan)]
+    axes = [
+        name
+        for name, plan in plans.items()
+        if _is_open(problem, plan) and _matters(problem, plans, plan, feed.samples)
+    ]
     coarse = {name: _coarse(plan, name in axes) for name, plan in plans.items()}
     law = _open_law(problem, feed)
     if not axes and (law is None or _numbers(problem, plans, feed.samples) < _WORTH):
@@ -159,6 +165,13 @@ def _numbers(problem: Problem, plans: Mapping[str, Ensemble], samples: int) -> i
             known[axis.name] = axis.size or 1
     fields = (problem.system.field[equation.field] for equation in problem.system.forward)
     return sum(prod(known.get(axis, 1) for axis in each.axes) for each in fields)
+
+
+def _matters(problem: Problem, plans: Mapping[str, Ensemble], plan: Ensemble, samples: int) -> bool:
+    """Whether the nodes of an axis count in the time of an evaluation."""
+    least = {**plans, plan.axis: replace(plan, nodes=_SINGLE)}
+    whole = _numbers(problem, plans, samples)
+    return whole - _numbers(problem, least, samples) > _COUNTS * whole
 
 
 # ---------------------------------------------------------------------------------------- a coarse solution
@@ -304,7 +317,7 @@ def _rungs(
 def descended(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int, float]:
     """Numbers of nodes -> what they are off by: from a moderate one down, while that is allowed.
 
-    Where the first is off by too much, one above that is not, if there is any.
+    Where the first is off by too much, one above that is not, if the largest is not.
     """
     found: dict[int, float] = {}
     first = max((n for n in ladder if n <= _FIRST), default=0)
@@ -312,8 +325,10 @@ def descended(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int,
         found[nodes] = error(nodes)
         if found[nodes] > _OFF:
             break
-    if found.get(first, 0.0) > _OFF:
-        for nodes in (n for n in ladder if n > first):
+    above = [n for n in ladder if n > first]
+    if above and found.get(first, 0.0) > _OFF:
+        found[above[-1]] = error(above[-1])
+        for nodes in above[:-1] if found[above[-1]] <= _OFF else ():
             found[nodes] = error(nodes)
             if found[nodes] <= _OFF:
                 break

@@ -22,8 +22,6 @@ Arrays = dict[str, Any]
 # What may lie beyond the polynomials that are known of how far something moved: parts of that, and of itself.
 # (What bends shows in averages as well.)
 _MOVED, _PART = 2e-2, 3e-3
-# Averages are taken of one of so many states, the first and the last among them.
-_EVERY = 2
 # Samples on which outputs and velocities are looked at; more do not tell more of nodes.
 _SAMPLES = 32
 # Points of a sampled axis beside another one that is looked at.
@@ -49,6 +47,12 @@ class Pilot:
         x, y, weights = self._encoded(self.feed)
         some = np.unique(np.linspace(0, len(x) - 1, _SAMPLES).astype(int))
         return x[some], y[some], weights[some] / weights[some].sum()
+
+    @property
+    def looked_at(self) -> list[tuple[float, Arrays]]:
+        """The states of which averages are taken: the first, one between, and the last."""
+        last = len(self.states) - 1
+        return [self.states[number] for number in sorted({0, (last + 1) // 2, last})]
 
     def _encoded(self, feed: Feed) -> tuple[Array, Array, Array]:
         nodes = feed.nodes
@@ -129,7 +133,7 @@ class Pilot:
         x, y, weights = self.samples
         own, module = set(self._variables(axis)), self.problem.module
         found = []
-        for time, state in self.states[::_EVERY]:
+        for time, state in self.looked_at:
             velocity = module.velocity(state, x, y, time, weights)
             shared = {name: velocity[name] for name in velocity if name not in own and name != WEIGHTS}
             found.append({"": module.predict(state, x)} | shared)
@@ -139,7 +143,7 @@ class Pilot:
         """The velocities of all states on the samples of a feed."""
         x, y, weights = self._encoded(feed)
         module = self.problem.module
-        found = (module.velocity(state, x, y, time, weights) for time, state in self.states[::_EVERY])
+        found = (module.velocity(state, x, y, time, weights) for time, state in self.looked_at)
         return [{name: value for name, value in each.items() if name != WEIGHTS} for each in found]
 
 

@@ -113,7 +113,11 @@ def test_nodes_are_shared_out_where_they_do_most():
 
 @pytest.mark.parametrize(
     ("errors", "found"),
-    [({8: 1e-9, 6: 1e-6, 5: 1e-3}, [5, 6, 8]), ({8: 1e-2, 12: 1e-3, 16: 1e-9}, [8, 12, 16])],
+    [
+        ({8: 1e-9, 6: 1e-6, 5: 1e-3}, [5, 6, 8]),
+        ({8: 1e-2, 12: 1e-3, 16: 1e-5, 20: 1e-9}, [8, 12, 16, 20]),
+        ({8: 1e-2, 20: 1e-3}, [8, 20]),
+    ],
 )
 def test_a_ladder_goes_down_while_little_is_off_and_up_where_much_is(errors, found):
     assert sorted(node_choice.descended((3, 4, 5, 6, 8, 12, 16, 20), errors.__getitem__)) == found
