@@ -209,8 +209,8 @@ def _check_law(network: Network, options: SolveOptions, reduced: Reduced) -> Non
     if not reduced.integrates_the_law or integrates(network, options):
         return
     lives = (
-        "what is solved makes use of symmetries of the data (lengths and angles, or one of its images), which "
-        "hold on average over its law"
+        "what is solved makes use of symmetries of the data (lengths and angles, or one of its images), "
+        "which hold on average over its law"
     )
     anew = "start anew (without initial, resume and system)"
     if not options.symmetry:
