@@ -58,7 +58,7 @@ _TRIES = 3
 _FINER = 20
 # The coarse solution: error of its steps, states that are looked at, sampled nodes, samples of the data that
 # are no Gauss nodes, points of its loss.
-_RTOL, _LOOKS, _SAMPLED, _DRAWN, _EVALUATION = 1e-2, 5, 256, 256, 64
+_RTOL, _LOOKS, _SAMPLED, _DRAWN, _EVALUATION = 1e-2, 5, 256, 64, 64
 # A coarse solution has about so many evaluations, and may cost this part of steps on batches.
 _EVALUATIONS, _SHARE = 60, 0.2
 # The part of the numbers of all fields that few nodes of an axis have to save.

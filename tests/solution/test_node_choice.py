@@ -203,7 +203,7 @@ def test_two_nodes_are_compared_with_three():
 
 @pytest.mark.parametrize(("steps", "chosen"), [(20, False), (4000, True)])
 def test_steps_on_batches_choose_where_a_coarse_solution_is_cheap_beside_them(steps, chosen):
-    """60 evaluations on up to 256 samples against steps on 10; the horizon is that of 20 steps in both."""
+    """60 evaluations on up to 64 samples against steps on 10; the horizon is that of 20 steps in both."""
     net = network(steps=steps, learning_rate=1 / steps)
     path = mf.solve(net, stated_error=False, observations=4)
     assert (CHOSEN in path.notes) == chosen
