@@ -224,7 +224,14 @@ def test_quadratic_classification_follows_its_closed_equations():
     spec["output"] = {"from": "h1", "weight": {"law": "1", "rate": 0}, "bias": "0"}
     nodes = {"h1": 24}
     path = mf.solve(
-        mf.load(spec), steps * h, method="rk4", step=h, data="quadrature", nodes=nodes, observations=5
+        mf.load(spec),
+        steps * h,
+        method="rk4",
+        step=h,
+        data="quadrature",
+        nodes=nodes,
+        data_nodes=64,
+        observations=5,
     )
     assert is_rotated(path.reduced)
     up, down = (1 + separation) ** 2, (1 - separation) ** 2
