@@ -50,8 +50,10 @@ class Problem:
     def plans(self) -> dict[str, Ensemble]:
         """The nodes of every axis of a reduced limit."""
         given = self.options.nodes
-        nodes = {**(given if isinstance(given, dict) else {}), **self.tensors} if self.tensors else given
-        return plan_ensembles(self.system, nodes, self.options.rule)
+        if not self.tensors:
+            return plan_ensembles(self.system, given, self.options.rule)
+        by_name: dict[str, int | tuple[int, ...]] = {**(given if isinstance(given, Mapping) else {})}
+        return plan_ensembles(self.system, by_name | dict(self.tensors), self.options.rule)
 
 
 @dataclass(frozen=True)

@@ -165,4 +165,4 @@ def off(values: Sequence[Mapping[str, Array]], others: Sequence[Mapping[str, Arr
 
 def _size(values: Array) -> float:
     """The root of the mean square of numbers."""
-    return float(np.linalg.norm(values)) / max(values.size, 1) ** 0.5
+    return float(np.linalg.norm(values) / np.sqrt(max(values.size, 1)))
