@@ -14,7 +14,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import mfderive as mf
-from mfderive.solution import coarser, tolerance
+from mfderive.solution import coarser, refinement
 from tests.exact.comparison import plain_solver
 
 from .common import document, fitted_order
@@ -187,16 +187,16 @@ def test_outputs_of_noisy_networks_scatter_by_their_width() -> None:
 
 def test_solutions_within_a_tolerance_draw_noise_of_their_own(monkeypatch, tmp_path) -> None:
     """Fresh noise on nodes is sampled: what it leaves to chance must show in the scatter of scrambles."""
-    seeds, make_run = [], tolerance.make_run
+    seeds, make_run = [], refinement.make_run
 
     def spy(problem: Any, *rest: Any, **named: Any) -> Any:
         seeds.append(problem.options.seed)
         return make_run(problem, *rest, **named)
 
-    monkeypatch.setattr(tolerance, "make_run", spy)
+    monkeypatch.setattr(refinement, "make_run", spy)
     monkeypatch.setattr(coarser, "make_run", spy)
     net = network(0.05, 4, noise=(("h1.weight", 0.1),))
     solver = plain_solver(mf.reduce(mf.derive(net)).system, tmp_path)
     path = mf.solve(net, tolerance=0.9, nodes=64, evaluation=16, solver=solver)
     assert path.notes["tolerance"]["estimate"] > 0 and path.seed == 0
-    assert len(set(seeds)) == 1 + tolerance.SCRAMBLES
+    assert len(set(seeds)) == 1 + refinement.SCRAMBLES
