@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -181,3 +181,8 @@ _ROWS = (
     ),
 )
 LAWS: dict[str, LawRow] = {str(row.name): row for row in _ROWS}
+
+
+def smooth_numbers(kinds: Iterable[str]) -> list[int]:
+    """Which numbers of laws of some kinds take more than two values."""
+    return [k for k, kind in enumerate(kinds) if LAWS[kind].standard is not Standard.PAIR]

@@ -7,7 +7,7 @@ noise) are reduced by Mean, finite axes by Sum. Mean and Sum never stand inside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -194,6 +194,11 @@ class Equation(Shown):
         yield f"Equation {self.field}({target}), {len(self.terms)} term{'s' * (len(self.terms) != 1)}"
         if self.terms:
             yield f"  reads {names(sorted(self.reads)) or 'nothing'}"
+
+    def without(self, left_out: Collection[tuple[str, int]]) -> Equation:
+        """The equation without some terms, each given by the field of its equation and its position there."""
+        terms = (term for position, term in enumerate(self.terms) if (self.field, position) not in left_out)
+        return replace(self, terms=tuple(terms))
 
     def map_terms(self, change: Callable[[Term], Term]) -> Equation:
         """The equation with every term as ``change`` makes it; the target stays."""

@@ -13,7 +13,7 @@ from itertools import product
 import sympy as sp
 
 from ..algebra.laws import Variable
-from ..algebra.parity import Known, Parity, parity_of_sum
+from ..algebra.parity import Known, Parity, parity_of, parity_of_sum
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Equation, Term
 
@@ -83,6 +83,23 @@ def _movers(system: LimitSystem, variable: Variable) -> list[str]:
     return [name for name in system.movers_of[variable.name] if name in system.equation_of]
 
 
-def read_parities(term: Term, known: Mapping[str, Parity]) -> dict[sp.Symbol, Known]:
+def read_parities(term: Term, known: Mapping[str, Known]) -> dict[sp.Symbol, Known]:
     """The charges of what a term reads, by symbol."""
     return {symbol: known[access.field] for symbol, access in term.accesses}
+
+
+def term_parity(term: Term, known: Mapping[str, Known]) -> Known:
+    """The parity of what a term reduces, given the charges of fields."""
+    return parity_of(term.expression, read_parities(term, known))
+
+
+def odd_averages(
+    system: LimitSystem, known: Mapping[str, Known], is_average: Callable[[Equation, Term], bool]
+) -> frozenset[tuple[str, int]]:
+    """Averages of what is odd, which are 0, each by the field of its equation and its position there."""
+    return frozenset(
+        (equation.field, position)
+        for equation in system.equations
+        for position, term in enumerate(equation.terms)
+        if is_average(equation, term) and term_parity(term, known) is Parity.ODD
+    )

@@ -22,7 +22,7 @@ from ..algebra.parity import Known, Parity, parity_of
 from ..algebra.signed_permutations import SignedPermutation, generated, motions_of
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Equation, Index, Role, Term
-from .charges import Charges, charges, read_parities
+from .charges import Charges, charges, odd_averages, read_parities, term_parity
 
 # Groups of motions are looked for up to so many elements.
 MOST_IMAGES = 64
@@ -178,17 +178,7 @@ class _Search:
             self.vectors,
             frozenset(n for n in (*self.vectors, "x") if signed and signed[n] is Parity.ODD),
             frozenset(name for name, charge in (odd or {}).items() if charge is Parity.ODD),
-            self._averages(odd or {}),
-        )
-
-    def _averages(self, odd: Charges) -> frozenset[tuple[str, int]]:
-        """The terms that average what changes its sign with y, by field and position."""
-        return frozenset(
-            (equation.field, position)
-            for equation in (self.system.equations if odd else ())
-            for position, term in enumerate(equation.terms)
-            if self._is_average(equation, term)
-            and parity_of(term.expression, read_parities(term, odd)) is Parity.ODD
+            odd_averages(self.system, odd, self._is_average) if odd else frozenset(),
         )
 
     def _is_average(self, equation: Equation, term: Term) -> bool:
@@ -251,5 +241,5 @@ class _Search:
         return whole
 
     def _target_parity(self, equation: Equation, term: Term, known: Mapping[str, Parity]) -> Known:
-        parity = parity_of(term.expression, read_parities(term, known))
+        parity = term_parity(term, known)
         return Parity.ZERO if parity is Parity.ODD and self._is_average(equation, term) else parity

@@ -12,9 +12,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..algebra.data_law import DataLaw, Motion, TargetMotion
-from ..algebra.parity import Known, Parity, parity_of, parity_of_sum
+from ..algebra.parity import Known, Parity, parity_of_sum
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Equation, Role, Term
+from .charges import odd_averages, term_parity
 from .constants import initial_constants, surely_still
 
 
@@ -60,7 +61,7 @@ def reflection_of(system: LimitSystem) -> Reflection | None:
     if parities["loss"] not in (Parity.EVEN, Parity.ZERO):
         return None
     names = tuple(variable.name for variable in system.parameters if variable.name in still)
-    return Reflection(sign, names, _odd_averages(system, parities))
+    return Reflection(sign, names, odd_averages(system, parities, lambda _, term: _is_average(system, term)))
 
 
 def _target_sign(law: DataLaw) -> int | None:
@@ -89,7 +90,7 @@ def _parities(system: LimitSystem, sign: int, still: Collection[str]) -> dict[st
 def _field_parity(system: LimitSystem, equation: Equation, parities: dict[str, Known]) -> Known:
     parts = []
     for term in equation.terms:
-        part = _term_parity(term, parities)
+        part = term_parity(term, parities)
         if _is_average(system, term):
             if part is None:
                 raise _UnevenError
@@ -101,21 +102,6 @@ def _field_parity(system: LimitSystem, equation: Equation, parities: dict[str, K
     return whole
 
 
-def _odd_averages(system: LimitSystem, parities: dict[str, Known]) -> frozenset[tuple[str, int]]:
-    """The terms that average something odd, by field and position."""
-    return frozenset(
-        (equation.field, position)
-        for equation in system.equations
-        for position, term in enumerate(equation.terms)
-        if _is_average(system, term) and _term_parity(term, parities) == Parity.ODD
-    )
-
-
 def _is_average(system: LimitSystem, term: Term) -> bool:
     """Whether a term is averaged over the data."""
     return any(system.axis[index.axis].kind is AxisKind.DATA for index in term.reduced)
-
-
-def _term_parity(term: Term, parities: dict[str, Known]) -> Known:
-    """The parity of what a term reduces, given those of fields."""
-    return parity_of(term.expression, {symbol: parities[access.field] for symbol, access in term.accesses})

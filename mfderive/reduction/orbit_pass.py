@@ -149,12 +149,8 @@ class _Rewriter:
     def equation(self, equation: Equation) -> Equation:
         """An equation for those that stand for others."""
         axes = self.given.field[equation.field].axes
-        terms = (
-            self.term(equation.field, term)
-            for position, term in enumerate(equation.terms)
-            if (equation.field, position) not in self.orbits.averages
-        )
-        return replace(equation, target=self.placed(axes, equation.target, self.motion), terms=tuple(terms))
+        kept = equation.without(self.orbits.averages).map_terms(partial(self.term, equation.field))
+        return replace(kept, target=self.placed(axes, equation.target, self.motion))
 
     def term(self, field: str, term: Term) -> Term:
         """A term in which a sample meets a neuron as all of its images do.

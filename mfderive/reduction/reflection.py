@@ -8,7 +8,6 @@ symmetric, such as tensors of Gauss nodes, have half as many.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -36,17 +35,11 @@ def reflect(system: LimitSystem) -> PassResult:
         return PassResult(system)
     fold = Fold(found.targets, directions)
     return PassResult(
-        system.map_equations(partial(_without, found.odd)),
+        system.map_equations(partial(Equation.without, left_out=found.odd)),
         (Finding.of(FindingKind.REFLECTION, *found.still, targets=found.targets),),
         restrict=partial(_restricted, found.still),
         integrate=fold.law,
     )
-
-
-def _without(odd: Collection[tuple[str, int]], equation: Equation) -> Equation:
-    """An equation without those of its terms that are 0 by symmetry."""
-    terms = (t for position, t in enumerate(equation.terms) if (equation.field, position) not in odd)
-    return replace(equation, terms=tuple(terms))
 
 
 def _restricted(still: Collection[str], state: StateMapping) -> StateMapping:

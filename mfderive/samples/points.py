@@ -58,10 +58,13 @@ def tensor_points(kinds: Sequence[str], sizes: tuple[int, ...], spaced: bool = F
 
     ``kinds`` names the law of each number. ``spaced``: normal and uniform numbers have equally spaced nodes.
     """
-    if not kinds:
+    return tensor_of([number_rule(kind, size, spaced) for kind, size in zip(kinds, sizes, strict=True)])
+
+
+def tensor_of(rules: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Points [node, number] and weights [node] of the full tensor of the nodes and weights of each number."""
+    if not rules:
         return np.zeros((1, 0)), np.ones(1)
-    rule_of = _spaced if spaced else _gauss
-    rules = [rule_of(kind, size) for kind, size in zip(kinds, sizes, strict=True)]
     points = np.meshgrid(*(nodes for nodes, _ in rules), indexing="ij")
     weights = np.ones(())
     for _, own in rules:
@@ -122,10 +125,10 @@ def spaced_uniform(count: int) -> tuple[Array, Array]:
 SPACED = {Standard.NORMAL: spaced_normal, Standard.UNIFORM: spaced_uniform}
 
 
-def _spaced(kind: str, count: int) -> tuple[Array, Array]:
-    """Equally spaced nodes of a normal or uniform number; the Gauss nodes of any other."""
+def number_rule(kind: str, count: int, spaced: bool) -> tuple[Array, Array]:
+    """Nodes and weights of a number: Gauss nodes, or ``spaced`` ones if it is normal or uniform."""
     standard = LAWS[kind].standard
-    return SPACED[standard](count) if standard in SPACED else _gauss(kind, count)
+    return SPACED[standard](count) if spaced and standard in SPACED else _gauss(kind, count)
 
 
 @cache

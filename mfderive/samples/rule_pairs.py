@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..algebra.law_kinds import LAWS, Standard
+from ..algebra.law_kinds import LAWS, Standard, smooth_numbers
 from .independent_parts import Parts
-from .points import tensor_points
+from .points import number_rule, tensor_of
 from .quadrature import fewer_gauss
 from .spaced_nodes import NestedRule
 from .standard_law import StandardLaw
@@ -65,15 +65,10 @@ class RulePair:
 Standing = Parts | NestedRule | RulePair
 
 
-def smooth_numbers(law: StandardLaw) -> list[int]:
-    """Which numbers of a law take more than two values."""
-    return [k for k, kind in enumerate(law.kinds) if LAWS[kind].standard is not Standard.PAIR]
-
-
 def has_rule_pairs(law: StandardLaw) -> bool:
     """Whether a law has pairs of rules: of one to three numbers beside those of two values."""
     has_nodes = all(LAWS[kind].has_gauss_nodes for kind in law.kinds)
-    return has_nodes and 0 < len(smooth_numbers(law)) <= MOST_NUMBERS
+    return has_nodes and 0 < len(smooth_numbers(law.kinds)) <= MOST_NUMBERS
 
 
 def rule_pair(law: StandardLaw, count: int) -> tuple[Array, Array, RulePair]:
@@ -85,15 +80,9 @@ def rule_pair(law: StandardLaw, count: int) -> tuple[Array, Array, RulePair]:
 
 def _rule(law: StandardLaw, count: int) -> tuple[Array, Array, Array]:
     """x, y and weights of the tensor of each component of a law."""
-    smooth, odds = smooth_numbers(law), np.array(law.odds) / np.sum(law.odds)
-    single = [
-        tensor_points((kind,), (count if k in smooth else 2,), LAWS[kind].standard is Standard.NORMAL)
+    smooth = smooth_numbers(law.kinds)
+    rules = [
+        number_rule(kind, count if k in smooth else 2, LAWS[kind].standard is Standard.NORMAL)
         for k, kind in enumerate(law.kinds)
     ]
-    grids = np.meshgrid(*(nodes[:, 0] for nodes, _ in single), indexing="ij")
-    points, weights = np.stack([each.ravel() for each in grids], axis=1), np.ones(1)
-    for _, own in single:
-        weights = np.outer(weights, own).ravel()
-    values = [law.values(component, points) for component in range(len(odds))]
-    x, y = (np.concatenate(column) for column in zip(*values, strict=True))
-    return x, y, np.outer(odds, weights).ravel()
+    return law.at_nodes(*tensor_of(rules))

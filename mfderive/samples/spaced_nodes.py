@@ -82,10 +82,9 @@ def nested_points(law: StandardLaw, count: int) -> tuple[Array, Array, NestedRul
     points, weights = tensor_points([law.kinds[k] for k in order], sizes, spaced=True)
     standard = np.empty_like(points)
     standard[:, order] = points
-    parts = [law.values(component, standard) for component in range(len(law.odds))]
+    x, y, all_weights = law.at_nodes(standard, weights)
     odds = np.array(law.odds) / np.sum(law.odds)
-    x, y = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     tails = np.zeros((len(odds), len(weights) // count, count))
     if LAWS[law.kinds[is_pair.index(False)]].standard is Standard.NORMAL:
         tails[:, :, [0, -1]] = left_out(count) * odds[:, None, None] * count / len(weights)
-    return x, y, NestedRule(np.outer(odds, weights).ravel(), tails.ravel())
+    return x, y, NestedRule(all_weights, tails.ravel())

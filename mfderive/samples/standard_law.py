@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..algebra.showing import Shown
 
 Array = Any
@@ -22,3 +24,10 @@ class StandardLaw(Shown):
     kinds: tuple[str, ...]
     odds: tuple[float, ...]
     values: Callable[[int, Array], tuple[Array, Array]]
+
+    def at_nodes(self, standard: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """x, y and weights of all components at the same nodes [node, number] of standard variables."""
+        odds = np.array(self.odds) / np.sum(self.odds)
+        values = [self.values(component, standard) for component in range(len(odds))]
+        x, y = (np.concatenate(columns) for columns in zip(*values, strict=True))
+        return x, y, np.outer(odds, weights).ravel()

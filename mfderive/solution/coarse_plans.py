@@ -1,10 +1,6 @@
-"""The nodes at which a refinement begins, and the same nodes with more or fewer for some numbers."""
+"""The nodes at which a refinement begins, and what it can refine of them, by name."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Collection
-from dataclasses import replace
-from math import prod
 
 from ..algebra.system import LimitSystem
 from ..state.ensemble_plan import Ensemble
@@ -48,9 +44,3 @@ def numbers_by_name(system: LimitSystem, plan: Ensemble) -> dict[str, tuple[int,
             found[label] = numbers
         start = end
     return found if len(found) != 1 else {plan.axis: found.popitem()[1]}
-
-
-def resized(plan: Ensemble, numbers: Collection[int], size_of: Callable[[int], int]) -> Ensemble:
-    """A tensor with other numbers of nodes for some of its numbers."""
-    tensor = tuple(size_of(size) if k in numbers else size for k, size in enumerate(plan.tensor))
-    return replace(plan, nodes=prod(tensor), tensor=tensor)

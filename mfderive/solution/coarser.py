@@ -13,7 +13,7 @@ from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..runs.error_sentences import FEW_DATA, FEW_NODES, FEW_STEPS
 from ..samples.quadrature import SAMPLED_PART, coarser_count, fewer_gauss
 from ..state.ensemble_plan import Ensemble
-from .coarse_plans import numbers_by_name, resized
+from .coarse_plans import numbers_by_name
 from .feed import Feed, integrated_source, make_feed
 from .flow import make_run
 from .grid import Clock
@@ -145,7 +145,7 @@ def _fewer(
     else:
         named = numbers_by_name(system, plan).items()
         numbers = [k for name, own in named if parts is None or name in parts for k in own]
-        fewer = plan.other(fewer_of) if parts is None else resized(plan, numbers, fewer_of)
+        fewer = plan.other(fewer_of) if parts is None else plan.resized(fewer_of, numbers)
     if not fewer.nodes:
         raise FinestError(FEW_NODES)
     return fewer

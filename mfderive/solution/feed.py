@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
+from ..algebra.law_kinds import smooth_numbers
 from ..algebra.reduced import Reduced
 from ..analysis.bends import has_kinks
 from ..network.network import Network
 from ..samples.folded import distinct
 from ..samples.quadrature import DataNodes, data_nodes
-from ..samples.rule_pairs import LEAST, Standing, has_rule_pairs, rule_pair, smooth_numbers
+from ..samples.rule_pairs import LEAST, Standing, has_rule_pairs, rule_pair
 from ..samples.sources import DataSource, LawSource
 from ..samples.spaced_nodes import is_spaced, nested_points
 from ..samples.standard_law import StandardLaw
@@ -91,7 +92,7 @@ def law_evaluation(
     law = law_of(source)
     if law is None or not has_rule_pairs(law):
         return None
-    numbers = len(smooth_numbers(law))
+    numbers = len(smooth_numbers(law.kinds))
     first = samples / _PER_NODE if numbers == 1 else samples ** (1 / numbers)
     x, y, rule = rule_pair(law, max(LEAST, ceil(first - 1e-9)) * 2**doublings)
     return x.reshape(len(x), *source.input_shape), y, rule

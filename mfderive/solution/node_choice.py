@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.law_kinds import LAWS, Standard
+from ..algebra.law_kinds import LAWS, smooth_numbers
 from ..algebra.terms import AxisKind
 from ..analysis.bends import has_kinks
 from ..errors import MfError
@@ -197,7 +197,7 @@ def _pilot(problem: Problem, clock: Clock, feed: Feed, plans: Mapping[str, Ensem
     run = make_run(coarse, make_clock(problem.network, options), feed, _LOOKS)
     path = run.trajectory(state, 0, None, False)
     states = [(point.time, dict(point.state.arrays)) for point in path.checkpoints]
-    return Pilot(coarse, feed, dict(plans), state, states)
+    return Pilot.of(coarse, feed, plans, state, states)
 
 
 def _pilot_feed(problem: Problem, feed: Feed, law: StandardLaw | None) -> Feed:
@@ -208,21 +208,16 @@ def _pilot_feed(problem: Problem, feed: Feed, law: StandardLaw | None) -> Feed:
         x, y = network.source.batch(1, rows)
         return Feed(network, DataNodes(x, y, np.full(len(x), 1 / len(x))))
     if law is not None:
-        return make_feed(network, reduced, feed.rule, _law_count(law, PILOT[len(_smooth(law.kinds))]))
+        return make_feed(network, reduced, feed.rule, _law_count(law, PILOT[len(smooth_numbers(law.kinds))]))
     if feed.rule == "sobol" or (feed.rule == "sample" and network.source.rows is None):
         return make_feed(network, reduced, feed.rule, min(feed.asked or _DRAWN, _DRAWN))
     count = coarser_count(integrated_source(network, reduced), feed.rule, feed.asked)
     return make_feed(network, reduced, feed.rule, count) if count else feed
 
 
-def _smooth(kinds: Sequence[str]) -> list[int]:
-    """Which numbers of some kinds take more than two values."""
-    return [k for k, kind in enumerate(kinds) if LAWS[kind].standard is not Standard.PAIR]
-
-
 def _law_count(law: StandardLaw, each: int) -> int:
     """Nodes of each component of a law of data with so many nodes for every number."""
-    smooth = len(_smooth(law.kinds))
+    smooth = len(smooth_numbers(law.kinds))
     return int(each**smooth * 2 ** (len(law.kinds) - smooth))
 
 
@@ -247,7 +242,7 @@ def _planned(pilot: Pilot, plan: Ensemble, sizes: Sequence[int]) -> Ensemble:
 def _tensor(pilot: Pilot, plan: Ensemble) -> Sizes:
     """Nodes of each number of an axis; none where these are not fewer than those of the plan."""
     kinds = number_kinds(pilot.problem.system, plan.labels)
-    smooth = _smooth(kinds)
+    smooth = smooth_numbers(kinds)
     if not pilot.is_polynomial(plan.axis):
         return ()
     pilot = pilot.beside(plan.axis)
@@ -339,7 +334,7 @@ def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
     """Nodes of each component of the law of the data; None where they have to be those by default."""
     network, reduced = pilot.problem.network, pilot.problem.reduced
     whole = pilot.velocities(feed)
-    limit = round((feed.samples / _law_count(law, 1)) ** (1 / max(len(_smooth(law.kinds)), 1)))
+    limit = round((feed.samples / _law_count(law, 1)) ** (1 / max(len(smooth_numbers(law.kinds)), 1)))
 
     def error(each: int) -> float:
         fewer = make_feed(network, reduced, feed.rule, _law_count(law, each))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..algebra.law_kinds import smooth_numbers
 from ..analysis.bends import has_kinks
 from ..errors import DivergenceError, ResourceError
 from ..network.solve_options import ADAPTIVE, SolveOptions
@@ -15,10 +16,9 @@ from ..reduction.cost import cost
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..samples.quadrature import fewer_gauss
-from ..samples.rule_pairs import smooth_numbers
 from ..samples.spaced_nodes import is_spaced
 from ..state.ensemble_plan import Ensemble
-from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, numbers_by_name, resized
+from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, numbers_by_name
 from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser, halved
 from .feed import integrated_source, law_evaluation, law_of, make_feed
 from .flow import FlowRun, finer_options, make_run
@@ -142,7 +142,7 @@ class Refinement:
         """The nodes of all axes."""
         plans = dict(self.plans)
         for name, (axis, numbers) in self.tensors.items():
-            plans[axis] = resized(plans[axis], numbers, (2 ** doublings[name]).__mul__)
+            plans[axis] = plans[axis].resized((2 ** doublings[name]).__mul__, numbers)
         times = doublings.get(SAMPLED_NODES, 0)
         sampled = [name for name, plan in plans.items() if plan.is_sampled and plan.dimension]
         return plans | {name: replace(plans[name], nodes=plans[name].nodes * 2**times) for name in sampled}
@@ -214,7 +214,7 @@ class Refinement:
             velocities = stages * run.clock.steps * 2.0 ** more.get(TIME, 0)
         numbers = 1 if self.sampled(DATA) is not None else self.data_numbers
         samples = run.feed.samples * 2.0 ** (numbers * more.get(DATA, 0))
-        each = len(smooth_numbers(self.law)) if self.evaluates_nodes and self.law is not None else 1
+        each = len(smooth_numbers(self.law.kinds)) if self.evaluates_nodes and self.law is not None else 1
         points = len(run.x) * 2.0 ** (each * more[EVALUATION])
         # An evaluation takes the forward equations, about a third of all.
         return cost(system, sizes).work * (velocities * samples + len(run.rows) * points / 3)

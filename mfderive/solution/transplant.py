@@ -32,34 +32,38 @@ _SMALL = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Pilot:
-    """A coarse solution: its samples, nodes, first state, and later states with their times."""
+    """A coarse solution: its nodes, first state, and later states with their times.
+
+    ``samples``: x, y and weights of some of its samples.
+    """
 
     problem: Problem
-    feed: Feed
+    samples: tuple[Array, Array, Array]
     plans: dict[str, Ensemble]
     first: Arrays
     states: list[tuple[float, Arrays]]
     known: dict[str, LabelPolynomials | None] = field(default_factory=dict)
 
-    @property
-    def samples(self) -> tuple[Array, Array, Array]:
-        """x, y and weights of some samples of the coarse solution."""
-        x, y, weights = self._encoded(self.feed)
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        feed: Feed,
+        plans: Mapping[str, Ensemble],
+        first: Arrays,
+        states: list[tuple[float, Arrays]],
+    ) -> Pilot:
+        """That of a problem on the samples of a feed."""
+        x, y, weights = _encoded(problem, feed)
         some = np.unique(np.linspace(0, len(x) - 1, _SAMPLES).astype(int))
-        return x[some], y[some], weights[some] / weights[some].sum()
+        samples = x[some], y[some], weights[some] / weights[some].sum()
+        return cls(problem, samples, dict(plans), first, states)
 
     @property
     def looked_at(self) -> list[tuple[float, Arrays]]:
         """The states of which averages are taken: the first, one between, and the last."""
         last = len(self.states) - 1
         return [self.states[number] for number in sorted({0, (last + 1) // 2, last})]
-
-    def _encoded(self, feed: Feed) -> tuple[Array, Array, Array]:
-        nodes = feed.nodes
-        assert nodes is not None
-        x, y = self.problem.reduced.encode(nodes.x, nodes.y)
-        precision = self.problem.options.dtype
-        return np.asarray(x, precision), np.asarray(y, precision), np.asarray(nodes.weights, precision)
 
     def is_polynomial(self, axis: str) -> bool:
         """Whether all that an axis tells apart moved as a polynomial of its labels, but for a small part."""
@@ -141,10 +145,19 @@ class Pilot:
 
     def velocities(self, feed: Feed) -> list[Arrays]:
         """The velocities of all states on the samples of a feed."""
-        x, y, weights = self._encoded(feed)
+        x, y, weights = _encoded(self.problem, feed)
         module = self.problem.module
         found = (module.velocity(state, x, y, time, weights) for time, state in self.looked_at)
         return [{name: value for name, value in each.items() if name != WEIGHTS} for each in found]
+
+
+def _encoded(problem: Problem, feed: Feed) -> tuple[Array, Array, Array]:
+    """x, y and weights of the samples of a feed, as the solver takes them."""
+    nodes = feed.nodes
+    assert nodes is not None
+    x, y = problem.reduced.encode(nodes.x, nodes.y)
+    precision = problem.options.dtype
+    return np.asarray(x, precision), np.asarray(y, precision), np.asarray(nodes.weights, precision)
 
 
 def off(values: Sequence[Mapping[str, Array]], others: Sequence[Mapping[str, Array]]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -37,10 +37,10 @@ class Ensemble:
         """Whether the nodes are points of a sample."""
         return self.rule != "gauss"
 
-    def resized(self, size_of: Callable[[int], int]) -> Ensemble:
-        """A tensor with other numbers of nodes, but for numbers of two values, which have their own."""
-        sizes = zip(self.tensor, self.exact, strict=True)
-        tensor = tuple(size if exact else size_of(size) for size, exact in sizes)
+    def resized(self, size_of: Callable[[int], int], numbers: Collection[int] | None = None) -> Ensemble:
+        """A tensor with other nodes for some of its numbers (None: for all but those of two values)."""
+        chosen = [k for k, exact in enumerate(self.exact) if not exact] if numbers is None else numbers
+        tensor = tuple(size_of(size) if k in chosen else size for k, size in enumerate(self.tensor))
         return replace(self, nodes=prod(tensor), tensor=tensor)
 
     def other(self, fewer_of: Callable[[int], int]) -> Ensemble:
