@@ -243,6 +243,15 @@ def test_doctor_says_what_does_not_work(tmp_path, monkeypatch, capsys):
     assert "\n3 problems\n" in capsys.readouterr().out
 
 
+def test_extras_are_absent_where_nothing_is_installed(monkeypatch):
+    """A fresh installation has none of them, and no problem: also the one whose modules have other names."""
+    monkeypatch.setattr(doctor_checks, "_version", lambda name: None)
+    monkeypatch.setattr(doctor_checks, "_is_found", lambda name: False)
+    assert [each.status for each in doctor_checks._extras()] == [Status.ABSENT] * len(doctor_checks.EXTRAS)
+    monkeypatch.setattr(doctor_checks, "_version", lambda name: "9999.0")
+    assert [each.status for each in doctor_checks._extras()] == [Status.PROBLEM] * len(doctor_checks.EXTRAS)
+
+
 def test_doctor_says_once_that_a_cache_cannot_be_written(tmp_path, monkeypatch):
     """The disk under a folder that cannot be written, such as one in /proc, is not the question."""
     (tmp_path / "file").write_text("")

@@ -129,7 +129,8 @@ def _extras() -> Iterator[Examined]:
         install = f"For {use}: python -m pip install 'mfderive[{extra}]'"
         missing = [name for name, _ in needed if _version(name) is None]
         old = [name for name, least in needed if name not in missing and not _suffices(_version(name), least)]
-        broken = [name for name in modules if name not in missing and not _is_found(name)]
+        # What was not installed cannot be broken, whatever its modules are called.
+        broken = [name for name in modules if not missing and not _is_found(name)]
         facts = {"extra": extra, "versions": {name: _version(name) for name, _ in needed}}
         if old or broken:
             what = "is too old" if old else "cannot be imported"
