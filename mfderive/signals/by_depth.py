@@ -119,7 +119,7 @@ class ByDepth(Shown):
                 width = max(len(row.name) for row in rows)
                 lines += ["", words, f"  {'':<{width}}  {'q1':>12} {'q2':>12} {'q12':>12} {'c':>10}"]
                 lines += [
-                    f"  {r.name:<{width}}  {r.q1:12.6g} {r.q2:12.6g} {r.q12:12.6g} {r.c:10.6f}" for r in rows
+                    f"  {r.name:<{width}}  {r.q1:12.6g} {r.q2:12.6g} {r.q12:12.6g} {_shown(r.c):>10}" for r in rows
                 ]
         lines += ["", f"Largest estimated error of an expectation: {self.error:.1e}"]
         return "\n".join(lines)
@@ -233,6 +233,11 @@ def _rows(system: KernelSystem, values: KernelValues, part: Part) -> Iterator[De
 def is_shown(kernel: Kernel) -> bool:
     """Whether a kernel has a row of its own: sums over weights that only lead to others have none."""
     return not kernel.is_helper
+
+
+def _shown(correlation: float) -> str:
+    """A correlation with six decimals; a dash where there is none, since nothing varies."""
+    return "–" if np.isnan(correlation) else f"{correlation:.6f}"
 
 
 def _average(values: Array) -> float:

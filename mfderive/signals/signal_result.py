@@ -170,10 +170,12 @@ def depth_scale(slope: float) -> float:
 
 
 def shown_number(value: Any) -> str:
-    """A number, or a tuple of numbers, with nine digits."""
+    """A number, or a tuple of numbers, with nine digits; a dash for nan, what there is not."""
     if isinstance(value, tuple):
         return f"({', '.join(map(shown_number, value))})"
-    return value if isinstance(value, str) else f"{value:.9g}"
+    if isinstance(value, str):
+        return value
+    return "–" if math.isnan(value) else f"{value:.9g}"
 
 
 def _plain(value: Any) -> Any:

@@ -250,7 +250,7 @@ def test_the_object_says_what_it_is():
     """A short repr, text with every number, plain data without nan."""
     found = mf.signal("relu", sigma_w2=2)
     assert all(len(line) <= 120 for line in repr(found).splitlines())
-    assert "q_star" in str(found)
+    assert "q_star" in str(found) and "nan" not in str(found)
     assert found.data["q_star"] is None
     assert found.data["xi_c"] == "infinity"
     assert '"phase": "critical"' in found.to_json()
