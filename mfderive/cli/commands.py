@@ -222,13 +222,20 @@ def report(arguments: argparse.Namespace) -> Outcome:
 
 
 def trained(
-    network: Any, arguments: argparse.Namespace, first_seed: int | None, keeper: Any
+    network: Any,
+    arguments: argparse.Namespace,
+    first_seed: int | None,
+    keeper: Any,
+    common_seed: int | None = None,
 ) -> Iterator[list[Any]]:
-    """Trajectories of one width after the other, narrow ones first, up to the same end as the limit."""
+    """Trajectories of one width after the other, narrow ones first, up to the same end as the limit.
+
+    ``common_seed``: of the limit beside them, whose numbers that belong to no neuron they have, too.
+    """
     import mfderive
 
     seed = dict(network.check).get("seed") if first_seed is None else first_seed
-    options = {"precision": arguments.precision, "first_seed": seed}
+    options = {"precision": arguments.precision, "first_seed": seed, "common_seed": common_seed}
     given = _end(network) | {name: value for name, value in options.items() if value is not None}
     for width in sorted(set(_widths(network))):
         yield mfderive.simulate(

@@ -98,7 +98,7 @@ class _Work:
         with self.stage("train finite networks", NETWORKS):
             # The limit has the seed that was given; networks that drew the same numbers would be its copies.
             seed = None if arguments.seed is None else arguments.seed + 1
-            for group in trained(network, arguments, seed, keeper):
+            for group in trained(network, arguments, seed, keeper, path.seed):
                 networks += group
                 self.put(trajectories=(path, *networks), settings=_settings(arguments, path, networks))
                 self.write(page=False)

@@ -74,6 +74,7 @@ def simulate(
     first_seed: int = FIRST_SEED,
     checkpoints: int = CHECKPOINTS,
     keep: Keep = None,
+    common_seed: int | None = None,
 ) -> list[Trajectory]:
     """Train networks of finite width by their learning rule and observe them; one trajectory for each seed.
 
@@ -86,8 +87,10 @@ def simulate(
     the whole network from which every network starts (weights p equal; then ``width`` may be None); what a
     rule remembers may be missing. ``precision``: "float32" or "float64"; ``evaluation``: samples on which
     loss and error are measured. ``keep``: a folder (or a Keeper) in which the run keeps its state, and from
-    which the same call goes on (docs/runs.md). The first argument must be resolved (:func:`mfderive.load`
-    does it).
+    which the same call goes on (docs/runs.md). ``common_seed``: of the initial numbers that belong to no
+    neuron (a random bias of the output, weights between finite layers), so that all networks have them in
+    common with one another, and with the limit that was solved with this seed. The first argument must be
+    resolved (:func:`mfderive.load` does it).
 
     Raises ArgumentError for options that do not exist, StateError for arrays that do not fit, ResourceError
     if the memory does not suffice, DivergenceError when values leave the finite numbers.
@@ -104,7 +107,9 @@ def simulate(
     system = system_of(network)
     widths = _widths(system, width, initial)
     _check_run_memory(network, FiniteNetwork(system), widths, len(labels), dtype, checkpoints)
-    states = _initial_states(system, widths, labels, dtype, initial)
+    if common_seed is not None:
+        whole_number("common_seed", common_seed, 0)
+    states = _initial_states(system, widths, labels, dtype, initial, common_seed)
     base = int(width) if isinstance(width, (int, np.integer)) else max(widths.values(), default=1)
     run = _Run(network, FiniteNetwork(system), states, labels, count, dtype)
     run.watch(base, samples, checkpoints)
@@ -173,10 +178,14 @@ def _initial_states(
     seeds: Sequence[int],
     dtype: str,
     initial: Mapping[str, Any] | None,
+    common_seed: int | None,
 ) -> list[Arrays]:
     """The state from which each seed starts."""
     if initial is None:
-        return [initial_state(system, widths, seed, dtype=np.dtype(dtype)) for seed in seeds]
+        precision = np.dtype(dtype)
+        return [
+            initial_state(system, widths, seed, dtype=precision, common_seed=common_seed) for seed in seeds
+        ]
     checked = arrays_on(initial, system)
     require_equal_weights(checked)
     return [checked for _ in seeds]

@@ -22,7 +22,6 @@ from ..runs.evaluation import evaluate_loss_error
 from ..runs.schedule import times as training_times
 from ..runs.trajectory import Trajectory
 from ..state.ensembles import plan_ensembles
-from .common_draws import common_words
 from .deviations import Deviations
 from .fluctuations import Fluctuations, predicted
 from .rule_transpose import RuleTranspose
@@ -82,9 +81,6 @@ def predicted_band(network: Network, limit: Trajectory) -> Band | Finding:
     together to longer ones, on as many of the batches (:data:`SIZES`), where the learning rule remembers
     nothing. tests/fluctuation/test_band.py holds it against SGD's own steps on more nodes.
     """
-    common = common_words(network)
-    if common:
-        return Finding.of(REFUSED, message=common)
     try:
         system = reduce_system(derive(network)).system
         plan = _planned(network, system, int(limit.steps[-1]))
@@ -133,7 +129,8 @@ def _samples(network: Network) -> int:
 def _band(network: Network, limit: Trajectory, plan: _Plan) -> Band | Finding:
     x, y = network.source.evaluation(plan.points)
     times = training_times(network.training, int(limit.steps[-1]))[plan.steps]
-    options = {"nodes": dict(plan.nodes), "evaluation": EVALUATION}
+    # What belongs to no neuron is that of the limit, as it is in the networks beside it.
+    options = {"nodes": dict(plan.nodes), "evaluation": EVALUATION, "seed": limit.seed}
     found = predicted(network, times, x, options, loss=True, merged=plan.merged)
     if not (found.n_variance > 0).any():
         return Finding.of(STILL)

@@ -65,7 +65,8 @@ def standardised(
     if not moving.any():
         return None
     count = max(1, int(found.steps[last]))
-    paths = trained(network, width, NETWORKS, {}, steps=count, evaluation=1, checkpoints=2)
+    changes = {"seed": limit.seed}
+    paths = trained(network, width, NETWORKS, changes, steps=count, evaluation=1, checkpoints=2)
     scores = []
     for number in numbers:
         time = float(found.times[number]) if number else 0.0

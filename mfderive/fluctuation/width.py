@@ -14,7 +14,8 @@ from ..errors import ArgumentError, MfError
 from ..limit.derive import derive
 from ..network.network import Network
 from ..runs.trajectory import Trajectory
-from .common_draws import common_draws, trained
+from ..state.draw import common_draws
+from .common_draws import trained
 from .deviations import SHARE, Deviations
 from .exclusions import exclusions
 from .fluctuations import Fluctuations, predicted
@@ -197,7 +198,7 @@ def _fluctuates(found: Fluctuations) -> None:
     if not limit.populations:
         raise ArgumentError("no layer is infinitely wide: networks have one size, and no width to ask for")
     scale = max(1.0, float(np.abs(found.yhat).max()))
-    common = common_draws(found.network)
+    common = common_draws(limit)
     noisy = [p.name for p in limit.parameters if not p.law.is_deterministic and p.name not in common]
     if noisy and float(found.n_variance.max()) <= (_ROUNDING * scale) ** 2:
         raise ArgumentError(

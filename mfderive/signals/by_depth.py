@@ -119,7 +119,8 @@ class ByDepth(Shown):
                 width = max(len(row.name) for row in rows)
                 lines += ["", words, f"  {'':<{width}}  {'q1':>12} {'q2':>12} {'q12':>12} {'c':>10}"]
                 lines += [
-                    f"  {r.name:<{width}}  {r.q1:12.6g} {r.q2:12.6g} {r.q12:12.6g} {_shown(r.c):>10}" for r in rows
+                    f"  {r.name:<{width}}  {r.q1:12.6g} {r.q2:12.6g} {r.q12:12.6g} {_shown(r.c):>10}"
+                    for r in rows
                 ]
         lines += ["", f"Largest estimated error of an expectation: {self.error:.1e}"]
         return "\n".join(lines)

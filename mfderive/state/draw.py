@@ -218,12 +218,15 @@ def initial_state(
     seed: int,
     edges: Literal["draw", "mean"] = "draw",
     dtype: Any = np.float64,
+    common_seed: int | None = None,
 ) -> Arrays:
     """Initial values of every variable, and uniform weights p = 1/n of the nodes of each population.
 
     ``widths`` is multiplied by the populations' relative widths, or gives each population's number of
     nodes. ``edges="mean"``: a weight between two populations gets its conditional mean given its ends,
     the state of the closed system (theory C.1). Laws are drawn in the order of their references.
+    ``common_seed`` draws what belongs to no neuron (:func:`common_draws`), so that networks of several seeds
+    may have it in common; without it, ``seed`` does.
 
     Raises SpecError (circular or misplaced references, a deviation that is negative), ArgumentError (widths,
     edges, dtype) and, before anything is allocated, ResourceError.
@@ -239,10 +242,12 @@ def initial_state(
     referenced = {r.parameter for parameter in order for _, r in parameter.law.references}
     exact: dict[str, Array] = {}  # float64 values that other laws read
     values: dict[str, Array] = {}
+    common = () if common_seed is None else common_draws(system)
     for parameter in order:
         symbols = _symbol_values(parameter, table, exact)
+        own = seed if common_seed is None or parameter.name not in common else common_seed
         drawn = _initial_values(
-            parameter, shapes[parameter.name], symbols, seed, edges, neuron_axis(system, parameter)
+            parameter, shapes[parameter.name], symbols, own, edges, neuron_axis(system, parameter)
         )
         if parameter.name in referenced:
             exact[parameter.name] = drawn
@@ -250,6 +255,19 @@ def initial_state(
     state: Arrays = {variable.name: values[variable.name] for variable in system.variables}
     state[WEIGHTS] = {name: np.full(size, 1 / size, dtype=precision) for name, size in sizes.items()}
     return state
+
+
+def common_draws(system: ForwardSystem) -> tuple[str, ...]:
+    """The parameters of random laws that no population indexes: an output's bias, weights of finite layers.
+
+    Every network draws them once and no width averages them out, so that networks of other seeds have other
+    limits.
+    """
+    return tuple(
+        p.name
+        for p in system.parameters
+        if not p.law.is_deterministic and not system.population_slots(p.name)
+    )
 
 
 def _precision(dtype: Any) -> Any:

@@ -56,6 +56,8 @@ _LINE_NODES = 128
 _NOISE_NODES = 12
 # Ensembles of independent draws are smaller and more: how much they scatter must be known, too.
 _RANDOM_PART = 2
+# The seed of what belongs to no neuron: the limit and all networks have it in common.
+_COMMON = 0
 # The seed of the fresh noise of the first ensemble, far from those of networks, which draw theirs by them.
 _FIRST_NOISE = 1_000_000
 # Networks of one width that are trained in one program: their states are held at once.
@@ -264,7 +266,7 @@ class _Limit:
     def ensemble(self, number: int) -> State:
         """The initial state on one of the independent ensembles."""
         plans = self.plan(2) if number == 1 else self.plans
-        return ensemble_state(self.system, plans, 0, scramble=number)
+        return ensemble_state(self.system, plans, _COMMON, scramble=number)
 
     def random(self) -> list[Values]:
         """The limit on many labels drawn independently, as a very wide network draws them."""
@@ -299,7 +301,7 @@ class _Limit:
 
     def labelled(self, width: int, seed: int) -> State:
         """The limit's initial state on the labels that a network of this width and seed draws."""
-        drawn = initial_state(self.label_system, width, seed)
+        drawn = initial_state(self.label_system, width, seed, common_seed=_COMMON)
         labels = {
             p.name: drawn[p.name]
             for p in self.label_system.parameters
@@ -354,6 +356,7 @@ class _Networks:
                     progress=progress,
                     evaluation=len(limit.x),
                     first_seed=settings.first_seed + first,
+                    common_seed=_COMMON,
                     checkpoints=2,
                     keep=limit.keep.part(f"networks-{width}-{settings.first_seed + first}"),
                 )
