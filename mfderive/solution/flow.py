@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -63,7 +64,8 @@ class FlowRun(Run):
 
     Where a parameter has outgrown its units, a stretch ends as well, and its state is stored. ``time``: when
     the present stretch began; ``seen``: the number of the last time at which the flow was observed;
-    ``ended``: what ended it, and when; ``progress``: whether bars show how far it is.
+    ``ended``: what ended it, and when; ``progress``: whether bars show how far it is; ``allowed``: the most
+    evaluations of the velocity, beyond which MfError is raised.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class FlowRun(Run):
         self.seen, self.time, self.short, self.is_done = 0, 0.0, 0, False
         self.progress = False
         self.evaluations = self.made = self.rejected = 0
+        self.allowed = math.inf
         self.memory: Mapping[str, Any] | None = None
         self.stretch: Stretch | None = None
         self.ended: tuple[str, float] = ("horizon", float(clock.times[-1]))
@@ -180,6 +183,10 @@ class FlowRun(Run):
         solver = stretch.solver
         if solver.status == "failed":
             raise DivergenceError(self.lost(stretch))
+        if self.evaluations + stretch.evaluations > self.allowed:
+            raise MfError(
+                f"{self.name}: {self.allowed:.0f} evaluations do not suffice to t = {stretch.ends:.6g}"
+            )
         left = (stretch.ends - solver.t) / max(solver.h_abs, 1e-300)
         self.short = self.short + 1 if left > _MOST_STEPS else 0
         if self.short < _PATIENCE:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from ..samples.standard_law import StandardLaw
 from ..state.ensemble_plan import Ensemble
 from ..state.ensembles import LARGEST_TENSOR, number_kinds, plan_ensembles
 from .feed import Feed, integrated_source, law_of, make_feed
-from .flow import make_run
+from .flow import FlowRun
 from .grid import Clock, make_clock
 from .methods import steps_are_euler
 from .start import reduced_state
@@ -59,7 +59,7 @@ _FINER = 20
 # The coarse solution: error of its steps, states that are looked at, sampled nodes, samples of the data that
 # are no Gauss nodes, points of its loss.
 _RTOL, _LOOKS, _SAMPLED, _DRAWN, _EVALUATION = 1e-2, 5, 256, 64, 64
-# A coarse solution has about so many evaluations, and may cost this part of steps on batches.
+# A coarse solution has at least so many evaluations, and may cost this part of steps on batches.
 _EVALUATIONS, _SHARE = 60, 0.2
 # The part of the numbers of all fields that few nodes of an axis have to save.
 _COUNTS = 0.1
@@ -107,12 +107,14 @@ def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> Choice:
     if not axes and (law is None or _numbers(problem, plans, feed.samples) < _WORTH):
         return NOTHING
     samples = _pilot_feed(problem, feed, law)
+    allowed = inf
     if feed.nodes is None and not adaptive:
-        cost = _EVALUATIONS * _numbers(problem, coarse, samples.samples)
-        if cost > _SHARE * clock.steps * _numbers(problem, plans, feed.samples):
+        whole = clock.steps * _numbers(problem, plans, feed.samples)
+        allowed = _SHARE * whole / _numbers(problem, coarse, samples.samples)
+        if allowed < _EVALUATIONS:
             return NOTHING
     try:
-        pilot = _pilot(problem, clock, samples, coarse)
+        pilot = _pilot(problem, clock, samples, coarse, allowed)
         found = _tensors(pilot, [plans[name] for name in axes])
         data = None if law is None else _data_count(pilot, law, feed)
     except MfError:
@@ -177,8 +179,13 @@ def _matters(problem: Problem, plans: Mapping[str, Ensemble], plan: Ensemble, sa
 # ---------------------------------------------------------------------------------------- a coarse solution
 
 
-def _pilot(problem: Problem, clock: Clock, feed: Feed, plans: Mapping[str, Ensemble]) -> Pilot:
-    """The coarse solution: a flow to the same time, with loose steps."""
+def _pilot(
+    problem: Problem, clock: Clock, feed: Feed, plans: Mapping[str, Ensemble], allowed: float
+) -> Pilot:
+    """The coarse solution: a flow to the same time, with loose steps and as many evaluations as are allowed.
+
+    Raises MfError where these do not suffice.
+    """
     options = replace(
         problem.options,
         method="flow",
@@ -194,7 +201,8 @@ def _pilot(problem: Problem, clock: Clock, feed: Feed, plans: Mapping[str, Ensem
     )
     coarse = replace(problem, options=options)
     state = reduced_state(problem.system, plans, options, problem.network.source)
-    run = make_run(coarse, make_clock(problem.network, options), feed, _LOOKS)
+    run = FlowRun(coarse, make_clock(problem.network, options), feed, _LOOKS)
+    run.allowed = allowed
     path = run.trajectory(state, 0, None, False)
     states = [(point.time, dict(point.state.arrays)) for point in path.checkpoints]
     return Pilot.of(coarse, feed, plans, state, states)

@@ -215,6 +215,27 @@ def test_a_coarse_solution_that_cannot_be_followed_says_nothing(monkeypatch):
     def lost(*_):
         raise mf.DivergenceError("lost")
 
-    monkeypatch.setattr(node_choice, "make_run", lost)
+    monkeypatch.setattr(node_choice, "FlowRun", lost)
     path = mf.solve(network(), method="flow", stated_error=False)
     assert CHOSEN not in path.notes and path.notes["nodes"]["h1"] == 32
+
+
+def test_a_coarse_solution_takes_no_more_than_its_part(monkeypatch):
+    """Where it needs more evaluations than a fifth of the steps are worth, it ends, and all nodes stay."""
+    made = []
+
+    class Counted(node_choice.FlowRun):
+        def __init__(self, *given):
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(node_choice, "FlowRun", Counted)
+    net = network(steps=4000, learning_rate=1 / 4000)
+    assert CHOSEN in mf.solve(net, stated_error=False, observations=4).notes
+    needed = made[0].evaluations
+    assert needed < made[0].allowed < np.inf
+    allowed = made[0].allowed
+    monkeypatch.setattr(node_choice, "_SHARE", node_choice._SHARE * 0.6 * needed / allowed)
+    monkeypatch.setattr(node_choice, "_EVALUATIONS", 1)
+    assert CHOSEN not in mf.solve(net, stated_error=False, observations=4).notes
+    assert len(made) == 2
