@@ -1,6 +1,7 @@
 """What holds for every test: it leaves the process where it found it, and JAX compiles nothing twice."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(_threads, "1")
 
+
+# A process in the background of a shell without jobs ignores SIGINT, and tests of interruptions send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Files that take long, in processor time: under xdist a process takes one file after another, and a long one
 # that is left for the end keeps the others waiting.

@@ -27,16 +27,16 @@ UNSTATED = (
     "the first layer of the limit has as many numbers for each neuron as the image has pixels: no quadrature "
     "exists for it, so it is sampled by nodes (--nodes), and the limit's curve has their error.",
 )
-_STAND_IN = "  no --data: scikit-learn's digits (8 x 8 pixels) stand in for {} ({})"
+_STAND_IN = "  no {}: scikit-learn's digits (8 x 8 pixels) stand in for {} ({})"
 
 
-def mnist(folder: Path | None) -> Mapping[str, Any] | None:
+def mnist(folder: Path | None, missing: Path | str = "--data") -> Mapping[str, Any] | None:
     """The table [data] of MNIST, grey values in [-1, 1]; None (the spec's stand-in) without a folder.
 
-    Raises MfError for a folder without MNIST's files.
+    ``missing``: what is not there then. Raises MfError for a folder without MNIST's files.
     """
     if folder is None:
-        print(_STAND_IN.format("MNIST", WHERE_MNIST))
+        print(_STAND_IN.format(missing, "MNIST", WHERE_MNIST))
         return None
     files = {}
     for key, name in _MNIST.items():
@@ -49,28 +49,32 @@ def mnist(folder: Path | None) -> Mapping[str, Any] | None:
     return {"kind": "idx", **files, "range": [-1, 1]}
 
 
-def cifar10(folder: Path | None) -> Mapping[str, Any] | None:
-    """The table [data] of CIFAR-10, values in [-1, 1]; None (the spec's stand-in) without a folder."""
+def cifar10(folder: Path | None, missing: Path | str = "--data") -> Mapping[str, Any] | None:
+    """The table [data] of CIFAR-10, values in [-1, 1]; None (the spec's stand-in) without a folder.
+
+    ``missing``: what is not there then.
+    """
     if folder is None:
-        print(_STAND_IN.format("CIFAR-10", WHERE_CIFAR10))
+        print(_STAND_IN.format(missing, "CIFAR-10", WHERE_CIFAR10))
         return None
     return {"kind": "cifar10", "path": str(folder.resolve()), "range": [-1, 1]}
 
 
 def mnist_in(folder: Path | None) -> Mapping[str, Any] | None:
     """MNIST in the folder ``mnist`` of a folder that may hold several data sets; else a stand-in."""
-    return mnist(_within(folder, "mnist"))
+    return mnist(*_within(folder, "mnist"))
 
 
 def cifar10_in(folder: Path | None) -> Mapping[str, Any] | None:
     """CIFAR-10 in the folder ``cifar10`` of a folder that may hold several data sets; else a stand-in."""
-    return cifar10(_within(folder, "cifar10"))
+    return cifar10(*_within(folder, "cifar10"))
 
 
-def _within(folder: Path | None, name: str) -> Path | None:
-    """A folder within one that must exist; None where it is not there."""
+def _within(folder: Path | None, name: str) -> tuple[Path | None, Path | str]:
+    """A folder within one that must exist, None where it is not there; and what is missing then."""
     if folder is None:
-        return None
+        return None, "--data"
     if not folder.is_dir():
         raise mf.MfError(f"--data {folder} is no folder. Give one that holds the folders mnist and cifar10")
-    return folder / name if (folder / name).is_dir() else None
+    within = folder / name
+    return within if within.is_dir() else None, within
