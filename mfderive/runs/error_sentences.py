@@ -58,7 +58,7 @@ def _sentences(note: Mapping[str, Any]) -> Iterator[str]:
 
 def _evaluation(note: Mapping[str, Any]) -> str:
     if not note["missing"]:
-        return "from its evaluation, which is the mean over the whole data set"
+        return "from its evaluation, which is the mean over all points of the data"
     points = note["points"]
     if "nested" in note:
         return f"from its evaluation on {points} equally spaced points (by parts of them)"

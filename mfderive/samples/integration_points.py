@@ -1,14 +1,17 @@
-"""Points that integrate a law of data: scrambled Sobol points in independent blocks, all of one weight."""
+"""Points that integrate a law of data, all of one weight: scrambled Sobol points in independent blocks.
+
+Or all points that there are, where the law has few enough of them.
+"""
 
 from __future__ import annotations
 
-from math import ceil, log2
+from math import ceil, isclose, log2
 
 import numpy as np
 
-from ..algebra.law_kinds import LawKind
+from ..algebra.law_kinds import LAWS, LawKind, Standard
 from .independent_parts import Parts, alone
-from .points import standard_points
+from .points import standard_points, tensor_points
 from .standard_law import StandardLaw
 
 Array = np.ndarray
@@ -36,6 +39,19 @@ def integrated_parts(samples: int) -> Parts:
     """
     sizes = block_sizes(samples)
     return Parts(sizes) if len(sizes) > 1 else alone(samples)
+
+
+def point_count(law: StandardLaw) -> int | None:
+    """How many points a law has, all equally likely: one of numbers that take two values. None for others."""
+    pairs = all(LAWS[kind].standard is Standard.PAIR for kind in law.kinds)
+    alike = all(isclose(odds, law.odds[0], rel_tol=1e-12) for odds in law.odds)
+    return int(2 ** len(law.kinds) * len(law.odds)) if pairs and alike else None
+
+
+def all_points(law: StandardLaw) -> tuple[Array, Array]:
+    """x [point, d] and y [point, outputs] of a law with :func:`point_count`."""
+    x, y, _ = law.at_nodes(*tensor_points(law.kinds, (2,) * len(law.kinds)))
+    return x, y
 
 
 def can_integrate(law: StandardLaw) -> bool:

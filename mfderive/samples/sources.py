@@ -21,7 +21,7 @@ from ..algebra.showing import Shown, brief
 from ..errors import DataError
 from .data_facts import DataFacts
 from .independent_parts import Parts, alone
-from .integration_points import can_integrate, integrated_parts, integration_points
+from .integration_points import all_points, can_integrate, integrated_parts, integration_points, point_count
 
 if TYPE_CHECKING:
     from .standard_law import StandardLaw
@@ -148,22 +148,34 @@ class LawSource(Shown):
     def evaluation(self, samples: int, split: Split | None = None) -> tuple[Array, Array]:
         """``samples`` points that integrate the law, the same at every call.
 
-        Scrambled Sobol points (:mod:`mfderive.samples.integration_points`), whose average is far closer to
-        that over the law than that of independent samples; fresh samples where the law is only drawn from.
+        All of its points, each once, where there are no more of them. Else scrambled Sobol points
+        (:mod:`mfderive.samples.integration_points`), whose average is far closer to that over the law than
+        that of independent samples; fresh samples where the law is only drawn from.
         """
         whole_number("samples", samples)
         needed = 3 * 8 * samples * math.prod(self.input_shape)
         check_memory(needed, f"An evaluation sample of {samples}", "Evaluate on fewer")
+        if self.law is not None and self._whole(samples):
+            x, y = all_points(self.law)
+            return x.reshape(len(x), *self.input_shape), y
         if self.law is not None and can_integrate(self.law):
             x, y = integration_points(self.law, samples, [self.seed, EVALUATION])
             return x.reshape(samples, *self.input_shape), y
         return self.draw(generator(self.seed, EVALUATION), samples)
 
     def parts(self, samples: int, split: Split | None = None) -> Parts:
-        """Blocks of points with scrambles of their own, or fresh samples."""
+        """All points, which are the law itself; blocks with scrambles of their own; or fresh samples."""
+        whole = self._whole(samples)
+        if whole:
+            return alone(whole, missing=0.0)
         if self.law is not None and can_integrate(self.law):
             return integrated_parts(samples)
         return alone(samples)
+
+    def _whole(self, samples: int) -> int:
+        """How many points the law has, where so many samples can be all of them; else 0."""
+        count = (point_count(self.law) if self.law is not None else None) or 0
+        return count if count <= samples else 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

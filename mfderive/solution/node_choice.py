@@ -154,7 +154,11 @@ def _open_law(problem: Problem, feed: Feed) -> StandardLaw | None:
     """The law of the data where Gauss nodes integrate it and nobody said how many; none where fields bend."""
     if feed.nodes is None or feed.rule != "quadrature" or feed.asked is not None:
         return None
-    return None if has_kinks(problem.system) else law_of(integrated_source(problem.network, problem.reduced))
+    if has_kinks(problem.system):
+        return None
+    law = law_of(integrated_source(problem.network, problem.reduced))
+    # Numbers of two values have two nodes, whatever else there is.
+    return law if law is not None and smooth_numbers(law.kinds) else None
 
 
 def _numbers(problem: Problem, plans: Mapping[str, Ensemble], samples: int) -> int:

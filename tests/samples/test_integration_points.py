@@ -8,6 +8,7 @@ import pytest
 
 import mfderive as mf
 from mfderive.samples.integration_points import BLOCKS, block_sizes
+from tests.format.documents import changed
 
 SPECS = Path(__file__).parents[2] / "specs"
 COUNT = 2048
@@ -101,3 +102,14 @@ def test_any_number_of_points(count):
     assert (
         sum(sizes) == count and max(sizes) - min(sizes) <= 1 and len(sizes) == (BLOCKS if count >= 64 else 1)
     )
+
+
+def test_a_law_of_few_points_is_its_points():
+    """Signs: 2^3 points, each once, so that loss and error have no error of evaluation; fewer are drawn."""
+    data = {"kind": "teacher", "dimension": 3, "target": "x1 * x2 * x3", "inputs": "rademacher(0.5)"}
+    source = mf.load(changed("data", data)).source
+    x, y = source.evaluation(2000)
+    assert len(x) == 8 and len(np.unique(x, axis=0)) == 8 and np.abs(x).max() == np.abs(x).min() == 0.5
+    np.testing.assert_array_equal(y[:, 0], x.prod(axis=1))
+    assert source.parts(2000).half_width(np.arange(8.0)) == 0
+    assert len(source.evaluation(7)[0]) == 7 and source.parts(7).half_width(np.arange(7.0)) > 0

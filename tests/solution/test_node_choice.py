@@ -239,3 +239,27 @@ def test_a_coarse_solution_takes_no_more_than_its_part(monkeypatch):
     monkeypatch.setattr(node_choice, "_EVALUATIONS", 1)
     assert CHOSEN not in mf.solve(net, stated_error=False, observations=4).notes
     assert len(made) == 2
+
+
+def test_data_of_two_valued_numbers_has_all_its_points():
+    """x of signs alone: the four points that there are, as a data set of these four has them, to rounding."""
+    document = {
+        "format": 1,
+        "data": {
+            "kind": "teacher",
+            "dimension": 2,
+            "target": "x1 * x2 + 0.3 * x1",
+            "inputs": "rademacher(1)",
+        },
+        "loss": {"kind": "squared"},
+        "layers": [{"name": "h1", "from": "x", "weight": "normal(0.5, 0.5)", **DENSE}],
+        "output": {"from": "h1", "weight": "normal(0.5, 1)"},
+        "training": {"learning_rate": 0.05, "steps": 20, "batch_size": 10},
+    }
+    x = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    points = {**document, "data": {"kind": "arrays"}}
+    law = mf.solve(mf.load(document), method="flow", stated_error=False)
+    rows = mf.load(points, data=(x, x[:, :1] * x[:, 1:] + 0.3 * x[:, :1]))
+    own = mf.solve(rows, method="flow", nodes=law.notes["nodes"]["h1"], stated_error=False)
+    assert law.notes["samples_per_step"] == 4
+    np.testing.assert_allclose(law.loss, own.loss, rtol=1e-12)
