@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -21,6 +22,9 @@ TABLEAUS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
 # Euler's steps. (At the first size, a warm-up would make steps that are as many times shorter as it is long.)
 _SGD_STEPS_PER_RK4_STEP = 10
 _MOST_STEPS = 10**8
+# A time through which steps of a length of their own are to lead is at a fraction of the whole way, with at
+# most this denominator.
+_MOST_PARTS = 1000
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,13 @@ class Clock:
         return Clock(self.times[kept], self.sgd_steps[kept])
 
 
-def make_clock(network: Network, options: SolveOptions) -> Clock:
+def make_clock(network: Network, options: SolveOptions, through: float | None = None) -> Clock:
     """The grid: SGD's own times for Euler (t_k = sum of alpha_j), equal steps for rk4.
 
     ``horizon`` ends the grid at the first time that reaches it; the SGD schedule is continued where the
     horizon lies beyond the spec's steps. A method that chooses its own steps has SGD's times, up to the
-    horizon itself, to be observed at.
+    horizon itself, to be observed at. ``through``: a time on the way that rk4 shall reach, where nobody asked
+    for a step.
     """
     sgd = _sgd_times(network, options)
     if options.method == "euler":
@@ -80,7 +85,17 @@ def make_clock(network: Network, options: SolveOptions) -> Clock:
             f"{options.method} would make {count:.3g} steps of {step:.3g} to t = {horizon:.6g}; choose a "
             "larger step or a smaller horizon"
         )
+    if through is not None and options.step is None:
+        count = _parts_through(count, through / horizon)
     return _equal_steps(sgd, horizon, count)
+
+
+def _parts_through(count: int, share: float) -> int:
+    """At least ``count`` equal parts, of which some make a share of the whole; ``count`` where none do."""
+    part = Fraction(share).limit_denominator(_MOST_PARTS)
+    if abs(float(part) - share) > 1e-10:
+        return count
+    return math.ceil(count / part.denominator) * part.denominator
 
 
 def grid_clock(network: Network, method: str, steps: int, end: float) -> Clock:

@@ -92,7 +92,7 @@ class Refinement:
         found = list(self.tensors)
         if self.options.method != "euler":
             found.append(TIME)
-        if self.options.data in ("sobol", "quadrature"):
+        if self.options.data == "sobol" or (self.options.data == "quadrature" and self.data_numbers):
             found.append(DATA)
         if not self.options.reduce or any(p.is_sampled and p.dimension for p in self.plans.values()):
             found.append(SAMPLED_NODES)
@@ -163,13 +163,14 @@ class Refinement:
             nodes = COARSE_SAMPLED
         elif nodes is None:
             spaced = self.law is not None and is_spaced(self.law)
-            nodes = COARSE_SPACED if spaced else COARSE_GAUSS**numbers
+            pairs = len(self.law.kinds) - numbers if self.law is not None else 0
+            nodes = 2**pairs * (COARSE_SPACED if spaced else COARSE_GAUSS**numbers)
         return int(nodes * 2 ** (doublings if rule == "sobol" else doublings * numbers))
 
     @property
     def data_numbers(self) -> int:
-        """How many numbers a sample of the data has, at least one."""
-        return max(1, len(self.law.kinds)) if self.law is not None else 1
+        """How many numbers a sample of the data has beside those of two values, which have two nodes each."""
+        return len(smooth_numbers(self.law.kinds)) if self.law is not None else 1
 
     def evaluation(self, doublings: int) -> Any:
         """The nodes on which a solution is evaluated; None where its points are sampled."""
@@ -214,7 +215,7 @@ class Refinement:
             velocities = stages * run.clock.steps * 2.0 ** more.get(TIME, 0)
         numbers = 1 if self.sampled(DATA) is not None else self.data_numbers
         samples = run.feed.samples * 2.0 ** (numbers * more.get(DATA, 0))
-        each = len(smooth_numbers(self.law.kinds)) if self.evaluates_nodes and self.law is not None else 1
+        each = self.data_numbers if self.evaluates_nodes else 1
         points = len(run.x) * 2.0 ** (each * more[EVALUATION])
         # An evaluation takes the forward equations, about a third of all.
         return cost(system, sizes).work * (velocities * samples + len(run.rows) * points / 3)

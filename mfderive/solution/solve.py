@@ -94,7 +94,7 @@ def solve(
     _check_fit(network, reduced, solver)
     _check_law(network, settled, reduced)
     settled = settle(network, settled, reduced)
-    clock = make_clock(network, settled)
+    clock = make_clock(network, settled, None if resume is None else float(resume.times[-1]))
     problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
     with kept_in(keep, "limit") as part:
         path = _path(problem, clock, initial, resume, progress, part)

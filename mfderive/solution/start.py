@@ -17,7 +17,7 @@ from ..state.draw import initial_state
 from ..state.ensemble_plan import Ensemble
 from ..state.ensembles import ensemble_state, plan_ensembles
 from ..state.state import arrays_on
-from .grid import Clock
+from .grid import TABLEAUS, Clock
 
 Arrays = dict[str, Any]
 
@@ -41,9 +41,10 @@ def start_state(
         point = resume.checkpoint()
         places = np.flatnonzero(np.isclose(clock.times, point.time, rtol=1e-9, atol=0.0))
         if not places.size:
+            step = ", and a step of which both ends are multiples" if options.method in TABLEAUS else ""
             raise MfError(
                 f"the trajectory ends at t = {point.time:.6g}, which is not on this run's grid (up to "
-                f"t = {clock.times[-1]:.6g}); resume with the same method and a later end"
+                f"t = {clock.times[-1]:.6g}); resume with the same method and a later end{step}"
             )
         return int(places[0]), _cast(reduced, point.state, options)
     if initial is not None:

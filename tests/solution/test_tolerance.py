@@ -155,3 +155,19 @@ def test_five_layers_against_a_reference_without_symmetry(name):
         print("  t = {:.1f}: loss {:.4f}, distance {:.1e}, reference's own error {:.1e}".format(*row))
     assert (error < 1e-2).all()
     assert reached["met"] and (error <= reached["estimate"] + own).all()
+
+
+def test_data_of_two_valued_numbers_has_nothing_to_refine():
+    """Nine signs: their 512 points are the law, as data and evaluation; nodes and time are refined."""
+    document = {
+        "format": 1,
+        "data": {"kind": "teacher", "dimension": 9, "target": "x1 * x2", "inputs": "rademacher(1)"},
+        "loss": {"kind": "squared"},
+        "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 0.3)", "activation": "sin"}],
+        "output": {"from": "h1", "weight": "normal(0.5, 0.3)"},
+        "training": {"learning_rate": 0.05, "batch_size": 50, "steps": 10},
+    }
+    path = mf.solve(mf.load(document), method="flow", tolerance=0.05)
+    reached = path.notes["tolerance"]
+    assert reached["met"] and "data" not in reached["resolutions"]
+    assert path.notes["samples_per_step"] == 512 and path.notes["loss_error"]["evaluation"] == 0
