@@ -186,7 +186,7 @@ def _start(reduced: Reduced, small: Arrays, seed: int) -> tuple[Arrays, Mapping[
     }
     state: Arrays = {"p": weights}
     for variable in full.variables:
-        state[variable.name] = _copied(reduced, variable.name, small[variable.name], copies)
+        state[variable.name] = _copied(reduced, variable.name, small[variable.name], counts, copies)
         for slot, axis in enumerate(variable.axes):
             if axis in counts:
                 state[difference_name(variable.name, slot)] = np.zeros_like(state[variable.name])
@@ -208,15 +208,17 @@ def _start(reduced: Reduced, small: Arrays, seed: int) -> tuple[Arrays, Mapping[
     return state, scales
 
 
-def _copied(reduced: Reduced, name: str, value: Array, copies: Mapping[str, int]) -> Array:
-    """A value of the reduced system in the layout of the whole one, on copies of its nodes."""
+def _copied(
+    reduced: Reduced, name: str, value: Array, counts: Mapping[str, int], copies: Mapping[str, int]
+) -> Array:
+    """A value of the reduced system in the layout of the whole one, on copies of its ``counts`` nodes."""
     axes = draw_noise(reduced.full).variable[name].axes
     table = draw_noise(reduced.full).axis
     found, place = np.asarray(value, float), 0
     dropped = reduced.system.variable[name].dropped
     for slot, axis in enumerate(axes):
         if slot in dropped:
-            size = table[axis].size if axis not in copies else 1
+            size = counts.get(axis, table[axis].size)
             found = np.repeat(np.expand_dims(found, slot), int(size or 1), slot)
         place += slot not in dropped
     for slot, axis in enumerate(axes):

@@ -142,3 +142,16 @@ def test_memories_have_differences() -> None:
     late = other.times > 5
     rate = np.polyfit(other.times[late], np.log(other.growth["h2"][late]), 1)[0]
     assert rate == pytest.approx(2 * closed_rate(), rel=0.05)  # per unit of the sum of learning rates
+
+
+def test_a_frozen_value_is_every_neurons() -> None:
+    """Biases of 0 that stay are none: differences are followed as without them, to rounding."""
+    layers = [layer("h1", "x", "normal(0, 1)"), layer("h2", "h1", "normal(0.5, 1)")]
+    frozen = [{**each, "bias": {"law": "0", "rate": 0}} for each in layers]
+    output = {"from": "h2", "weight": "normal(0, 1)"}
+    without, found = (
+        validity(mf.load(document(each, output, TARGET, learning_rate=RATE, batch_size=50, steps=40)))
+        for each in (layers, frozen)
+    )
+    for name, growth in without.growth.items():
+        np.testing.assert_allclose(found.growth[name], growth, rtol=1e-9)
