@@ -137,7 +137,8 @@ def _centred(case: Case) -> list[str]:
 
 def _cause(case: Case, held: list[str]) -> Cause | None:
     """The first group of parameters, the most telling ones first, whose initial values hold something."""
-    constants = initial_constants(case.limit)
+    table = case.limit.parameter  # what a learning rule remembers is nobody's choice
+    constants = {name: value for name, value in initial_constants(case.limit).items() if name in table}
     centred = _centred(case)
     zero = [name for name, value in constants.items() if value == 0]
     other = [name for name, value in constants.items() if value != 0]

@@ -13,7 +13,7 @@ from ..algebra.arguments import found as told
 from ..algebra.reduced import Reduced
 from ..algebra.showing import Shown, brief, names, words
 from ..codegen.generate import generate
-from ..errors import ArgumentError, StateError
+from ..errors import ArgumentError, DivergenceError, StateError
 from ..limit.derive import derive
 from ..network.network import Network
 from ..network.solve_options import SolveOptions
@@ -146,7 +146,8 @@ def fluctuations(
     and output (:mod:`mfderive.fluctuation.influence`). Only labels of neurons count: the noise of weight
     entries enters outputs at the order 1/n (theory D). Parameters that no population indexes are drawn once:
     what is predicted is said of networks that start with the limit's own. Raises ArgumentError for what is
-    not an option, MfError where a learning rule cannot be linearised.
+    not an option, MfError where a learning rule cannot be linearised, DivergenceError where the limit leaves
+    the finite numbers.
     """
     instance(network, Network, "a network", NETWORK)
     points = None if x is None else _points(network, x)
@@ -160,6 +161,7 @@ def fluctuations(
     return replace(found, bias=own)
 
 
+@np.errstate(all="ignore")  # values that overflow are found at the end, with a message
 def predicted(
     network: Network,
     times: Array | None,
@@ -185,17 +187,31 @@ def predicted(
     history = History(stepper, state, int(steps.max()))
     sweep = Sweep(stepper, history, reduced.system, batches)
     encoded = np.asarray(reduced.encode(points)[0], float)
+    yhat = np.array([module.predict(history.state(k), encoded) for k in steps])
+    _check_finite(network, yhat, clock.times[steps], "its outputs")
     found, shape = [], (len(steps), len(points), network.outputs or 1)
     for last in steps:
         found += [f for _, _, f in outputs_of(reduced.system, encoded, shape[2], history.state(last), last)]
     sample = reduced.encode(*evaluation)
     of_loss = [sweep.of_loss(sample, int(k)) for k in steps] if loss else []
     sweep.back([*found, *of_loss])
-    yhat = np.array([module.predict(history.state(k), encoded) for k in steps])
     values = [_loss(network, module.predict(history.state(k), sample[0], _PIECE), sample[1]) for k in steps]
     own = np.array(values) if loss else None
     grid = Grid(clock.times[steps], clock.sgd_steps[steps], points, yhat, len(evaluation[0]), own)
-    return _result(network, sweep, grid, found, of_loss)
+    result = _result(network, sweep, grid, found, of_loss)
+    _check_finite(network, result.n_variance, grid.times, "the derivatives of its outputs by labels")
+    return result
+
+
+def _check_finite(network: Network, values: Array, times: Array, what: str) -> None:
+    """Raise DivergenceError where values [time, ...] are not finite, with the first time at which."""
+    lost = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if lost.any():
+        raise DivergenceError(
+            f"the limit of '{network.title}' diverged by t = {times[lost].min():.4g}: {what} are not finite, "
+            "and nothing can be said of networks there. Take a smaller learning rate, initial values of "
+            "smaller size, or an earlier time"
+        )
 
 
 def prepared(

@@ -50,8 +50,8 @@ class LabelDraws:
     def distances(self, width: int) -> Array | None:
         """How far each solution is from the limit at a base width [draw], sorted as they were drawn.
 
-        None where :data:`FEWEST` of them take more than :data:`WORK` operations, and where nodes have
-        negative weights.
+        Infinite for one that left the finite numbers. None where :data:`FEWEST` of them take more than
+        :data:`WORK` operations, and where nodes have negative weights.
         """
         step = int(self.found.steps[0])
         stepper, state = self._problem
@@ -72,7 +72,8 @@ class LabelDraws:
                     drawn = rng.multinomial(neurons, own / own.sum()) / neurons
                     moving["p"][axis.name] = drawn.astype(moving["p"][axis.name].dtype)
                 found.append(self._distance(stepper, stepper.advance(moving, 0, step)))
-        return np.array(found)
+        distances = np.array(found)
+        return np.where(np.isfinite(distances), distances, np.inf)
 
     def _distance(self, stepper: Stepper, state: Mapping[str, Any]) -> float:
         """The deviation of one solution, in the quantity that is asked for."""

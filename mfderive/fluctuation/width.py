@@ -238,6 +238,8 @@ def _at(answer: Width, draws: LabelDraws, width: int) -> Width | None:
     if distances is None:
         return None
     inside, reach = int(np.sum(distances <= answer.error)), float(np.quantile(distances, SHARE))
+    if np.isnan(reach):  # between two that are infinite
+        reach = np.inf
     return replace(answer, width=width, drawn=len(distances), drawn_inside=inside, reach=reach)
 
 

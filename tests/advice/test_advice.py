@@ -352,3 +352,22 @@ def test_what_was_not_seen_to_move_is_not_explained_beyond_what_was_seen():
     layers[0].update(weight="0", bias="0")
     shown = advice(document(layers, {"from": "h1", "weight": "0"}))
     assert "So every product in their evolution has a factor 0" in shown and "these nodes" not in shown
+
+
+@pytest.mark.parametrize("optimizer", [{"kind": "momentum", "mu": 0.9}, "adam"])
+def test_what_a_rule_remembers_holds_nothing(optimizer):
+    """A stationary start is explained by values that somebody chose: as for SGD, whatever the rule."""
+
+    def said(**training):
+        layers = [
+            layer("h1", "x", weight="normal(0, 1)", activation="sin"),
+            layer("h2", "h1", weight="normal(1, 0.2)", activation="h**2"),
+        ]
+        given = document(layers, {"from": "h2", "weight": "normal(0.5, 0.3)", "bias": "0.2"})
+        given["training"] |= training
+        network = mf.load(given)
+        limit = mf.derive(network)
+        return [s for s in sentences(advise(network, limit, mf.reduce(limit))) if "stationary" in s]
+
+    assert len(said()) == 1 and "h1.weight starts with a symmetric law" in said()[0]
+    assert said(optimizer=optimizer) == said()

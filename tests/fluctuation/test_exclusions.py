@@ -185,3 +185,14 @@ def test_no_width_and_no_moment_of_nowhere() -> None:
             found.deviation(width)
     with pytest.raises(mf.ArgumentError, match="there are 1 times"):
         found.moment(1)
+
+
+def test_a_limit_that_diverges_is_no_answer() -> None:
+    """Nothing is said of networks where the limit has left the finite numbers: when, and what to do."""
+    layers = [layer("h1", "x", "normal(1, 1)", "h**3"), layer("h2", "h1", "normal(1, 0.2)", "h**3")]
+    network = mf.load(document(layers, OUT, learning_rate=5.0, steps=9))
+    with pytest.raises(mf.DivergenceError, match=r"diverged by t = 45.*smaller learning rate"):
+        mf.fluctuations(network, **OPTIONS)
+    with pytest.raises(mf.DivergenceError, match="diverged by"):
+        mf.width_for(network, 0.1, **OPTIONS)
+    assert np.isfinite(mf.fluctuations(network, 0.0, **OPTIONS).n_variance).all()
