@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..algebra.arguments import LIMIT, NETWORK, exclusive, flag, instance
+from ..algebra.findings import FindingKind
 from ..algebra.reduced import Reduced
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind
@@ -40,6 +43,9 @@ from .stepping import Problem, check_run_memory
 from .tolerance import refine
 
 __all__ = ["limit_to_solve", "solve"]
+
+# Weights of nodes that differ by less are equal.
+_EQUAL = 1e-7
 
 
 @takes_training
@@ -247,7 +253,30 @@ def _layout(
         return _own(network, initial.layout)
     if initial is None and resume is None:
         return limit_to_solve(network, options, system)
+    if system is None and resume is None:
+        _check_neurons(network, initial)
     return Reduced.identity(system or derive(network))
+
+
+def _check_neurons(network: Network, initial: Any) -> None:
+    """Refuse plain arrays that may be the state of a limit on one neuron of each orbit.
+
+    They have the names and shapes of a whole network's, whose neurons are equally many; where the network's
+    limit has orbits, unequal weights of nodes leave open which of both they are.
+    """
+    weights = initial.get("p", {}) if isinstance(initial, Mapping) else {}
+    sizes = [np.ptp(np.asarray(own, float)) for own in weights.values() if np.size(own)]
+    if not any(size > _EQUAL for size in sizes):
+        return
+    found = [each for each in by_symmetry(derive(network)).findings if each.kind is FindingKind.ORBITS]
+    if found:
+        population = found[0].facts["population"]
+        raise StateError(
+            f"the nodes of '{population}' have unequal weights: these arrays may be a state of this limit on "
+            "one neuron for all images under changes of signs and places, or one of all neurons, and look "
+            "alike. Give the state itself (initial=path.at(t)), or say on what it lives: "
+            "system=path.reduced, or system=mfderive.derive(network) for all neurons"
+        )
 
 
 def _continued(network: Network, resume: Trajectory) -> Reduced:

@@ -335,3 +335,15 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
         path.reduced.restrict(path.sample(10))
     with pytest.raises(mf.ArgumentError, match="shape"):
         path.predict(np.zeros((2, 3)))
+
+
+def test_plain_arrays_of_one_neuron_of_each_orbit_are_not_taken_for_all():
+    """They have a whole network's names and shapes: refused by weights, unless one says what they are."""
+    network = mf.load(spec())
+    path = mf.solve(network, method="flow", stated_error=False)
+    arrays, options = path.at().arrays, {"method": "flow", "horizon": 0.01, "stated_error": False}
+    with pytest.raises(mf.StateError, match=r"unequal weights.*initial=path\.at\(t\).*system=path\.reduced"):
+        mf.solve(network, initial=arrays, **options)
+    for told in ({"initial": path.at()}, {"initial": arrays, "system": path.reduced}):
+        np.testing.assert_allclose(mf.solve(network, **told, **options).loss[0], path.loss[-1], rtol=1e-12)
+    assert mf.solve(network, initial=arrays, system=mf.derive(network), **options).passes == ()
