@@ -15,7 +15,6 @@ from ..algebra.arguments import (
     choice,
     exclusive,
     flag,
-    found,
     instance,
     positive_number,
     whole_number,
@@ -24,7 +23,7 @@ from ..algebra.departure import departure_remedy, departure_words
 from ..algebra.memory import check_memory
 from ..algebra.system import ForwardSystem
 from ..algebra.terms import Affine
-from ..errors import ArgumentError, DivergenceError, MfError, StateError
+from ..errors import DivergenceError, MfError, StateError
 from ..network.network import Network
 from ..network.overrides import takes_training
 from ..network.solve_options import PRECISIONS, SolveOptions
@@ -43,6 +42,7 @@ from .namespace import precision
 from .network_cause import network_cause
 from .network_fields import fields_of, system_of
 from .patches import patch_entries
+from .seeds import seed_list
 from .training_steps import BATCH_BYTES, StepsAgain, TrainingSteps, network_ground
 from .velocity import require_equal_weights
 
@@ -56,7 +56,6 @@ CHECKPOINTS = 3
 # Networks and the limit draw from the same streams: seed 0 is the limit's, so that their draws differ.
 FIRST_SEED = 1
 _PIECE = 500
-_SEED_BYTES = 40  # of one entry of a list of seeds
 
 
 @takes_training
@@ -88,16 +87,15 @@ def simulate(
     rule remembers may be missing. ``precision``: "float32" or "float64"; ``evaluation``: samples on which
     loss and error are measured. ``keep``: a folder (or a Keeper) in which the run keeps its state, and from
     which the same call goes on (docs/runs.md). ``common_seed``: of the initial numbers that belong to no
-    neuron (a random bias of the output, weights between finite layers), so that all networks have them in
-    common with one another, and with the limit that was solved with this seed. The first argument must be
-    resolved (:func:`mfderive.load` does it).
+    neuron (a random bias of the output), which all networks then share, also with the limit of this seed. The
+    first argument must be resolved (:func:`mfderive.load` does it).
 
     Raises ArgumentError for options that do not exist, StateError for arrays that do not fit, ResourceError
     if the memory does not suffice, DivergenceError when values leave the finite numbers.
     """
     instance(network, Network, "a network", NETWORK)
     dtype = choice("precision", precision, PRECISIONS)
-    labels = _seed_list(seeds, first_seed)
+    labels = seed_list(seeds, first_seed)
     count = _step_count(network, steps, horizon)
     if evaluation is None:
         evaluation = dict(network.solver).get("evaluation", EVALUATION)
@@ -121,18 +119,6 @@ def simulate(
         which = f"the {run.description()} of '{network.title}', seed {path.seed}{others}"
         warn_of(which, path.findings, stacklevel=4)
     return paths
-
-
-def _seed_list(seeds: int | Sequence[int], first_seed: int) -> list[int]:
-    first = whole_number("first_seed", first_seed, 0)
-    if isinstance(seeds, (list, tuple, range, np.ndarray)):
-        labels = [whole_number(f"seeds[{position}]", seed, 0) for position, seed in enumerate(seeds)]
-        if not labels:
-            raise ArgumentError(f"seeds is {found(seeds)}; give at least one seed")
-        return labels
-    count = whole_number("seeds", seeds)
-    check_memory(_SEED_BYTES * count, f"A list of {count} seeds", "Take fewer seeds")
-    return list(range(first, first + count))
 
 
 def _step_count(network: Network, steps: int | None, horizon: float | None) -> int:
