@@ -15,7 +15,7 @@ import numpy as np
 from ..algebra.arguments import choice, instance, number, whole_number
 from ..algebra.laws import TIME, Variable
 from ..errors import StateError
-from ..state.draw import WEIGHTS, check_state
+from ..state.draw import WEIGHTS, check_state, unequal_weights
 from .finite_network import FiniteNetwork
 from .gradient import METHODS, loss_gradient
 from .namespace import NUMPY
@@ -122,10 +122,9 @@ def rate_at(parameter: Variable, t: float) -> float:
 
 def require_equal_weights(state: Mapping[str, Any]) -> None:
     """StateError unless the nodes of each population have equal weights, as neurons of a network have."""
-    for name, weights in dict(state.get("p", {})).items():
-        array = np.asarray(weights, dtype=float)
-        if array.size and np.max(np.abs(array * array.size - 1.0)) > 1e-6:
-            raise StateError(
-                f"the weights p of the population '{name}' are not all 1/{array.size}: a finite network has"
-                " equal neurons. Repeat nodes in proportion to their weights (blow the state up) first"
-            )
+    for name in unequal_weights(state):
+        raise StateError(
+            f"the weights p of the population '{name}' are not all 1/{np.size(state[WEIGHTS][name])}: a "
+            "finite network has equal neurons. Repeat nodes in proportion to their weights (blow the state "
+            "up) first"
+        )

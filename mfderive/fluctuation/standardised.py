@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..finite.simulate import simulate
 from ..limit.derive import derive
 from ..network.network import Network
 from ..reduction.cost import cost
 from ..runs.trajectory import Trajectory
 from ..state.draw import population_sizes
-from .common_draws import trained
 from .fluctuations import Fluctuations
 
 Array = Any
@@ -65,8 +65,8 @@ def standardised(
     if not moving.any():
         return None
     count = max(1, int(found.steps[last]))
-    changes = {"seed": limit.seed}
-    paths = trained(network, width, NETWORKS, changes, steps=count, evaluation=1, checkpoints=2)
+    seed = limit.seed
+    paths = simulate(network, width, NETWORKS, steps=count, evaluation=1, checkpoints=2, common_seed=seed)
     scores = []
     for number in numbers:
         time = float(found.times[number]) if number else 0.0

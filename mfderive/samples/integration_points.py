@@ -9,7 +9,7 @@ from math import ceil, isclose, log2
 
 import numpy as np
 
-from ..algebra.law_kinds import LAWS, LawKind, Standard
+from ..algebra.law_kinds import LawKind, smooth_numbers
 from .independent_parts import Parts, alone
 from .points import standard_points, tensor_points
 from .standard_law import StandardLaw
@@ -43,9 +43,10 @@ def integrated_parts(samples: int) -> Parts:
 
 def point_count(law: StandardLaw) -> int | None:
     """How many points a law has, all equally likely: one of numbers that take two values. None for others."""
-    pairs = all(LAWS[kind].standard is Standard.PAIR for kind in law.kinds)
     alike = all(isclose(odds, law.odds[0], rel_tol=1e-12) for odds in law.odds)
-    return int(2 ** len(law.kinds) * len(law.odds)) if pairs and alike else None
+    if smooth_numbers(law.kinds) or not alike:
+        return None
+    return int(2 ** len(law.kinds) * len(law.odds))
 
 
 def all_points(law: StandardLaw) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..algebra.law_kinds import LAWS, Standard
+from ..algebra.law_kinds import LAWS, Standard, smooth_numbers
 from ..algebra.laws import Law, LawKind
 from ..algebra.memory import check_memory
 from ..algebra.showing import Shown
@@ -112,11 +112,17 @@ def coarser_count(source: DataSource, rule: str, nodes: int | None = None) -> in
         return (nodes or SAMPLE_NODES) // SAMPLED_PART
     if rule == "sobol" or source.law is None:
         return int(2 ** ceil(log2(nodes or SOBOL_NODES))) // SAMPLED_PART
-    pairs = [LAWS[kind].standard is Standard.PAIR for kind in source.law.kinds]
-    if all(pairs):
+    smooth = smooth_numbers(source.law.kinds)
+    if not smooth:
         return None
     sizes = _tensor(source.law, nodes)
-    return prod(n if pair else fewer_gauss(n) for n, pair in zip(sizes, pairs, strict=True))
+    return prod(fewer_gauss(n) if k in smooth else n for k, n in enumerate(sizes))
+
+
+def node_count(law: StandardLaw, each: int) -> int:
+    """Nodes of each component of a law with so many of every number, two where it takes two values."""
+    smooth = len(smooth_numbers(law.kinds))
+    return int(each**smooth * 2 ** (len(law.kinds) - smooth))
 
 
 def fewer_gauss(nodes: int) -> int:

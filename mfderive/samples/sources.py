@@ -157,11 +157,11 @@ class LawSource(Shown):
         check_memory(needed, f"An evaluation sample of {samples}", "Evaluate on fewer")
         if self.law is not None and self._whole(samples):
             x, y = all_points(self.law)
-            return x.reshape(len(x), *self.input_shape), y
-        if self.law is not None and can_integrate(self.law):
+        elif self.law is not None and can_integrate(self.law):
             x, y = integration_points(self.law, samples, [self.seed, EVALUATION])
-            return x.reshape(samples, *self.input_shape), y
-        return self.draw(generator(self.seed, EVALUATION), samples)
+        else:
+            return self.draw(generator(self.seed, EVALUATION), samples)
+        return x.reshape(len(x), *self.input_shape), y
 
     def parts(self, samples: int, split: Split | None = None) -> Parts:
         """All points, which are the law itself; blocks with scrambles of their own; or fresh samples."""

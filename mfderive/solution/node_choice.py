@@ -23,7 +23,7 @@ from ..algebra.terms import AxisKind
 from ..analysis.bends import has_kinks
 from ..errors import MfError
 from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL
-from ..samples.quadrature import DataNodes, coarser_count, fewer_gauss
+from ..samples.quadrature import DataNodes, coarser_count, fewer_gauss, node_count
 from ..samples.standard_law import StandardLaw
 from ..state.ensemble_plan import Ensemble
 from ..state.ensembles import LARGEST_TENSOR, number_kinds, plan_ensembles
@@ -220,17 +220,11 @@ def _pilot_feed(problem: Problem, feed: Feed, law: StandardLaw | None) -> Feed:
         x, y = network.source.batch(1, rows)
         return Feed(network, DataNodes(x, y, np.full(len(x), 1 / len(x))))
     if law is not None:
-        return make_feed(network, reduced, feed.rule, _law_count(law, PILOT[len(smooth_numbers(law.kinds))]))
+        return make_feed(network, reduced, feed.rule, node_count(law, PILOT[len(smooth_numbers(law.kinds))]))
     if feed.rule == "sobol" or (feed.rule == "sample" and network.source.rows is None):
         return make_feed(network, reduced, feed.rule, min(feed.asked or _DRAWN, _DRAWN))
     count = coarser_count(integrated_source(network, reduced), feed.rule, feed.asked)
     return make_feed(network, reduced, feed.rule, count) if count else feed
-
-
-def _law_count(law: StandardLaw, each: int) -> int:
-    """Nodes of each component of a law of data with so many nodes for every number."""
-    smooth = len(smooth_numbers(law.kinds))
-    return int(each**smooth * 2 ** (len(law.kinds) - smooth))
 
 
 # ---------------------------------------------------------------------------------------- how many nodes
@@ -346,12 +340,12 @@ def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
     """Nodes of each component of the law of the data; None where they have to be those by default."""
     network, reduced = pilot.problem.network, pilot.problem.reduced
     whole = pilot.velocities(feed)
-    limit = round((feed.samples / _law_count(law, 1)) ** (1 / max(len(smooth_numbers(law.kinds)), 1)))
+    limit = round((feed.samples / node_count(law, 1)) ** (1 / max(len(smooth_numbers(law.kinds)), 1)))
 
     def error(each: int) -> float:
-        fewer = make_feed(network, reduced, feed.rule, _law_count(law, each))
+        fewer = make_feed(network, reduced, feed.rule, node_count(law, each))
         return off(pilot.velocities(fewer), whole) if fewer.samples < feed.samples else 0.0
 
     ladder = [n for n in _LADDER if _SINGLE <= n < limit]
     each = _shared({0: descended(ladder, error)}, _OFF).get(0)
-    return None if each is None else _law_count(law, each)
+    return None if each is None else node_count(law, each)

@@ -15,7 +15,7 @@ from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..reduction.cost import cost
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
-from ..samples.quadrature import fewer_gauss
+from ..samples.quadrature import fewer_gauss, node_count
 from ..samples.spaced_nodes import is_spaced
 from ..state.ensemble_plan import Ensemble
 from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, numbers_by_name
@@ -162,9 +162,8 @@ class Refinement:
         if nodes is None and rule == "sobol":
             nodes = COARSE_SAMPLED
         elif nodes is None:
-            spaced = self.law is not None and is_spaced(self.law)
-            pairs = len(self.law.kinds) - numbers if self.law is not None else 0
-            nodes = 2**pairs * (COARSE_SPACED if spaced else COARSE_GAUSS**numbers)
+            assert self.law is not None  # quadrature is for laws
+            nodes = node_count(self.law, COARSE_SPACED if is_spaced(self.law) else COARSE_GAUSS)
         return int(nodes * 2 ** (doublings if rule == "sobol" else doublings * numbers))
 
     @property

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..algebra.arguments import LIMIT, NETWORK, exclusive, flag, instance
 from ..algebra.findings import FindingKind
 from ..algebra.reduced import Reduced
@@ -27,6 +25,7 @@ from ..runs.divergence import warn_of
 from ..runs.flow_sentences import AGAINST_STEPS
 from ..runs.keeping import Keep, Keeping, kept_in
 from ..runs.trajectory import Ground, Trajectory, register_ground
+from ..state.draw import unequal_weights
 from ..state.state import State, arrays_on
 from .against_steps import flow_against_steps
 from .feed import make_feed
@@ -43,9 +42,6 @@ from .stepping import Problem, check_run_memory
 from .tolerance import refine
 
 __all__ = ["limit_to_solve", "solve"]
-
-# Weights of nodes that differ by less are equal.
-_EQUAL = 1e-7
 
 
 @takes_training
@@ -253,24 +249,21 @@ def _layout(
         return _own(network, initial.layout)
     if initial is None and resume is None:
         return limit_to_solve(network, options, system)
-    if system is None and resume is None:
-        _check_neurons(network, initial)
+    if system is None and initial is not None and not isinstance(initial, State):
+        _check_neurons(network, arrays_on(initial, derive(network)))
     return Reduced.identity(system or derive(network))
 
 
-def _check_neurons(network: Network, initial: Any) -> None:
+def _check_neurons(network: Network, initial: Mapping[str, Any]) -> None:
     """Refuse plain arrays that may be the state of a limit on one neuron of each orbit.
 
     They have the names and shapes of a whole network's, whose neurons are equally many; where the network's
     limit has orbits, unequal weights of nodes leave open which of both they are.
     """
-    weights = initial.get("p", {}) if isinstance(initial, Mapping) else {}
-    sizes = [np.ptp(np.asarray(own, float)) for own in weights.values() if np.size(own)]
-    if not any(size > _EQUAL for size in sizes):
-        return
-    found = [each for each in by_symmetry(derive(network)).findings if each.kind is FindingKind.ORBITS]
-    if found:
-        population = found[0].facts["population"]
+    unequal = unequal_weights(initial)
+    found = by_symmetry(derive(network)).findings if unequal else ()
+    orbits = [each.facts["population"] for each in found if each.kind is FindingKind.ORBITS]
+    for population in (each for each in orbits if each in unequal):
         raise StateError(
             f"the nodes of '{population}' have unequal weights: these arrays may be a state of this limit on "
             "one neuron for all images under changes of signs and places, or one of all neurons, and look "

@@ -71,13 +71,9 @@ def full_state(
 ) -> Arrays:
     """A draw of the full system; another ``scramble`` draws other neurons of the same network's limit."""
     edges: Any = options.edges
-    state = initial_state(limit, widths, options.seed, edges=edges, dtype=options.dtype)
-    if scramble is None:
-        return state
-    other = initial_state(limit, widths, scramble, edges=edges, dtype=options.dtype)
+    key = options.seed if scramble is None else scramble
     # What belongs to no neuron is drawn once in every network: no average smooths it, so it stays.
-    shared = [p.name for p in limit.parameters if not limit.population_slots(p.name)]
-    return other | {name: state[name] for name in shared}
+    return initial_state(limit, widths, key, edges=edges, dtype=options.dtype, common_seed=options.seed)
 
 
 def _cast(reduced: Reduced, state: Mapping[str, Any], options: SolveOptions) -> Arrays:

@@ -33,6 +33,8 @@ WEIGHTS = "p"
 _DOUBLE = 8  # bytes
 # A draw holds its numbers in float64, and a law with references up to two more arrays of that size.
 _TEMPORARIES = 3
+# Weights that differ by a smaller part are equal.
+_UNEQUAL = 1e-6
 
 
 def population_sizes(system: ForwardSystem, widths: int | Mapping[str, int]) -> dict[str, int]:
@@ -100,6 +102,12 @@ def _product(shape: tuple[int, ...]) -> int:
     for length in shape:
         total *= length
     return total
+
+
+def unequal_weights(state: Mapping[str, Any]) -> list[str]:
+    """The populations of a state whose nodes are not of equal weight, as neurons of a network are."""
+    sizes = {name: np.asarray(own, float) for name, own in dict(state.get(WEIGHTS, {})).items()}
+    return [name for name, own in sizes.items() if own.size and np.abs(own * own.size - 1).max() > _UNEQUAL]
 
 
 def draw_order(system: ForwardSystem) -> tuple[Variable, ...]:

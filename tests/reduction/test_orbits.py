@@ -347,3 +347,12 @@ def test_plain_arrays_of_one_neuron_of_each_orbit_are_not_taken_for_all():
     for told in ({"initial": path.at()}, {"initial": arrays, "system": path.reduced}):
         np.testing.assert_allclose(mf.solve(network, **told, **options).loss[0], path.loss[-1], rtol=1e-12)
     assert mf.solve(network, initial=arrays, system=mf.derive(network), **options).passes == ()
+
+
+def test_unequal_weights_elsewhere_are_no_orbits():
+    """Nodes of a layer without orbits may weigh what they want: the state is that of all neurons."""
+    network = mf.load(spec(layers=second(), output={**OUT, "from": "h2"}))
+    state = mf.generate(mf.derive(network)).sample(widths=6, seed=0)
+    state["p"]["h2"] = np.arange(1.0, 7.0) / 21
+    path = mf.solve(network, method="flow", horizon=0.01, stated_error=False, initial=state)
+    assert path.passes == () and findings(spec(layers=second(), output={**OUT, "from": "h2"}))
