@@ -356,3 +356,17 @@ def test_unequal_weights_elsewhere_are_no_orbits():
     state["p"]["h2"] = np.arange(1.0, 7.0) / 21
     path = mf.solve(network, method="flow", horizon=0.01, stated_error=False, initial=state)
     assert path.passes == () and findings(spec(layers=second(), output={**OUT, "from": "h2"}))
+
+
+def test_kinks_beside_all_nodes():
+    """To rounding, as for smooth functions: a bias keeps pre-activations off the kink."""
+    data = {"kind": "teacher", "dimension": 2, "target": "-1*x1**2 - x2**2", "inputs": "uniform(-1, 1)"}
+    first = {"weight": "normal(0, 1)", "activation": "relu", "bias": "0.1234"}
+    network = mf.load(spec(data, first, output={"from": "h1", "weight": "normal(1, 0.1)"}))
+    options = {"method": "rk4", "step": 0.25, "data": "quadrature", "data_nodes": 64, "nodes": 64}
+    found, whole = (
+        mf.solve(network, 1.0, symmetry=symmetry, stated_error=False, **options) for symmetry in (True, False)
+    )
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 2))
+    assert found.passes[-1] == "orbits"
+    np.testing.assert_allclose(found.predict(x), whole.predict(x), rtol=0, atol=1e-13)
