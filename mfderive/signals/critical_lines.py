@@ -21,6 +21,8 @@ Array = Any
 _LEAST, _MOST = 1e-8, 1e8  # between which sigma_w2 is looked for
 _DECADES = (12.0, 6.0, 3.0, 1.5, 0.5)
 _LOWEST, _PER_DECADE = -12.0, 8
+# How near to sigma_b2, relatively, variances are looked for: those of bounded activations are little above it.
+_NEAREST = -8.0
 _VANISHING = 1e-100
 _ROUNDING = 1e-12
 
@@ -128,7 +130,7 @@ def critical_points(depth_map: DepthMap, sigma_b2: float) -> tuple[CriticalPoint
             result[known] = depth_map.gradient_factor(q[known][..., None], own) - 1
         return result
 
-    logs, values = _on_grid(excess)
+    logs, values = _on_grid(excess, sigma_b2)
     flat = np.abs(values) <= 1e-11
     if 2 * flat.sum() > np.isfinite(values).sum():
         weights = weight_at(np.exp(logs[flat]))
@@ -138,13 +140,14 @@ def critical_points(depth_map: DepthMap, sigma_b2: float) -> tuple[CriticalPoint
                 f"(sigma_b2 = {sigma_b2:g}): nothing has to be chosen"
             )
         return (CriticalPoint(float(np.median(weights)), sigma_b2, float("nan"), 1.0),)
-    changes = np.flatnonzero(np.signbit(values[:-1]) != np.signbit(values[1:]))
-    with np.errstate(invalid="ignore"):  # changes between values that are rounding, or none, are no points
-        sizes = np.minimum(np.abs(values[changes]), np.abs(values[changes + 1]))
-        changes = changes[sizes > _ROUNDING]
+    # Signs of rounding say nothing: a root at a variance of the grid is found between its neighbours.
+    told = ~(np.abs(values) <= _ROUNDING)
+    logs_told, values_told = logs[told], values[told]
+    with np.errstate(invalid="ignore"):
+        changes = np.flatnonzero(values_told[:-1] * values_told[1:] < 0)
     q = np.zeros(0)
     if len(changes):
-        q = np.exp(elementwise.find_root(excess, (logs[changes], logs[changes + 1])).x)
+        q = np.exp(elementwise.find_root(excess, (logs_told[changes], logs_told[changes + 1])).x)
     if sigma_b2 == 0 and abs(float(excess(np.log(np.array([_VANISHING])))[0])) <= NEUTRAL:
         q = np.concatenate([[_VANISHING], q])
     if not len(q):
@@ -159,10 +162,16 @@ def critical_points(depth_map: DepthMap, sigma_b2: float) -> tuple[CriticalPoint
     return tuple(sorted(points, key=lambda point: (abs(point.slope) > 1 + NEUTRAL, point.q_star)))
 
 
-def _on_grid(excess: Callable[[Array], Array]) -> tuple[Array, Array]:
-    """Logarithms of variances and chi_1 - 1 there, as far up as the map has values."""
+def _on_grid(excess: Callable[[Array], Array], above: float = 0.0) -> tuple[Array, Array]:
+    """Logarithms of variances and chi_1 - 1 there, as far up as the map has values.
+
+    ``above``: a variance just above which they are close together.
+    """
+    near = np.linspace(_NEAREST, 0.0, int(-_NEAREST * _PER_DECADE) + 1)
+    beside = np.log10(above) + np.log1p(10**near) / np.log(10) if above > 0 else np.zeros(0)
     for highest in _DECADES:
         logs = np.linspace(_LOWEST, highest, int((highest - _LOWEST) * _PER_DECADE) + 1) + 0.0123
+        logs = np.union1d(logs, beside[beside <= highest])
         try:
             return logs * np.log(10), excess(logs * np.log(10))
         except MfError:

@@ -106,6 +106,27 @@ def test_where_nothing_is_critical():
         mf.critical("tanh", sigma_b2=-0.1)
 
 
+@pytest.mark.parametrize("sigma_b2", [1e2, 1e4, 1e6])
+def test_a_critical_variance_just_above_a_large_bias(sigma_b2: float) -> None:
+    """Bounded activations rest little above sigma_b2: q = sigma_b2 + sigma_w2 E[phi^2], sigma_w2 E[phi'^2] = 1.
+
+    sin has E[sin^2] = E[cos^2] = 1/2 at these q, so that sigma_w2 = 2 and q = sigma_b2 + 1; erf has E[erf^2]
+    = (2/pi) arcsin(2q/(1+2q)) and E[erf'^2] = (4/pi)/sqrt(1+4q). The tolerance is sigma_w2's share of q in
+    rounding.
+    """
+    waves = mf.critical("sin(h)", sigma_b2=sigma_b2)
+    assert waves.sigma_w2 == pytest.approx(2.0, rel=1e-15 * sigma_b2 * 10)
+    assert waves.q_star == pytest.approx(sigma_b2 + 1, rel=1e-13)
+
+    def left(weight: float) -> float:
+        q = ((weight * 4 / math.pi) ** 2 - 1) / 4
+        return sigma_b2 + weight * 2 / math.pi * math.asin(2 * q / (1 + 2 * q)) - q
+
+    found = mf.critical("erf(h)", sigma_b2=sigma_b2)
+    expected = optimize.brentq(left, 1.0, 10 * math.sqrt(sigma_b2), xtol=1e-13)
+    assert found.sigma_w2 == pytest.approx(expected, rel=1e-9)
+
+
 class Normalised:
     """A layer that divides by its deviation: chi_1 is 1 at every scale."""
 
