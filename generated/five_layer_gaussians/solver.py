@@ -1,6 +1,6 @@
 """Five-layer ReLU network on isotropic Gaussians
 
-Mean-field limit of the network above, written by mfderive (generator 8). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 9). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -45,6 +45,18 @@ def compiled(function: Function) -> Function:
         return function
     fast = {"contract", "reassoc"}
     result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
+
+def compiled_in_order(function: Function) -> Function:
+    """A function of numbers whose sums are made in the order in which they are written.
+
+    It becomes a part of every loop that calls it, so that the loop does several numbers at once.
+    """
+    if not COMPILED:
+        return function
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": True}
+    result: Function = njit(fastmath={"contract"}, **options)(function)
     return result
 
 

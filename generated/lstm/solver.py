@@ -1,6 +1,6 @@
 """LSTM on sequences
 
-Mean-field limit of the network above, written by mfderive (generator 8). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 9). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -45,6 +45,18 @@ def compiled(function: Function) -> Function:
         return function
     fast = {"contract", "reassoc"}
     result: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
+    return result
+
+
+def compiled_in_order(function: Function) -> Function:
+    """A function of numbers whose sums are made in the order in which they are written.
+
+    It becomes a part of every loop that calls it, so that the loop does several numbers at once.
+    """
+    if not COMPILED:
+        return function
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": True}
+    result: Function = njit(fastmath={"contract"}, **options)(function)
     return result
 
 
@@ -450,14 +462,67 @@ def fresh(nodes: Nodes) -> Maker:
 # -------------------------------- Compiled loops of the equations
 
 
-@compiled
+@compiled_in_order
+def nearest_power(t: Real) -> Real:
+    """t / log 2, rounded: an integer k in the last bits of a number, to which 1.5 * 2^52 was added."""
+    return t * 1.4426950408889634 + 6755399441055744.0
+
+
+@compiled_in_order
+def two_to(shifted: Real) -> Real:
+    """2^k for :func:`nearest_power`, -1023 < k < 1024: k becomes the exponent of a float64."""
+    return np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
+
+
+@compiled_in_order
+def expm1_near(t: Real, k: Real) -> Real:
+    """exp(t - k log 2) - 1 for |t - k log 2| <= log(2) / 2: the Taylor series, whose rest is below 4e-18."""
+    # log 2 in two parts: k times the first is exact.
+    r = (t - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
+    p = 1 / 6227020800
+    p = p * r + 1 / 479001600
+    p = p * r + 1 / 39916800
+    p = p * r + 1 / 3628800
+    p = p * r + 1 / 362880
+    p = p * r + 1 / 40320
+    p = p * r + 1 / 5040
+    p = p * r + 1 / 720
+    p = p * r + 1 / 120
+    p = p * r + 1 / 24
+    p = p * r + 1 / 6
+    p = p * r + 0.5
+    return r * r * p + r
+
+
+@compiled_in_order
+def exp(x: Real) -> Real:
+    """e^x; 0 and inf where float64 has nothing nearer."""
+    t = min(max(np.float64(x), -746.0), 710.0)
+    shifted = nearest_power(t)
+    k = shifted - 6755399441055744.0
+    half = 0.5 * k + 6755399441055744.0
+    rest = (k - (half - 6755399441055744.0)) + 6755399441055744.0
+    # In two factors: 2^k itself is no float64 at either end.
+    y = two_to(half) * (1.0 + expm1_near(t, k)) * two_to(rest)
+    return x if x != x else type(x)(y)
+
+
+@compiled_in_order
+def tanh(x: Real) -> Real:
+    """The hyperbolic tangent: m / (m + 2) for m = e^(2 |x|) - 1, with the sign of x."""
+    t = 2.0 * min(abs(np.float64(x)), 20.0)
+    shifted = nearest_power(t)
+    power = two_to(shifted)
+    m = power * expm1_near(t, shifted - 6755399441055744.0) + (power - 1.0)
+    y = np.copysign(m / (m + 2.0), np.float64(x))
+    return x if x != x else type(x)(y)
+
+
+@compiled_in_order
 def sigmoid(x: Real) -> Real:
     """1 / (1 + exp(-x)) without overflow."""
-    one = type(x)(1)
-    if x >= 0:
-        return one / (one + np.exp(-x))
-    small = np.exp(x)
-    return small / (one + small)
+    small = exp(-abs(np.float64(x)))
+    return type(x)((1.0 if x >= 0 else small) / (1.0 + small))
 
 
 @compiled
@@ -484,7 +549,7 @@ def pointwise_sigmoid_tanh(out, a, b, c, d, e, f, g):
             v2 = sigmoid(c_ij + g_j)
             b_ij = b[i, j]
             f_j = f[j]
-            v3 = np.tanh(b_ij + f_j)
+            v3 = tanh(b_ij + f_j)
             out[i, j] = (d_ij * v1) + (v2 * v3)
 
 
@@ -506,7 +571,7 @@ def pointwise_sigmoid_tanh_2(out, a, b, c):
             c_j = c[j]
             v1 = sigmoid(b_ij + c_j)
             a_ij = a[i, j]
-            v2 = np.tanh(a_ij)
+            v2 = tanh(a_ij)
             out[i, j] = v1 * v2
 
 
@@ -586,7 +651,7 @@ def pointwise_sigmoid_tanh_3(out, a, b, c, d):
             d_j = d[j]
             v1 = sigmoid(b_ij + d_j)
             a_ij = a[i, j]
-            v2 = np.tanh(a_ij)
+            v2 = tanh(a_ij)
             out[i, j] = c_ij * (real(1.0) - v1) * v1 * v2
 
 
@@ -598,7 +663,7 @@ def pointwise_sigmoid_tanh_4(out, a, b, c, d):
         for j in range(out.shape[1]):
             c_ij = c[i, j]
             a_ij = a[i, j]
-            v1 = np.tanh(a_ij)
+            v1 = tanh(a_ij)
             v2 = v1 * v1
             b_ij = b[i, j]
             d_j = d[j]
@@ -615,7 +680,7 @@ def pointwise_sigmoid_tanh_5(out, a, b, c, d, e):
             c_ij = c[i, j]
             a_ij = a[i, j]
             d_j = d[j]
-            v1 = np.tanh(a_ij + d_j)
+            v1 = tanh(a_ij + d_j)
             v2 = v1 * v1
             b_ij = b[i, j]
             e_j = e[j]
@@ -635,7 +700,7 @@ def pointwise_sigmoid_tanh_6(out, a, b, c, d, e):
             v1 = sigmoid(b_ij + e_j)
             a_ij = a[i, j]
             d_j = d[j]
-            v2 = np.tanh(a_ij + d_j)
+            v2 = tanh(a_ij + d_j)
             out[i, j] = c_ij * (real(1.0) - v1) * v1 * v2
 
 

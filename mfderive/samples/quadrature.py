@@ -59,8 +59,8 @@ def data_nodes(
 
     ``sample``: the data set itself, or ``nodes`` fixed draws of a law; ``sobol``: scrambled Sobol points
     (rounded up to a power of 2 a component); ``quadrature``: a tensor of Gauss nodes, at least ``nodes`` a
-    component, for laws of up to three numbers, or equally spaced ones for a single number of which functions
-    with ``kinks`` are integrated. ``seed``: of the scramble (None: the data seed).
+    component (which laws of more than three numbers need to be told), or equally spaced ones for a single
+    number of which functions with ``kinks`` are integrated. ``seed``: of the scramble (None: the data seed).
 
     Raises MfError for a rule that does not exist or does not fit the data.
     """
@@ -180,13 +180,18 @@ def _tensor(law: StandardLaw, nodes: int | None) -> tuple[int, ...]:
     pairs = sum(LAWS[kind].standard is Standard.PAIR for kind in law.kinds)
     smooth = len(law.kinds) - pairs
     vectors = not all(LAWS[kind].has_gauss_nodes for kind in law.kinds)
-    if vectors or smooth not in NODES_EACH:
-        found = "lie on a sphere" if vectors else f"have {smooth} random numbers"
+    if vectors:
         raise MfError(
-            f"there is no quadrature for this data: its samples {found}, and quadrature needs independent "
-            f"numbers, at most {max(NODES_EACH)} of them. Take data = 'sobol'"
+            "there is no quadrature for this data: its samples lie on a sphere, and quadrature needs "
+            "independent numbers. Take data = 'sobol'"
         )
-    each = NODES_EACH[smooth]
+    if nodes is None and smooth not in NODES_EACH:
+        raise MfError(
+            f"quadrature has no default for samples of {smooth} random numbers, only up to "
+            f"{max(NODES_EACH)}. Take data = 'sobol', or say how many nodes: data_nodes = {3**smooth} has "
+            "three for every number, for example"
+        )
+    each = NODES_EACH.get(smooth, 1)
     if nodes is not None and smooth:
         each = max(1, ceil((nodes / 2**pairs) ** (1 / smooth) - 1e-9))
     sizes = tuple(2 if LAWS[kind].standard is Standard.PAIR else each for kind in law.kinds)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..algebra.system import LimitSystem
 from ..state.ensemble_plan import Ensemble
 from ..state.ensembles import number_kinds, plan_ensembles
+from .feed import make_feed
+from .grid import make_clock
+from .node_choice import chosen_nodes
 from .stepping import Problem
 
 # Nodes of each number of a tensor, and points of a sample, where nothing else is said.
@@ -12,7 +17,7 @@ COARSE_GAUSS, COARSE_SAMPLED = 8, 256
 
 
 def coarse_plans(problem: Problem) -> dict[str, Ensemble]:
-    """The plans at which refinement begins: as given, else coarse ones by the same rules."""
+    """The plans at which refinement begins: as given or chosen, else coarse ones by the same rules."""
     options = problem.options
     if not options.reduce:
         return {}
@@ -27,7 +32,23 @@ def coarse_plans(problem: Problem) -> dict[str, Ensemble]:
         else:
             exact = sum(plan.exact)
             nodes[name] = min(plan.nodes, COARSE_GAUSS ** (plan.dimension - exact) * 2**exact)
-    return plan_ensembles(problem.system, nodes, {name: plan.rule for name, plan in chosen.items()})
+    rules = {name: plan.rule for name, plan in chosen.items() if name not in problem.tensors}
+    return plan_ensembles(problem.system, nodes | dict(problem.tensors), rules)
+
+
+def with_few_nodes(problem: Problem) -> Problem:
+    """A problem with tensors in place of sampled points, where a coarse solution says that few nodes do.
+
+    For populations and for the data, as far as nobody asked for any.
+    """
+    options = problem.options
+    feed = make_feed(problem.network, problem.reduced, options.data or "batches", options.data_nodes)
+    found = chosen_nodes(problem, make_clock(problem.network, options), feed)
+    plans = problem.plans if options.reduce else {}
+    tensors = {axis: sizes for axis, sizes in found.nodes.items() if plans[axis].is_sampled}
+    if found.data is not None and feed.rule == "sobol":
+        options = replace(options, data="quadrature", data_nodes=found.data)
+    return replace(problem, tensors=tensors, options=options)
 
 
 def numbers_by_name(system: LimitSystem, plan: Ensemble) -> dict[str, tuple[int, ...]]:

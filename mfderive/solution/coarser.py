@@ -25,6 +25,8 @@ Arrays = dict[str, Any]
 
 # By how much a coarser tolerance of the steps in time is larger.
 COARSER_RTOL = 8
+# Beyond so many times of a curve, it is compared at every other one.
+_MANY_TIMES = 60
 # What part of a difference the error of the finer solution can be, as a factor
 # (mfderive.solution.loss_error says why).
 SAMPLED, GAUSS, STEPS = 4.0, 2.0, 1.0
@@ -58,11 +60,15 @@ class Coarser:
         self.facts |= facts
 
     def run(self, finer: Run) -> Run:
-        """The run of this problem, at the times at which ``finer`` was observed and on its first samples.
+        """The run of this problem, at times at which ``finer`` was observed and on its first samples.
+
+        At every other of many times: their largest difference over a while is what tells.
 
         Raises ResourceError where it does not fit into the memory.
         """
         times = np.array([row.time for row in finer.rows])
+        if len(times) > _MANY_TIMES:
+            times = np.append(times[:-1:2], times[-1])
         observed = np.flatnonzero(np.isin(self.clock.times, times))
         check_run_memory(self.problem, self.state, self.feed.samples)
         run = make_run(self.problem, self.clock, self.feed, 2, observed=observed)
@@ -145,7 +151,7 @@ def _fewer(
     else:
         named = numbers_by_name(system, plan).items()
         numbers = [k for name, own in named if parts is None or name in parts for k in own]
-        fewer = plan.other(fewer_of) if parts is None else plan.resized(fewer_of, numbers)
+        fewer = plan.other(fewer_of, None if parts is None else numbers)
     if not fewer.nodes:
         raise FinestError(FEW_NODES)
     return fewer

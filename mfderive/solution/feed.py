@@ -15,6 +15,7 @@ from ..samples.quadrature import DataNodes, data_nodes
 from ..samples.rule_pairs import LEAST, Standing, has_rule_pairs, rule_pair
 from ..samples.sources import DataSource, LawSource
 from ..samples.spaced_nodes import is_spaced, nested_points
+from ..samples.sparse_rules import has_sparse_rules, sparse_level, sparse_pair
 from ..samples.standard_law import StandardLaw
 
 Array = Any
@@ -95,6 +96,25 @@ def law_evaluation(
     numbers = len(smooth_numbers(law.kinds))
     first = samples / _PER_NODE if numbers == 1 else samples ** (1 / numbers)
     x, y, rule = rule_pair(law, max(LEAST, ceil(first - 1e-9)) * 2**doublings)
+    return x.reshape(len(x), *source.input_shape), y, rule
+
+
+def sparse_evaluation(
+    network: Network, reduced: Reduced, samples: int, more: int
+) -> tuple[Array, Array, Standing] | None:
+    """x, y of a sparse grid in place of points of evaluation, and how it stands for the law.
+
+    The finest of at most ``samples`` points, and ``more`` levels above it. None where functions have kinks,
+    and where the law has no such grid.
+    """
+    source = integrated_source(network, reduced)
+    law = law_of(source)
+    if law is None or has_kinks(reduced.system) or not has_sparse_rules(law):
+        return None
+    level = sparse_level(law, samples)
+    if level is None:
+        return None
+    x, y, rule = sparse_pair(law, level + more)
     return x.reshape(len(x), *source.input_shape), y, rule
 
 

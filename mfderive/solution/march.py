@@ -36,7 +36,8 @@ Array = Any
 Arrays = dict[str, Any]
 # The evaluation sample goes through the solver in pieces, to bound the memory: of the size of a batch, so
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST_PIECE.
-_SMALLEST_PIECE = 64
+# Arrays of so many bytes are held beside those of a step: calls of many small pieces cost more than numbers.
+_SMALLEST_PIECE, _SMALL_BYTES = 64, 2**22
 
 
 class Run:
@@ -63,6 +64,7 @@ class Run:
         self.evaluate_on(*evaluation_points(self.network, problem.reduced, self.options.evaluation))
         self.rows: list[Row] = []
         self.points: list[Checkpoint] = []
+        self.pieces: dict[tuple[int, ...], int] = {}
         self.words = "limit"  # of the progress bar
 
     def evaluate_on(self, x: Array, y: Array, stands: Standing) -> None:
@@ -152,11 +154,30 @@ class Run:
 
     def predict(self, state: Arrays) -> Any:
         """The outputs yhat [sample, outputs] on the evaluation sample."""
-        count = len(self.x)
-        size = self.feed.samples
-        if not _SMALLEST_PIECE <= size <= count:
-            size = min(max(size, _SMALLEST_PIECE), LARGEST_PIECE, count)
-        return self.module.predict(state, self.x, size)
+        return self.module.predict(state, self.x, self.piece(state))
+
+    def loss_width(self, state: Mapping[str, Any]) -> float:
+        """Half of the interval that holds the loss of a state over the law of the data."""
+        row = row_of((0.0, 0), self.network, self.predict(dict(state)), self.y, self.law_parts)
+        return row.loss_width
+
+    def piece(self, state: Arrays) -> int:
+        """How many samples of the evaluation go through the solver at once."""
+        nodes = {name: len(weights) for name, weights in state["p"].items()}
+        key = len(self.x), *nodes.values()
+        if key not in self.pieces:
+            self.pieces[key] = self.piece_on(nodes)
+        return self.pieces[key]
+
+    def piece_on(self, nodes: Mapping[str, int]) -> int:
+        """The same for so many nodes of every axis."""
+        count, size = len(self.x), self.feed.samples
+        whole = min(LARGEST_PIECE, count)
+        if size < whole and self.module.memory(nodes, whole, self.options.dtype) <= _SMALL_BYTES:
+            return whole
+        if _SMALLEST_PIECE <= size <= count:
+            return size
+        return min(max(size, _SMALLEST_PIECE), whole)
 
     def divergence(self, number: int, state: Arrays) -> str:
         """Where the numbers left the finite ones, and what to do."""

@@ -6,7 +6,8 @@ tell neurons apart; as a polynomial in them it is known on any nodes
 on few nodes are held against those on the nodes by default: first with fewer for one number at a time, which
 says how many each of them needs (two where everything is linear in it), then with these together. What
 moves as no polynomial does (kinks), and averages that few nodes miss, keep the nodes by default. The nodes
-of a law of data are chosen in the same way, by the velocities that they give.
+of a law of data are chosen in the same way, by the velocities that they give; those of a law of many numbers
+where few Gauss nodes do in place of the points of a sample.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ _WORTH = 2**15
 
 @dataclass(frozen=True)
 class Choice:
-    """Nodes of each number by axis, and how many of the data (None: those that there are)."""
+    """Nodes of each number by axis, and how many Gauss nodes of the data (None: what there is)."""
 
     nodes: Mapping[str, Sizes] = field(default_factory=dict)
     data: int | None = None
@@ -88,11 +89,11 @@ def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> Choice:
     """Nodes for axes and data for which nobody asked for any, where fewer than by default suffice.
 
     Nothing where a coarse solution costs as much as the solution itself, and for steps that no flow is close
-    to.
+    to. Nodes of the data are Gauss nodes, whatever the rule of the ``feed`` is.
     """
     options = problem.options
     adaptive = options.method in ADAPTIVE
-    if not options.reduce or options.tolerance is not None:
+    if not options.reduce:
         return NOTHING
     if not adaptive and not steps_are_euler(problem.system):
         return NOTHING
@@ -151,14 +152,19 @@ def _coarse(plan: Ensemble, is_open: bool) -> Ensemble:
 
 
 def _open_law(problem: Problem, feed: Feed) -> StandardLaw | None:
-    """The law of the data where Gauss nodes integrate it and nobody said how many; none where fields bend."""
-    if feed.nodes is None or feed.rule != "quadrature" or feed.asked is not None:
+    """The law of the data where Gauss nodes can integrate it and nobody said how; none where fields bend."""
+    if feed.nodes is None or feed.rule not in ("quadrature", "sobol") or feed.asked is not None:
         return None
     if has_kinks(problem.system):
         return None
     law = law_of(integrated_source(problem.network, problem.reduced))
     # Numbers of two values have two nodes, whatever else there is.
-    return law if law is not None and smooth_numbers(law.kinds) else None
+    if law is None or not smooth_numbers(law.kinds) or not all(LAWS[k].has_gauss_nodes for k in law.kinds):
+        return None
+    if feed.rule == "quadrature":
+        return law
+    fits = len(law.odds) * node_count(law, _SINGLE) < feed.samples
+    return law if fits and problem.data_is_open else None
 
 
 def _numbers(problem: Problem, plans: Mapping[str, Ensemble], samples: int) -> int:
@@ -219,7 +225,7 @@ def _pilot_feed(problem: Problem, feed: Feed, law: StandardLaw | None) -> Feed:
         rows = min(feed.samples if network.training.batch_size == "all" else _DRAWN, _DRAWN)
         x, y = network.source.batch(1, rows)
         return Feed(network, DataNodes(x, y, np.full(len(x), 1 / len(x))))
-    if law is not None:
+    if law is not None and feed.rule == "quadrature":
         return make_feed(network, reduced, feed.rule, node_count(law, PILOT[len(smooth_numbers(law.kinds))]))
     if feed.rule == "sobol" or (feed.rule == "sample" and network.source.rows is None):
         return make_feed(network, reduced, feed.rule, min(feed.asked or _DRAWN, _DRAWN))
@@ -253,8 +259,13 @@ def _tensor(pilot: Pilot, plan: Ensemble) -> Sizes:
         return ()
     pilot = pilot.beside(plan.axis)
 
+    known: dict[Sizes, Any] = {}
+
     def measured(sizes: Sequence[int]) -> Any:
-        return pilot.on(_planned(pilot, plan, sizes)).measured(plan.axis)
+        key = tuple(sizes)
+        if key not in known:
+            known[key] = pilot.on(_planned(pilot, plan, key)).measured(plan.axis)
+        return known[key]
 
     limits = [plan.tensor[k] if plan.tensor else _TOP + 1 for k in range(len(kinds))]
     base = [_BASE.get(len(smooth), 2) if k in smooth else 2 for k in range(len(kinds))]
@@ -338,6 +349,8 @@ def descended(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int,
 
 def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
     """Nodes of each component of the law of the data; None where they have to be those by default."""
+    if feed.rule == "sobol":
+        return _tensor_of_data(pilot, law, feed)
     network, reduced = pilot.problem.network, pilot.problem.reduced
     whole = pilot.velocities(feed)
     limit = round((feed.samples / node_count(law, 1)) ** (1 / max(len(smooth_numbers(law.kinds)), 1)))
@@ -349,3 +362,23 @@ def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
     ladder = [n for n in _LADDER if _SINGLE <= n < limit]
     each = _shared({0: descended(ladder, error)}, _OFF).get(0)
     return None if each is None else node_count(law, each)
+
+
+def _tensor_of_data(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
+    """Gauss nodes of a law of many numbers in place of the points of a sample; None where these are fewer.
+
+    Two nodes of a number, or more, are to be off by less than is allowed from the next more of all numbers.
+    """
+    network, reduced = pilot.problem.network, pilot.problem.reduced
+
+    def velocities(each: int) -> list[Arrays]:
+        return pilot.velocities(make_feed(network, reduced, "quadrature", node_count(law, each)))
+
+    ladder = [n for n in _LADDER if len(law.odds) * node_count(law, n) < feed.samples]
+    fewer = velocities(ladder[0])
+    for each in ladder[1:]:
+        found = velocities(each)
+        if off(fewer, found) <= _OFF:
+            return node_count(law, each)
+        fewer = found
+    return None

@@ -20,7 +20,7 @@ from ..samples.spaced_nodes import is_spaced
 from ..state.ensemble_plan import Ensemble
 from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, numbers_by_name
 from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser, halved
-from .feed import integrated_source, law_evaluation, law_of, make_feed
+from .feed import integrated_source, law_evaluation, law_of, make_feed, sparse_evaluation
 from .flow import FlowRun, finer_options, make_run
 from .grid import TABLEAUS, make_clock
 from .loss_error import around, differences
@@ -82,6 +82,7 @@ class Refinement:
         }
         self.law = law_of(integrated_source(self.network, problem.reduced))
         self.has_kinks = has_kinks(problem.system)
+        self.is_sparse = False
         self.evaluates_nodes = self.evaluation(0) is not None
         self.clock = make_clock(self.network, self.options)
         # The loss of the first solution, the coarsest, as solutions are compared.
@@ -174,7 +175,27 @@ class Refinement:
     def evaluation(self, doublings: int) -> Any:
         """The nodes on which a solution is evaluated; None where its points are sampled."""
         reduced, samples = self.problem.reduced, self.options.evaluation
-        return law_evaluation(self.network, reduced, samples, doublings)
+        nodes_of = sparse_evaluation if self.is_sparse else law_evaluation
+        return nodes_of(self.network, reduced, samples, doublings)
+
+    def takes_sparse_nodes(self, solved: Solved) -> bool:
+        """Whether solutions are evaluated on a sparse grid from now on: where its error is known better.
+
+        By the states that a solution on sampled points keeps.
+        """
+        widths = [row.loss_width for row in solved.run.rows]
+        grid = sparse_evaluation(self.network, self.problem.reduced, self.options.evaluation, 0)
+        if grid is None or not max(widths) > 0:
+            return False
+        run = solved.run
+        x, y, rule = grid
+        own = run.x, run.y, run.law_parts
+        run.evaluate_on(x, y, rule)
+        found = [run.loss_width(point.state.arrays) for point in solved.path.checkpoints]
+        run.x, run.y, run.law_parts = own
+        self.is_sparse = max(found) < max(widths)
+        self.evaluates_nodes |= self.is_sparse
+        return self.is_sparse
 
     def words(self, name: str, solved: Solved) -> str:
         """How fine a resolution of a solution is."""
@@ -214,7 +235,7 @@ class Refinement:
             velocities = stages * run.clock.steps * 2.0 ** more.get(TIME, 0)
         numbers = 1 if self.sampled(DATA) is not None else self.data_numbers
         samples = run.feed.samples * 2.0 ** (numbers * more.get(DATA, 0))
-        each = self.data_numbers if self.evaluates_nodes else 1
+        each = self.data_numbers if self.evaluates_nodes and not self.is_sparse else 1
         points = len(run.x) * 2.0 ** (each * more[EVALUATION])
         # An evaluation takes the forward equations, about a third of all.
         return cost(system, sizes).work * (velocities * samples + len(run.rows) * points / 3)

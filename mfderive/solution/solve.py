@@ -32,7 +32,7 @@ from .feed import make_feed
 from .flat import with_warnings
 from .flow import FlowRun, make_run
 from .grid import Clock, make_clock
-from .loss_error import resolution_of, with_loss_error
+from .loss_error import coarser_beside, resolution_of, with_loss_error
 from .march import ground_of
 from .methods import integrates, settle
 from .node_choice import NOTHING, chosen_nodes
@@ -95,9 +95,10 @@ def solve(
     reduced = _layout(network, settled, initial, resume, system)
     _check_fit(network, reduced, solver)
     _check_law(network, settled, reduced)
-    settled = settle(network, settled, reduced)
+    told, settled = settled.data, settle(network, settled, reduced)
     clock = make_clock(network, settled, None if resume is None else float(resume.times[-1]))
-    problem = Problem(network, reduced, generate(reduced) if solver is None else solver, settled)
+    module = generate(reduced) if solver is None else solver
+    problem = Problem(network, reduced, module, settled, data_is_open=told is None)
     with kept_in(keep, "limit") as part:
         path = _path(problem, clock, initial, resume, progress, part)
     return _told(path if system is not None or initial is not None else with_warnings(path, resume))
@@ -118,19 +119,23 @@ def _path(
     if chosen.nodes:
         problem = replace(problem, tensors=chosen.nodes)
     if chosen.data is not None:
-        feed = make_feed(network, problem.reduced, feed.rule, chosen.data)
+        problem = replace(problem, options=replace(settled, data="quadrature"))
+        feed = make_feed(network, problem.reduced, "quadrature", chosen.data)
     plans = problem.plans if chosen.nodes else None
     start, state = start_state(problem.reduced, settled, initial, resume, clock, network.source, plans)
     check_run_memory(problem, state, feed.samples)
     run = make_run(problem, clock, feed, settled.checkpoints)
     path = run.trajectory(state, start, resume, progress, keep)
     path = replace(path, notes={**path.notes, **chosen.notes})
+    if not (settled.stated_error or isinstance(run, FlowRun)):
+        return path
+    beside = coarser_beside(run, initial, resume)
     if settled.stated_error:
-        resolution = resolution_of(run, initial, resume, progress, keep.part("coarser"))
+        resolution = resolution_of(run, beside, progress, keep.part("coarser"))
         path = with_loss_error(path, run, resolution, resume)
     if not isinstance(run, FlowRun):
         return path
-    estimate = flow_against_steps(run, state, run.moment(start)[0], path.times)
+    estimate = flow_against_steps(run, state, run.moment(start)[0], path.times, beside)
     return replace(path, notes={**path.notes, AGAINST_STEPS: estimate})
 
 

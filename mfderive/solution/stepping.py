@@ -32,7 +32,8 @@ _VECTORS = 30
 class Problem:
     """A limit to be solved: the reduced limit, its solver, and how it is stepped.
 
-    ``tensors``: the Gauss nodes of each number of some axes, where a solution chose them itself.
+    ``tensors``: the Gauss nodes of each number of some axes, where a solution chose them itself;
+    ``data_is_open``: whether nobody said by which rule steps average over the data.
     """
 
     network: Network
@@ -40,6 +41,7 @@ class Problem:
     module: Any
     options: SolveOptions
     tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    data_is_open: bool = False
 
     @property
     def system(self) -> LimitSystem:

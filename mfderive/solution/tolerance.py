@@ -19,7 +19,10 @@ and the distance d of their mean are errors of a quarter of the points; with err
 are 4^-p s and d / (4^p - 1). p = 1/2 for random draws; scrambled Sobol points are taken to have 3/4.
 
 The evaluation is a resolution like the others: nodes of a law of up to three numbers
-(:mod:`mfderive.samples.rule_pairs`), else points of a sample. Steps and batches of SGD (euler) are part of
+(:mod:`mfderive.samples.rule_pairs`), else points of a sample, or a sparse grid where that says less of its
+error on the states of the first solution (:mod:`mfderive.samples.sparse_rules`).
+Points of populations and data give way to Gauss nodes at the beginning, where few of these do
+(:mod:`mfderive.solution.node_choice`). Steps and batches of SGD (euler) are part of
 the problem, for the networks make the same ones; how far other batches would move the curve is reported
 beside the estimate. A solution that would take more than LARGEST_WORK operations is not made, unless that is
 less than MOST_TIMES those of the first: the tolerance is then not met, which is a warning.
@@ -38,6 +41,7 @@ import numpy as np
 from ..errors import MfError, ResourceError
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
+from .coarse_plans import with_few_nodes
 from .coarser import TIME
 from .loss_error import Contribution, with_loss_error
 from .refinement import EVALUATION, MOST_AT_ONCE, Measured, Refinement, Solved
@@ -75,7 +79,7 @@ def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = U
             f"a tolerance needs steps of {problem.options.method} that can be halved, but every step takes a "
             "batch of its own. Set data to quadrature, sobol or sample, or take the method euler"
         )
-    work = Refinement(problem, progress, keep)
+    work = Refinement(with_few_nodes(problem), progress, keep)
     solved, found, stopped = _refined(work, tolerance)
     path, total = solved.path, _total(found)
     if problem.options.stated_error:
@@ -150,6 +154,8 @@ def _refined(work: Refinement, tolerance: float) -> tuple[Solved, list[Measured]
             return (*done, None)
         present = work.work(doublings, solved)
         least = present if done is None else least
+        if done is None and work.takes_sparse_nodes(solved):
+            solved = work.solution(doublings)
         found = _measured(work, solved, kept, done is not None, tolerance)
         done = solved, found
         most = {name: work.at_once(name) for name in doublings}

@@ -101,7 +101,7 @@ class Pilot:
         plans = self.plans | {axis: plan}
         first = reduced_state(problem.system, plans, problem.options, problem.network.source)
         points, found = self._points(plan), []
-        for time, state in self.states:
+        for time, state in self.looked_at:
             moved = state | {WEIGHTS: first[WEIGHTS]}
             for name in self._variables(axis):
                 lines = self._lines(state[name] - self.first[name], name, axis)

@@ -43,14 +43,15 @@ class Ensemble:
         tensor = tuple(size_of(size) if k in chosen else size for k, size in enumerate(self.tensor))
         return replace(self, nodes=prod(tensor), tensor=tensor)
 
-    def other(self, fewer_of: Callable[[int], int]) -> Ensemble:
-        """A tensor with another rule for every number, to compare with: fewer nodes, by ``fewer_of``.
+    def other(self, fewer_of: Callable[[int], int], numbers: Collection[int] | None = None) -> Ensemble:
+        """A tensor with another rule for some numbers (None: all), to compare with: fewer nodes by ``fewer_of``.
 
         Two have no fewer that see how wide a law is. Three take their place, in as many such numbers as a
         tensor of moderate size allows; without nodes where that are less than half of them.
         """
-        changed = self.resized(lambda size: size if size == 2 else fewer_of(size))
-        two = [k for k, size in enumerate(self.tensor) if size == 2 and not self.exact[k]]
+        changed = self.resized(lambda size: size if size == 2 else fewer_of(size), numbers)
+        chosen = range(len(self.tensor)) if numbers is None else numbers
+        two = [k for k in chosen if self.tensor[k] == 2 and not self.exact[k]]
         tensor, raised = list(changed.tensor), 0
         for number in two:
             if prod(tensor) * 3 // 2 <= _LARGEST_OTHER:

@@ -32,12 +32,12 @@ def _numpy(name: str) -> FunctionCode:
 
 
 CODE: dict[str, FunctionCode] = {
-    "exp": _numpy("exp"),
+    "exp": _helper("exp", 1, "np.exp({0})"),
     "log": _numpy("log"),
     "sqrt": _numpy("sqrt"),
     "sin": _numpy("sin"),
     "cos": _numpy("cos"),
-    "tanh": _numpy("tanh"),
+    "tanh": _helper("tanh", 1, "np.tanh({0})"),
     "abs": FunctionCode("abs({0})", "np.abs({0})"),
     "erf": _helper("erf", 1, "special.erf({0})"),
     "gauss": _helper("gauss", 1, "(np.exp(-({0}) * ({0})) / np.sqrt(np.pi))"),
