@@ -21,7 +21,7 @@ from .standard_law import StandardLaw
 
 Array = np.ndarray
 
-# The least level that has a coarser one that sees how wide a law is, and the highest that is looked for.
+# The least level with a coarser one that sees how wide a law is, and the highest that is looked for.
 _LEAST_LEVEL, _MOST_LEVEL = 2, 12
 # Points that are closer than this are one (Gauss rules of odd sizes share their centre).
 _DIGITS = 12
@@ -65,7 +65,8 @@ def sparse_points(kinds: Sequence[str], level: int) -> tuple[Array, Array]:
 
 def _merged(points: Array, weights: Array) -> tuple[Array, Array]:
     """The same rule with every point once."""
-    _, first, where = np.unique(np.round(points, _DIGITS) + 0.0, axis=0, return_index=True, return_inverse=True)
+    rounded = np.round(points, _DIGITS) + 0.0
+    _, first, where = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
     total = np.zeros(len(first))
     np.add.at(total, where.ravel(), weights)
     kept = np.abs(total) > 1e-15 * np.abs(total).max()
@@ -101,5 +102,3 @@ def _size(law: StandardLaw, level: int) -> int:
             for total in range(level + 1)
         ]
     return int(pairs * sum(ways))
-
-

@@ -21,7 +21,7 @@ Array = Any
 _LEAST, _MOST = 1e-8, 1e8  # between which sigma_w2 is looked for
 _DECADES = (12.0, 6.0, 3.0, 1.5, 0.5)
 _LOWEST, _PER_DECADE = -12.0, 8
-# How near to sigma_b2, relatively, variances are looked for: those of bounded activations are little above it.
+# How near to sigma_b2, relatively, variances are looked for (a power of 10): bounded activations rest there.
 _NEAREST = -8.0
 _VANISHING = 1e-100
 _ROUNDING = 1e-12

@@ -33,7 +33,7 @@ Arrays = dict[str, Any]
 
 # An estimate needs few digits: of the flow itself, and of the difference from it.
 _RTOL, _PART = 1e-2, 0.05
-# It may cost such a part of the velocities of the flow itself, in operations, and a few velocities in any case.
+# It may cost such a part of the flow itself, in operations, and a few velocities in any case.
 _BUDGET, _LEAST_BUDGET = 0.5, 60
 _LOOKS = 12  # times at which losses are compared
 # Operations in the time that the calls of a velocity take.

@@ -9,7 +9,7 @@ from ..state.ensemble_plan import Ensemble
 from ..state.ensembles import number_kinds, plan_ensembles
 from .feed import make_feed
 from .grid import make_clock
-from .node_choice import chosen_nodes
+from .node_choice import chosen_nodes, is_open
 from .stepping import Problem
 
 # Nodes of each number of a tensor, and points of a sample, where nothing else is said.
@@ -43,10 +43,14 @@ def with_few_nodes(problem: Problem) -> Problem:
     """
     options = problem.options
     feed = make_feed(problem.network, problem.reduced, options.data or "batches", options.data_nodes)
-    found = chosen_nodes(problem, make_clock(problem.network, options), feed)
     plans = problem.plans if options.reduce else {}
-    tensors = {axis: sizes for axis, sizes in found.nodes.items() if plans[axis].is_sampled}
-    if found.data is not None and feed.rule == "sobol":
+    sampled = [axis for axis, plan in plans.items() if plan.is_sampled and is_open(problem, plan)]
+    is_sampled = feed.rule == "sobol" and problem.data_is_open
+    if not (sampled or is_sampled):
+        return problem
+    found = chosen_nodes(problem, make_clock(problem.network, options), feed)
+    tensors = {axis: sizes for axis, sizes in found.nodes.items() if axis in sampled}
+    if found.data is not None and is_sampled:
         options = replace(options, data="quadrature", data_nodes=found.data)
     return replace(problem, tensors=tensors, options=options)
 

@@ -101,7 +101,7 @@ def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> Choice:
     axes = [
         name
         for name, plan in plans.items()
-        if _is_open(problem, plan) and _matters(problem, plans, plan, feed.samples)
+        if is_open(problem, plan) and _matters(problem, plans, plan, feed.samples)
     ]
     coarse = {name: _coarse(plan, name in axes) for name, plan in plans.items()}
     law = _open_law(problem, feed)
@@ -126,7 +126,7 @@ def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> Choice:
 # ---------------------------------------------------------------------------------------- what is open
 
 
-def _is_open(problem: Problem, plan: Ensemble) -> bool:
+def is_open(problem: Problem, plan: Ensemble) -> bool:
     """Whether fewer Gauss nodes could do for an axis, and nobody asked for what there is."""
     for given, matters in ((problem.options.nodes, True), (problem.options.rule, plan.is_sampled)):
         if matters and given is not None and (not isinstance(given, Mapping) or plan.axis in given):
@@ -320,10 +320,33 @@ def _rungs(
         whole = measured([ladder[-1] if k == number else size for k, size in enumerate(base)])
     else:
         ladder = [n for n in _LADDER if _SINGLE <= n < limit]
-    return descended(
-        ladder,
-        lambda nodes: off(measured([nodes if k == number else size for k, size in enumerate(base)]), whole),
-    )
+
+    def error(nodes: int) -> float:
+        return off(measured([nodes if k == number else size for k, size in enumerate(base)]), whole)
+
+    # Of a single number only the fewest nodes are wanted; several share what is allowed, and need to choose.
+    return fewest(ladder, error) if len(base) == 1 else descended(ladder, error)
+
+
+def fewest(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int, float]:
+    """Numbers of nodes -> what they are off by: by halves, from a moderate one, to the fewest allowed.
+
+    Where the moderate one is off by too much, among those above it, if the largest is not.
+    """
+    found: dict[int, float] = {}
+    low, above = ([n for n in ladder if (n <= _FIRST) is few] for few in (True, False))
+    for part in (low, above):
+        if not part:
+            continue
+        found[part[-1]] = error(part[-1])
+        if found[part[-1]] <= _OFF:
+            fails, holds = -1, len(part) - 1
+            while holds - fails > 1:
+                middle = (holds + fails) // 2
+                found[part[middle]] = error(part[middle])
+                fails, holds = (fails, middle) if found[part[middle]] <= _OFF else (middle, holds)
+            break
+    return found
 
 
 def descended(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int, float]:
@@ -360,7 +383,7 @@ def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
         return off(pilot.velocities(fewer), whole) if fewer.samples < feed.samples else 0.0
 
     ladder = [n for n in _LADDER if _SINGLE <= n < limit]
-    each = _shared({0: descended(ladder, error)}, _OFF).get(0)
+    each = _shared({0: fewest(ladder, error)}, _OFF).get(0)
     return None if each is None else node_count(law, each)
 
 

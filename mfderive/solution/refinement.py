@@ -178,14 +178,14 @@ class Refinement:
         nodes_of = sparse_evaluation if self.is_sparse else law_evaluation
         return nodes_of(self.network, reduced, samples, doublings)
 
-    def takes_sparse_nodes(self, solved: Solved) -> bool:
+    def takes_sparse_nodes(self, solved: Solved, tolerance: float) -> bool:
         """Whether solutions are evaluated on a sparse grid from now on: where its error is known better.
 
-        By the states that a solution on sampled points keeps.
+        By the states that a solution keeps, if the error of its own evaluation is beyond its share.
         """
         widths = [row.loss_width for row in solved.run.rows]
         grid = sparse_evaluation(self.network, self.problem.reduced, self.options.evaluation, 0)
-        if grid is None or not max(widths) > 0:
+        if grid is None or max(widths) <= tolerance / len(self.names()):
             return False
         run = solved.run
         x, y, rule = grid

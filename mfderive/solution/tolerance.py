@@ -154,7 +154,7 @@ def _refined(work: Refinement, tolerance: float) -> tuple[Solved, list[Measured]
             return (*done, None)
         present = work.work(doublings, solved)
         least = present if done is None else least
-        if done is None and work.takes_sparse_nodes(solved):
+        if done is None and work.takes_sparse_nodes(solved, tolerance):
             solved = work.solution(doublings)
         found = _measured(work, solved, kept, done is not None, tolerance)
         done = solved, found

@@ -44,7 +44,7 @@ class Ensemble:
         return replace(self, nodes=prod(tensor), tensor=tensor)
 
     def other(self, fewer_of: Callable[[int], int], numbers: Collection[int] | None = None) -> Ensemble:
-        """A tensor with another rule for some numbers (None: all), to compare with: fewer nodes by ``fewer_of``.
+        """A tensor with another rule for ``numbers`` (None: all), to compare with: nodes by ``fewer_of``.
 
         Two have no fewer that see how wide a law is. Three take their place, in as many such numbers as a
         tensor of moderate size allows; without nodes where that are less than half of them.

@@ -108,7 +108,7 @@ def test_where_nothing_is_critical():
 
 @pytest.mark.parametrize("sigma_b2", [1e2, 1e4, 1e6])
 def test_a_critical_variance_just_above_a_large_bias(sigma_b2: float) -> None:
-    """Bounded activations rest little above sigma_b2: q = sigma_b2 + sigma_w2 E[phi^2], sigma_w2 E[phi'^2] = 1.
+    """Bounded activations rest just above it: q = sigma_b2 + sigma_w2 E[phi^2], sigma_w2 E[phi'^2] = 1.
 
     sin has E[sin^2] = E[cos^2] = 1/2 at these q, so that sigma_w2 = 2 and q = sigma_b2 + 1; erf has E[erf^2]
     = (2/pi) arcsin(2q/(1+2q)) and E[erf'^2] = (4/pi)/sqrt(1+4q). The tolerance is sigma_w2's share of q in

@@ -263,3 +263,35 @@ def test_data_of_two_valued_numbers_has_all_its_points():
     own = mf.solve(rows, method="flow", nodes=law.notes["nodes"]["h1"], stated_error=False)
     assert law.notes["samples_per_step"] == 4
     np.testing.assert_allclose(law.loss, own.loss, rtol=1e-12)
+
+
+def teacher(dimension, activation="identity", law="normal(0.3, 1)", target="x1 - x3"):
+    """A two-layer network on normal inputs of many dimensions, none of which the limit can leave out."""
+    return mf.load(
+        {
+            "format": 1,
+            "title": "many inputs",
+            "data": {"kind": "teacher", "dimension": dimension, "target": target},
+            "loss": {"kind": "squared"},
+            "layers": [{"name": "h1", "from": "x", "weight": law, "activation": activation}],
+            "output": {"from": "h1", "weight": "normal(0.5, 0.7)"},
+            "training": {"learning_rate": 0.05, "steps": 20, "batch_size": 10},
+        }
+    )
+
+
+def test_few_nodes_of_a_law_of_many_numbers_take_the_place_of_points():
+    """Five inputs of a linear network: three Gauss nodes of each; four of each give the same flow."""
+    path = mf.solve(teacher(5), 0.5, method="flow", stated_error=False)
+    assert path.notes[CHOSEN_DATA] == 3**5 and path.notes["data"] == "quadrature"
+    more = mf.solve(teacher(5), 0.5, method="flow", stated_error=False, data="quadrature", data_nodes=4**5)
+    np.testing.assert_allclose(path.loss, more.loss, rtol=1e-9)
+    kept = mf.solve(teacher(5), 0.5, method="flow", stated_error=False, data="sobol")
+    assert CHOSEN_DATA not in kept.notes and kept.notes["data"] == "sobol"
+
+
+@pytest.mark.parametrize(("activation", "law"), [("tanh", "normal(0, 2)"), ("relu", "normal(0.3, 1)")])
+def test_points_stay_where_few_nodes_of_the_data_do_not_do(activation, law):
+    net = teacher(4, activation, law, "sin(3*x1)*x2 + x3*x4")
+    path = mf.solve(net, 0.05, method="flow", stated_error=False, nodes=64)
+    assert CHOSEN_DATA not in path.notes and path.notes["data"] == "sobol"

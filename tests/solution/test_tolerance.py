@@ -11,6 +11,7 @@ import pytest
 import mfderive as mf
 from mfderive.errors import MfError
 from mfderive.format.reader import parse_document
+from mfderive.samples.points import tensor_points
 from mfderive.samples.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,3 +172,58 @@ def test_data_of_two_valued_numbers_has_nothing_to_refine():
     reached = path.notes["tolerance"]
     assert reached["met"] and "data" not in reached["resolutions"]
     assert path.notes["samples_per_step"] == 512 and path.notes["loss_error"]["evaluation"] == 0
+
+
+def test_smooth_networks_of_many_inputs_take_few_nodes_everywhere():
+    """Five inputs: outputs v . x and the loss |v - (1, 0, -1, 0, 0)|^2 by unit vectors, at every checkpoint.
+
+    Tensors take the place of points of neurons and data, and a sparse grid that of the evaluation (its error
+    is rounding: the loss is a square of linear functions). Points would be refined to 4,096 and 128,000.
+    """
+    net = mf.load(
+        {
+            "format": 1,
+            "title": "linear",
+            "data": {"kind": "teacher", "dimension": 5, "target": "x1 - x3"},
+            "loss": {"kind": "squared"},
+            "layers": [{"name": "h1", "from": "x", "weight": "normal(0.3, 1)", "activation": "identity"}],
+            "output": {"from": "h1", "weight": "normal(0.5, 0.7)"},
+            "training": {"learning_rate": 0.01, "steps": 50, "batch_size": 10},
+        }
+    )
+    path = mf.solve(net, method="flow", tolerance=1e-3)
+    note = path.notes["tolerance"]
+    assert note["met"] and path.notes["nodes"] == {"h1": 64} and path.notes["samples_per_step"] <= 3**5
+    assert path.notes["evaluation"] < 2000 and note["resolutions"]["evaluation"]["estimate"] < 1e-12
+    exact = mf.solve(net, method="flow", rtol=1e-9, stated_error=False)
+    for point in path.checkpoints:
+        slopes = exact.predict(np.eye(5), point.time)[:, 0]
+        loss = float(np.sum((slopes - np.array([1, 0, -1, 0, 0])) ** 2))
+        place = int(np.abs(path.times - point.time).argmin())
+        assert abs(path.loss[place] - loss) <= path.loss_error[place] <= 1e-3
+
+
+def test_polynomials_are_evaluated_on_few_nodes():
+    """h^2 against |x|^2 / 2 in three dimensions: a loss of degree 8 in x, to rounding on a sparse grid.
+
+    Equally spaced nodes, which are for kinks, leave 1e-3 of it in their tails.
+    """
+    net = mf.load(
+        {
+            "format": 1,
+            "title": "squares",
+            "data": {"kind": "teacher", "dimension": 3, "target": "(x1**2 + x2**2 + x3**2) / 2"},
+            "loss": {"kind": "squared"},
+            "layers": [{"name": "h1", "from": "x", "weight": "normal(0, 1)", "activation": "h**2"}],
+            "output": {"from": "h1", "weight": {"law": "1", "rate": 0}},
+            "training": {"learning_rate": 0.01, "steps": 10, "batch_size": 10},
+        }
+    )
+    path = mf.solve(net, method="flow", tolerance=1e-3)
+    note = path.notes["tolerance"]
+    assert note["met"] and path.notes["evaluation"] <= 2000
+    x, weights = tensor_points(("normal",) * 3, (8, 8, 8))
+    for point in path.checkpoints:
+        loss = weights @ (path.predict(x, point.time)[:, 0] - (x**2).sum(axis=1) / 2) ** 2
+        place = int(np.abs(path.times - point.time).argmin())
+        assert path.loss[place] == pytest.approx(loss, rel=1e-10)
