@@ -28,6 +28,8 @@ _ITERATIONS, _CLOSE, _SAFETY, _AGE = 15, 0.05, 1.2, 25
 _UNSTABLE = 10.0
 # The next step: this part of what the error estimate allows, and no smaller or larger than these multiples.
 _CAUTION, _SHRINK, _GROW = 0.8, 0.1, 5.0
+# The least step, in units of the last place of the time.
+_LEAST = 10
 # Factors of the error estimate (Sommeijer et al., equation 2.8).
 _MOVED, _SLOPES = 0.8, 0.4
 
@@ -84,10 +86,11 @@ class Chebyshev:
             most = ((_MOST_STAGES - 1) ** 2 - 1) / (1.54 * self.radius) if self.radius else np.inf
             h = min(self.h_abs, most)
             after = self.t + h
-            if after >= self.t_bound:
+            # What would be left of a step that ends just before the bound is too short for another one.
+            if after >= self.t_bound - _LEAST * np.spacing(self.t_bound):
                 after = self.t_bound
             h = after - self.t
-            if not h > 10 * np.spacing(self.t):
+            if not h > _LEAST * np.spacing(self.t):
                 self.status = "failed"
                 return
             y, f, error = self._tried(h)

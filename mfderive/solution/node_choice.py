@@ -12,7 +12,7 @@ where few Gauss nodes do in place of the points of a sample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, prod
 from typing import Any
@@ -31,7 +31,8 @@ from ..state.ensembles import LARGEST_TENSOR, number_kinds, plan_ensembles
 from .feed import Feed, integrated_source, law_of, make_feed
 from .flow import FlowRun
 from .grid import Clock, make_clock
-from .methods import steps_are_euler
+from .methods import memories_moved, steps_are_euler
+from .node_ladders import BASE, LADDER, OFF, SINGLE, TOP, fewest, rungs_of, shared
 from .start import reduced_state
 from .stepping import Problem
 from .transplant import Pilot, off
@@ -44,15 +45,6 @@ Sizes = tuple[int, ...]
 CHOSEN, CHOSEN_DATA = "chosen_nodes", "chosen_data_nodes"
 # Nodes of each number of the coarse solution, by how many numbers there are.
 PILOT = {1: 8, 2: 8, 3: 6}
-# Nodes that a number can have (one would not see how wide a law is; a single number has at least three, which
-# have two beside them for comparison), and how many it has while another one is looked at, by how many there
-# are.
-_LADDER, _SINGLE = (2, 3, 4, 5, 6, 8, 12, 16, 20), 3
-_BASE = {2: 5, 3: 3, 4: 3}
-# The most of one number of many that is looked at, and where the search begins for a single one.
-_TOP, _FIRST = 5, 8
-# Outputs and velocities may be off by this part of them, by all numbers of an axis together.
-_OFF = 3e-4
 # So many times less is allowed for every number, if together they are off by more than that.
 _TRIES = 3
 # The tensor that stands for all nodes in place of points of a sample is off by so many times less.
@@ -163,7 +155,7 @@ def _open_law(problem: Problem, feed: Feed) -> StandardLaw | None:
         return None
     if feed.rule == "quadrature":
         return law
-    fits = len(law.odds) * node_count(law, _SINGLE) < feed.samples
+    fits = len(law.odds) * node_count(law, SINGLE) < feed.samples
     return law if fits and problem.data_is_open else None
 
 
@@ -181,7 +173,7 @@ def _numbers(problem: Problem, plans: Mapping[str, Ensemble], samples: int) -> i
 
 def _matters(problem: Problem, plans: Mapping[str, Ensemble], plan: Ensemble, samples: int) -> bool:
     """Whether the nodes of an axis count in the time of an evaluation."""
-    least = {**plans, plan.axis: replace(plan, nodes=_SINGLE)}
+    least = {**plans, plan.axis: replace(plan, nodes=SINGLE)}
     whole = _numbers(problem, plans, samples)
     return whole - _numbers(problem, least, samples) > _COUNTS * whole
 
@@ -194,11 +186,13 @@ def _pilot(
 ) -> Pilot:
     """The coarse solution: a flow to the same time, with loose steps and as many evaluations as are allowed.
 
-    Raises MfError where these do not suffice.
+    Stabilised steps are fewer at this tolerance, but for kinks and for memories that swing. Raises MfError
+    where these evaluations do not suffice.
     """
+    is_smooth = not (has_kinks(problem.system) or memories_moved(problem.system))
     options = replace(
         problem.options,
-        method="flow",
+        method="stiff" if is_smooth else "flow",
         rtol=_RTOL,
         atol=ATOL_OF_RTOL * _RTOL,
         observations=_LOOKS,
@@ -267,107 +261,28 @@ def _tensor(pilot: Pilot, plan: Ensemble) -> Sizes:
             known[key] = pilot.on(_planned(pilot, plan, key)).measured(plan.axis)
         return known[key]
 
-    limits = [plan.tensor[k] if plan.tensor else _TOP + 1 for k in range(len(kinds))]
-    base = [_BASE.get(len(smooth), 2) if k in smooth else 2 for k in range(len(kinds))]
+    limits = [plan.tensor[k] if plan.tensor else TOP + 1 for k in range(len(kinds))]
+    base = [BASE.get(len(smooth), 2) if k in smooth else 2 for k in range(len(kinds))]
     alone = pilot.on(plan).measured(plan.axis) if len(smooth) == 1 else None
-    rungs = {k: _rungs(measured, base, k, limits[k], alone) for k in smooth}
+    rungs = {k: rungs_of(measured, base, k, limits[k], alone) for k in smooth}
 
     def sizes_for(allowed: float) -> Sizes:
-        few = _shared(rungs, allowed)
+        few = shared(rungs, allowed)
         return tuple(few.get(k, limits[k]) if k in smooth else 2 for k in range(len(kinds)))
 
     # Points of a sample are off by more themselves than a tensor may be.
-    finest = sizes_for(_OFF / _FINER) if plan.is_sampled else plan.tensor
+    finest = sizes_for(OFF / _FINER) if plan.is_sampled else plan.tensor
     if prod(finest) > LARGEST_TENSOR:
         return ()
     whole = measured(finest) if alone is None else alone
     for part in range(_TRIES):
-        sizes = sizes_for(_OFF / 3**part)
+        sizes = sizes_for(OFF / 3**part)
         chosen = _planned(pilot, plan, sizes)
         if chosen.nodes >= plan.nodes or not chosen.other(fewer_gauss).nodes:
             return ()
-        if off(measured(sizes), whole) <= _OFF:
+        if off(measured(sizes), whole) <= OFF:
             return sizes
     return ()
-
-
-def _shared(rungs: Mapping[int, Mapping[int, float]], allowed: float) -> dict[int, int]:
-    """The nodes of every number, few where that does little, so that all are off by what is allowed together.
-
-    Those with more than were looked at are left out.
-    """
-    steps = {
-        k: sorted(n for n in own if all(own[m] <= _OFF for m in own if m >= n)) for k, own in rungs.items()
-    }
-    found = {k: own.pop(0) for k, own in steps.items() if own}
-    while found and sum(rungs[k][n] for k, n in found.items()) > allowed:
-        largest = max(found, key=lambda k: rungs[k][found[k]])
-        del found[largest]
-        if steps[largest]:
-            found[largest] = steps[largest].pop(0)
-    return found
-
-
-def _rungs(
-    measured: Callable[[Sequence[int]], Any], base: Sequence[int], number: int, limit: int, whole: Any
-) -> dict[int, float]:
-    """Nodes of a number -> what they are off by; from many to few, until that is more than is allowed.
-
-    The other numbers have those of ``base``. ``whole``: what is exact where there are no others.
-    """
-    if whole is None:
-        ladder = [n for n in _LADDER if n < limit and n <= max(_TOP, *base)]
-        whole = measured([ladder[-1] if k == number else size for k, size in enumerate(base)])
-    else:
-        ladder = [n for n in _LADDER if _SINGLE <= n < limit]
-
-    def error(nodes: int) -> float:
-        return off(measured([nodes if k == number else size for k, size in enumerate(base)]), whole)
-
-    # Of a single number only the fewest nodes are wanted; several share what is allowed, and need to choose.
-    return fewest(ladder, error) if len(base) == 1 else descended(ladder, error)
-
-
-def fewest(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int, float]:
-    """Numbers of nodes -> what they are off by: by halves, from a moderate one, to the fewest allowed.
-
-    Where the moderate one is off by too much, among those above it, if the largest is not.
-    """
-    found: dict[int, float] = {}
-    low, above = ([n for n in ladder if (n <= _FIRST) is few] for few in (True, False))
-    for part in (low, above):
-        if not part:
-            continue
-        found[part[-1]] = error(part[-1])
-        if found[part[-1]] <= _OFF:
-            fails, holds = -1, len(part) - 1
-            while holds - fails > 1:
-                middle = (holds + fails) // 2
-                found[part[middle]] = error(part[middle])
-                fails, holds = (fails, middle) if found[part[middle]] <= _OFF else (middle, holds)
-            break
-    return found
-
-
-def descended(ladder: Sequence[int], error: Callable[[int], float]) -> dict[int, float]:
-    """Numbers of nodes -> what they are off by: from a moderate one down, while that is allowed.
-
-    Where the first is off by too much, one above that is not, if the largest is not.
-    """
-    found: dict[int, float] = {}
-    first = max((n for n in ladder if n <= _FIRST), default=0)
-    for nodes in (n for n in reversed(ladder) if n <= first):
-        found[nodes] = error(nodes)
-        if found[nodes] > _OFF:
-            break
-    above = [n for n in ladder if n > first]
-    if above and found.get(first, 0.0) > _OFF:
-        found[above[-1]] = error(above[-1])
-        for nodes in above[:-1] if found[above[-1]] <= _OFF else ():
-            found[nodes] = error(nodes)
-            if found[nodes] <= _OFF:
-                break
-    return found
 
 
 def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
@@ -382,8 +297,8 @@ def _data_count(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
         fewer = make_feed(network, reduced, feed.rule, node_count(law, each))
         return off(pilot.velocities(fewer), whole) if fewer.samples < feed.samples else 0.0
 
-    ladder = [n for n in _LADDER if _SINGLE <= n < limit]
-    each = _shared({0: fewest(ladder, error)}, _OFF).get(0)
+    ladder = [n for n in LADDER if SINGLE <= n < limit]
+    each = shared({0: fewest(ladder, error)}, OFF).get(0)
     return None if each is None else node_count(law, each)
 
 
@@ -397,11 +312,11 @@ def _tensor_of_data(pilot: Pilot, law: StandardLaw, feed: Feed) -> int | None:
     def velocities(each: int) -> list[Arrays]:
         return pilot.velocities(make_feed(network, reduced, "quadrature", node_count(law, each)))
 
-    ladder = [n for n in _LADDER if len(law.odds) * node_count(law, n) < feed.samples]
+    ladder = [n for n in LADDER if len(law.odds) * node_count(law, n) < feed.samples]
     fewer = velocities(ladder[0])
     for each in ladder[1:]:
         found = velocities(each)
-        if off(fewer, found) <= _OFF:
+        if off(fewer, found) <= OFF:
             return node_count(law, each)
         fewer = found
     return None

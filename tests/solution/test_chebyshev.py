@@ -74,3 +74,15 @@ def test_few_velocities_where_a_pair_is_held_back_by_stability():
         pair.step()
     assert ours.t == 20.0 and worst < 20
     assert ours.nfev < pair.nfev / 10 and pair.nfev > 20 * 1000 / 2.6 * 3
+
+
+@pytest.mark.parametrize("units", [1, 5, 10, 100])
+def test_a_step_that_ends_just_before_the_bound_ends_there(units):
+    """Nothing is left that would be too short for a step; where more is left, another one is made."""
+    bound = 0.013652645811583436
+    first = bound - units * np.spacing(bound)
+    solver = Chebyshev(lambda t, y: 0 * y, 0.0, np.ones(3), bound, first_step=first)
+    solver.step()
+    while solver.status == "running":
+        solver.step()
+    assert solver.status == "finished" and solver.t == bound

@@ -6,7 +6,7 @@ import pytest
 import mfderive as mf
 from mfderive.samples.points import standard_points, tensor_points
 from mfderive.samples.quadrature import fewer_gauss
-from mfderive.solution import node_choice
+from mfderive.solution import node_choice, node_ladders
 from mfderive.solution.label_polynomials import LabelPolynomials
 from mfderive.solution.node_choice import CHOSEN, CHOSEN_DATA
 from mfderive.state.ensemble_plan import Ensemble
@@ -106,9 +106,9 @@ def test_a_fit_on_points_is_exact_for_polynomials_and_sees_what_it_leaves():
 def test_nodes_are_shared_out_where_they_do_most():
     """The number that is off by most gets more, until all together are off by no more than is allowed."""
     rungs = {0: {4: 0.0, 3: 1e-6, 2: 2e-4}, 1: {4: 0.0, 3: 1e-6, 2: 5e-5}, 2: {4: 0.0, 3: 1e-2}}
-    assert node_choice._shared(rungs, 3e-4) == {0: 2, 1: 2, 2: 4}
-    assert node_choice._shared(rungs, 1e-4) == {0: 3, 1: 2, 2: 4}
-    assert node_choice._shared({0: {8: 1e-2, 12: 1e-3}}, 3e-4) == {}  # more than was looked at
+    assert node_ladders.shared(rungs, 3e-4) == {0: 2, 1: 2, 2: 4}
+    assert node_ladders.shared(rungs, 1e-4) == {0: 3, 1: 2, 2: 4}
+    assert node_ladders.shared({0: {8: 1e-2, 12: 1e-3}}, 3e-4) == {}  # more than was looked at
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,26 @@ def test_nodes_are_shared_out_where_they_do_most():
     ],
 )
 def test_a_ladder_goes_down_while_little_is_off_and_up_where_much_is(errors, found):
-    assert sorted(node_choice.descended((3, 4, 5, 6, 8, 12, 16, 20), errors.__getitem__)) == found
+    assert sorted(node_ladders.descended((3, 4, 5, 6, 8, 12, 16, 20), errors.__getitem__)) == found
+
+
+@pytest.mark.parametrize(
+    ("least", "found"),
+    [
+        (3, [3, 4, 8]),
+        (5, [4, 5, 8]),
+        (8, [4, 5, 6, 8]),
+        (16, [8, 12, 16, 20]),
+        (20, [8, 12, 16, 20]),
+        (30, [8, 20]),
+    ],
+)
+def test_the_fewest_nodes_are_found_by_halves(least, found):
+    """Fewer than ``least`` are off by too much: few are tried, and ``least`` is found where it is there."""
+    ladder = (3, 4, 5, 6, 8, 12, 16, 20)
+    tried = node_ladders.fewest(ladder, lambda nodes: 1e-9 if nodes >= least else 1e-2)
+    assert sorted(tried) == found
+    assert node_ladders.shared({0: tried}, 3e-4).get(0) == (least if least in ladder else None)
 
 
 def wide(dimension, law, activation="tanh", output="normal(0.5, 0.1)", **training):
