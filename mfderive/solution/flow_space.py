@@ -7,7 +7,7 @@ and kinks, which every node crosses at another time, are averaged before they ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod, sqrt
 from typing import Any
 
@@ -50,7 +50,7 @@ class FlowSpace:
             finite = np.array([_finite(along, shape, weights) for along, shape in pairs])
         # In L2(P) nodes are averaged over, and finite axes are summed over.
         self.weights = self.shares * np.repeat(finite, self.counts)
-        self.units = np.ones(len(self.shares))
+        self.units, self.flat = np.ones(len(self.shares)), np.zeros(0)
         self.allowed = self.errors(self.vector(state))
         least = np.repeat(_LEAST_SHARE / self.counts, self.counts)
         self.units = np.sqrt(len(self.shares) * np.maximum(self.shares, least))
@@ -69,9 +69,13 @@ class FlowSpace:
 
     def vector(self, state: Mapping[str, Any]) -> Array:
         """A state, or a velocity, as a vector."""
-        if not self.shapes:
+        return self.joined([np.ravel(state[name]) for name in self.shapes])
+
+    def joined(self, parts: Sequence[Array]) -> Array:
+        """The vector of the values of all that moves, each flat."""
+        if not parts:
             return np.zeros(1)
-        flat = np.concatenate([np.ravel(state[name]) for name in self.shapes], dtype=np.float64)
+        flat = np.concatenate(parts, dtype=np.float64)
         flat *= self.units
         return flat
 
@@ -84,18 +88,17 @@ class FlowSpace:
 
     def arrays(self) -> Arrays:
         """Arrays of their own for a state, of no values yet where something moves."""
-        own = {name: np.empty(shape, self.dtypes[name]) for name, shape in self.shapes.items()}
+        self.flat = np.empty(len(self.units), next(iter(self.dtypes.values()), np.dtype(np.float64)))
+        own = {name: self.flat[part].reshape(self.shapes[name]) for name, part in self.parts.items()}
         still = {
             name: value if name == WEIGHTS else np.array(value, order="C")
             for name, value in self.still.items()
         }
         return own | still
 
-    def write(self, vector: Array, state: Arrays) -> None:
-        """Write the state of a vector into :meth:`arrays`."""
-        flat = vector / self.units
-        for name, part in self.parts.items():
-            state[name].reshape(-1)[:] = flat[part]
+    def write(self, vector: Array) -> None:
+        """Write the state of a vector into :meth:`arrays`: one array, of which theirs are parts."""
+        np.divide(vector, self.units, out=self.flat, casting="same_kind")
 
     def speed(self, velocity: Array) -> float:
         """The size in L2(P) of a velocity that is given as a vector, all parameters together."""

@@ -56,6 +56,9 @@ class Field:
     broken: tuple[float, Arrays] | None = None
     state: Arrays = field(default_factory=dict, repr=False)  # arrays that every state is written into
     planned: Callable[[float], Arrays] | None = field(default=None, repr=False)
+    # The velocities that were found last, and their parts of a vector: the same arrays every time, mostly.
+    found: Arrays = field(default_factory=dict, repr=False)
+    parts: list[Array] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         """Prepare the velocity of one set of arrays, where the solver can."""
@@ -70,9 +73,14 @@ class Field:
         if self.planned is None:
             found = self.problem.module.velocity(self.space.state(vector), x, y, np.float64(t), weights)
         else:
-            self.space.write(vector, self.state)
+            self.space.write(vector)
             found = self.planned(np.float64(t))
-        rate = self.space.vector(found)
+        if found is not self.found:
+            moving = [found[name] for name in self.space.shapes]
+            self.parts = [np.ravel(each) for each in moving]
+            # Views show what the next call writes; copies do not.
+            self.found = found if all(each.flags.c_contiguous for each in moving) else {}
+        rate = self.space.joined(self.parts)
         if not np.isfinite(rate).all():
             self.broken = (float(t), self.space.state(vector))
         return rate

@@ -149,9 +149,16 @@ def check_run_memory(problem: Problem, state: Arrays, samples: int) -> None:
     nodes = {name: len(weights) for name, weights in state["p"].items()}
     check_memory(
         run_memory(problem, state, samples),
-        f"Solving with {max(nodes.values(), default=1)} nodes per population and {samples} samples per step",
+        f"Solving with {_nodes_words(nodes)} and {samples} samples per step",
         "Take fewer nodes, fewer samples per step or precision float32",
     )
+
+
+def _nodes_words(nodes: Mapping[str, int]) -> str:
+    """How many nodes the axes have: "300 nodes per population", or of every axis where they differ."""
+    if len(set(nodes.values())) < 2:
+        return f"{max(nodes.values(), default=1)} nodes per population"
+    return "nodes " + ", ".join(f"{name}: {count}" for name, count in nodes.items())
 
 
 def run_memory(problem: Problem, state: Arrays, samples: int) -> int:

@@ -213,7 +213,7 @@ def test_lengths_and_angles_cost_a_small_fraction(spec: str) -> None:
         expected = reference_losses(end, FLOWS[spec])(first.times)
         off = np.abs(first.loss - expected)
         relative = (off / np.maximum(expected, 0.01)).max()
-        whole = network_seconds * int(path.steps[-1])
+        whole = network_seconds * int(first.steps[-1])
         with_error, alone = min(seconds[True]), min(seconds[False])
         print(
             f"\n{spec} to t = {end:g}: {with_error:.2f} s with its stated error, {alone:.2f} s without, "

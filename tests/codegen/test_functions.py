@@ -1,7 +1,5 @@
 """Scalar code of every function of the closed table: values, kinks, overflow, precision."""
 
-import math
-
 import mpmath
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ POSITIVE = {"log", "sqrt"}
 
 def build(name, compiled):
     """The scalar function of a row, from the source that goes into a solver."""
-    names = {"np": np, "math": math, "special": special, "Real": float}
+    names = {"np": np, "special": special, "Real": float}
     names |= {"compiled": compiled, "compiled_in_order": compiled}
     arguments = ["a", "b"][: FUNCTIONS[name].arity]
     helper = CODE[name].helper
@@ -97,6 +95,7 @@ def test_compiled_code_keeps_single_precision(name):
 EXACT = {
     "exp": mpmath.exp,
     "tanh": mpmath.tanh,
+    "erf": mpmath.erf,
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(-abs(x))) + max(x, 0),
     "silu": lambda x: x / (1 + mpmath.exp(-x)),
@@ -126,6 +125,16 @@ def test_exponentials_to_the_last_digits(name):
     assert np.max(np.array(off) / units) < 3
 
 
+def test_the_normal_distribution_has_its_small_values():
+    """By 40 digits; x / sqrt(2) is rounded, which x^2 / 2 makes as many units of the tail."""
+    scalar = build("normal_cdf", lambda function: function)
+    for x in np.concatenate([np.linspace(-37.0, 8.0, 91), np.random.default_rng(2).standard_normal(200)]):
+        with mpmath.workdps(40):
+            exact = mpmath.ncdf(mpmath.mpf(float(x)))
+            off = abs(float((mpmath.mpf(float(scalar(np.float64(x)))) - exact) / exact))
+        assert off < (3 + x**2) * np.finfo(np.float64).eps
+
+
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_exponentials_where_numbers_end(real):
     """nan stays nan; inf, signed zeros and arguments beyond all exponents give the limits."""
@@ -135,6 +144,8 @@ def test_exponentials_where_numbers_end(real):
     expected = {
         "exp": [np.nan, inf, 0, 1, 1, inf, 0],
         "tanh": [np.nan, 1, -1, 0, -0.0, 1, -1],
+        "erf": [np.nan, 1, -1, 0, -0.0, 1, -1],
+        "normal_cdf": [np.nan, 1, 0, 0.5, 0.5, 1, 0],
         "sigmoid": [np.nan, 1, 0, 0.5, 0.5, 1, 0],
         "softplus": [np.nan, inf, 0, real(np.log(2)), real(np.log(2)), real(1e30), 0],
         "elu": [np.nan, inf, -1, 0, -0.0, real(1e30), -1],

@@ -1,13 +1,11 @@
 """Functions of numbers, called inside compiled loops.
 
 Those that are made of exponentials are written without branches and calls, in float64 for both precisions,
-so that a loop does several numbers at once: ten times faster than the C library, one number after the other,
-and within 3 units in the last place of float64.
+so that a loop does several numbers at once: up to ten times faster than the C library, one number after the
+other, and within 3 units in the last place of float64.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -105,10 +103,72 @@ def log1p_unit(u: Real) -> Real:
     return 2.0 * (z * q * p + z)
 
 
-@compiled
+@compiled_in_order
+def erf_near(x: Real) -> Real:
+    """The error function for |x| <= 1: its Taylor series, whose rest is below 1e-17."""
+    q = x * x
+    p = -1 / 12449059983360000
+    p = p * q + 1 / 690452066304000
+    p = p * q - 1 / 40537905408000
+    p = p * q + 1 / 2528170444800
+    p = p * q - 1 / 168129561600
+    p = p * q + 1 / 11975040000
+    p = p * q - 1 / 918086400
+    p = p * q + 1 / 76204800
+    p = p * q - 1 / 6894720
+    p = p * q + 1 / 685440
+    p = p * q - 1 / 75600
+    p = p * q + 1 / 9360
+    p = p * q - 1 / 1320
+    p = p * q + 1 / 216
+    p = p * q - 1 / 42
+    p = p * q + 1 / 10
+    p = p * q - 1 / 3
+    p = p * q + 1 / 1
+    return 1.1283791670955126 * (x * p)
+
+
+@compiled_in_order
+def erfc_far(x: Real) -> Real:
+    """1 - erf(x) for 1 <= x <= 28: exp(-x^2) / (x + 3) times a polynomial in u.
+
+    Interpolated at Chebyshev nodes of 1 / (x + 3), with 40 digits, to 1e-17 of itself; u is that number,
+    brought to [-1, 1].
+    """
+    u = 1.2962962962962963 - 9.185185185185185 / (x + 3.0)
+    p = -1.7409231842163069e-12
+    p = p * u + 4.487395346808229e-11
+    p = p * u + 5.3493626362383665e-11
+    p = p * u - 7.104127737697985e-10
+    p = p * u - 8.694688975381411e-10
+    p = p * u + 8.867717538843475e-09
+    p = p * u + 1.0132210300238094e-08
+    p = p * u - 1.2009475809169943e-07
+    p = p * u - 5.760471359722852e-08
+    p = p * u + 1.8187014177595832e-06
+    p = p * u - 1.903309101944877e-06
+    p = p * u - 2.6636637534024688e-05
+    p = p * u + 0.00011057158088958468
+    p = p * u + 0.00012517713871551927
+    p = p * u - 0.003160534528324875
+    p = p * u + 0.018008414533197917
+    p = p * u - 0.06788244453437302
+    p = p * u + 0.1977266549430353
+    p = p * u - 0.472112362785163
+    p = p * u + 0.9514522659706822
+    # x = h + l with few digits in h, so that h^2 is exact: exp(-x^2) = exp(-h^2) exp(-(x - h)(x + h)).
+    h = (x + 3221225472.0) - 3221225472.0
+    low = (x - h) * (x + h)
+    return exp(-h * h) * (1.0 - low * (1.0 - low * (0.5 - low / 6.0))) * p / (x + 3.0)
+
+
+@compiled_in_order
 def erf(x: Real) -> Real:
     """The error function."""
-    return type(x)(math.erf(x))
+    size = min(abs(np.float64(x)), 28.0)
+    near, far = erf_near(min(size, 1.0)), 1.0 - erfc_far(max(size, 1.0))
+    y = np.copysign(near if size < 1.0 else far, np.float64(x))
+    return x if x != x else type(x)(y)
 
 
 @compiled_in_order
@@ -131,11 +191,15 @@ def softplus(x: Real) -> Real:
     return type(x)(max(np.float64(x), 0.0) + rest)
 
 
-@compiled
+@compiled_in_order
 def normal_cdf(x: Real) -> Real:
-    """The standard normal distribution function."""
-    real = type(x)
-    return real(0.5) * real(math.erfc(-x * real(0.7071067811865476)))
+    """The standard normal distribution function, erfc(-x / sqrt(2)) / 2, with its small values."""
+    z = np.float64(x) * 0.7071067811865476
+    size = min(abs(z), 28.0)
+    near, far = 0.5 * erf_near(min(size, 1.0)), 0.5 * erfc_far(max(size, 1.0))
+    below = 0.5 - near if size < 1.0 else far
+    y = below if z < 0.0 else 1.0 - below
+    return x if x != x else type(x)(y)
 
 
 @compiled_in_order
@@ -145,7 +209,7 @@ def normal_pdf(x: Real) -> Real:
     return real(0.3989422804014327) * exp(-real(0.5) * x * x)
 
 
-@compiled
+@compiled_in_order
 def gelu(x: Real) -> Real:
     """x times the standard normal distribution function."""
     return x * normal_cdf(x)
