@@ -21,7 +21,7 @@ from .cause import cause_at, remedy, words
 from .feed import Feed
 from .flow_events import events_of, first_event
 from .grid import Clock, cut
-from .integrators import Stretch
+from .integrators import Field, Stretch
 from .march import Run
 from .methods import integrator_of
 from .stepping import Problem
@@ -83,6 +83,7 @@ class FlowRun(Run):
         self.allowed = math.inf
         self.memory: Mapping[str, Any] | None = None
         self.stretch: Stretch | None = None
+        self.field: Field | None = None  # the velocity of the last stretch
         self.ended: tuple[str, float] = ("horizon", float(clock.times[-1]))
 
     def trajectory(
@@ -116,7 +117,9 @@ class FlowRun(Run):
         if self.memory is None:
             self.stretches.append((self.time, self.moment(bound)[0], self.proposed))
         begins, ends, first = self.stretches[-1]
-        stretch = Stretch(self.problem, self.samples, state, (begins, ends), first, self.integrator)
+        span = begins, ends
+        stretch = Stretch(self.problem, self.samples, state, span, first, self.integrator, self.field)
+        self.field = stretch.field
         if self.memory is not None:
             stretch.go_on(self.memory)
         self.memory, self.stretch = None, stretch

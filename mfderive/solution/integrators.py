@@ -63,9 +63,14 @@ class Field:
     def __post_init__(self) -> None:
         """Prepare the velocity of one set of arrays, where the solver can."""
         prepare = getattr(self.problem.module, "velocities", None)
-        if prepare is not None:
+        if prepare is not None and self.planned is None:
             self.state = self.space.arrays()
             self.planned = prepare(self.state, *self.samples)
+
+    def in_units(self, space: FlowSpace) -> Field:
+        """The same in other units, on the arrays that were prepared: what moves is written into them anew."""
+        space.flat = self.space.flat
+        return Field(self.problem, self.samples, space, None, self.state, self.planned)
 
     def __call__(self, t: float, vector: Array) -> Array:
         """The velocity at a time and a state, as vectors."""
@@ -90,7 +95,8 @@ class Stretch:
     """A flow from one state to a time: each step, and what it remembers, so that the same steps can follow.
 
     ``begins``, ``ends``: times; ``first``: the size of the first step, None: found. What lies between is a
-    function of the state at the beginning and of these.
+    function of the state at the beginning and of these. ``before``: the velocity of a stretch of the same
+    solution.
     """
 
     def __init__(
@@ -101,11 +107,12 @@ class Stretch:
         span: tuple[float, float],
         first: float | None,
         name: str,
+        before: Field | None = None,
     ) -> None:
         options: SolveOptions = problem.options
         self.name, (self.begins, self.ends), self.first = name, span, first
         self.space = FlowSpace(problem, state, options.rtol or 0.0, options.atol or 0.0)
-        self.field = Field(problem, samples, self.space)
+        self.field = before.in_units(self.space) if before else Field(problem, samples, self.space)
         self.made = 0
         self.proposed = first
         self.attempts = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from math import prod
 
 from threadpoolctl import ThreadpoolController
@@ -59,5 +60,16 @@ def fitting_threads(products: int) -> Iterator[None]:
 @contextmanager
 def single_threads() -> Iterator[None]:
     """Run the body with one thread a matrix product."""
-    with ThreadpoolController().limit(limits=1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that multiply matrices, found once: to look for them takes milliseconds.
+
+    Those of numpy and scipy, which solvers call; what is loaded later is none of theirs.
+    """
+    import scipy.linalg  # noqa: F401 (its library is to be found)
+
+    return ThreadpoolController()
