@@ -12,10 +12,9 @@ from ..analysis.bends import has_kinks
 from ..network.network import Network
 from ..samples.folded import distinct
 from ..samples.quadrature import DataNodes, data_nodes
-from ..samples.rule_pairs import LEAST, Standing, has_rule_pairs, rule_pair
+from ..samples.rule_pairs import LEAST, MOST_NUMBERS, Standing, gauss_count, has_rule_pairs, rule_pair
 from ..samples.sources import DataSource, LawSource
 from ..samples.spaced_nodes import is_spaced, nested_points
-from ..samples.sparse_rules import has_sparse_rules, sparse_level, sparse_pair
 from ..samples.standard_law import StandardLaw
 
 Array = Any
@@ -99,23 +98,27 @@ def law_evaluation(
     return x.reshape(len(x), *source.input_shape), y, rule
 
 
-def sparse_evaluation(
-    network: Network, reduced: Reduced, samples: int, more: int
+def gauss_evaluation(
+    network: Network, reduced: Reduced, samples: int, doublings: int
 ) -> tuple[Array, Array, Standing] | None:
-    """x, y of a sparse grid in place of points of evaluation, and how it stands for the law.
+    """x, y of Gauss nodes in place of points of evaluation, and how they stand for the law.
 
-    The finest of at most ``samples`` points, and ``more`` levels above it. None where functions have kinks,
-    and where the law has no such grid.
+    As many of each number as make a pair of rules of at most ``samples`` points, and :func:`more_gauss` of
+    them. None where functions have kinks, and where the law has no such pair.
     """
     source = integrated_source(network, reduced)
     law = law_of(source)
-    if law is None or has_kinks(reduced.system) or not has_sparse_rules(law):
+    count = None if law is None or has_kinks(reduced.system) else gauss_count(law, samples)
+    if law is None or count is None:
         return None
-    level = sparse_level(law, samples)
-    if level is None:
-        return None
-    x, y, rule = sparse_pair(law, level + more)
+    x, y, rule = rule_pair(law, more_gauss(law, count, doublings), spaced=False)
     return x.reshape(len(x), *source.input_shape), y, rule
+
+
+def more_gauss(law: StandardLaw, count: int, doublings: int) -> int:
+    """Gauss nodes of each number after ``doublings``; of many numbers, one more is many times the points."""
+    few = len(smooth_numbers(law.kinds)) <= MOST_NUMBERS
+    return count * 2**doublings if few else count + doublings
 
 
 def integrated_source(network: Network, reduced: Reduced) -> DataSource:

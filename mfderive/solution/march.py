@@ -156,10 +156,9 @@ class Run:
         """The outputs yhat [sample, outputs] on the evaluation sample."""
         return self.module.predict(state, self.x, self.piece(state))
 
-    def loss_width(self, state: Mapping[str, Any]) -> float:
-        """Half of the interval that holds the loss of a state over the law of the data."""
-        row = row_of((0.0, 0), self.network, self.predict(dict(state)), self.y, self.law_parts)
-        return row.loss_width
+    def row(self, state: Mapping[str, Any]) -> Row:
+        """What is observed of a state, at no time of its own."""
+        return row_of((0.0, 0), self.network, self.predict(dict(state)), self.y, self.law_parts)
 
     def piece(self, state: Arrays) -> int:
         """How many samples of the evaluation go through the solver at once."""

@@ -16,11 +16,12 @@ from ..reduction.cost import cost
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
 from ..samples.quadrature import fewer_gauss, node_count
+from ..samples.rule_pairs import gauss_count, pair_points
 from ..samples.spaced_nodes import is_spaced
 from ..state.ensemble_plan import Ensemble
 from .coarse_plans import COARSE_GAUSS, COARSE_SAMPLED, coarse_plans, numbers_by_name
 from .coarser import DATA, SAMPLED_NODES, TIME, FinestError, coarser, halved
-from .feed import integrated_source, law_evaluation, law_of, make_feed, sparse_evaluation
+from .feed import gauss_evaluation, integrated_source, law_evaluation, law_of, make_feed, more_gauss
 from .flow import FlowRun, finer_options, make_run
 from .grid import TABLEAUS, make_clock
 from .loss_error import around, differences
@@ -82,7 +83,7 @@ class Refinement:
         }
         self.law = law_of(integrated_source(self.network, problem.reduced))
         self.has_kinks = has_kinks(problem.system)
-        self.is_sparse = False
+        self.is_gauss = False
         self.evaluates_nodes = self.evaluation(0) is not None
         self.clock = make_clock(self.network, self.options)
         # The loss of the first solution, the coarsest, as solutions are compared.
@@ -175,27 +176,34 @@ class Refinement:
     def evaluation(self, doublings: int) -> Any:
         """The nodes on which a solution is evaluated; None where its points are sampled."""
         reduced, samples = self.problem.reduced, self.options.evaluation
-        nodes_of = sparse_evaluation if self.is_sparse else law_evaluation
+        nodes_of = gauss_evaluation if self.is_gauss else law_evaluation
         return nodes_of(self.network, reduced, samples, doublings)
 
-    def takes_sparse_nodes(self, solved: Solved, tolerance: float) -> bool:
-        """Whether solutions are evaluated on a sparse grid from now on: where its error is known better.
+    def takes_gauss_nodes(self, solved: Solved, tolerance: float) -> bool:
+        """Whether solutions are evaluated on Gauss nodes from now on: where their error is known better.
 
-        By the states that a solution keeps, if the error of its own evaluation is beyond its share.
+        By the states that a solution keeps, if the error of its own evaluation is beyond its share, and where
+        both means are within what is known of either.
         """
-        widths = [row.loss_width for row in solved.run.rows]
-        grid = sparse_evaluation(self.network, self.problem.reduced, self.options.evaluation, 0)
-        if grid is None or max(widths) <= tolerance / len(self.names()):
+        rows = solved.run.rows
+        widths = {row.time: row.loss_width for row in rows}
+        grid = gauss_evaluation(self.network, self.problem.reduced, self.options.evaluation, 0)
+        if grid is None or max(widths.values()) <= tolerance / len(self.names()):
             return False
-        run = solved.run
-        x, y, rule = grid
+        run, losses = solved.run, {row.time: row.loss for row in rows}
         own = run.x, run.y, run.law_parts
-        run.evaluate_on(x, y, rule)
-        found = [run.loss_width(point.state.arrays) for point in solved.path.checkpoints]
+        run.evaluate_on(*grid)
+        found = {point.time: run.row(point.state.arrays) for point in solved.path.checkpoints}
         run.x, run.y, run.law_parts = own
-        self.is_sparse = max(found) < max(widths)
-        self.evaluates_nodes |= self.is_sparse
-        return self.is_sparse
+        is_known_better = max(row.loss_width for row in found.values()) < max(widths.values())
+        agree = all(
+            abs(row.loss - losses[time]) <= row.loss_width + widths[time]
+            for time, row in found.items()
+            if time in widths
+        )
+        self.is_gauss = is_known_better and agree
+        self.evaluates_nodes |= self.is_gauss
+        return self.is_gauss
 
     def words(self, name: str, solved: Solved) -> str:
         """How fine a resolution of a solution is."""
@@ -235,10 +243,19 @@ class Refinement:
             velocities = stages * run.clock.steps * 2.0 ** more.get(TIME, 0)
         numbers = 1 if self.sampled(DATA) is not None else self.data_numbers
         samples = run.feed.samples * 2.0 ** (numbers * more.get(DATA, 0))
-        each = self.data_numbers if self.evaluates_nodes and not self.is_sparse else 1
-        points = len(run.x) * 2.0 ** (each * more[EVALUATION])
+        points = self.points(doublings[EVALUATION], last)
         # An evaluation takes the forward equations, about a third of all.
         return cost(system, sizes).work * (velocities * samples + len(run.rows) * points / 3)
+
+    def points(self, doublings: int, last: Solved) -> float:
+        """On how many points a solution is evaluated."""
+        run, more = last.run, doublings - last.doublings[EVALUATION]
+        if not self.is_gauss:
+            return len(run.x) * 2.0 ** ((self.data_numbers if self.evaluates_nodes else 1) * more)
+        assert self.law is not None
+        count = gauss_count(self.law, self.options.evaluation)
+        assert count is not None
+        return float(pair_points(self.law, more_gauss(self.law, count, doublings)))
 
     # ------------------------------------------------------------------ solutions
 

@@ -19,8 +19,8 @@ and the distance d of their mean are errors of a quarter of the points; with err
 are 4^-p s and d / (4^p - 1). p = 1/2 for random draws; scrambled Sobol points are taken to have 3/4.
 
 The evaluation is a resolution like the others: nodes of a law of up to three numbers
-(:mod:`mfderive.samples.rule_pairs`), else points of a sample, or a sparse grid where that says less of its
-error on the states of the first solution (:mod:`mfderive.samples.sparse_rules`).
+(:mod:`mfderive.samples.rule_pairs`), else points of a sample; or Gauss nodes where nothing bends and less is
+said of their error on the states of the first solution.
 Points of populations and data give way to Gauss nodes at the beginning, where few of these do
 (:mod:`mfderive.solution.node_choice`). Steps and batches of SGD (euler) are part of
 the problem, for the networks make the same ones; how far other batches would move the curve is reported
@@ -154,7 +154,7 @@ def _refined(work: Refinement, tolerance: float) -> tuple[Solved, list[Measured]
             return (*done, None)
         present = work.work(doublings, solved)
         least = present if done is None else least
-        if done is None and work.takes_sparse_nodes(solved, tolerance):
+        if done is None and work.takes_gauss_nodes(solved, tolerance):
             solved = work.solution(doublings)
         found = _measured(work, solved, kept, done is not None, tolerance)
         done = solved, found

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import itertools
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -177,8 +178,8 @@ def test_data_of_two_valued_numbers_has_nothing_to_refine():
 def test_smooth_networks_of_many_inputs_take_few_nodes_everywhere():
     """Five inputs: outputs v . x and the loss |v - (1, 0, -1, 0, 0)|^2 by unit vectors, at every checkpoint.
 
-    Tensors take the place of points of neurons and data, and a sparse grid that of the evaluation (its error
-    is rounding: the loss is a square of linear functions). Points would be refined to 4,096 and 128,000.
+    Tensors take the place of points of neurons, data and evaluation (whose error is rounding: the loss is a
+    square of linear functions). Points would be refined to 4,096 and 128,000.
     """
     net = mf.load(
         {
@@ -204,7 +205,7 @@ def test_smooth_networks_of_many_inputs_take_few_nodes_everywhere():
 
 
 def test_polynomials_are_evaluated_on_few_nodes():
-    """h^2 against |x|^2 / 2 in three dimensions: a loss of degree 8 in x, to rounding on a sparse grid.
+    """h^2 against |x|^2 / 2 in three dimensions: a loss of degree 8 in x, to rounding on Gauss nodes.
 
     Equally spaced nodes, which are for kinks, leave 1e-3 of it in their tails.
     """
@@ -227,3 +228,31 @@ def test_polynomials_are_evaluated_on_few_nodes():
         loss = weights @ (path.predict(x, point.time)[:, 0] - (x**2).sum(axis=1) / 2) ** 2
         place = int(np.abs(path.times - point.time).argmin())
         assert path.loss[place] == pytest.approx(loss, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("target", "second"),
+    [
+        ("x1*x2*x3*x4*x5", 1.0),
+        ("sin(9*x1) + x2", (1 - np.exp(-162.0)) / 2 + 1),
+        ("x1*x2*x3*x4*x5*x6*x7", 1.0),
+    ],
+    ids=["product of five", "frequent", "product of seven"],
+)
+def test_an_evaluation_that_few_nodes_would_miss_is_not_taken_for_exact(target, second):
+    """Seven inputs, constant weights 0: outputs stay 0, and the loss is E y^2 by hand at every time."""
+    net = mf.load(
+        {
+            "format": 1,
+            "title": "missed",
+            "data": {"kind": "teacher", "dimension": 7, "target": target},
+            "loss": {"kind": "squared"},
+            "layers": [{"name": "h1", "from": "x", "weight": {"law": "normal(0, 1)", "rate": 0}}],
+            "output": {"from": "h1", "weight": {"law": "0", "rate": 0}},
+            "training": {"learning_rate": 0.01, "steps": 5, "batch_size": 10},
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tolerance may be out of reach
+        path = mf.solve(net, method="flow", tolerance=0.05)
+    assert np.all(np.abs(path.loss - second) <= path.loss_error)

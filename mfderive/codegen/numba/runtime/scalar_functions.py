@@ -2,7 +2,7 @@
 
 Those that are made of exponentials are written without branches and calls, in float64 for both precisions,
 so that a loop does several numbers at once: up to ten times faster than the C library, one number after the
-other, and within 3 units in the last place of float64.
+other, and within 8 units in the last place of float64 (most within 2).
 """
 
 from __future__ import annotations
@@ -129,8 +129,18 @@ def erf_near(x: Real) -> Real:
 
 
 @compiled_in_order
-def erfc_far(x: Real) -> Real:
-    """1 - erf(x) for 1 <= x <= 28: exp(-x^2) / (x + 3) times a polynomial in u.
+def exp_of_square(c: Real, x: Real) -> Real:
+    """exp(-c x^2) for c = 1 or 1/2: x^2 is not rounded before it is an exponent."""
+    x = min(abs(x), 40.0)
+    # x = h + l with few digits in h, so that h^2 is exact: exp(-x^2) = exp(-h^2) exp(-(x - h)(x + h)).
+    h = (x + 3221225472.0) - 3221225472.0
+    low = c * ((x - h) * (x + h))
+    return exp(-c * (h * h)) * (1.0 - low * (1.0 - low * (0.5 - low / 6.0)))
+
+
+@compiled_in_order
+def erfcx_far(x: Real) -> Real:
+    """exp(x^2) (1 - erf(x)) for 1 <= x <= 28: a polynomial in u, divided by x + 3.
 
     Interpolated at Chebyshev nodes of 1 / (x + 3), with 40 digits, to 1e-17 of itself; u is that number,
     brought to [-1, 1].
@@ -156,25 +166,23 @@ def erfc_far(x: Real) -> Real:
     p = p * u + 0.1977266549430353
     p = p * u - 0.472112362785163
     p = p * u + 0.9514522659706822
-    # x = h + l with few digits in h, so that h^2 is exact: exp(-x^2) = exp(-h^2) exp(-(x - h)(x + h)).
-    h = (x + 3221225472.0) - 3221225472.0
-    low = (x - h) * (x + h)
-    return exp(-h * h) * (1.0 - low * (1.0 - low * (0.5 - low / 6.0))) * p / (x + 3.0)
+    return p / (x + 3.0)
 
 
 @compiled_in_order
 def erf(x: Real) -> Real:
     """The error function."""
     size = min(abs(np.float64(x)), 28.0)
-    near, far = erf_near(min(size, 1.0)), 1.0 - erfc_far(max(size, 1.0))
-    y = np.copysign(near if size < 1.0 else far, np.float64(x))
+    near, far = erf_near(min(size, 1.0)), exp_of_square(1.0, size) * erfcx_far(max(size, 1.0))
+    y = np.copysign(near if size < 1.0 else 1.0 - far, np.float64(x))
     return x if x != x else type(x)(y)
 
 
 @compiled_in_order
 def gauss(x: Real) -> Real:
     """exp(-x^2) / sqrt(pi), half the slope of erf."""
-    return type(x)(0.5641895835477563) * exp(-x * x)
+    y = 0.5641895835477563 * exp_of_square(1.0, np.float64(x))
+    return x if x != x else type(x)(y)
 
 
 @compiled_in_order
@@ -194,19 +202,19 @@ def softplus(x: Real) -> Real:
 @compiled_in_order
 def normal_cdf(x: Real) -> Real:
     """The standard normal distribution function, erfc(-x / sqrt(2)) / 2, with its small values."""
-    z = np.float64(x) * 0.7071067811865476
-    size = min(abs(z), 28.0)
-    near, far = 0.5 * erf_near(min(size, 1.0)), 0.5 * erfc_far(max(size, 1.0))
-    below = 0.5 - near if size < 1.0 else far
-    y = below if z < 0.0 else 1.0 - below
+    wide = min(abs(np.float64(x)), 39.0)
+    size = wide * 0.7071067811865476
+    near, far = 0.5 * erf_near(min(size, 1.0)), 0.5 * erfcx_far(max(size, 1.0))
+    below = 0.5 - near if size < 1.0 else exp_of_square(0.5, wide) * far
+    y = below if x < 0.0 else 1.0 - below
     return x if x != x else type(x)(y)
 
 
 @compiled_in_order
 def normal_pdf(x: Real) -> Real:
     """The standard normal density."""
-    real = type(x)
-    return real(0.3989422804014327) * exp(-real(0.5) * x * x)
+    y = 0.3989422804014327 * exp_of_square(0.5, np.float64(x))
+    return x if x != x else type(x)(y)
 
 
 @compiled_in_order
