@@ -3,94 +3,66 @@
 Steps of Euler at the rate alpha follow, to first order in alpha, the flow of f - (alpha / 2) (f_t + f' f).
 Its difference d from the flow of f obeys d' = f'(d - (alpha / 2) f) - (alpha / 2) f_t, which one more
 velocity gives: f(t - alpha / 2, y + d - (alpha / 2) f) - f(t, y). What batches of finite size add is left
-out. Few digits of the difference are wanted, so that it is followed on coarser nodes, where there are any.
+out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import ResourceError
 from ..reduction.cost import cost
+from ..runs.flow_sentences import AGAINST_STEPS
+from ..runs.trajectory import Trajectory
 from ..state.draw import WEIGHTS
 from .chebyshev import Chebyshev
-from .coarser import Coarser
 from .flow import FlowRun
 from .flow_space import FlowSpace
 from .grid import Clock
 from .integrators import Field
 from .methods import steps_are_euler
-from .stepping import Problem, Stepper, check_run_memory
 
 Array = Any
 Arrays = dict[str, Any]
 
 # An estimate needs few digits: of the flow itself, and of the difference from it.
 _RTOL, _PART = 1e-2, 0.05
-# It may cost such a part of the flow itself, in operations, and a few velocities in any case.
-_BUDGET, _LEAST_BUDGET = 0.5, 60
+# It may cost such a part of the velocities of the flow itself, and a few in any case: so many, or as many of
+# large systems as take so many operations (a second or two).
+_BUDGET, _MOST, _LEAST, _OPERATIONS = 0.5, 100, 20, 4e9
 _LOOKS = 12  # times at which losses are compared
-# Operations in the time that the calls of a velocity take.
-_CALLS = 1e6
 
 
-@dataclass(frozen=True)
-class Course:
-    """What is followed: a problem, its samples (x, y, weights), and the state where it begins."""
-
-    problem: Problem
-    samples: tuple[Array, Array, Array | None]
-    state: Mapping[str, Any]
-
-    @property
-    def work(self) -> float:
-        """The time of a velocity in operations, about."""
-        sizes = {name: len(weights) for name, weights in self.state[WEIGHTS].items()}
-        return _CALLS + float(cost(self.problem.system, sizes).work) * len(self.samples[0])
+def with_steps_beside(path: Trajectory, run: FlowRun, state: Mapping[str, Any], begins: float) -> Trajectory:
+    """A flow with the note of what SGD's steps make of its loss, from a state at a time."""
+    estimate = flow_against_steps(run, state, begins, path.times)
+    return replace(path, notes={**path.notes, AGAINST_STEPS: estimate})
 
 
-def _coarse(own: Course, beside: Coarser | str) -> Course:
-    """The coarser problem where there is one, and it fits into the memory."""
-    if isinstance(beside, str) or beside.is_exact:
-        return own
-    try:
-        check_run_memory(beside.problem, beside.state, beside.feed.samples)
-    except ResourceError:
-        return own
-    samples = Stepper(beside.problem, beside.clock, beside.feed).samples
-    return Course(beside.problem, samples, beside.state)
-
-
-def flow_against_steps(
-    run: FlowRun, state: Mapping[str, Any], begins: float, times: Array, beside: Coarser | str
-) -> dict[str, Any]:
+def flow_against_steps(run: FlowRun, state: Mapping[str, Any], begins: float, times: Array) -> dict[str, Any]:
     """What SGD's steps make of the loss beside the flow, from a state until the flow ended, as plain data.
 
-    ``times``: losses are compared at some of these; ``beside``: the problem with everything coarser. Keys:
-    "largest" (the difference of the losses that is largest, with its sign: steps minus flow), "time" (when),
-    "end" (the difference at the end), "until" (how far the estimate went), "evaluations" (velocities that it
-    took); or "why" there is no estimate.
+    ``times``: losses are compared at some of these. Keys: "largest" (the difference of the losses that is
+    largest, with its sign: steps minus flow), "time" (when), "end" (the difference at the end), "until" (how
+    far the estimate went), "evaluations" (velocities that it took); or "why" there is no estimate.
     """
     system = run.problem.system
     if not steps_are_euler(system):
         return {"why": f"a step of {system.learning.rule} is not Euler's step of its flow"}
     until = float(run.ended[1])
-    own = Course(run.problem, run.samples, state)
-    course = _coarse(own, beside)
-    pair = Pair.at(course, run.clock, begins)
+    pair = Pair.at(run, state, run.clock, begins)
     found = [(begins, 0.0)]
-    budget = max(_BUDGET * run.evaluations * own.work / course.work, _LEAST_BUDGET)
-    solver = Chebyshev(pair, begins, pair.start(course.state), until) if until > begins else None
+    budget = max(_BUDGET * run.evaluations, _few(run, state))
+    solver = Chebyshev(pair, begins, pair.start(state), until) if until > begins else None
     wanted = np.asarray(times)[np.asarray(times) > begins]
     wanted = wanted[np.unique(np.linspace(0, len(wanted) - 1, _LOOKS).astype(int))] if len(wanted) else wanted
     bar = tqdm(total=int(budget), desc="SGD's steps", disable=not run.progress, delay=2, leave=False)
-    with bar, run.stepper.threads(course.state), np.errstate(all="ignore"):
+    with bar, run.stepper.threads(state), np.errstate(all="ignore"):
         while solver is not None and solver.status == "running" and 2 * solver.nfev < budget:
             before, spent = solver.t, solver.nfev
             solver.step()
@@ -100,6 +72,13 @@ def flow_against_steps(
             for t in passed:
                 found.append((t, pair.difference(extension(t), run)))  # type: ignore[misc]
     return _summary(found, 2 * solver.nfev if solver else 0)
+
+
+def _few(run: FlowRun, state: Mapping[str, Any]) -> float:
+    """How many velocities are few, whatever the flow took."""
+    sizes = {name: len(weights) for name, weights in state[WEIGHTS].items()}
+    work = cost(run.problem.system, sizes).work * run.feed.samples
+    return min(_MOST, max(_LEAST, _OPERATIONS / max(work, 1)))
 
 
 def _summary(found: list[tuple[float, float]], evaluations: int) -> dict[str, Any]:
@@ -119,12 +98,12 @@ class Pair:
     finer: float
 
     @staticmethod
-    def at(course: Course, clock: Clock, begins: float) -> Pair:
+    def at(run: FlowRun, state: Mapping[str, Any], clock: Clock, begins: float) -> Pair:
         """Both around a state; the unit of the difference is a part of alpha times the first velocity."""
-        space = FlowSpace(course.problem, course.state, _RTOL, _RTOL / 10)
-        field = Field(course.problem, course.samples, space)
+        space = FlowSpace(run.problem, state, _RTOL, _RTOL / 10)
+        field = Field(run.problem, run.samples, space)
         pair = Pair(field, space, clock, 1.0)
-        first = field(begins, space.vector(course.state))
+        first = field(begins, space.vector(state))
         moved = pair.alpha(begins) * float(np.linalg.norm(first)) / sqrt(len(first))
         pair.finer = 1 / (_PART * max(moved, _PART))
         return pair

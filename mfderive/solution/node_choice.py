@@ -24,6 +24,7 @@ from ..algebra.terms import AxisKind
 from ..analysis.bends import has_kinks
 from ..errors import MfError
 from ..network.solve_options import ADAPTIVE, ATOL_OF_RTOL
+from ..runs.trajectory import Trajectory
 from ..samples.quadrature import DataNodes, coarser_count, fewer_gauss, node_count
 from ..samples.standard_law import StandardLaw
 from ..state.ensemble_plan import Ensemble
@@ -77,13 +78,17 @@ class Choice:
 NOTHING = Choice()
 
 
-def chosen_nodes(problem: Problem, clock: Clock, feed: Feed) -> Choice:
+def chosen_nodes(problem: Problem, clock: Clock, feed: Feed, resume: Trajectory | None = None) -> Choice:
     """Nodes for axes and data for which nobody asked for any, where fewer than by default suffice.
 
     Nothing where a coarse solution costs as much as the solution itself, and for steps that no flow is close
-    to. Nodes of the data are Gauss nodes, whatever the rule of the ``feed`` is.
+    to. Nodes of the data are Gauss nodes, whatever the rule of the ``feed`` is. What goes on from ``resume``
+    has those that were chosen for it.
     """
     options = problem.options
+    if resume is not None:
+        keeps = problem.data_is_open and feed.asked is None and feed.rule in ("quadrature", "sobol")
+        return Choice(data=resume.notes.get(CHOSEN_DATA) if keeps else None)
     adaptive = options.method in ADAPTIVE
     if not options.reduce:
         return NOTHING

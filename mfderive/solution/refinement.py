@@ -183,9 +183,11 @@ class Refinement:
         """Whether solutions are evaluated on Gauss nodes from now on: where their error is known better.
 
         By the states that a solution keeps, if the error of its own evaluation is beyond its share, and where
-        both means are within what is known of either.
+        both means are within what is known of either. Shares of wrong classes, which jump, keep their points.
         """
         rows = solved.run.rows
+        if not np.isnan([row.error for row in rows]).all():
+            return False
         widths = {row.time: row.loss_width for row in rows}
         grid = gauss_evaluation(self.network, self.problem.reduced, self.options.evaluation, 0)
         if grid is None or max(widths.values()) <= tolerance / len(self.names()):

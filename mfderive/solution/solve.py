@@ -22,12 +22,11 @@ from ..network.solve_options import ADAPTIVE, SolveOptions
 from ..reduction.reduce import by_symmetry, held_at_means, reduced_by
 from ..reduction.reduce import reduce as reduce_system
 from ..runs.divergence import warn_of
-from ..runs.flow_sentences import AGAINST_STEPS
 from ..runs.keeping import Keep, Keeping, kept_in
 from ..runs.trajectory import Ground, Trajectory, register_ground
 from ..state.draw import unequal_weights
 from ..state.state import State, arrays_on
-from .against_steps import flow_against_steps
+from .against_steps import with_steps_beside
 from .feed import make_feed
 from .flat import with_warnings
 from .flow import FlowRun, make_run
@@ -115,7 +114,7 @@ def _path(
         end = resume.checkpoint()
         clock = clock.with_time(end.time, end.step)
     feed = make_feed(network, problem.reduced, settled.data or "batches", settled.data_nodes)
-    chosen = chosen_nodes(problem, clock, feed) if initial is None and resume is None else NOTHING
+    chosen = NOTHING if initial is not None else chosen_nodes(problem, clock, feed, resume)
     if chosen.nodes:
         problem = replace(problem, tensors=chosen.nodes)
     if chosen.data is not None:
@@ -127,16 +126,12 @@ def _path(
     run = make_run(problem, clock, feed, settled.checkpoints)
     path = run.trajectory(state, start, resume, progress, keep)
     path = replace(path, notes={**path.notes, **chosen.notes})
-    if not (settled.stated_error or isinstance(run, FlowRun)):
-        return path
-    beside = coarser_beside(run, initial, resume)
     if settled.stated_error:
-        resolution = resolution_of(run, beside, progress, keep.part("coarser"))
+        resolution = resolution_of(run, coarser_beside(run, initial, resume), progress, keep.part("coarser"))
         path = with_loss_error(path, run, resolution, resume)
     if not isinstance(run, FlowRun):
         return path
-    estimate = flow_against_steps(run, state, run.moment(start)[0], path.times, beside)
-    return replace(path, notes={**path.notes, AGAINST_STEPS: estimate})
+    return with_steps_beside(path, run, state, run.moment(start)[0])
 
 
 def _told(path: Trajectory) -> Trajectory:

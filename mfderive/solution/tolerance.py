@@ -41,9 +41,12 @@ import numpy as np
 from ..errors import MfError, ResourceError
 from ..runs.keeping import UNKEPT, Keeping
 from ..runs.trajectory import Trajectory
+from .against_steps import with_steps_beside
 from .coarse_plans import with_few_nodes
 from .coarser import TIME
+from .flow import FlowRun
 from .loss_error import Contribution, with_loss_error
+from .node_choice import CHOSEN_DATA
 from .refinement import EVALUATION, MOST_AT_ONCE, Measured, Refinement, Solved
 from .stepping import Problem
 
@@ -85,6 +88,8 @@ def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = U
     if problem.options.stated_error:
         resolution = total - next(each.part for each in found if each.names == (EVALUATION,))
         path = with_loss_error(path, solved.run, Contribution(resolution, {"tolerance": tolerance}))
+    if isinstance(solved.run, FlowRun):
+        path = with_steps_beside(path, solved.run, path.checkpoints[0].state.arrays, 0.0)
     estimate = float(np.max(total))
     met = estimate <= tolerance
     parts = {
@@ -104,7 +109,9 @@ def refine(problem: Problem, tolerance: float, progress: bool, keep: Keeping = U
         note["stopped"] = stopped
     if not met:
         warnings.warn(_not_met(problem, tolerance, note), stacklevel=4)
-    return replace(path, notes={**path.notes, "tolerance": note})
+    feed = solved.run.feed
+    kept = {CHOSEN_DATA: feed.asked} if feed.rule == "quadrature" else {}
+    return replace(path, notes={**path.notes, **kept, "tolerance": note})
 
 
 def _total(found: Sequence[Measured]) -> Array:
