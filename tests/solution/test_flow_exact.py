@@ -302,8 +302,8 @@ def test_the_difference_from_steps_is_estimated(method, training):
 def test_the_difference_from_steps_on_sampled_nodes():
     """By Euler's steps and a tight flow on the same points and data: within a fifth, as above.
 
-    The loss at the evaluation does not rest where that of the data does, so that coarser nodes and data, which
-    move the flow by more than its steps do, would say another sign.
+    The loss at the evaluation does not rest where that of the data does: coarser nodes and data, which move
+    the flow by more than steps do, would say another sign.
     """
     document = {
         "format": 1,

@@ -318,7 +318,7 @@ def test_points_stay_where_few_nodes_of_the_data_do_not_do(activation, law):
 
 @pytest.mark.parametrize("options", [{}, {"tolerance": 0.05}], ids=["chosen", "tolerance"])
 def test_what_goes_on_integrates_the_nodes_that_were_chosen(options):
-    """In two parts as in one, to the error of steps (rtol 1e-4); with 4,096 points the second is 3e-3 away."""
+    """In two parts as in one, to the error of steps (rtol 1e-4); 4,096 points would be 3e-3 away."""
     net, x = teacher(5), np.eye(5)
     first = mf.solve(net, 0.25, method="flow", **options)
     both = mf.solve(net, 0.5, method="flow", resume=first)
