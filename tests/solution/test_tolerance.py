@@ -256,3 +256,26 @@ def test_an_evaluation_that_few_nodes_would_miss_is_not_taken_for_exact(target, 
         warnings.simplefilter("ignore")  # the tolerance may be out of reach
         path = mf.solve(net, method="flow", tolerance=0.05)
     assert np.all(np.abs(path.loss - second) <= path.loss_error)
+
+
+def test_shares_of_wrong_classes_are_counted_on_points():
+    """They jump in x, which few Gauss nodes do not see, though the loss is a polynomial of low degree."""
+    document = {
+        "format": 1,
+        "title": "classes",
+        "data": {
+            "kind": "gaussian-mixture",
+            "means": [[1, 0, 0, 0.5, 0], [-1, 0, 0.3, 0, 0], [0, 1, 0, -0.5, 0]],
+            "labels": [1, -1, 1],
+        },
+        "loss": {"kind": "squared"},
+        "layers": [{"name": "h1", "from": "x", "weight": "normal(0.2, 0.3)", "activation": "identity"}],
+        "output": {"from": "h1", "weight": "normal(0.5, 0.7)"},
+        "training": {"learning_rate": 0.02, "steps": 5, "batch_size": 10},
+    }
+    net = mf.load(document)
+    path = mf.solve(net, method="flow", tolerance=0.005, nodes=256, evaluation=1000)
+    assert path.notes["tolerance"]["met"] and path.notes["loss_error"]["parts"] == 8
+    other = mf.solve(net, method="flow", nodes=256, evaluation=32_000, stated_error=False)
+    off = np.abs(path.error - np.interp(path.times, other.times, other.error))
+    assert off.max() <= path.notes["loss_error"]["error"] < 0.1
