@@ -40,7 +40,7 @@ from ..runs.error_sentences import DIVERGED, LOSS_ERROR, MEMORY, RESUMED, STOPPE
 from ..runs.keeping import Keeping
 from ..runs.trajectory import Trajectory
 from ..samples.independent_parts import CONFIDENCE
-from .coarser import Coarser, FinestError, coarser
+from .coarser import FinestError, coarser
 from .march import Run
 from .observed_rows import Row
 
@@ -88,31 +88,27 @@ def _largest(values: Array) -> float | None:
     return found if np.isfinite(found) else None
 
 
-def coarser_beside(run: Run, initial: Mapping[str, Any] | None, resume: Trajectory | None) -> Coarser | str:
-    """The problem of a run that is done with everything coarser; why there is none as a sentence."""
-    try:
-        made = coarser(run, initial if resume is None else resume.at())
-    except FinestError as error:
-        return str(error)
-    except ResourceError:
-        return MEMORY
-    if resume is not None and not (made.is_exact and _has_exact_nodes(run)):
-        return RESUMED
-    return made
+def resolution_of(
+    run: Run,
+    initial: Mapping[str, Any] | None,
+    resume: Trajectory | None,
+    progress: bool,
+    keep: Keeping,
+) -> Contribution:
+    """What resolutions contribute to the error of a run that is done, by a coarser solution.
 
-
-def resolution_of(run: Run, made: Coarser | str, progress: bool, keep: Keeping) -> Contribution:
-    """What resolutions contribute to the error of a run that is done, by the solution of a coarser problem.
-
-    ``made``: that of :func:`coarser_beside`; ``keep``: where its solution is kept on its way.
+    ``keep``: where the coarser solution is kept on its way.
     """
     unknown = np.full(len(run.rows), np.nan)
-    if isinstance(made, str):
-        return Contribution(unknown, {"why": made})
-    if made.is_exact:
-        return Contribution(np.zeros(len(run.rows)), {})
     try:
+        made = coarser(run, initial if resume is None else resume.at())
+        if resume is not None and not (made.is_exact and _has_exact_nodes(run)):
+            return Contribution(unknown, {"why": RESUMED})
+        if made.is_exact:
+            return Contribution(np.zeros(len(run.rows)), {})
         other = made.run(run)
+    except FinestError as error:
+        return Contribution(unknown, {"why": str(error)})
     except ResourceError:
         return Contribution(unknown, {"why": MEMORY})
     facts = {"coarser": made.facts, "factor": made.factor}

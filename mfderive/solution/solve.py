@@ -31,7 +31,7 @@ from .feed import make_feed
 from .flat import with_warnings
 from .flow import FlowRun, make_run
 from .grid import Clock, make_clock
-from .loss_error import coarser_beside, resolution_of, with_loss_error
+from .loss_error import resolution_of, with_loss_error
 from .march import ground_of
 from .methods import integrates, settle
 from .node_choice import NOTHING, chosen_nodes
@@ -127,7 +127,7 @@ def _path(
     path = run.trajectory(state, start, resume, progress, keep)
     path = replace(path, notes={**path.notes, **chosen.notes})
     if settled.stated_error:
-        resolution = resolution_of(run, coarser_beside(run, initial, resume), progress, keep.part("coarser"))
+        resolution = resolution_of(run, initial, resume, progress, keep.part("coarser"))
         path = with_loss_error(path, run, resolution, resume)
     if not isinstance(run, FlowRun):
         return path
