@@ -597,12 +597,18 @@ def expm1_near(t: Real, k: Real) -> Real:
 
 
 @compiled_in_order
+def expm1(t: Real) -> Real:
+    """e^t - 1 for -40 <= t <= 40."""
+    shifted = nearest_power(t)
+    power = two_to(shifted)
+    return power * expm1_near(t, shifted - 6755399441055744.0) + (power - 1.0)
+
+
+@compiled_in_order
 def tanh(x: Real) -> Real:
     """The hyperbolic tangent: m / (m + 2) for m = e^(2 |x|) - 1, with the sign of x."""
     t = 2.0 * min(abs(np.float64(x)), 20.0)
-    shifted = nearest_power(t)
-    power = two_to(shifted)
-    m = power * expm1_near(t, shifted - 6755399441055744.0) + (power - 1.0)
+    m = expm1(t)
     y = np.copysign(m / (m + 2.0), np.float64(x))
     return x if x != x else type(x)(y)
 

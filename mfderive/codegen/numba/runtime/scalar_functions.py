@@ -45,6 +45,14 @@ def expm1_near(t: Real, k: Real) -> Real:
 
 
 @compiled_in_order
+def expm1(t: Real) -> Real:
+    """e^t - 1 for -40 <= t <= 40."""
+    shifted = nearest_power(t)
+    power = two_to(shifted)
+    return power * expm1_near(t, shifted - 6755399441055744.0) + (power - 1.0)
+
+
+@compiled_in_order
 def exp(x: Real) -> Real:
     """e^x; 0 and inf where float64 has nothing nearer."""
     t = min(max(np.float64(x), -746.0), 710.0)
@@ -61,9 +69,7 @@ def exp(x: Real) -> Real:
 def expm1_left(x: Real) -> Real:
     """e^x - 1 for x <= 0."""
     t = min(max(np.float64(x), -40.0), 0.0)
-    shifted = nearest_power(t)
-    power = two_to(shifted)
-    y = power * expm1_near(t, shifted - 6755399441055744.0) + (power - 1.0)
+    y = expm1(t)
     return x if x != x else type(x)(y)
 
 
@@ -71,9 +77,7 @@ def expm1_left(x: Real) -> Real:
 def tanh(x: Real) -> Real:
     """The hyperbolic tangent: m / (m + 2) for m = e^(2 |x|) - 1, with the sign of x."""
     t = 2.0 * min(abs(np.float64(x)), 20.0)
-    shifted = nearest_power(t)
-    power = two_to(shifted)
-    m = power * expm1_near(t, shifted - 6755399441055744.0) + (power - 1.0)
+    m = expm1(t)
     y = np.copysign(m / (m + 2.0), np.float64(x))
     return x if x != x else type(x)(y)
 
@@ -124,7 +128,7 @@ def erf_near(x: Real) -> Real:
     p = p * q - 1 / 42
     p = p * q + 1 / 10
     p = p * q - 1 / 3
-    p = p * q + 1 / 1
+    p = p * q + 1.0
     return 1.1283791670955126 * (x * p)
 
 
