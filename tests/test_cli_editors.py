@@ -162,7 +162,7 @@ OFFERED = {
     "mfderive check": {"check", "check-spec"},
     "mfderive --ver": {"--version"},
     "mfderive solve --meth": {"--method"},
-    "mfderive solve good.toml --method ": {"euler", "rk4", "flow", "stiff"},
+    "mfderive solve good.toml --method ": {"euler", "strides", "rk4", "flow", "stiff"},
     "mfderive solve --method = r": {"rk4"},
     "mfderive solve --optimizer ada": {"adam", "adamw"},
     "mfderive solve --steps ": {""},

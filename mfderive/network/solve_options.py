@@ -18,10 +18,10 @@ from ..algebra.showing import Shown
 from ..errors import ArgumentError, nearest_word, quoted
 from .values import COUNT, FLAG, POSITIVE, WHOLE, ValueType, by_name, one_of
 
-METHODS = ("euler", "rk4", "flow", "stiff")
+METHODS = ("euler", "strides", "rk4", "flow", "stiff")
 # Methods that choose their own steps, and what each step may be wrong by where nothing else is said: relative
 # to the size of each parameter. A step of "stiff" is long, and its error estimate is cautious.
-ADAPTIVE = {"flow": 1e-4, "stiff": 1e-3}
+ADAPTIVE = {"flow": 1e-4, "stiff": 1e-3, "strides": 1e-4}
 # That of every such method where functions have kinks: below it, steps are as short as kinks make them, and
 # what nodes and samples leave is larger than what is gained.
 KINKED_RTOL = 1e-3
@@ -163,8 +163,9 @@ class SolveOptions(Shown):
         default="euler",
         metadata=_says(
             _names(*METHODS),
-            "time stepping: euler follows SGD step by step, rk4 the flow in equal steps, flow in steps that "
-            "an estimate of their error chooses, stiff in long steps of many stages, for late phases",
+            "time stepping: euler follows SGD step by step, strides many steps of it at a time on the same "
+            "samples, rk4 the flow in equal steps, flow in steps that an estimate of their error chooses, "
+            "stiff in long steps of many stages, for late phases",
         ),
     )
     step: float | None = field(
@@ -177,7 +178,8 @@ class SolveOptions(Shown):
         default=None,
         metadata=_says(
             _POSITIVE,
-            "error of a step of flow or stiff, relative to the root mean square of each parameter; default "
+            "error of a step of flow, stiff or strides, relative to the root mean square of each parameter; "
+            "default "
             + ", ".join(f"{value:g} for {name}" for name, value in ADAPTIVE.items())
             + f", {KINKED_RTOL:g} where functions have kinks",
             metavar="E",
@@ -194,15 +196,17 @@ class SolveOptions(Shown):
     until_loss: float | None = field(
         default=None,
         metadata=_says(
-            _POSITIVE, "flow and stiff end when the loss has fallen to this; default never", metavar="L"
+            _POSITIVE,
+            "flow, stiff and strides end when the loss has fallen to this; default never",
+            metavar="L",
         ),
     )
     until_speed: float | None = field(
         default=None,
         metadata=_says(
             _POSITIVE,
-            "flow and stiff end when the velocity has fallen to this, all parameters together in L2(P); "
-            "default never",
+            "flow, stiff and strides end when the velocity has fallen to this, all parameters together in "
+            "L2(P); default never",
             metavar="V",
         ),
     )

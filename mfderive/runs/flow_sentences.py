@@ -1,4 +1,6 @@
-"""Sentences about a flow, made of its notes: how it was integrated, what ended it, how far SGD departs."""
+"""Sentences about a flow, or SGD's steps many at a time, made of their notes: how they were followed, what
+ended them, how far SGD departs from a flow.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,16 @@ def flow_sentences(notes: Mapping[str, Any]) -> list[str]:
 def _sentences(notes: Mapping[str, Any]) -> Iterator[str]:
     flow, against = notes[FLOW], notes.get(AGAINST_STEPS)
     samples = _counted(notes["samples_per_step"], "sample")
+    method = f"(method {notes['method']}, rtol {flow['rtol']:.2g})"
+    if "sgd_steps" in flow:
+        steps = _counted(flow["sgd_steps"], "step")
+        what = f"The limit makes {steps} of SGD on the law of the data, many at a time {method}"
+        own = _counted(flow["steps"], "stride")
+    else:
+        what = f"The limit is the flow, integrated by {flow['integrator']} {method}"
+        own = _counted(flow["steps"], "step")
     yield (
-        f"The limit is the flow, integrated by {flow['integrator']} (method {notes['method']}, rtol "
-        f"{flow['rtol']:.2g}): {_counted(flow['steps'], 'step')}, "
-        f"{_rejected(flow['rejected'])}, {_counted(flow['evaluations'], 'velocity')}, "
+        f"{what}: {own}, {_rejected(flow['rejected'])}, {_counted(flow['evaluations'], 'velocity')}, "
         f"each averaged over the same {samples} (data = {notes['data']})."
     )
     ended, bounds = flow["ended"], flow["until"]

@@ -39,7 +39,12 @@ _LOOKS = 12  # times at which losses are compared
 
 
 def with_steps_beside(path: Trajectory, run: FlowRun, state: Mapping[str, Any], begins: float) -> Trajectory:
-    """A flow with the note of what SGD's steps make of its loss, from a state at a time."""
+    """A flow with the note of what SGD's steps make of its loss, from a state at a time.
+
+    What leads along SGD's steps stays as it is.
+    """
+    if run.follows_steps:
+        return path
     estimate = flow_against_steps(run, state, begins, path.times)
     return replace(path, notes={**path.notes, AGAINST_STEPS: estimate})
 

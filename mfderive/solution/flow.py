@@ -23,7 +23,7 @@ from .flow_events import events_of, first_event
 from .grid import Clock, cut
 from .integrators import Field, Stretch
 from .march import Run
-from .methods import integrator_of
+from .methods import MULTIREVOLUTION, integrator_of
 from .stepping import Problem
 
 Array = Any
@@ -118,7 +118,8 @@ class FlowRun(Run):
             self.stretches.append((self.time, self.moment(bound)[0], self.proposed))
         begins, ends, first = self.stretches[-1]
         span = begins, ends
-        stretch = Stretch(self.problem, self.samples, state, span, first, self.integrator, self.field)
+        times = self.clock.times
+        stretch = Stretch(self.problem, self.samples, state, span, first, self.integrator, times, self.field)
         self.field = stretch.field
         if self.memory is not None:
             stretch.go_on(self.memory)
@@ -190,6 +191,8 @@ class FlowRun(Run):
             raise MfError(
                 f"{self.name}: {self.allowed:.0f} evaluations do not suffice to t = {stretch.ends:.6g}"
             )
+        if self.follows_steps:  # of which there are as many as SGD makes
+            return
         left = (stretch.ends - solver.t) / max(solver.h_abs, 1e-300)
         self.short = self.short + 1 if left > _MOST_STEPS else 0
         if self.short < _PATIENCE:
@@ -201,6 +204,16 @@ class FlowRun(Run):
             f"{self.name}: at t = {solver.t:.6g} the flow changes so fast that steps of {solver.h_abs:.2g} "
             f"are needed, of which {left:.2g} would be left to t = {stretch.ends:.6g}. {advice}"
         )
+
+    @property
+    def follows_steps(self) -> bool:
+        """Whether it leads along SGD's steps, and not along a flow."""
+        return self.integrator == MULTIREVOLUTION
+
+    @property
+    def sgd_steps(self) -> int:
+        """How many of SGD's steps it has passed."""
+        return self.clock.sgd_step(self.ended[1]) - self.moment(self.start)[1]
 
     @property
     def name(self) -> str:
@@ -281,6 +294,7 @@ class FlowRun(Run):
                 "evaluations": self.evaluations,
                 "steps": self.made,
                 "rejected": self.rejected,
+                **({"sgd_steps": self.sgd_steps} if self.follows_steps else {}),
                 "until": bounds,
                 "ended": {"by": self.ended[0], "time": self.ended[1]},
             }

@@ -36,7 +36,8 @@ class FlowAgain:
     def __init__(self, network: Network, reduced: Reduced, module: Any, record: Mapping[str, Any]) -> None:
         self.record = record
         options = SolveOptions(method=record["method"], rtol=record["rtol"], atol=record["atol"])
-        self.clock = grid_clock(network, record["method"], 0, record["end"])
+        clock, begins = grid_clock(network, record["method"], 0, record["end"]), record["stretches"][0][0]
+        self.clock = clock.with_time(begins, clock.sgd_step(begins))  # where another method may have ended
         feed = make_feed(network, reduced, record["data"], record["data_nodes"])
         self.stepper = Stepper(Problem(network, reduced, module, options), self.clock, feed)
         self.times = np.array([*(begins for begins, *_ in record["stretches"]), record["until"]])
@@ -59,7 +60,13 @@ class FlowAgain:
         begins, ends, size = self.record["stretches"][first]
         with stepper.threads(state):
             stretch = Stretch(
-                stepper.problem, stepper.samples, state, (begins, ends), size, self.record["integrator"]
+                stepper.problem,
+                stepper.samples,
+                state,
+                (begins, ends),
+                size,
+                self.record["integrator"],
+                self.clock.times,
             )
             with np.errstate(all="ignore"):
                 while stretch.is_running and stretch.solver.t < t:

@@ -1,4 +1,4 @@
-"""What ends a flow before its horizon: a loss that is low enough, a velocity that is small enough."""
+"""What ends a flow, or strides, before the horizon: a loss low enough, a velocity small enough."""
 
 from __future__ import annotations
 
@@ -65,4 +65,6 @@ def _speed_excess(bound: float) -> Callable[[Stretch, float | None], float]:
 
 def first_event(events: tuple[Event, ...], stretch: Stretch) -> tuple[float, str] | None:
     """Time and name of the first event in the last step; None where there is none."""
-    return min(((each.time(stretch), each.name) for each in events if each.happened(stretch)), default=None)
+    found = ((each.time(stretch), each.name) for each in events if each.happened(stretch))
+    time, name = min(found, default=(None, ""))
+    return None if time is None else (stretch.landing(time), name)

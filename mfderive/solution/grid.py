@@ -22,6 +22,8 @@ TABLEAUS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
 # Euler's steps. (At the first size, a warm-up would make steps that are as many times shorter as it is long.)
 _SGD_STEPS_PER_RK4_STEP = 10
 _MOST_STEPS = 10**8
+# Methods that end with a step of SGD.
+_STEPS_OF_SGD = ("euler", "strides")
 # A time through which steps of a length of their own are to lead is at a fraction of the whole way, with at
 # most this denominator.
 _MOST_PARTS = 1000
@@ -64,11 +66,11 @@ def make_clock(network: Network, options: SolveOptions, through: float | None = 
 
     ``horizon`` ends the grid at the first time that reaches it; the SGD schedule is continued where the
     horizon lies beyond the spec's steps. A method that chooses its own steps has SGD's times, up to the
-    horizon itself, to be observed at. ``through``: a time on the way that rk4 shall reach, where nobody asked
-    for a step.
+    horizon itself, to be observed at; strides along SGD's steps end with one of them. ``through``: a time on
+    the way that rk4 shall reach, where nobody asked for a step.
     """
     sgd = _sgd_times(network, options)
-    if options.method == "euler":
+    if options.method in _STEPS_OF_SGD:
         return Clock(sgd, np.arange(len(sgd)))
     horizon = options.horizon or float(sgd[-1])
     if horizon == 0:

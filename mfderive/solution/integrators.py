@@ -1,4 +1,4 @@
-"""What integrates a flow over a stretch of time: scipy's embedded pairs, or stabilised steps of our own."""
+"""What integrates a stretch of time: scipy's embedded pairs, or stabilised steps and strides of our own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from scipy.integrate import DOP853, RK23, RK45
 from ..network.solve_options import SolveOptions
 from .chebyshev import Chebyshev
 from .flow_space import FlowSpace
-from .methods import STABILISED
+from .methods import MULTIREVOLUTION, STABILISED
 from .stepping import Problem
+from .strides import Strides
 
 Array = Any
 Arrays = dict[str, Any]
@@ -95,8 +96,8 @@ class Stretch:
     """A flow from one state to a time: each step, and what it remembers, so that the same steps can follow.
 
     ``begins``, ``ends``: times; ``first``: the size of the first step, None: found. What lies between is a
-    function of the state at the beginning and of these. ``before``: the velocity of a stretch of the same
-    solution.
+    function of the state at the beginning and of these. ``times``: those of SGD's steps, along which strides
+    lead. ``before``: the velocity of a stretch of the same solution.
     """
 
     def __init__(
@@ -107,10 +108,11 @@ class Stretch:
         span: tuple[float, float],
         first: float | None,
         name: str,
+        times: Array,
         before: Field | None = None,
     ) -> None:
         options: SolveOptions = problem.options
-        self.name, (self.begins, self.ends), self.first = name, span, first
+        self.name, (self.begins, self.ends), self.first, self.times = name, span, first, times
         self.space = FlowSpace(problem, state, options.rtol or 0.0, options.atol or 0.0)
         self.field = before.in_units(self.space) if before else Field(problem, samples, self.space)
         self.made = 0
@@ -123,6 +125,8 @@ class Stretch:
         step = None if first is None else min(first, self.ends - t)
         if self.name == STABILISED:
             return Chebyshev(self.field, t, vector, self.ends, first_step=step)
+        if self.name == MULTIREVOLUTION:
+            return Strides(self.field, self.times, t, vector, self.ends, first_step=step)
         pair = _PAIRS[self.name]
         made: Stepping = pair(self.field, t, vector, self.ends, first_step=step, rtol=_LEAST_RTOL, atol=1.0)
         return made
@@ -163,6 +167,13 @@ class Stretch:
         """The state at a time of the last step."""
         return self.state if t >= self.solver.t else self.space.state(self.solver.dense_output()(t))
 
+    def landing(self, t: float) -> float:
+        """Where the solution may end by what happened at a time of the last step: with a step of SGD's."""
+        if self.name != MULTIREVOLUTION:
+            return t
+        later = self.times[np.searchsorted(self.times, t) :]
+        return min(float(later[0]), self.solver.t) if len(later) else self.solver.t
+
     def speed(self, t: float | None = None) -> float:
         """The size of the velocity in L2(P) now, or at a time of the last step."""
         if t is None:
@@ -188,7 +199,7 @@ class Stretch:
         solver: Any = self._solver(t, memory[_STATE], self.ends - t)
         self.before, self.made, self.attempts = int(calls) - solver.nfev, int(made), int(attempts)
         solver.h_abs = step
-        if self.name == STABILISED:
+        if memory[_OWN]:
             solver.remember(memory[_OWN])
             solver.rejected = int(rejected)
         self.solver, self.proposed = solver, step

@@ -20,6 +20,8 @@ from .feed import integrated_source
 _PAIRS = ((1e-4, "RK23"), (1e-8, "RK45"), (0.0, "DOP853"))
 # What "stiff" is integrated with (mfderive.solution.chebyshev).
 STABILISED = "RKC"
+# What leads along SGD's steps, many at a time (mfderive.solution.strides).
+MULTIREVOLUTION = "multirevolution"
 # The velocity is known to about 1e-6 of itself in float32, to 1e-15 in float64; below these tolerances, steps
 # would follow its rounding.
 _LEAST_RTOL = {"float32": 1e-5, "float64": 1e-13}
@@ -50,8 +52,8 @@ def settle(network: Network, options: SolveOptions, reduced: Reduced) -> SolveOp
         return replace(options, data=options.data or "batches")
     if options.data == "batches" and not whole:
         raise ArgumentError(
-            f"method {options.method} integrates the flow, which averages over the law of the data, but data "
-            f"is batches, so that every step would see other samples. Leave data out, set it to "
+            f"method {options.method} averages over the law of the data, but data is batches, so that every "
+            f"step would see other samples. Leave data out, set it to "
             f"{_fixed(network)}, or take the method euler"
         )
     usual = KINKED_RTOL if has_kinks(reduced.system) else ADAPTIVE[options.method]
@@ -85,12 +87,17 @@ def _check_rule(system: LimitSystem, method: str, fixed: str, adaptive: bool) ->
     learning = system.learning
     name = f"the learning rule {learning.rule}"
     steps = "take the method euler, which makes its steps"
+    if method == "strides" and not steps_are_euler(system):
+        raise ArgumentError(
+            f"method strides is made for steps that are a rate times a velocity, and those of {name} are "
+            f"not; {steps}"
+        )
     if learning.row.flow is None:
         raise ArgumentError(f"{name} has no known flow for method {method} to follow; {steps}")
     if any(field.role is Role.DRAW for field in system.fields):
         raise ArgumentError(
-            f"noise in [training] makes the limit a diffusion, and method {method} follows flows; take the "
-            "method euler (its steps are those of Euler and Maruyama), or leave noise out"
+            f"noise in [training] makes the limit a diffusion, and method {method} follows what has none; "
+            "take the method euler (its steps are those of Euler and Maruyama), or leave noise out"
         )
     full = f"Set data to {fixed}, or {steps}"
     if learning.row.flow_needs_all and fixed:
@@ -121,12 +128,13 @@ def steps_are_euler(system: LimitSystem) -> bool:
 
 
 def integrator_of(system: LimitSystem, options: SolveOptions) -> str:
-    """What integrates a flow: for "flow" an embedded pair, of low order where values have kinks.
+    """What integrates a flow, or SGD's steps: for "flow" a pair, of low order where values have kinks.
 
     Every kink that a step crosses costs an error of second order in it, whatever the order of the pair.
     """
-    if options.method == "stiff":
-        return STABILISED
+    made_for = {"stiff": STABILISED, "strides": MULTIREVOLUTION}
+    if options.method in made_for:
+        return made_for[options.method]
     if has_kinks(system):
         return _PAIRS[0][1]
     return next(name for least, name in _PAIRS if (options.rtol or 0.0) >= least)

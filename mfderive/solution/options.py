@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ..algebra.arguments import NETWORK, exclusive, instance
 from ..errors import ArgumentError, SpecError, nearest_word, quoted
+from ..errors.quoting import listed
 from ..network.network import Network
 from ..network.solve_options import ADAPTIVE, DATA_RULES, ENDS, EVENTS, OPTIONS, SolveOptions
 
@@ -134,7 +135,7 @@ def _check_steps(options: SolveOptions, chosen: Mapping[str, Any]) -> None:
     for name in ("rtol", "atol", *EVENTS):
         if options.method not in ADAPTIVE and name in chosen:
             raise ArgumentError(
-                f"{name} is {chosen[name]:g}, but only the methods {' and '.join(ADAPTIVE)} read it, and the "
+                f"{name} is {chosen[name]:g}, but only the methods {listed([*ADAPTIVE])} read it, and the "
                 f"method is {options.method}. Leave {name} out, or take one of them"
             )
         if name in EVENTS and options.tolerance is not None and getattr(options, name) is not None:

@@ -64,10 +64,11 @@ def solve(
     is refused.
 
     ``method`` "euler" makes exactly the step of SGD, at the rates alpha_k and on the batches k that the
-    finite networks see; "rk4" follows the flow at equal time steps, batch k in its step k; "flow" and "stiff"
-    choose their steps by an estimate of their error, and stop where they are told to (docs/flow.md). By
-    default the limit is first reduced exactly (:func:`mfderive.reduce`). ``reduce=False`` solves the full
-    ensemble on nodes drawn from the laws (``nodes`` then means the same as ``widths``). ``tolerance`` writes
+    finite networks see; "strides" makes many of them at a time, all on the same samples; "rk4" follows the
+    flow at equal time steps, batch k in its step k; "flow" and "stiff" choose their steps by an estimate of
+    their error, as "strides" does, and stop where they are told to (docs/flow.md). By default the limit is
+    first reduced exactly (:func:`mfderive.reduce`). ``reduce=False`` solves the full ensemble on nodes drawn
+    from the laws (``nodes`` then means the same as ``widths``). ``tolerance`` writes
     what it reached into the trajectory's ``notes["tolerance"]`` (see :mod:`mfderive.solution.tolerance`).
 
     ``initial`` starts from given arrays (any weights ``p``) instead of a draw: a state of another trajectory
@@ -219,7 +220,7 @@ def _check_law(network: Network, options: SolveOptions, reduced: Reduced) -> Non
         raise ArgumentError(f"{lives}, and symmetry=False asks for x as it is. Leave that out, or {anew}")
     raise ArgumentError(
         f"{lives}, but not on the batches or the sample that these steps take. Set data to quadrature or "
-        f"sobol, take the method flow or stiff, or {anew}"
+        f"sobol, take the method flow, stiff or strides, or {anew}"
     )
 
 

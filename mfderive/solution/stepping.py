@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..algebra.memory import check_memory
@@ -85,16 +86,19 @@ class Stepper:
             state = runge_kutta(self.problem.module, state, (x, y, weights), t, width, method)
         return state
 
-    @property
+    @cached_property
     def samples(self) -> tuple[Array, Array, Array | None]:
         """x, y and weights of samples that are the same at every step."""
-        given_x, given_y, weights = self.feed(1)
+        return self.samples_of(1)
+
+    def samples_of(self, k: int) -> tuple[Array, Array, Array | None]:
+        """x, y and weights of the samples of step k, as the reduced system takes them."""
+        given_x, given_y, weights = self.feed(k)
         return (*self.problem.reduced.encode(given_x, given_y), weights)
 
     def move(self, number: int) -> Move:
         """x, y, time, width, weights of the samples and number k of the step that begins at t_number."""
-        given_x, given_y, weights = self.feed(number + 1)
-        x, y = self.problem.reduced.encode(given_x, given_y)
+        x, y, weights = self.samples_of(number + 1) if self.feed.nodes is None else self.samples
         t = self.clock.times[number]  # a number of numpy's: a rate that overflows is inf, not an exception
         return x, y, t, float(self.clock.times[number + 1] - t), weights, number + 1
 

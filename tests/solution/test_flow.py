@@ -29,6 +29,7 @@ SPEC = {
 }
 COMMON = {"nodes": 8, "data_nodes": 32, "evaluation": 40}
 METHODS = ("flow", "stiff")
+ADAPTIVE = (*METHODS, "strides")
 
 
 def network(**training):
@@ -271,16 +272,23 @@ def rule_without_flow():
     [
         ({"optimizer": NO_FLOW}, {}, ("rk4", *METHODS), r"no known flow.*take the method euler"),
         ({"optimizer": "adam"}, {}, ("rk4", *METHODS), r"full batches only.*Set data to one of sample"),
-        ({"noise": 0.1}, {}, ("rk4", *METHODS), r"noise in \[training\].*Euler and Maruyama"),
-        ({"clip": 1.0}, {}, METHODS, r"clip bounds the gradient of each batch.*Set data to one of sample"),
+        ({"noise": 0.1}, {}, ("rk4", *ADAPTIVE), r"noise in \[training\].*Euler and Maruyama"),
+        ({"clip": 1.0}, {}, ADAPTIVE, r"clip bounds the gradient of each batch.*Set data to one of sample"),
         ({"optimizer": {"kind": "heavy-ball", "gamma": 1.0}}, {}, ("stiff",), r"swings.*the method flow"),
-        ({}, {"data": "batches"}, METHODS, r"data is batches.*Leave data out, set it to one of sample"),
-        ({}, {"step": 0.1}, METHODS, r"chooses its steps by rtol and atol.*the method rk4"),
-        ({}, {"rtol": 0.1}, ("euler", "rk4"), r"only the methods flow and stiff read it"),
-        ({}, {"until_loss": 0.1}, ("euler", "rk4"), r"only the methods flow and stiff read it"),
-        ({}, {"until_loss": 0.1, "tolerance": 0.1}, METHODS, r"tolerance refines a curve up to its end"),
-        ({}, {"rtol": 1e-6, "precision": "float32"}, METHODS, r"rounded too coarsely.*float64"),
-        ({}, {"rtol": 1e-14}, METHODS, r"rounded too coarsely for less than 1e-13\. Take a larger rtol"),
+        ({"optimizer": {"kind": "heavy-ball", "gamma": 1.0}}, {}, ("strides",), r"a rate times a velocity"),
+        (
+            {"optimizer": "adam"},
+            {"data": "sobol"},
+            ("strides",),
+            r"those of .*adam are not; take the method euler",
+        ),
+        ({}, {"data": "batches"}, ADAPTIVE, r"data is batches.*Leave data out, set it to one of sample"),
+        ({}, {"step": 0.1}, ADAPTIVE, r"chooses its steps by rtol and atol.*the method rk4"),
+        ({}, {"rtol": 0.1}, ("euler", "rk4"), r"only the methods flow, stiff, strides read it"),
+        ({}, {"until_loss": 0.1}, ("euler", "rk4"), r"only the methods flow, stiff, strides read it"),
+        ({}, {"until_loss": 0.1, "tolerance": 0.1}, ADAPTIVE, r"tolerance refines a curve up to its end"),
+        ({}, {"rtol": 1e-6, "precision": "float32"}, ADAPTIVE, r"rounded too coarsely.*float64"),
+        ({}, {"rtol": 1e-14}, ADAPTIVE, r"rounded too coarsely for less than 1e-13\. Take a larger rtol"),
     ],
 )
 def test_what_no_flow_can_mean_is_refused(training, options, methods, message):
