@@ -1,6 +1,6 @@
 """Four-layer network on handwritten digits
 
-Mean-field limit of the network above, written by mfderive (generator 9). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 10). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -996,6 +996,23 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
         compute_forward(fields, nodes, make, at_once)
         yhat[start : start + size] = fields["yhat"]
     return yhat
+
+
+def predictions(state: Mapping[str, Any], x: Array) -> Callable[[], Array]:
+    """A function that gives ``predict``, on all of x at once, of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same array. What stays the
+    same is checked and looked up only once.
+    """
+    fields, nodes = given_fields(state, x)
+    check_target(state, fields, nodes)
+    plan = Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward,), evolve)
+
+    def outputs() -> Array:
+        plan.sweep()
+        return fields["yhat"]
+
+    return outputs
 
 
 def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:

@@ -31,7 +31,8 @@ class Solver(Protocol):
     rates. Arrays that do not fit raise ValueError. A solver may name its limit: ``DIGEST``, by
     :func:`mfderive.codegen.digest.digest`; it then goes with no other. It may have ``velocities(state, x, y,
     weights)``: a function of t that gives the ``velocity`` of what the state's arrays hold by then, in arrays
-    that the next call writes again; a flow then looks up only once what stays the same.
+    that the next call writes again; a flow then looks up only once what stays the same. It may have
+    ``predictions(state, x)``: a function that gives yhat of what the state's arrays hold by then, likewise.
     """
 
     @property

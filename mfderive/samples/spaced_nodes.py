@@ -9,6 +9,7 @@ error falls faster than every power of h (Trefethen and Weideman 2014), down to 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,10 +46,15 @@ class NestedRule:
 
     def half_width(self, values: Array) -> float:
         """Half of the interval that holds the mean over the law: by the range of the parts, and the tails."""
-        weights = self.weights.reshape(-1, NESTED)
-        means = (weights * values.reshape(-1, NESTED)).sum(axis=0) / weights.sum(axis=0)
+        means = (self._parts * values.reshape(-1, NESTED)).sum(axis=0)
         beyond = float(self.tails @ np.abs(values - self.mean(values)))
-        return float(np.ptp(means)) / 4 + beyond
+        return float(means.max() - means.min()) / 4 + beyond
+
+    @cached_property
+    def _parts(self) -> Array:
+        """The weights of the nodes in their own part, [node of a part, part]."""
+        weights = self.weights.reshape(-1, NESTED)
+        return np.asarray(weights / weights.sum(axis=0))
 
     @property
     def compared(self) -> int:

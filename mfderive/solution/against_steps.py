@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ..analysis.bends import has_kinks
 from ..reduction.cost import cost
 from ..runs.flow_sentences import AGAINST_STEPS
 from ..runs.trajectory import Trajectory
 from ..state.draw import WEIGHTS
-from .chebyshev import Chebyshev
 from .flow import FlowRun
 from .flow_space import FlowSpace
 from .grid import Clock
-from .integrators import Field
-from .methods import steps_are_euler
+from .integrators import Field, flow_solver
+from .methods import integrator_of, steps_are_euler
 
 Array = Any
 Arrays = dict[str, Any]
@@ -63,7 +63,8 @@ def flow_against_steps(run: FlowRun, state: Mapping[str, Any], begins: float, ti
     pair = Pair.at(run, state, run.clock, begins)
     found = [(begins, 0.0)]
     budget = max(_BUDGET * run.evaluations, _few(run, state))
-    solver = Chebyshev(pair, begins, pair.start(state), until) if until > begins else None
+    name = integrator_of(system, replace(run.options, method="flow" if has_kinks(system) else "stiff"))
+    solver = flow_solver(name, pair, begins, pair.start(state), until, None) if until > begins else None
     wanted = np.asarray(times)[np.asarray(times) > begins]
     wanted = wanted[np.unique(np.linspace(0, len(wanted) - 1, _LOOKS).astype(int))] if len(wanted) else wanted
     bar = tqdm(total=int(budget), desc="SGD's steps", disable=not run.progress, delay=2, leave=False)

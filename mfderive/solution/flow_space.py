@@ -8,6 +8,7 @@ and kinks, which every node crosses at another time, are averaged before they ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from math import prod, sqrt
 from typing import Any
 
@@ -53,8 +54,17 @@ class FlowSpace:
         self.units, self.flat = np.ones(len(self.shares)), np.zeros(0)
         self.allowed = self.errors(self.vector(state))
         least = np.repeat(_LEAST_SHARE / self.counts, self.counts)
-        self.units = np.sqrt(len(self.shares) * np.maximum(self.shares, least))
-        self.units /= np.repeat(self.allowed, self.counts)
+        self.scale = np.sqrt(len(self.shares) * np.maximum(self.shares, least))
+        self.units = self.scale / np.repeat(self.allowed, self.counts)
+
+    def around(self, state: Mapping[str, Any]) -> FlowSpace:
+        """The same around another state of the same nodes."""
+        found = copy(self)
+        found.still = {name: state[name] for name in self.still}
+        found.units = np.ones(len(self.shares))
+        found.allowed = found.errors(found.vector(state))
+        found.units = self.scale / np.repeat(found.allowed, self.counts)
+        return found
 
     def errors(self, vector: Array) -> Array:
         """What each parameter may be wrong by at a state: atol + rtol times its size."""

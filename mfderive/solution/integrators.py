@@ -92,6 +92,21 @@ class Field:
         return rate
 
 
+def flow_solver(
+    name: str,
+    rate: Callable[[float, Array], Array],
+    t: float,
+    vector: Array,
+    ends: float,
+    first: float | None,
+) -> Stepping:
+    """What integrates a flow whose vectors may be wrong by 1; ``first``: the first step (None: found)."""
+    if name == STABILISED:
+        return Chebyshev(rate, t, vector, ends, first_step=first)
+    made: Stepping = _PAIRS[name](rate, t, vector, ends, first_step=first, rtol=_LEAST_RTOL, atol=1.0)
+    return made
+
+
 class Stretch:
     """A flow from one state to a time: each step, and what it remembers, so that the same steps can follow.
 
@@ -113,27 +128,26 @@ class Stretch:
     ) -> None:
         options: SolveOptions = problem.options
         self.name, (self.begins, self.ends), self.first, self.times = name, span, first, times
-        self.space = FlowSpace(problem, state, options.rtol or 0.0, options.atol or 0.0)
+        rtol, atol = options.rtol or 0.0, options.atol or 0.0
+        self.space = before.space.around(state) if before else FlowSpace(problem, state, rtol, atol)
         self.field = before.in_units(self.space) if before else Field(problem, samples, self.space)
         self.made = 0
         self.proposed = first
         self.attempts = 0
+        self.extension: Callable[[float], Array] | None = None  # of the last step
         self.before = 0  # velocities before the present solver was made
         self.solver = self._solver(self.begins, self.space.vector(state), first)
 
     def _solver(self, t: float, vector: Array, first: float | None) -> Stepping:
         step = None if first is None else min(first, self.ends - t)
-        if self.name == STABILISED:
-            return Chebyshev(self.field, t, vector, self.ends, first_step=step)
         if self.name == MULTIREVOLUTION:
             return Strides(self.field, self.times, t, vector, self.ends, first_step=step)
-        pair = _PAIRS[self.name]
-        made: Stepping = pair(self.field, t, vector, self.ends, first_step=step, rtol=_LEAST_RTOL, atol=1.0)
-        return made
+        return flow_solver(self.name, self.field, t, vector, self.ends, step)
 
     def step(self) -> None:
         """One step; a step that the end cuts off does not shorten what is proposed next."""
         solver, calls, rejected = self.solver, self.solver.nfev, self.rejected
+        self.extension = None
         wanted = solver.h_abs
         solver.step()
         self.made += 1
@@ -165,7 +179,13 @@ class Stretch:
 
     def state_at(self, t: float) -> Arrays:
         """The state at a time of the last step."""
-        return self.state if t >= self.solver.t else self.space.state(self.solver.dense_output()(t))
+        return self.state if t >= self.solver.t else self.space.state(self.between(t))
+
+    def between(self, t: float) -> Array:
+        """The vector at a time of the last step."""
+        if self.extension is None:
+            self.extension = self.solver.dense_output()
+        return self.extension(t)
 
     def landing(self, t: float) -> float:
         """Where the solution may end by what happened at a time of the last step: with a step of SGD's."""
@@ -179,7 +199,7 @@ class Stretch:
         if t is None:
             return self.space.speed(self.solver.f)
         self.before += 1
-        return self.space.speed(self.field(t, self.solver.dense_output()(t)))
+        return self.space.speed(self.field(t, self.between(t)))
 
     # ------------------------------------------------------------------ stopping and going on
 
@@ -199,7 +219,7 @@ class Stretch:
         solver: Any = self._solver(t, memory[_STATE], self.ends - t)
         self.before, self.made, self.attempts = int(calls) - solver.nfev, int(made), int(attempts)
         solver.h_abs = step
-        if memory[_OWN]:
+        if memory.get(_OWN):
             solver.remember(memory[_OWN])
             solver.rejected = int(rejected)
         self.solver, self.proposed = solver, step

@@ -30,6 +30,7 @@ from .flow_again import steps_again
 from .grid import Clock
 from .kept_run import content_of, facts_of, taken_up
 from .observed_rows import Row, numbers, row_of
+from .repeated_calls import Outputs
 from .stepping import LARGEST_PIECE, Problem, Stepper, run_memory
 
 Array = Any
@@ -38,6 +39,8 @@ Arrays = dict[str, Any]
 # that the arrays of a step serve again, but of no fewer samples than SMALLEST and no more than LARGEST_PIECE.
 # Arrays of so many bytes are held beside those of a step: calls of many small pieces cost more than numbers.
 _SMALLEST_PIECE, _SMALL_BYTES = 64, 2**22
+# States of so many numbers are copied to where calls of the solver are prepared.
+_SMALL_STATE = 2**16
 
 
 class Run:
@@ -65,6 +68,7 @@ class Run:
         self.rows: list[Row] = []
         self.points: list[Checkpoint] = []
         self.pieces: dict[tuple[int, ...], int] = {}
+        self.outputs: Outputs | None = None
         self.words = "limit"  # of the progress bar
 
     def evaluate_on(self, x: Array, y: Array, stands: Standing) -> None:
@@ -150,11 +154,16 @@ class Run:
 
     def store(self, moment: tuple[float, int], state: Arrays) -> None:
         """Keep a checkpoint at a time and SGD step."""
-        self.points.append(Checkpoint(*moment, State(copy_state(state), self.problem.reduced)))
+        self.points.append(Checkpoint(*moment, State.made(copy_state(state), self.problem.reduced)))
 
     def predict(self, state: Arrays) -> Any:
-        """The outputs yhat [sample, outputs] on the evaluation sample."""
-        return self.module.predict(state, self.x, self.piece(state))
+        """The outputs yhat [sample, outputs] on the evaluation sample; the next call may write there."""
+        piece = self.piece(state)
+        if piece < len(self.x) or sum(np.size(each) for each in state.values()) > _SMALL_STATE:
+            return self.module.predict(state, self.x, piece)
+        if self.outputs is None or self.outputs.x is not self.x:
+            self.outputs = Outputs(self.module, self.x)
+        return self.outputs(state)
 
     def row(self, state: Mapping[str, Any]) -> Row:
         """What is observed of a state, at no time of its own."""

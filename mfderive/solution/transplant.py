@@ -10,10 +10,10 @@ import numpy as np
 
 from ..state.draw import WEIGHTS
 from ..state.ensemble_plan import Ensemble
-from ..state.ensembles import number_kinds, standard_nodes
+from ..state.ensembles import number_kinds, standard_nodes, with_other_nodes
 from .feed import Feed
 from .label_polynomials import LabelPolynomials
-from .start import reduced_state
+from .repeated_calls import Outputs, Velocities
 from .stepping import Problem
 
 Array = Any
@@ -99,7 +99,8 @@ class Pilot:
         basis, problem, axis = self._basis(plan.axis), self.problem, plan.axis
         assert basis is not None
         plans = self.plans | {axis: plan}
-        first = reduced_state(problem.system, plans, problem.options, problem.network.source)
+        options, source = problem.options, problem.network.source
+        first = with_other_nodes(problem.system, self.first, plan, options.seed, source)
         points, found = self._points(plan), []
         for time, state in self.looked_at:
             moved = state | {WEIGHTS: first[WEIGHTS]}
@@ -136,19 +137,19 @@ class Pilot:
         """What the nodes of an axis are for: outputs, and velocities of all that has no index of it."""
         x, y, weights = self.samples
         own, module = set(self._variables(axis)), self.problem.module
+        velocities, outputs = Velocities(module, (x, y, weights)), Outputs(module, x)
         found = []
         for time, state in self.looked_at:
-            velocity = module.velocity(state, x, y, time, weights)
-            shared = {name: velocity[name] for name in velocity if name not in own and name != WEIGHTS}
-            found.append({"": module.predict(state, x)} | shared)
+            velocity = velocities(time, state)
+            shared = {name: velocity[name].copy() for name in velocity if name not in own and name != WEIGHTS}
+            found.append({"": outputs(state).copy()} | shared)
         return found
 
     def velocities(self, feed: Feed) -> list[Arrays]:
         """The velocities of all states on the samples of a feed."""
-        x, y, weights = _encoded(self.problem, feed)
-        module = self.problem.module
-        found = (module.velocity(state, x, y, time, weights) for time, state in self.looked_at)
-        return [{name: value for name, value in each.items() if name != WEIGHTS} for each in found]
+        velocities = Velocities(self.problem.module, _encoded(self.problem, feed))
+        found = (velocities(time, state) for time, state in self.looked_at)
+        return [{name: value.copy() for name, value in each.items() if name != WEIGHTS} for each in found]
 
 
 def _encoded(problem: Problem, feed: Feed) -> tuple[Array, Array, Array]:

@@ -234,8 +234,7 @@ def ensemble_state(
     ``seed`` draws what is the same for every neuron, and the sampled nodes too unless ``scramble`` does:
     another scramble gives other points for the same limit. ``source``: of the data, where sampled labels that
     read its inputs should suit them (:mod:`mfderive.state.directed_points`). Arrays are in the layout of the
-    reduced variables; ``state["p"]`` has the weights of the nodes of every population and of every noise axis
-    that is left.
+    reduced variables; ``state["p"]`` has the weights of the nodes of every axis of them.
     """
     for plan in plans.values():
         needed = 2 * _DOUBLE * plan.nodes * max(plan.dimension, 1)
@@ -243,6 +242,17 @@ def ensemble_state(
     key = seed if scramble is None else scramble
     nodes = {name: standard_nodes(system, plan, key, source) for name, plan in plans.items()}
     return _state(system, plans, nodes, {}, seed, dtype)
+
+
+def with_other_nodes(
+    system: ForwardSystem, state: Mapping[str, Any], plan: Ensemble, seed: int, source: Any = None
+) -> Arrays:
+    """A ``state`` of :func:`ensemble_state`, of the same seed and source, on other nodes of one axis."""
+    nodes = {name: (np.zeros((0, 0)), weights) for name, weights in state[WEIGHTS].items()}
+    nodes[plan.axis] = standard_nodes(system, plan, seed, source)
+    rest = [v.name for v in system.variables if plan.axis not in v.axes]
+    known = {name: np.asarray(state[name], np.float64) for name in rest}
+    return _state(system, {plan.axis: plan}, nodes, known, seed, state[WEIGHTS][plan.axis].dtype)
 
 
 def labelled_state(

@@ -54,6 +54,13 @@ class State(Shown, Mapping[str, Any]):
                 "Reduced.identity(limit)) or the forward equations of a network"
             )
 
+    @classmethod
+    def made(cls, arrays: Arrays, layout: StateLayout) -> State:
+        """The state that a solver made of one on this layout: its arrays fit."""
+        found = cls.__new__(cls)
+        found.arrays, found._layout, found._make = arrays, layout, None
+        return found
+
     # A state changes in place: it is equal to itself alone. (That of mappings would compare arrays.)
     __eq__ = object.__eq__
     __hash__ = object.__hash__

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import mfderive as mf
+from mfderive.runs.schedule import times as times_of
 from tests.radial_reference import Radial
 
 SPEC = Path(__file__).resolve().parents[2] / "specs" / "five_layer_gaussians.toml"
@@ -156,8 +157,9 @@ def test_the_limit_costs_a_fraction_of_a_wide_network(dtype: Any) -> None:
     assert rows["tolerance 1e-2"][0] < ALLOWED * wide
 
 
-# Specs, with the reference by hand and the end: solved as ``mf.solve(net, end, method="flow")`` does by
-# itself. The aim is an error of 1e-3 of max(loss, 0.01) by 1/200 of the network's time, at best 1/1000.
+# Specs, with the reference by hand: solved as ``mf.solve(net, end, method="flow")`` does by itself, or with
+# "strides", which make SGD's own steps on the law of the data. The aim is an error of 1e-3 of max(loss, 0.01)
+# by 1/200 of the network's time, at best 1/1000.
 FLOWS: dict[str, dict[str, Any]] = {
     "five_layer_gaussians": {},
     "five_layer_gaussians_wide_init": {"deviation": 3.0, "last": 200},
@@ -168,25 +170,31 @@ ROUNDS = 8
 FLOW_ENDS, FLOW_ALLOWED, FLOW_AIM, FLOW_ACCURACY = (2.0, 10.0), 1 / 40, 1 / 200, 1.5e-3
 
 
-def reference_losses(end: float, made: dict[str, Any]) -> Any:
-    """The loss of the reduction by hand at all times to the end: steps are small where it falls fast."""
+def reference_losses(end: float, made: dict[str, Any], steps: Any = None) -> Any:
+    """The loss of the reduction by hand at all times to the end: steps are small where it falls fast.
+
+    ``steps``: times of SGD's steps, which are made one by one; fewer lengths, as these take long.
+    """
     from scipy.interpolate import PchipInterpolator
 
     early, late = 0.1, 0.02
     times = np.concatenate(
         [np.arange(0, 101) * early / 100, np.arange(1, 1 + round((end - early) / late)) * late + early]
     )
-    work = Radial(lengths=240, **made)
+    if steps is not None:
+        times = steps
+    work = Radial(lengths=240 if steps is None else 120, **made)
     state, losses = work.start(), []
     for now, then in itertools.pairwise([*times, times[-1]]):
         losses.append(work.pass_through(state)[0])
-        state = work.stepped(state, then - now)
+        state = work.stepped(state, then - now, "rk4" if steps is None else "euler")
     return PchipInterpolator(times, losses)
 
 
+@pytest.mark.parametrize("method", ["flow", "strides"])
 @pytest.mark.parametrize("spec", FLOWS)
-def test_lengths_and_angles_cost_a_small_fraction(spec: str) -> None:
-    """Default flows, reduced to lengths and angles, against the reduction by hand (radial_reference.py).
+def test_lengths_and_angles_cost_a_small_fraction(spec: str, method: str) -> None:
+    """Flows, and SGD's steps, in lengths and angles, against the reduction by hand (radial_reference.py).
 
     With and without the stated error; derivation and compilation count as little as JAX's do. The network's
     time is that of relu, steps alone. The reference is known to 3e-4: half as many lengths move it by that.
@@ -198,7 +206,7 @@ def test_lengths_and_angles_cost_a_small_fraction(spec: str) -> None:
         wide = JaxNetwork(mf.load(SPEC), np.float64)
         wide.warm(100)
     for end in FLOW_ENDS:
-        first = mf.solve(network, end, method="flow")
+        first = mf.solve(network, end, method=method)
         prepared = {"system": first.reduced, "solver": mf.generate(first.reduced)}
         seconds: dict[bool, list[float]] = {True: [], False: []}
         steps = []
@@ -207,19 +215,20 @@ def test_lengths_and_angles_cost_a_small_fraction(spec: str) -> None:
                 steps.append(wide.advance(1 + 100 * number, 100) / 100)
             for stated in (True, False) * 2:
                 begin = time.perf_counter()
-                mf.solve(network, end, method="flow", stated_error=stated, **prepared)
+                mf.solve(network, end, method=method, stated_error=stated, **prepared)
                 seconds[stated].append(time.perf_counter() - begin)
         network_seconds = min(steps)
-        expected = reference_losses(end, FLOWS[spec])(first.times)
+        sgd = np.asarray(times_of(network.training, int(first.steps[-1])))
+        expected = reference_losses(end, FLOWS[spec], sgd if method == "strides" else None)(first.times)
         off = np.abs(first.loss - expected)
         relative = (off / np.maximum(expected, 0.01)).max()
         whole = network_seconds * int(first.steps[-1])
         with_error, alone = min(seconds[True]), min(seconds[False])
         print(
-            f"\n{spec} to t = {end:g}: {with_error:.2f} s with its stated error, {alone:.2f} s without, "
-            f"width {WIDTH} in JAX {whole:.0f} s: 1/{whole / with_error:.0f} and 1/{whole / alone:.0f} (aim "
-            f"1/{1 / FLOW_AIM:.0f}); loss off by {relative:.1e}, stated {np.max(first.loss_error):.1e}, "
-            f"true {off.max():.1e}; {first.notes['nodes']}"
+            f"\n{spec}, {method} to t = {end:g}: {with_error:.2f} s with its stated error, {alone:.2f} s "
+            f"without, width {WIDTH} in JAX {whole:.0f} s: 1/{whole / with_error:.0f} and "
+            f"1/{whole / alone:.0f} (aim 1/{1 / FLOW_AIM:.0f}); loss off by {relative:.1e}, "
+            f"stated {np.max(first.loss_error):.1e}, true {off.max():.1e}; {first.notes['nodes']}"
         )
         assert relative < FLOW_ACCURACY
         assert (off <= first.loss_error + 3e-4 * np.maximum(expected, 0.01)).all()

@@ -173,6 +173,22 @@ def test_velocities_follow_the_state(case):
         solver.velocities(state | {name: np.repeat(state[name], 2, axis=-1)[..., ::2]}, x, y, weights)
 
 
+def test_predictions_follow_the_state(case):
+    """Where a solver has them: yhat of the values that stand in the arrays by then."""
+    _, solver = case
+    if not hasattr(solver, "predictions"):
+        pytest.skip("optional")
+    state, x, _, _ = weighted_case(solver)
+    at = solver.predictions(state, x)
+    for factor in (1.0, 0.7):
+        for name in solver.layout.parameters:
+            state[name] *= factor
+        assert np.array_equal(at(), solver.predict(cast(state, np.float64), x))
+    name = next(iter(solver.layout.parameters))
+    with pytest.raises(ValueError, match="contiguous"):
+        solver.predictions(state | {name: np.repeat(state[name], 2, axis=-1)[..., ::2]}, x)
+
+
 def test_a_step_is_that_of_the_learning_rule(backend):
     """Memories and fresh noise, step 3: the interpreter's numbers, to rounding (linear: quickly compiled)."""
     network = mf.load(

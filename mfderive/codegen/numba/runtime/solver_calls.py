@@ -81,6 +81,23 @@ def predict(state: Mapping[str, Any], x: Array, piece: int | None = None) -> Arr
     return yhat
 
 
+def predictions(state: Mapping[str, Any], x: Array) -> Callable[[], Array]:
+    """A function that gives ``predict``, on all of x at once, of what the arrays of ``state`` hold by then.
+
+    They must be contiguous and of one precision; the next call writes into the same array. What stays the
+    same is checked and looked up only once.
+    """
+    fields, nodes = given_fields(state, x)
+    check_target(state, fields, nodes)
+    plan = Plan(fields, nodes, WORKSPACE.maker(nodes), (compute_forward,), evolve)
+
+    def outputs() -> Array:
+        plan.sweep()
+        return fields["yhat"]
+
+    return outputs
+
+
 def loss(state: Mapping[str, Any], x: Array, y: Array) -> float:
     """The mean loss of a batch; y is [sample, outputs] ([sample] where there is one output)."""
     fields, nodes = given_fields(state, x)
