@@ -16,6 +16,7 @@ import numpy as np
 import sympy as sp
 
 from ..algebra.data_law import DataLaw, Invariance, Motion, TargetMotion
+from ..algebra.evaluate import evaluate_expression
 from ..algebra.laws import Law, LawKind
 from ..algebra.parity import Known, Parity, parity_of
 from ..format.data_table import teacher_inputs, teacher_targets
@@ -25,8 +26,14 @@ from .linear_forms import directions_read
 
 Array = Any
 
-# Of so many coordinates it is found out which may change places, and which two their signs together.
-MOST_EXCHANGED = 12
+# Of so many coordinates it is found out which may change places, and which two their signs together; of so
+# many blocks of such coordinates, which of these may.
+MOST_EXCHANGED, MOST_BLOCKS = 12, 8
+Block = tuple[int, ...]
+# What y does where two blocks of coordinates change places, in order; None where the law does not stay.
+ExchangeMotion = Callable[[Block, Block], TargetMotion | None]
+# Values at so many points tell what cannot be the same expression.
+_POINTS = 8
 
 
 def data_law(network: Network) -> DataLaw | None:
@@ -102,20 +109,18 @@ def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
         single = motion_of(means * np.where(np.arange(means.shape[1]) == k, -1, 1))
         if single is not None and len(everything) > 1:
             yield Invariance(Motion.REFLECTION, (k,), single)
-    yield from _exchanges(everything, lambda one, other: motion_of(_exchanged(means, one, other)))
+    yield from _exchanges(everything, lambda ones, others: motion_of(_exchanged(means, ones, others)))
 
 
-def _exchanged(vectors: Array, one: int, other: int) -> Array:
-    """Vectors [row, coordinate] two of whose coordinates have changed places."""
+def _exchanged(vectors: Array, ones: Block, others: Block) -> Array:
+    """Vectors [row, coordinate] two blocks of whose coordinates have changed places."""
     order = np.arange(vectors.shape[1])
-    order[[one, other]] = other, one
+    order[[*ones, *others]] = [*others, *ones]
     return vectors[:, order]
 
 
-def _exchanges(
-    coordinates: Sequence[int], motion_of: Callable[[int, int], TargetMotion | None]
-) -> Iterator[Invariance]:
-    """Pairs of coordinates that may change places, as many as it takes to know all such pairs.
+def _exchanges(coordinates: Sequence[int], motion_of: ExchangeMotion) -> Iterator[Invariance]:
+    """Coordinates that may change places, and blocks of them: as many as it takes to know all such pairs.
 
     Where there are many coordinates they are not looked for.
     """
@@ -124,13 +129,41 @@ def _exchanges(
     alike: list[list[int]] = []
     for k in coordinates:
         for others in alike:
-            targets = motion_of(others[-1], k)
+            targets = motion_of((others[-1],), (k,))
             if targets is not None:
                 yield Invariance(Motion.EXCHANGE, (others[-1], k), targets)
                 others.append(k)
                 break
         else:
             alike.append([k])
+    if 1 < len(alike) <= MOST_BLOCKS:
+        yield from _block_exchanges(alike, motion_of)
+
+
+def _block_exchanges(alike: Sequence[Sequence[int]], motion_of: ExchangeMotion) -> Iterator[Invariance]:
+    """Blocks that may change places where none of their coordinates may alone.
+
+    ``alike``: coordinates that may change places among themselves, so that these move together, in order.
+    """
+    for pairs in _matchings(range(len(alike))):
+        ones, others = (tuple(k for pair in pairs for k in alike[pair[end]]) for end in (0, 1))
+        if len(ones) < 2 or any(len(alike[one]) != len(alike[other]) for one, other in pairs):
+            continue
+        targets = motion_of(ones, others)
+        if targets is not None:
+            yield Invariance(Motion.EXCHANGE, (*ones, *others), targets)
+
+
+def _matchings(numbers: Sequence[int]) -> Iterator[tuple[tuple[int, int], ...]]:
+    """All sets of pairs of some numbers, in which no number occurs twice."""
+    if len(numbers) < 2:
+        yield ()
+        return
+    first, *rest = numbers
+    yield from _matchings(rest)
+    for other in rest:
+        left = [each for each in rest if each != other]
+        yield from (((first, other), *more) for more in _matchings(left))
 
 
 def _about(
@@ -154,9 +187,16 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
     symbols = [sp.Symbol(f"x{k + 1}") for k in range(data.get["dimension"])]
     targets = () if output.copies else teacher_targets(data)
 
-    def exchange_of(one: int, other: int) -> TargetMotion | None:
-        """What targets do where two coordinates change places; None where they do something else."""
-        sign = _same_or_negated(targets, {symbols[one]: symbols[other], symbols[other]: symbols[one]})
+    values = _Values(targets, symbols)
+
+    def exchange_of(ones: Block, others: Block) -> TargetMotion | None:
+        """What targets do where coordinates change places; None where they do something else."""
+        order = list(range(len(symbols)))
+        for one, other in zip(ones, others, strict=True):
+            order[one], order[other] = other, one
+        if not values.may_move(order):
+            return None
+        sign = _same_or_negated(targets, {symbols[k]: symbols[order[k]] for k in (*ones, *others)})
         if sign == -1 and output.may_be_negated(len(targets)):
             return TargetMotion.NEGATED
         return output.unmoved if sign == 1 else None
@@ -193,6 +233,30 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
             yield Invariance(Motion.REFLECTION, own)
         elif sign == -1 and output.may_be_negated(len(targets)):
             yield Invariance(Motion.REFLECTION, own, TargetMotion.NEGATED)
+
+
+class _Values:
+    """Values of targets at a few points: most that do something else when coordinates move show it there."""
+
+    def __init__(self, targets: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol]) -> None:
+        self.targets, self.symbols = targets, symbols
+        # Points that law and expression may not allow tell nothing: small positive numbers do as a rule.
+        self.points = np.random.default_rng(0).uniform(0.1, 0.9, (len(symbols), _POINTS))
+        self.here = self._at(range(len(symbols)))
+
+    def _at(self, order: Sequence[int]) -> list[Array]:
+        values = {symbol: self.points[k] for symbol, k in zip(self.symbols, order, strict=True)}
+        with np.errstate(all="ignore"):
+            return [np.asarray(evaluate_expression(target, values)) for target in self.targets]
+
+    def may_move(self, order: Sequence[int]) -> bool:
+        """Whether all targets may be the same, or negated, when coordinates change places."""
+        moved = self._at(order)
+        pairs = list(zip(moved, self.here, strict=True))
+        return any(
+            all(np.allclose(new, sign * old, rtol=1e-9, atol=1e-12, equal_nan=True) for new, old in pairs)
+            for sign in (1, -1)
+        )
 
 
 def _sign(targets: tuple[sp.Expr, ...], flipped: list[sp.Symbol]) -> int:

@@ -94,6 +94,14 @@ CASES = {
     "adam": (spec(first={"bias": "0.3"}, output={**OUT, "weight": "1"}, **ADAM), 4),
     "momentum": (spec(**MOMENTUM), 8),
     "two values": (spec({**XOR, "inputs": "rademacher(1)"}, {"weight": "rademacher(0.7)"}), 8),
+    "blocks": (
+        spec(
+            {**XOR, "dimension": 4, "target": "x1 * x2**2 + x3 * x4**2"},
+            {"weight": "rademacher(0.7)", "bias": "0"},
+            output={**OUT, "weight": "1"},
+        ),
+        16,
+    ),
     "gain": (
         spec(
             first={"activation": "tanh(g * h + 0.3)", "parameters": {"g": "uniform(0, 1)"}, "bias": None},

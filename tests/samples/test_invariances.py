@@ -168,6 +168,11 @@ def test_class_labels_are_not_numbers():
 
 
 SPARSE = {"kind": "gaussian-mixture", "means": [[1, 0], [-1, 0], [0, 1], [0, -1]], "labels": [1, 1, -1, -1]}
+BLOCKS = {
+    "kind": "gaussian-mixture",
+    "means": [[1, 0.5, 0, 0], [0.2, 1, 0, 0], [0, 0, 1, 0.5], [0, 0, 0.2, 1]],
+    "labels": [1, 1, -1, -1],
+}
 EXCHANGES = [
     ({**TEACHER, **UNIFORM}, [((0, 1), KEPT), ((2, 3), KEPT)]),
     ({**TEACHER, "target": "x1**2 - x2**2", **UNIFORM}, [((0, 1), NEGATED), ((2, 3), KEPT)]),
@@ -177,6 +182,25 @@ EXCHANGES = [
     ),
     ({**TEACHER, "target": ["x1 + x2", "x1 - x2"]}, [((2, 3), KEPT)]),
     ({**TEACHER, "target": "x1 + 2*x2 + x3 * x4**2"}, []),
+    ({**TEACHER, "target": "x1 * x2**2 + x3 * x4**2"}, [((0, 1, 2, 3), KEPT)]),
+    ({**TEACHER, "target": "cos(x1) * x2 - cos(x3) * x4"}, [((0, 1, 2, 3), NEGATED)]),
+    (
+        {**TEACHER, "target": "x1 * x2 + sin(x3 + x4)", **UNIFORM},
+        [((0, 1), KEPT), ((2, 3), KEPT)],
+    ),
+    (
+        {**TEACHER, "target": "x1 * x2 + x3 * x4"},
+        [((0, 1), KEPT), ((2, 3), KEPT), ((0, 1, 2, 3), KEPT)],
+    ),
+    (
+        {**TEACHER, "dimension": 6, "target": ["x1 + x3**2 * x5", "x2 + x4**2 * x6"]},
+        [],
+    ),
+    (
+        {**TEACHER, "dimension": 6, "target": "x1 * x2**2 * x3**3 + x4 * x5**2 * x6**3"},
+        [((0, 1, 2, 3, 4, 5), KEPT)],
+    ),
+    (BLOCKS, [((0, 1, 2, 3), NEGATED)]),
     (SPARSE, [((0, 1), NEGATED)]),
     ({**SPARSE, "weights": [1, 1, 2, 2]}, []),
     ({**SPARSE, "labels": [1, 2, 1, 2]}, [((0, 1), KEPT)]),
