@@ -34,13 +34,15 @@ class Invariance(Shown):
 
     ``coordinates`` are those of x that move, counted from 0 in row-major order; the others stay. ``about``:
     directions that a rotation leaves where they are, orthogonal unit vectors of as many numbers as there are
-    ``coordinates``: then it is any orthogonal map of these coordinates that does so.
+    ``coordinates``: then it is any orthogonal map of these coordinates that does so. ``columns``: the entries
+    of y whose places the moved y has, [column], where classes or targets change places with x (empty: none).
     """
 
     motion: Motion
     coordinates: tuple[int, ...]
     targets: TargetMotion = TargetMotion.KEPT
     about: tuple[tuple[float, ...], ...] = ()
+    columns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)

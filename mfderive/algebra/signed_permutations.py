@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,11 +16,15 @@ Array = Any
 
 @dataclass(frozen=True)
 class SignedPermutation:
-    """x -> g x with (g x)[k] = signs[k] * x[places[k]], and y -> ``target`` * y."""
+    """x -> g x with (g x)[k] = signs[k] * x[places[k]], and y -> g y.
+
+    (g y)[k] is ``target`` * y[columns[k]], or ``target`` * y[k] where there are no ``columns``.
+    """
 
     places: tuple[int, ...]
     signs: tuple[int, ...]
     target: int = 1
+    columns: tuple[int, ...] = ()
 
     @classmethod
     def identity(cls, dimension: int) -> SignedPermutation:
@@ -33,7 +37,12 @@ class SignedPermutation:
             tuple(first.places[place] for place in self.places),
             tuple(s * first.signs[place] for s, place in zip(self.signs, self.places, strict=True)),
             self.target * first.target,
+            _composed(self.columns, first.columns),
         )
+
+    def of_target(self, y: Array) -> Array:
+        """The motion of y [..., column]."""
+        return self.target * (np.asarray(y)[..., list(self.columns)] if self.columns else np.asarray(y))
 
     def __call__(self, x: Array) -> Array:
         """The motion of vectors x [..., coordinate]."""
@@ -48,6 +57,14 @@ class SignedPermutation:
     def moves(self) -> bool:
         """Whether a coordinate changes its place."""
         return self.places != tuple(range(len(self.places)))
+
+
+def _composed(columns: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, ...]:
+    """Columns after others have moved; empty where all are in their places."""
+    if not columns or not first:
+        return columns or first
+    found = tuple(first[place] for place in columns)
+    return () if found == tuple(range(len(found))) else found
 
 
 def motions_of(invariance: Invariance, dimension: int) -> tuple[SignedPermutation, ...]:
@@ -70,10 +87,11 @@ def motions_of(invariance: Invariance, dimension: int) -> tuple[SignedPermutatio
     if motion is Motion.EXCHANGE:
         half = len(own) // 2
         exchanged.append((own[:half], own[half:]))
-    return (
+    found = (
         *(_flip(dimension, each, target) for each in flipped),
         *(_exchange(dimension, *each, target) for each in exchanged),
     )
+    return tuple(replace(each, columns=invariance.columns) for each in found)
 
 
 def _flip(dimension: int, coordinates: tuple[int, ...], target: int) -> SignedPermutation:

@@ -40,6 +40,7 @@ class OrbitBreak(StrEnum):
     NOISE = "noise"  # fresh noise moves neurons
     READ = "read"  # a law reads entries of a vector
     SIGNS = "signs"  # laws or functions are not symmetric
+    OUTPUTS = "outputs"  # outputs that would change places are not treated alike
     SAMPLED = "sampled"  # nodes are sampled, so that there are no images among them
 
 
@@ -59,7 +60,7 @@ class Orbits:
     have vectors; ``vectors``: the fields beside x with such entries; ``signed``: those of them, x among them,
     whose entries change their signs with those of x; ``odd``: the fields that change their sign with y;
     ``averages``: the terms that are 0 because they average such a field, each by the field of its equation
-    and its position there.
+    and its position there; ``outputs``: the axis of the outputs.
     """
 
     motions: tuple[SignedPermutation, ...]
@@ -69,6 +70,7 @@ class Orbits:
     signed: frozenset[str]
     odd: frozenset[str]
     averages: frozenset[tuple[str, int]]
+    outputs: str = ""
 
 
 class _BrokenError(Exception):
@@ -104,6 +106,7 @@ class _Search:
 
     def __init__(self, system: LimitSystem, axis: str) -> None:
         self.system, self.axis = system, axis
+        self.outputs = system.field["y"].axes[1]
         self.vectors = self._vectors()
         populations = {a for name in self.vectors for a in system.field[name].axes if a != axis}
         if len(populations) != 1:
@@ -166,11 +169,16 @@ class _Search:
         signed = self._signed() if any(m.flips for m in group) else None
         if signed is None:
             group = tuple(m for m in group if not m.flips)
+        reason = OrbitBreak.SIGNS
+        if any(m.columns for m in group):  # signs of y beside places of its columns are not made use of
+            alike = self._has_equal_outputs()
+            reason = OrbitBreak.SIGNS if alike else OrbitBreak.OUTPUTS
+            group = tuple(m for m in group if (m.target > 0 if alike else not m.columns))
         odd = self._odd() if any(m.target < 0 for m in group) else None
         if odd is None:
             group = tuple(m for m in group if m.target > 0)
         if len(group) < 2:
-            return BrokenOrbits(OrbitBreak.SIGNS)
+            return BrokenOrbits(reason)
         return Orbits(
             group,
             self.axis,
@@ -179,12 +187,72 @@ class _Search:
             frozenset(n for n in (*self.vectors, "x") if signed and signed[n] is Parity.ODD),
             frozenset(name for name, charge in (odd or {}).items() if charge is Parity.ODD),
             odd_averages(self.system, odd, self._is_average) if odd else frozenset(),
+            self.outputs,
         )
 
     def _is_average(self, equation: Equation, term: Term) -> bool:
         """Whether something is averaged over samples or neurons with vectors, and has neither any more."""
         axes = self.system.field[equation.field].axes
         return not self._may_be_odd(axes) and self._may_be_odd(tuple(i.axis for i in term.reduced))
+
+    def _has_equal_outputs(self) -> bool:
+        """Whether equations and laws treat all outputs alike, so that these may change places.
+
+        Only neurons that have vectors are told apart by random values for each output: those of others would
+        have to move as well.
+        """
+        system, outputs = self.system, self.outputs
+        for field in system.fields:
+            told = field.role is Role.DRAW and outputs in field.axes
+            if told or field.axes.count(outputs) > 1 or (outputs in field.axes and self.axis in field.axes):
+                return False
+        for variable in system.variables:
+            if any(reference.component for _, reference in variable.law.references):
+                return False
+            alone = system.population_slots(variable.name) == (self.population,)
+            alike = variable.law.is_deterministic or (alone and not variable.law.row.is_vector)
+            if outputs in variable.axes and not alike:
+                return False
+        return all(self._treats_outputs_alike(equation) for equation in system.equations)
+
+    def _treats_outputs_alike(self, equation: Equation) -> bool:
+        """Whether an equation reads outputs by indices over all of them, and chooses none of them."""
+        axes = self.system.field[equation.field].axes
+        if (
+            equation.selector
+            and self.outputs in axes[-equation.selector :]
+            and not self._is_maximum(equation)
+        ):
+            return False
+        averages = self.outputs in axes and not self._may_be_odd(axes)
+        for term in equation.terms:
+            slots = [*zip(axes, term.target, strict=True)]
+            if self.neurons(term) and (averages or any(access.field == "y" for _, access in term.accesses)):
+                return False
+            for _, access in term.accesses:
+                slots += zip(self.system.field[access.field].axes, access.slots, strict=True)
+            if any(axis == self.outputs and not isinstance(slot, Index) for axis, slot in slots):
+                return False
+        return True
+
+    def _is_maximum(self, selector: Equation) -> bool:
+        """Whether what a selector chooses is only ever summed up: the maximum, whichever output is first."""
+        chosen = [(access.field, term.expression) for term in selector.terms for _, access in term.accesses]
+        readers = [
+            term
+            for equation in self.system.equations
+            for term in equation.terms
+            if any(access.field == selector.field for _, access in term.accesses)
+        ]
+        for term in readers:
+            reads = {access.field: (symbol, access.slots) for symbol, access in term.accesses}
+            if len(term.accesses) != 2 or [name for name, _ in chosen] != [*reads.keys() - {selector.field}]:
+                return False
+            (one, here), (other, there) = reads.values()
+            sums = any(index.axis == self.outputs for index in term.reduced)
+            if term.expression != one * other or here != there or not sums:
+                return False
+        return len(chosen) == 1 and chosen[0][1].is_Symbol
 
     def _signed(self) -> Charges | None:
         """The charge of every field under a change of the sign of x at one entry."""

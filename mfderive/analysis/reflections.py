@@ -68,7 +68,12 @@ def _target_sign(law: DataLaw) -> int | None:
     """What y does when all of x changes its sign, by invariances that together do it; None where none do."""
     left, sign = set(range(law.dimension)), 1
     for each in sorted(law.invariances, key=lambda each: -len(each.coordinates)):
-        if each.motion is Motion.EXCHANGE or each.about or each.targets is TargetMotion.CARRIED:
+        if (
+            each.motion is Motion.EXCHANGE
+            or each.about
+            or each.targets is TargetMotion.CARRIED
+            or each.columns
+        ):
             continue
         if not left.issuperset(each.coordinates):
             continue

@@ -140,7 +140,7 @@ def _turned(system: LimitSystem) -> _Turned | None:
     dimension = system.axis[x.axes[1]].size or 0
     found: list[_Turned] = []
     for each in law.invariances:
-        if each.motion is not Motion.ROTATION or each.targets is not TargetMotion.KEPT:
+        if each.motion is not Motion.ROTATION or each.targets is not TargetMotion.KEPT or each.columns:
             continue
         for sample, start in _samples(system):
             end = start + (system.axis[system.field[sample].axes[1]].size or 0)

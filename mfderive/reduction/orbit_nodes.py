@@ -23,14 +23,14 @@ Array = Any
 class NeuronMotions:
     """The motions of the neurons of a population.
 
-    ``layouts``: the places of the neurons and of the entries (None: there are none) among the axes of every
-    variable on the population; ``signed``: the variables whose entries change their sign with those of x;
-    ``odd``: those that change it with y.
+    ``layouts``: the places of the neurons, of the entries and of the outputs (None: there are none) among the
+    axes of every variable on the population; ``signed``: the variables whose entries change their sign with
+    those of x; ``odd``: those that change it with y.
     """
 
     population: str
     motions: tuple[SignedPermutation, ...]
-    layouts: Mapping[str, tuple[int, int | None]]
+    layouts: Mapping[str, tuple[int, int | None, int | None]]
     signed: frozenset[str]
     odd: frozenset[str]
 
@@ -41,6 +41,7 @@ class NeuronMotions:
             v.name: (
                 v.axes.index(orbits.population),
                 v.axes.index(orbits.axis) if v.name in orbits.vectors else None,
+                v.axes.index(orbits.outputs) if orbits.outputs in v.axes else None,
             )
             for v in system.variables
             if orbits.population in v.axes
@@ -49,7 +50,9 @@ class NeuronMotions:
 
     def moved(self, name: str, values: Array, motion: SignedPermutation) -> Array:
         """A variable, or the label that it starts from, of the images of all neurons."""
-        _, entries = self.layouts[name]
+        _, entries, outputs = self.layouts[name]
+        if outputs is not None and motion.columns:
+            values = np.take(values, motion.columns, axis=outputs)
         if entries is not None:
             signs = motion.signs if name in self.signed else (1,) * len(motion.signs)
             whole = replace(motion, signs=signs)
@@ -84,7 +87,7 @@ class NeuronMotions:
         """What the neurons start from, as their images have it, [neuron, number]."""
         columns = [
             np.moveaxis(self.moved(name, np.asarray(state[name]), motion), neurons, 0)
-            for name, (neurons, _) in self.layouts.items()
+            for name, (neurons, *_) in self.layouts.items()
         ]
         return np.concatenate([c.reshape(len(c), -1) for c in columns], axis=1)
 
@@ -112,7 +115,7 @@ class NeuronMotions:
         }
 
     def _mixed(self, name: str, values: Array, numbers: Array) -> Array:
-        neurons, _ = self.layouts[name]
+        neurons, *_ = self.layouts[name]
         mixed = np.array(values)
         front = np.moveaxis(mixed, neurons, 0)
         for number in np.unique(numbers):

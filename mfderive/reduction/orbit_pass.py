@@ -32,8 +32,9 @@ from .orbit_nodes import NeuronMotions
 
 Array = Any
 
-# The axis of the motions, the images of x, and what its target is multiplied by at each of them.
-MOTIONS, IMAGES, TARGET_SIGN, ENTRIES = "motions", "x images", "y sign", "image entries"
+# The axis of the motions, the images of x, what its target is multiplied by at each of them, and 1 where a
+# column of the moved target is which of y; the axis of all these numbers.
+MOTIONS, IMAGES, TARGET_SIGN, PLACES, ENTRIES = "motions", "x images", "y sign", "y places", "image entries"
 
 
 def fold_orbits(system: LimitSystem) -> PassResult:
@@ -88,6 +89,9 @@ class _Rewriter:
         (self.data,) = (axis.name for axis in system.axes if axis.kind is AxisKind.DATA)
         self.negates = any(motion.target < 0 for motion in orbits.motions)
         self.motion = Index(MOTIONS, MOTIONS)
+        self.columns = len(next((motion.columns for motion in orbits.motions if motion.columns), ()))
+        self.seen: dict[str, Field] = {}  # new fields: of samples as neurons see them, and parts of sums
+        self.moved: dict[str, str] = {}  # fields of samples, and what they are as neurons see them
 
     def system(self) -> LimitSystem:
         """The whole system."""
@@ -95,13 +99,16 @@ class _Rewriter:
         images, dimension = len(orbits.motions), given.axis[orbits.axis].size or 0
         law = given.data_law
         axes = (replace(a, images=images) if a.name == orbits.population else a for a in given.axes)
-        entries = Axis(ENTRIES, AxisKind.FINITE, dimension + self.negates, part=given.axis[orbits.axis].part)
+        numbers = dimension + self.negates + self.columns**2
+        entries = Axis(ENTRIES, AxisKind.FINITE, numbers, part=given.axis[orbits.axis].part)
         motions = Axis(MOTIONS, AxisKind.FINITE, images, part=MOTIONS)
+        equations = [new for equation in given.equations for new in self.rewritten(equation)]
+        equations = [*self.copies(dimension), *self.with_moved(equations)]
         return replace(
             given,
             axes=(*axes, motions, entries),
-            fields=(*(self.field(field) for field in given.fields), *self.added()),
-            equations=(*self.copies(dimension), *map(self.equation, given.equations)),
+            fields=(*(self.field(field) for field in given.fields), *self.added(), *self.seen.values()),
+            equations=tuple(equations),
             data_law=None if law is None else DataLaw(law.kind, law.dimension, law.rows),
         )
 
@@ -129,7 +136,8 @@ class _Rewriter:
         x = self.given.field["x"]
         images = replace(x, name=IMAGES, axes=(x.axes[0], MOTIONS, x.axes[1]), role=Role.FORWARD, of=x.name)
         sign = replace(x, name=TARGET_SIGN, axes=(x.axes[0], MOTIONS), role=Role.FORWARD, of=x.name)
-        return [images, sign] if self.negates else [images]
+        places = replace(sign, name=PLACES, axes=(*sign.axes, self.orbits.outputs, self.orbits.outputs))
+        return [images, *([sign] if self.negates else []), *([places] if self.columns else [])]
 
     def copies(self, dimension: int) -> list[Equation]:
         """What is given as x, in its parts."""
@@ -141,8 +149,97 @@ class _Rewriter:
             return Equation(field, target, (Term(target, (), x, ((x, read),)),))
 
         images = copy(IMAGES, (sample, self.motion, entry), Affine(((1, entry),)))
-        sign = copy(TARGET_SIGN, (sample, self.motion), Affine((), dimension))
-        return [images, sign] if self.negates else [images]
+        found = [images]
+        if self.negates:
+            found.append(copy(TARGET_SIGN, (sample, self.motion), Affine((), dimension)))
+        if self.columns:
+            moved, own = self.output, self.other
+            slot = Affine(((self.columns, moved), (1, own)), dimension + self.negates)
+            found.append(copy(PLACES, (sample, self.motion, moved, own), slot))
+        return found
+
+    # ------------------------------------------------------------------ outputs that change places
+
+    @property
+    def output(self) -> Index:
+        """An output."""
+        return Index(self.orbits.outputs, self.orbits.outputs)
+
+    @property
+    def other(self) -> Index:
+        """The output in whose place one is after a motion."""
+        return Index(f"{self.orbits.outputs}'", self.orbits.outputs)
+
+    def has_outputs(self, field: str) -> bool:
+        """Whether a field has outputs that change places, and no neuron with a vector."""
+        axes = self.given.field[field].axes
+        return bool(self.columns) and self.orbits.outputs in axes and self.orbits.population not in axes
+
+    def meets(self, field: str, term: Term) -> bool:
+        """Whether a sample meets a neuron with a vector in a term, or an average for each output."""
+        kinds = {index.axis for index in term.indices}
+        averages = self.has_outputs(field) and self.data not in self.given.field[field].axes
+        return self.data in kinds and (self.orbits.population in kinds or averages)
+
+    def rewritten(self, equation: Equation) -> list[Equation]:
+        """An equation for those that stand for others; in two where outputs change places in its sums."""
+        field = equation.field
+        if not self.has_outputs(field) or self.data not in self.given.field[field].axes:
+            return [self.equation(equation)]
+        meet = any(self.meets(field, term) for term in equation.terms)
+        return self.by_motions(equation) if meet else [equation]
+
+    def by_motions(self, equation: Equation) -> list[Equation]:
+        """What a sample gets from neurons: for each motion as they see its outputs, then in their places."""
+        field = self.given.field[equation.field]
+        end = field.axes.index(self.data) + 1
+        part = self.new(field, (*field.axes[:end], MOTIONS, *field.axes[end:]))
+        target = (*equation.target[:end], self.motion, *equation.target[end:])
+        terms = [
+            self.term(field.name, each, target) for each in equation.terms if self.meets(field.name, each)
+        ]
+        rest = [each for each in equation.terms if not self.meets(field.name, each)]
+        place = field.axes.index(self.orbits.outputs)
+        own, moved = equation.target[place], Index(f"{equation.target[place].name}'", self.orbits.outputs)
+        slots = tuple(moved if slot == own else slot for slot in target)
+        values, put = sp.Symbol("values"), sp.Symbol(PLACES)
+        read = Access(PLACES, (equation.target[end - 1], self.motion, moved, own))
+        accesses = ((values, Access(part.name, slots)), (put, read))
+        mean = put * values / len(self.orbits.motions)
+        back = Term(equation.target, (self.motion, moved), mean, accesses)
+        return [Equation(part.name, target, tuple(terms)), replace(equation, terms=(*rest, back))]
+
+    def new(self, field: Field, axes: tuple[str, ...]) -> Field:
+        """A field that the pass adds, computed where another one is."""
+        of = f"{field.of} by motions" if field.role is Role.ADJOINT else ""
+        found = replace(field, name=f"{field.name} by motions", axes=axes, of=of)
+        self.seen[found.name] = found
+        return found
+
+    def as_seen(self, name: str) -> str:
+        """The name of a field of samples whose outputs are where a neuron sees them."""
+        if name not in self.moved:
+            field = self.given.field[name]
+            end = field.axes.index(self.data) + 1
+            self.moved[name] = self.new(field, (*field.axes[:end], MOTIONS, *field.axes[end:])).name
+        return self.moved[name]
+
+    def with_moved(self, equations: list[Equation]) -> list[Equation]:
+        """Equations with those of fields as neurons see them, each behind that of the field itself."""
+        found = list(equations)
+        for name, moved in self.moved.items():
+            axes = self.given.field[name].axes
+            own = tuple(self.other if axis == self.orbits.outputs else Index(axis, axis) for axis in axes)
+            end = axes.index(self.data) + 1
+            target = tuple(Index(axis, axis) for axis in self.seen[moved].axes)
+            values, put = sp.Symbol("values"), sp.Symbol(PLACES)
+            read = Access(PLACES, (target[end - 1], self.motion, self.output, self.other))
+            accesses = ((values, Access(name, own)), (put, read))
+            last = max((k for k, each in enumerate(found) if each.field == name), default=-1)
+            found.insert(
+                last + 1, Equation(moved, target, (Term(target, (self.other,), put * values, accesses),))
+            )
+        return found
 
     # ------------------------------------------------------------------ equations
 
@@ -152,28 +249,28 @@ class _Rewriter:
         kept = equation.without(self.orbits.averages).map_terms(partial(self.term, equation.field))
         return replace(kept, target=self.placed(axes, equation.target, self.motion))
 
-    def term(self, field: str, term: Term) -> Term:
+    def term(self, field: str, term: Term, given: tuple[Slot, ...] | None = None) -> Term:
         """A term in which a sample meets a neuron as all of its images do.
 
         Everything is as the neuron sees it: what belongs to the sample alone changes its sign with its y.
+        ``given``: the slots of a field that has the motions for itself.
         """
-        kinds = {index.axis for index in term.indices}
-        if not (self.data in kinds and self.orbits.population in kinds):
+        if not self.meets(field, term):
             return term
         sample = next(index for index in term.indices if index.axis == self.data)
         sign = sp.Symbol(TARGET_SIGN)
         turned = {s: sign * s for s, access in term.accesses if self.is_odd_sample(access.field)}
         expression = term.expression.xreplace(turned)
-        if self.is_odd_sample(field):
+        if given is None and self.is_odd_sample(field):
             expression = sign * expression
-        axes, reduced = self.given.field[field].axes, term.reduced
-        if not self.is_moved(axes):  # an average over the motions
+        axes, reduced = () if given else self.given.field[field].axes, term.reduced
+        if given is None and not self.is_moved(axes):  # an average over the motions
             expression = expression / len(self.orbits.motions)
             reduced = (*reduced, self.motion)
         accesses = tuple((symbol, self.access(access)) for symbol, access in term.accesses)
         if sign in expression.free_symbols:
             accesses = (*accesses, (sign, Access(TARGET_SIGN, (sample, self.motion))))
-        target: tuple[Slot, ...] = self.placed(axes, term.target, self.motion)
+        target: tuple[Slot, ...] = given or self.placed(axes, term.target, self.motion)
         return Term(target, reduced, expression, accesses)
 
     def is_odd_sample(self, field: str) -> bool:
@@ -186,6 +283,9 @@ class _Rewriter:
         if access.field == "x":
             return Access(IMAGES, (access.slots[0], self.motion, *access.slots[1:]))
         axes = self.given.field[access.field].axes
+        if self.has_outputs(access.field) and self.data in axes:
+            end = axes.index(self.data) + 1
+            return Access(self.as_seen(access.field), (*access.slots[:end], self.motion, *access.slots[end:]))
         return Access(access.field, self.placed(axes, access.slots, self.motion))
 
 
@@ -197,11 +297,16 @@ def _encoded(orbits: Orbits, x: Array, y: Array | None) -> tuple[Array, Array | 
     if np.shape(x)[1:] != (dimension,):
         raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {dimension}]")
     images = np.stack([motion(x) for motion in orbits.motions], axis=1)
-    targets = np.array([motion.target for motion in orbits.motions])
-    if (targets > 0).all():
+    targets = np.array([[motion.target] for motion in orbits.motions])
+    columns = len(next((motion.columns for motion in orbits.motions if motion.columns), ()))
+    own = [motion.columns or tuple(range(columns)) for motion in orbits.motions]
+    places = np.eye(columns)[np.array(own, int)].reshape(len(own), columns**2) if columns else None
+    added = [*([targets] if (targets < 0).any() else []), *([] if places is None else [places])]
+    if not added:
         return images, y
-    signs = np.broadcast_to(targets[:, None], (*images.shape[:2], 1)).astype(images.dtype)
-    return np.concatenate([images, signs], axis=2), y
+    numbers = np.concatenate(added, axis=1)
+    numbers = np.broadcast_to(numbers, (len(images), *numbers.shape)).astype(images.dtype)
+    return np.concatenate([images, numbers], axis=2), y
 
 
 def _restricted(population: str, state: StateMapping) -> StateMapping:

@@ -20,6 +20,7 @@ _REASONS = {
     OrbitBreak.NOISE: "fresh noise on '{0}' moves neurons",
     OrbitBreak.READ: "the law of '{0}' reads single entries of a vector",
     OrbitBreak.SIGNS: "laws of weights or functions are not symmetric",
+    OrbitBreak.OUTPUTS: "outputs that would change places with them are not all treated alike",
 }
 
 
@@ -47,7 +48,9 @@ def _motion(motion: SignedPermutation) -> str:
     names = [
         f"{'-' * (sign < 0)}x{place + 1}" for place, sign in zip(motion.places, motion.signs, strict=True)
     ]
-    return f"x -> ({', '.join(names)}){' with y -> -y' * (motion.target < 0)}"
+    columns = ", ".join(f"y{place + 1}" for place in motion.columns)
+    target = f"-y{f', in the order ({columns})' if columns else ''}" if motion.target < 0 else f"({columns})"
+    return f"x -> ({', '.join(names)})" + f" with y -> {target}" * (motion.target < 0 or bool(columns))
 
 
 def _unused(system: LimitSystem, finding: Finding) -> str:

@@ -8,7 +8,7 @@ beyond that is not known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from math import prod
 from typing import Any
 
@@ -31,7 +31,10 @@ Array = Any
 MOST_EXCHANGED, MOST_BLOCKS = 12, 8
 Block = tuple[int, ...]
 # What y does where two blocks of coordinates change places, in order; None where the law does not stay.
-ExchangeMotion = Callable[[Block, Block], TargetMotion | None]
+Moved = tuple[TargetMotion, tuple[int, ...]]  # and the columns of y that take the places of others
+ExchangeMotion = Callable[[Block, Block], Moved | None]
+# Up to so many columns of y may change places.
+MOST_COLUMNS = 4
 # Values at so many points tell what cannot be the same expression.
 _POINTS = 8
 
@@ -63,10 +66,28 @@ class _Output:
         """Whether y is what the law has, not labels written out as one column per class."""
         return not self.copies and self.columns == columns
 
+    def written(self, labels: Array) -> Array:
+        """Labels as the columns of y: those of class numbers have 1 in the column of their class."""
+        if self.columns is None or labels.shape[1] == self.columns:
+            return labels
+        return np.asarray(labels[:, :1] == np.arange(self.columns), np.float64)
+
     @property
     def unmoved(self) -> TargetMotion:
         """What y does where the law moves x alone."""
         return TargetMotion.CARRIED if self.copies else TargetMotion.KEPT
+
+
+def orders_of(columns: int) -> Iterator[tuple[int, ...]]:
+    """The orders in which columns may stand that are not their own."""
+    if columns <= MOST_COLUMNS:
+        yield from (each for each in permutations(range(columns)) if each != tuple(range(columns)))
+
+
+def moving(motion: Motion, coordinates: tuple[int, ...], moved: Moved) -> Invariance:
+    """The invariance under a motion that does so to y."""
+    targets, columns = moved
+    return Invariance(motion, coordinates, targets, columns=columns)
 
 
 def _isotropic(data: DataSpec, output: _Output) -> Iterator[Invariance]:
@@ -88,27 +109,35 @@ def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
         return
     yield from _about(means, len(everything) - len(centred), output.unmoved)
 
-    def components(moved: Array, label_sign: float) -> list[tuple[float, ...]]:
-        targets = np.zeros_like(labels) if output.copies else label_sign * labels
-        rows = np.column_stack([odds, deviations, moved, targets]) + 0.0  # no negative zeros
-        return sorted(map(tuple, rows.tolist()))
+    def components(moved: Array, targets: Array) -> list[tuple[float, ...]]:
+        rows = np.column_stack([odds, deviations, moved, targets * (not output.copies)])
+        return sorted(map(tuple, (rows + 0.0).tolist()))  # no negative zeros
 
-    here = components(means, 1)
+    here, written = components(means, labels), output.written(labels)
 
-    def motion_of(moved: Array) -> TargetMotion | None:
+    def motion_of(moved: Array) -> Moved | None:
         """What y does where means move and the law stays; None where it does not stay."""
-        if components(moved, 1) == here:
-            return output.unmoved
-        negated = output.may_be_negated(labels.shape[1]) and components(moved, -1) == here
-        return TargetMotion.NEGATED if negated else None
+        if components(moved, labels) == here:
+            return output.unmoved, ()
+        if output.may_be_negated(labels.shape[1]) and components(moved, -labels) == here:
+            return TargetMotion.NEGATED, ()
+        if output.copies or components(moved, 0 * labels) != components(means, 0 * labels):
+            return None
+        orders = (
+            order for order in orders_of(written.shape[1]) if components(moved, written[:, order]) == whole
+        )
+        found = next(orders, None)
+        return None if found is None else (TargetMotion.KEPT, found)
 
-    whole = motion_of(-means)
-    if whole is not None:
-        yield Invariance(Motion.REFLECTION, everything, whole)
+    whole = components(means, written)
+
+    reflected = motion_of(-means)
+    if reflected is not None:
+        yield moving(Motion.REFLECTION, everything, reflected)
     for k in set(everything) - set(centred):
         single = motion_of(means * np.where(np.arange(means.shape[1]) == k, -1, 1))
         if single is not None and len(everything) > 1:
-            yield Invariance(Motion.REFLECTION, (k,), single)
+            yield moving(Motion.REFLECTION, (k,), single)
     yield from _exchanges(everything, lambda ones, others: motion_of(_exchanged(means, ones, others)))
 
 
@@ -131,7 +160,7 @@ def _exchanges(coordinates: Sequence[int], motion_of: ExchangeMotion) -> Iterato
         for others in alike:
             targets = motion_of((others[-1],), (k,))
             if targets is not None:
-                yield Invariance(Motion.EXCHANGE, (others[-1], k), targets)
+                yield moving(Motion.EXCHANGE, (others[-1], k), targets)
                 others.append(k)
                 break
         else:
@@ -151,7 +180,7 @@ def _block_exchanges(alike: Sequence[Sequence[int]], motion_of: ExchangeMotion) 
             continue
         targets = motion_of(ones, others)
         if targets is not None:
-            yield Invariance(Motion.EXCHANGE, (*ones, *others), targets)
+            yield moving(Motion.EXCHANGE, (*ones, *others), targets)
 
 
 def _matchings(numbers: Sequence[int]) -> Iterator[tuple[tuple[int, int], ...]]:
@@ -178,6 +207,34 @@ def _about(
         yield Invariance(Motion.ROTATION, everything, targets, directions)
 
 
+def _exchange_of(
+    targets: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol], output: _Output
+) -> ExchangeMotion:
+    """What targets do where blocks of coordinates change places."""
+    values = _Values(targets, symbols)
+
+    def exchange_of(ones: Block, others: Block) -> Moved | None:
+        """What targets do where coordinates change places; None where they do something else."""
+        order = list(range(len(symbols)))
+        for one, other in zip(ones, others, strict=True):
+            order[one], order[other] = other, one
+        changes = {symbols[k]: symbols[order[k]] for k in (*ones, *others)}
+        own = tuple(range(len(targets)))
+        if any(values.may_move(order, own, sign) for sign in (1, -1)):
+            sign = _same_or_negated(targets, changes)
+            if sign == -1 and output.may_be_negated(len(targets)):
+                return TargetMotion.NEGATED, ()
+            return (output.unmoved, ()) if sign == 1 else None
+        if output.may_be_negated(len(targets)):  # its columns are the targets
+            for columns in orders_of(len(targets)):
+                wanted = tuple(targets[k] for k in columns)
+                if values.may_move(order, columns) and _is_moved(targets, changes, wanted):
+                    return TargetMotion.KEPT, columns
+        return None
+
+    return exchange_of
+
+
 def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
     """Coordinates that no target reads are as free as their law; the others where all targets agree."""
     written = teacher_inputs(data)
@@ -187,21 +244,7 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
     symbols = [sp.Symbol(f"x{k + 1}") for k in range(data.get["dimension"])]
     targets = () if output.copies else teacher_targets(data)
 
-    values = _Values(targets, symbols)
-
-    def exchange_of(ones: Block, others: Block) -> TargetMotion | None:
-        """What targets do where coordinates change places; None where they do something else."""
-        order = list(range(len(symbols)))
-        for one, other in zip(ones, others, strict=True):
-            order[one], order[other] = other, one
-        if not values.may_move(order):
-            return None
-        sign = _same_or_negated(targets, {symbols[k]: symbols[order[k]] for k in (*ones, *others)})
-        if sign == -1 and output.may_be_negated(len(targets)):
-            return TargetMotion.NEGATED
-        return output.unmoved if sign == 1 else None
-
-    yield from _exchanges(range(len(symbols)), exchange_of)
+    yield from _exchanges(range(len(symbols)), _exchange_of(targets, symbols, output))
     if not law.is_symmetric:
         if law.kind == LawKind.NORMAL:  # its mean is a direction of its own
             vectors = [[1.0] * len(symbols), *directions_read(targets, symbols)]
@@ -242,20 +285,25 @@ class _Values:
         self.targets, self.symbols = targets, symbols
         # Points that law and expression may not allow tell nothing: small positive numbers do as a rule.
         self.points = np.random.default_rng(0).uniform(0.1, 0.9, (len(symbols), _POINTS))
+        self.known: dict[tuple[int, ...], list[Array]] = {}
         self.here = self._at(range(len(symbols)))
 
     def _at(self, order: Sequence[int]) -> list[Array]:
+        key = tuple(order)
+        if key not in self.known:
+            self.known = {key: self._evaluated(order)}  # one order is asked for again and again
+        return self.known[key]
+
+    def _evaluated(self, order: Sequence[int]) -> list[Array]:
         values = {symbol: self.points[k] for symbol, k in zip(self.symbols, order, strict=True)}
         with np.errstate(all="ignore"):
             return [np.asarray(evaluate_expression(target, values)) for target in self.targets]
 
-    def may_move(self, order: Sequence[int]) -> bool:
-        """Whether all targets may be the same, or negated, when coordinates change places."""
-        moved = self._at(order)
-        pairs = list(zip(moved, self.here, strict=True))
-        return any(
-            all(np.allclose(new, sign * old, rtol=1e-9, atol=1e-12, equal_nan=True) for new, old in pairs)
-            for sign in (1, -1)
+    def may_move(self, order: Sequence[int], columns: Sequence[int], sign: int = 1) -> bool:
+        """Whether targets may be those of other columns, or these negated, when coordinates change places."""
+        return all(
+            np.allclose(new, sign * self.here[k], rtol=1e-9, atol=1e-12, equal_nan=True)
+            for new, k in zip(self._at(order), columns, strict=True)
         )
 
 
@@ -275,11 +323,18 @@ def _sign(targets: tuple[sp.Expr, ...], flipped: list[sp.Symbol]) -> int:
 
 def _same_or_negated(targets: tuple[sp.Expr, ...], changes: dict[sp.Symbol, sp.Expr]) -> int:
     """1 where targets stay when symbols are replaced, -1 where all change their sign, else 0."""
-    moved = [target.xreplace(changes) for target in targets]
     for sign in (1, -1):
-        if all(sp.expand(new - sign * old) == 0 for new, old in zip(moved, targets, strict=True)):
+        if _is_moved(targets, changes, tuple(sign * target for target in targets)):
             return sign
     return 0
+
+
+def _is_moved(
+    targets: tuple[sp.Expr, ...], changes: dict[sp.Symbol, sp.Expr], wanted: tuple[sp.Expr, ...]
+) -> bool:
+    """Whether targets are the wanted ones when symbols are replaced."""
+    pairs = zip(targets, wanted, strict=True)
+    return all(sp.expand(target.xreplace(changes) - other) == 0 for target, other in pairs)
 
 
 _LAWS: dict[str, Callable[[DataSpec, _Output], Iterator[Invariance]]] = {

@@ -56,8 +56,9 @@ class OrbitFold:
         """Samples x [sample, coordinate] and y [sample, output] as those that stand for them."""
         images = [motion(x) for motion in self.motions]
         chosen = first_images(images)
-        targets = np.array([motion.target for motion in self.motions])
-        return np.stack(images)[chosen, np.arange(len(x))], targets[chosen, None] * y
+        rows = np.arange(len(x))
+        targets = np.stack([motion.of_target(y) for motion in self.motions])
+        return np.stack(images)[chosen, rows], targets[chosen, rows]
 
 
 def _values(fold: OrbitFold, law: StandardLaw, component: int, standard: Array) -> tuple[Array, Array]:

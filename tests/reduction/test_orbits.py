@@ -25,8 +25,10 @@ CORNERS = {
     "deviations": [0.3] * 4,
     "labels": [1, 1, -1, -1],
 }
+PAIR = {"kind": "gaussian-mixture", "means": [[1, 0.2], [0.2, 1]], "deviations": [0.4] * 2, "labels": [0, 1]}
 FIRST = layer("h1", "x", "normal(0, 1)", bias="0")
 OUT = {"from": "h1", "weight": "normal(0, 1)", "bias": "0"}
+TWO = {**OUT, "outputs": 2}
 # Its flow divides by |G| + eps, which makes rounding as much larger as eps is small.
 ADAM = {"optimizer": {"kind": "adam", "eps": 0.01}}
 MOMENTUM = {"optimizer": {"kind": "momentum", "mu": 0.5}, "weight_decay": 0.1, "clip": 0.5}
@@ -34,7 +36,7 @@ MOMENTUM = {"optimizer": {"kind": "momentum", "mu": 0.5}, "weight_decay": 0.1, "
 
 def spec(data=XOR, first=None, layers=(), output=OUT, loss="squared", **training):
     rules = {"learning_rate": 0.05, "steps": 20, "batch_size": 20, **training}
-    tables = {"data": data, "loss": {"kind": loss}, "training": rules}
+    tables = {"data": data, "loss": {"kind": loss} if isinstance(loss, str) else loss, "training": rules}
     own = {key: value for key, value in {**FIRST, **(first or {})}.items() if value is not None}
     return document([own, *layers], output, **tables)
 
@@ -94,6 +96,63 @@ CASES = {
     "adam": (spec(first={"bias": "0.3"}, output={**OUT, "weight": "1"}, **ADAM), 4),
     "momentum": (spec(**MOMENTUM), 8),
     "two values": (spec({**XOR, "inputs": "rademacher(1)"}, {"weight": "rademacher(0.7)"}), 8),
+    "two classes": (spec(PAIR, {"bias": "0.3"}, output={**TWO, "weight": "1"}, loss="cross-entropy"), 2),
+    "three classes": (
+        spec(
+            {
+                **PAIR,
+                "means": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+                "deviations": [0.4] * 3,
+                "labels": [0, 1, 2],
+            },
+            {"bias": "0.3"},
+            output={**TWO, "weight": "1", "outputs": 3},
+            loss="cross-entropy",
+        ),
+        6,
+    ),
+    "classes by signs": (
+        spec(
+            {**PAIR, "means": [[1, 0], [-1, 0]]},
+            output={**TWO, "weight": "1"},
+            loss="cross-entropy",
+            **MOMENTUM,
+        ),
+        4,
+    ),
+    "labels of two numbers": (
+        spec({**PAIR, "labels": [[1, 0], [0, 1]]}, {"bias": "0.3"}, output={**OUT, "weight": "0.5"}, **ADAM),
+        2,
+    ),
+    "two targets": (
+        spec(
+            {**XOR, "target": ["x1**2 + x2", "x1 + x2**2"]},
+            {"bias": "0.3"},
+            output={**OUT, "weight": "0.5", "bias": "0.2"},
+            **MOMENTUM,
+        ),
+        2,
+    ),
+    "random weights of both outputs": (
+        spec(
+            {**XOR, "target": ["x1 + x2**3", "x2 + x1**3"], "noise": 0.1},
+            {"weight": "rademacher(0.7)", "bias": "0.3"},
+            output={**OUT, "weight": "normal(0.3, 1)"},
+        ),
+        2,
+    ),
+    "beside a second layer": (
+        spec(
+            {**XOR, "target": ["x1**2 + x2", "x1 + x2**2"]},
+            {"bias": "0.3"},
+            second(),
+            {
+                "bias": "0",
+                "connections": [{"from": "h1", "weight": "0.5"}, {"from": "h2", "weight": "0.7"}],
+            },
+        ),
+        2,
+    ),
     "blocks": (
         spec(
             {**XOR, "dimension": 4, "target": "x1 * x2**2 + x3 * x4**2"},
@@ -155,6 +214,29 @@ def test_random_networks(seed):
     assert np.abs(folded.loss - whole.loss).max() < 1e-11 * whole.loss.max()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_random_networks_of_several_outputs(seed):
+    """Classes and targets that change places, with random rules: 1e-11 of the loss."""
+    rng = np.random.default_rng(seed)
+    act = str(rng.choice(["tanh", "erf", "softplus", "sigmoid"]))
+    first = {"activation": act, "bias": str(rng.choice(["0", "0.4"]))}
+    first["weight"] = str(rng.choice(["normal(0, 0.8)", "uniform(-1, 1)", "normal(0.3, 0.5)"]))
+    rule = [{}, MOMENTUM, ADAM, {"optimizer": {"kind": "heavy-ball", "gamma": 0.3}}][rng.integers(4)]
+    output = {**OUT, "weight": "0.7", "bias": str(rng.choice(["0", "0.3"]))}
+    if rng.random() < 0.5:
+        means = 0.2 * np.ones((3, 3)) + rng.choice([0.8, -1.1]) * np.eye(3)
+        data = {**PAIR, "means": means.tolist(), "deviations": [0.5] * 3, "labels": [1, 2, 0]}
+        document = spec(data, first, (), {**output, "outputs": 3}, "cross-entropy", **rule)
+    else:
+        target = [["x1 + x2**2", "x2 + x1**2"], ["x1", "x2", "x1 * x2"]][rng.integers(2)]
+        noise = float(rng.choice([0.0, 0.3]))
+        document = spec({**XOR, "target": target, "noise": noise}, first, (), output, **rule)
+    (found,) = findings(document)
+    assert any(motion.columns for motion in found.facts["motions"])
+    folded, whole = both(document, data_nodes=9, horizon=0.3)
+    assert np.abs(folded.loss - whole.loss).max() < 1e-11 * whole.loss.max()
+
+
 FREE = {**OUT, "from": "h2"}
 REFUSED = {
     "weights that are not centred": (
@@ -167,6 +249,19 @@ REFUSED = {
     ),
     "sampled labels": (spec(first={"bias": "normal(0, 1)"}), OrbitBreak.SAMPLED),
     "many coordinates": (spec({**SQUARES, "dimension": 8, "target": "x1 * x2"}), OrbitBreak.SAMPLED),
+    "outputs with weights of their own": (
+        spec(PAIR, {"bias": "0.3"}, second(), {**TWO, "from": "h2"}, "cross-entropy"),
+        OrbitBreak.OUTPUTS,
+    ),
+    "a loss that tells outputs apart": (
+        spec(
+            {**XOR, "target": ["x1**2 + x2", "x1 + x2**2"]},
+            {"bias": "0.3"},
+            output={**OUT, "weight": "0.5"},
+            loss={"kind": "expression", "expression": "(y[0] - yhat[0])**2 + 2*(y[1] - yhat[1])**2"},
+        ),
+        OrbitBreak.OUTPUTS,
+    ),
     "fresh noise": (spec(noise=0.1), OrbitBreak.NOISE),
     "a law that reads an entry": (
         spec(
@@ -301,7 +396,17 @@ def test_groups_are_closed_and_moved_samples_are_folded_alike():
     group = generated([swap, flip, turn], 3, 64)
     assert len(group) == 48 and {a.after(b) for a in group for b in group} == set(group)
     assert len(generated([swap, flip, turn], 3, 12)) == 4  # turns would make it too large
+    classes = [
+        SignedPermutation((1, 0, 2), (1, 1, 1), 1, (1, 0, 2)),
+        SignedPermutation((1, 2, 0), (1, 1, 1), 1, (1, 2, 0)),
+    ]
+    moved = generated(classes, 3, 64)
+    assert len(moved) == 6 and {a.after(b) for a in moved for b in moved} == set(moved)
+    assert all(m.columns == (m.places if m.moves else ()) for m in moved)
     x = np.random.default_rng(0).standard_normal((20, 3))
+    for motion in moved:  # the classes of the largest entries move with them
+        own, label = OrbitFold(moved)(motion(x), motion.of_target(np.eye(3)[x.argmax(axis=1)]))
+        assert np.array_equal(label, np.eye(3)[own.argmax(axis=1)])
     y = np.prod(np.sign(x), axis=1, keepdims=True)
     fold = OrbitFold(group)
     first, label = fold(x, y)
@@ -343,6 +448,41 @@ def test_predictions_and_networks_live_in_all_coordinates(tmp_path):
         path.reduced.restrict(path.sample(10))
     with pytest.raises(mf.ArgumentError, match="shape"):
         path.predict(np.zeros((2, 3)))
+
+
+def test_classes_that_change_places_live_in_all_coordinates(tmp_path):
+    """Moved samples have the outputs of moved classes; drawn networks predict alike (6 standard errors)."""
+    document, images = CASES["three classes"]
+    network = mf.load(document)
+    path = mf.solve(network, 8.0, method="flow", data="quadrature", nodes=216)
+    (found,) = findings(document)
+    assert path.passes[-1] == "orbits" and len(found.facts["motions"]) == images
+    x = np.random.default_rng(0).uniform(-1, 1, (6, 3))
+    yhat = path.predict(x)
+    assert np.ptp(yhat, axis=1).max() > 0.1
+    for motion in found.facts["motions"]:
+        assert np.allclose(path.predict(motion(x)), motion.of_target(yhat), rtol=0, atol=1e-13)
+    outputs = []
+    for seed in range(8):
+        state = path.sample(4000, seed=seed)
+        w, u = state["h1.weight"], state["output.weight"]
+        outputs.append(np.tanh(x @ w.T + state["h1.bias"]) @ u.T / 4000 + state["output.bias"])
+    error = np.std(outputs, axis=0, ddof=1) / np.sqrt(8)
+    assert (np.abs(np.mean(outputs, axis=0) - yhat) < 6 * error).all()
+    path.save(tmp_path / "path.npz")
+    assert np.array_equal(mf.Trajectory.load(tmp_path / "path.npz").predict(x), yhat)
+    texts = [entry.text for entry in path.reduced.log if entry.pass_name == "orbits"]
+    assert "x -> (x2, x1, x3) with y -> (y2, y1, y3)" in texts[0]
+
+
+def test_steps_of_classes_that_change_places():
+    """SGD on nodes of the law, by Euler and in strides, is that of all neurons."""
+    network = mf.load(CASES["two classes"][0])
+    options = {"data": "quadrature", "data_nodes": 36, "nodes": 64, "evaluation": 50, "stated_error": False}
+    for method, allowed in (("euler", 1e-13), ("strides", 1e-3)):
+        folded = mf.solve(network, method=method, **options)
+        whole = mf.solve(network, method="euler", symmetry=False, **options)
+        assert folded.passes[-1] == "orbits" and np.abs(folded.loss - whole.loss).max() < allowed
 
 
 def test_plain_arrays_of_one_neuron_of_each_orbit_are_not_taken_for_all():

@@ -119,7 +119,10 @@ def rounded(invariance):
 @pytest.mark.parametrize("data", [data for data, _ in CASES])
 def test_invariances_hold_for_samples(data):
     """Means of a few functions of (x, y), moved and not moved, over 200,000 samples: to 5 standard errors."""
-    network, law = law_of(data)
+    check_samples(*law_of(data))
+
+
+def check_samples(network, law):
     x, y = network.source.batch(1, 200_000)
     rng = np.random.default_rng(3)
     for invariance in law.invariances:
@@ -146,6 +149,7 @@ def moved(invariance, x, y, rng):
         matrix = -np.eye(len(places))
     new = x.copy()
     new[:, places] = x[:, places] @ matrix.T
+    y = y[:, list(invariance.columns)] if invariance.columns else y
     return new, {KEPT: y, NEGATED: -y, CARRIED: new}[invariance.targets]
 
 
@@ -161,10 +165,37 @@ def rotation_about(directions, rng):
 def test_class_labels_are_not_numbers():
     """Labels that are written out as columns have no sign."""
     means = [[1, 0, 0], [-1, 0, 0], [0, 2, 0], [0, -2, 0]]
-    for labels, known in ([0, 0, 1, 1], KEPT), ([0, 1, 0, 1], None):
+    for labels, columns in ([0, 0, 1, 1], ()), ([0, 1, 0, 1], (1, 0)):
         _, law = law_of({**MIXTURE, "means": means, "labels": labels}, "cross-entropy", outputs=2)
         whole = [i for i in law.invariances if i.motion is REFLECTION and len(i.coordinates) == 3]
-        assert [i.targets for i in whole] == ([known] if known else [])
+        assert [(i.targets, i.columns) for i in whole] == [(KEPT, columns)]
+
+
+AT_AXES = {"kind": "gaussian-mixture", "means": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "labels": [0, 1, 2]}
+COLUMNS = [
+    (AT_AXES, 3, [((0, 1), (1, 0, 2)), ((1, 2), (0, 2, 1))]),
+    ({**AT_AXES, "labels": [2, 0, 1]}, 3, [((0, 1), (2, 1, 0)), ((1, 2), (1, 0, 2))]),
+    ({**AT_AXES, "labels": [0, 1, 1]}, 2, [((1, 2), ())]),
+    ({**AT_AXES, "weights": [1, 2, 2]}, 3, [((1, 2), (0, 2, 1))]),
+    ({**AT_AXES, "labels": [[1, 0], [0, 1], [5, 5]]}, None, [((0, 1), (1, 0))]),
+    ({**TEACHER, "dimension": 2, "target": ["x1**2 + x2", "x1 + x2**2"]}, None, [((0, 1), (1, 0))]),
+    ({**TEACHER, "dimension": 2, "target": ["x1", "x2", "x1 * x2"]}, None, [((0, 1), (1, 0, 2))]),
+    ({**TEACHER, "dimension": 2, "target": ["x1", "2 * x2"]}, None, []),
+    (
+        {**TEACHER, "target": ["x1 * x2**3", "x3 * x4**3"], "noise": 0.1},
+        None,
+        [((0, 1, 2, 3), (1, 0))],
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "classes", "expected"), COLUMNS)
+def test_columns_that_change_places_with_coordinates(data, classes, expected):
+    """Classes, labels with several numbers and targets; samples bear them out."""
+    loss, output = ("cross-entropy", {"outputs": classes}) if classes else ("squared", {})
+    network, law = law_of(data, loss, **output)
+    assert [(i.coordinates, i.columns) for i in law.invariances if i.motion is EXCHANGE] == expected
+    check_samples(network, law)
 
 
 SPARSE = {"kind": "gaussian-mixture", "means": [[1, 0], [-1, 0], [0, 1], [0, -1]], "labels": [1, 1, -1, -1]}
@@ -194,7 +225,7 @@ EXCHANGES = [
     ),
     (
         {**TEACHER, "dimension": 6, "target": ["x1 + x3**2 * x5", "x2 + x4**2 * x6"]},
-        [],
+        [((0, 2, 4, 1, 3, 5), KEPT)],
     ),
     (
         {**TEACHER, "dimension": 6, "target": "x1 * x2**2 * x3**3 + x4 * x5**2 * x6**3"},
