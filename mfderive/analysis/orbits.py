@@ -13,7 +13,7 @@ odd.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -213,10 +213,25 @@ class _Search:
             alike = variable.law.is_deterministic or (alone and not variable.law.row.is_vector)
             if outputs in variable.axes and not alike:
                 return False
-        return all(self._treats_outputs_alike(equation) for equation in system.equations)
+        summed = {
+            equation.field
+            for equation in system.equations
+            if self._is_of_outputs(equation.field) and any(map(self.neurons, equation.terms))
+        }
+        return all(self._treats_outputs_alike(equation, summed) for equation in system.equations)
 
-    def _treats_outputs_alike(self, equation: Equation) -> bool:
-        """Whether an equation reads outputs by indices over all of them, and chooses none of them."""
+    def _is_of_outputs(self, field: str) -> bool:
+        """Whether a field has outputs for each sample, and is of no neuron with a vector."""
+        axes = self.system.field[field].axes
+        has_samples = any(self.system.axis[axis].kind is AxisKind.DATA for axis in axes)
+        return has_samples and self.outputs in axes and self.population not in axes
+
+    def _treats_outputs_alike(self, equation: Equation, summed: Collection[str]) -> bool:
+        """Whether an equation reads outputs by indices over all of them, and chooses none of them.
+
+        What neurons, and averages for each output, see of a sample's outputs is the derivative by what these
+        neurons add up to (``summed``).
+        """
         axes = self.system.field[equation.field].axes
         if (
             equation.selector
@@ -227,7 +242,11 @@ class _Search:
         averages = self.outputs in axes and not self._may_be_odd(axes)
         for term in equation.terms:
             slots = [*zip(axes, term.target, strict=True)]
-            if self.neurons(term) and (averages or any(access.field == "y" for _, access in term.accesses)):
+            if self.neurons(term) and averages:
+                return False
+            seen = [a.field for _, a in term.accesses if self._is_of_outputs(a.field)]
+            sees = self.neurons(term) or (averages and term.reduced)
+            if sees and any(self.system.field[name].of not in summed for name in seen):
                 return False
             for _, access in term.accesses:
                 slots += zip(self.system.field[access.field].axes, access.slots, strict=True)

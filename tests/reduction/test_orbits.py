@@ -253,6 +253,10 @@ REFUSED = {
         spec(PAIR, {"bias": "0.3"}, second(), {**TWO, "from": "h2"}, "cross-entropy"),
         OrbitBreak.OUTPUTS,
     ),
+    "outputs that no neuron with a vector reaches": (
+        spec(PAIR, {"bias": "0.3"}, second(), {**TWO, "from": "h2", "weight": "1"}, "cross-entropy"),
+        OrbitBreak.OUTPUTS,
+    ),
     "a loss that tells outputs apart": (
         spec(
             {**XOR, "target": ["x1**2 + x2", "x1 + x2**2"]},

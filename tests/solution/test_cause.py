@@ -118,3 +118,28 @@ def test_the_last_finite_state_is_found_by_bisection():
     number, state = last_finite(advance, {"w": np.array(3.0), "p": {}}, 3, 1003)
     assert (number, float(state["w"])) == (37, 37.0) and sum(made) < 1100
     assert last_finite(advance, {"w": np.array(0.0), "p": {}}, 0, MOST_STEPS + 1) is None
+
+
+def test_what_a_step_makes_of_gradients_is_no_matter_of_a_state():
+    """A state whose fields and gradients are finite, and a decay that reads the size of the step."""
+    layer = {"name": "h1", "from": "x", "weight": "uniform(-1, 1)", "bias": "0", "activation": "softplus"}
+    network = mf.load(
+        {
+            "format": 1,
+            "title": "Too fast",
+            "data": {
+                "kind": "teacher",
+                "dimension": 2,
+                "inputs": "normal(0, 1)",
+                "target": ["x1", "x2"],
+                "noise": 0.2,
+            },
+            "loss": {"kind": "expression", "expression": "(y - yhat)**4"},
+            "layers": [layer],
+            "output": {"from": "h1", "weight": "1", "bias": "0"},
+            "training": {"learning_rate": 0.05, "steps": 20, "batch_size": 20, "weight_decay": 0.2},
+        }
+    )
+    options = {"method": "rk4", "step": 0.1, "data": "quadrature", "data_nodes": 27, "nodes": 64}
+    with pytest.raises(DivergenceError, match=r"diverged by t = 0\.\d \(step \d\).*smaller learning rate"):
+        mf.solve(network, 0.4, evaluation=40, **options)
