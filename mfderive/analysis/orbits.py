@@ -21,7 +21,7 @@ from ..algebra.laws import Variable
 from ..algebra.parity import Known, Parity, parity_of
 from ..algebra.signed_permutations import SignedPermutation, generated, motions_of
 from ..algebra.system import LimitSystem
-from ..algebra.terms import AxisKind, Equation, Index, Role, Term
+from ..algebra.terms import AxisKind, Equation, Index, Role, Slot, Term, slot_indices
 from .charges import Charges, charges, odd_averages, read_parities, term_parity
 
 # Groups of motions are looked for up to so many elements.
@@ -250,9 +250,14 @@ class _Search:
                 return False
             for _, access in term.accesses:
                 slots += zip(self.system.field[access.field].axes, access.slots, strict=True)
-            if any(axis == self.outputs and not isinstance(slot, Index) for axis, slot in slots):
+            if any(self._tells_outputs_apart(axis, slot) for axis, slot in slots):
                 return False
         return True
+
+    def _tells_outputs_apart(self, axis: str, slot: Slot) -> bool:
+        """Whether a slot reads outputs at places of their own, or in place of something else (heads)."""
+        read = {index.axis for index in slot_indices([slot])}
+        return (self.outputs in {axis, *read}) and (not isinstance(slot, Index) or read != {axis})
 
     def _is_maximum(self, selector: Equation) -> bool:
         """Whether what a selector chooses is only ever summed up: the maximum, whichever output is first."""

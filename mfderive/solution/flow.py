@@ -107,10 +107,20 @@ class FlowRun(Run):
     def walk(self, state: Arrays, start: int, keep: Keeping, bar: Any) -> Arrays:
         """The flow to its end, observed; the state there."""
         for bound in [number for number in sorted(self.kept) if number > self.seen]:
+            self.stand(state, bound, self.time)
             while not self.is_done and self.seen < bound:
                 stretch = self.begun(state, bound)
                 state = self.followed(stretch, state, bound, keep, bar)
         return state
+
+    def stand(self, state: Arrays, bound: int, time: float) -> None:
+        """Observe a state at the numbers, up to a bound, at which the time is still the same: rates are 0."""
+        for number in self.observed[(self.observed > self.seen) & (self.observed <= bound)].tolist():
+            if self.is_done or self.moment(number)[0] > time:
+                return
+            keeps = number == self.clock.steps  # the end; all others are there already
+            self.measure(self.moment(number), state, keeps, partial(self.divergence, number, state))
+            self.seen = number
 
     def begun(self, state: Arrays, bound: int) -> Stretch:
         """The stretch from a state to a number of the clock; one that was kept goes on."""
@@ -154,6 +164,7 @@ class FlowRun(Run):
             return state
         if found is None:
             state = stretch.state
+            self.stand(state, bound - 1, self.time)
             self.observe(bound, state)
             self.seen = bound
             return state

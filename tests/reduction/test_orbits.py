@@ -257,6 +257,18 @@ REFUSED = {
         spec(PAIR, {"bias": "0.3"}, second(), {**TWO, "from": "h2", "weight": "1"}, "cross-entropy"),
         OrbitBreak.OUTPUTS,
     ),
+    "a head whose numbers are compared with y": (
+        {
+            **spec(
+                {**XOR, "target": ["x1 * x2**2", "x2 * x1**2"]},
+                {"bias": "0.3"},
+                [{"name": "guess", "from": "h1", "size": 2, "weight": "0.5"}],
+                {**OUT, "weight": "0.5"},
+            ),
+            "losses": [{"from": "guess", "kind": "squared", "weight": 0.5}],
+        },
+        OrbitBreak.OUTPUTS,
+    ),
     "a loss that tells outputs apart": (
         spec(
             {**XOR, "target": ["x1**2 + x2", "x1 + x2**2"]},

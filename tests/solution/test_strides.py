@@ -264,3 +264,21 @@ def test_a_tolerance_refines_strides():
     assert part["level"].startswith("rtol ") and part["estimate"] < 0.05
     exact = mf.solve(network(steps=100), method="euler", nodes=256, **options)
     assert np.abs(path.loss - exact.loss).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "schedule", ["heaviside(k - 50.5)", "heaviside(50.5 - k)", "heaviside(abs(k - 300) - 99.5)"]
+)
+@pytest.mark.parametrize("method", ["strides", "flow", "stiff"])
+def test_times_at_which_rates_are_zero_are_observed_as_euler_does(method, schedule):
+    """At the start, at the end and between: the same rows, and states that are there at every time."""
+    net = network(schedule=schedule)
+    exact = mf.solve(net, method="euler", **COMMON)
+    path = mf.solve(net, method=method, **COMMON)
+    assert np.array_equal(path.times, exact.times) and np.array_equal(path.steps, exact.steps)
+    np.testing.assert_allclose(path.loss, exact.loss, rtol=0, atol=1e-2)
+    assert path.checkpoint().step == 600
+    x, y = net.source.evaluation(COMMON["evaluation"])
+    for k in (0, 10, 40, 70, 79):
+        loss = float(((path.predict(x, float(path.times[k])) - y) ** 2).sum(1).mean())
+        assert loss == pytest.approx(path.loss[k], rel=1e-12)
