@@ -216,8 +216,9 @@ class LatexStyle(Style):
         return FUNCTIONS[name].latex + self.group(", ".join(arguments))
 
     def subscript(self, base: str, below: str) -> str:
-        """In braces."""
-        return f"{base}_{{{below}}}"
+        """In braces; a letter that has a subscript of its own is grouped, for TeX allows no second one."""
+        head = f"{{{base}}}" if re.search(r"(?<!\\)_", base) else base
+        return f"{head}_{{{below}}}"
 
     def superscript(self, base: str, above: str) -> str:
         """In braces."""

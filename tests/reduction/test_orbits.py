@@ -9,6 +9,7 @@ import mfderive as mf
 from mfderive.algebra.findings import FindingKind
 from mfderive.algebra.signed_permutations import SignedPermutation, generated
 from mfderive.analysis.orbits import OrbitBreak
+from mfderive.notation.document import latex
 from mfderive.reduction.cost import cost
 from mfderive.reduction.reduce import by_symmetry
 from mfderive.samples.orbit_images import OrbitFold
@@ -499,6 +500,14 @@ def test_steps_of_classes_that_change_places():
         folded = mf.solve(network, method=method, **options)
         whole = mf.solve(network, method="euler", symmetry=False, **options)
         assert folded.passes[-1] == "orbits" and np.abs(folded.loss - whole.loss).max() < allowed
+
+
+@pytest.mark.parametrize("name", ["xor", "two targets", "three classes", "beside a second layer"])
+def test_equations_of_orbits_are_written(name):
+    """As text, LaTeX and MathML: images of x have subscripts of their own beside those of their entries."""
+    found = reduced(CASES[name][0])
+    assert "x₁_{g," in str(found) and "<math" in found._repr_html_()
+    assert "{x_{1}}_{g," in latex(found.system)
 
 
 def test_plain_arrays_of_one_neuron_of_each_orbit_are_not_taken_for_all():
