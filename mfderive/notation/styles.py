@@ -217,7 +217,7 @@ class LatexStyle(Style):
 
     def subscript(self, base: str, below: str) -> str:
         """In braces; a letter that has a subscript of its own is grouped, for TeX allows no second one."""
-        head = f"{{{base}}}" if re.search(r"(?<!\\)_", base) else base
+        head = f"{{{base}}}" if re.search(r"(?<!\\)_.*(?<!\\)\}'*$", base) else base
         return f"{head}_{{{below}}}"
 
     def superscript(self, base: str, above: str) -> str:
