@@ -70,7 +70,17 @@ class Orbits:
     signed: frozenset[str]
     odd: frozenset[str]
     averages: frozenset[tuple[str, int]]
-    outputs: str = ""
+    outputs: str
+
+    @property
+    def negates(self) -> bool:
+        """Whether a motion changes the sign of y."""
+        return any(motion.target < 0 for motion in self.motions)
+
+    @property
+    def columns(self) -> int:
+        """How many columns y has where motions change their places; 0 where none does."""
+        return max(len(motion.columns) for motion in self.motions)
 
 
 class _BrokenError(Exception):

@@ -87,11 +87,10 @@ class _Rewriter:
     def __init__(self, system: LimitSystem, orbits: Orbits) -> None:
         self.given, self.orbits = system, orbits
         (self.data,) = (axis.name for axis in system.axes if axis.kind is AxisKind.DATA)
-        self.negates = any(motion.target < 0 for motion in orbits.motions)
+        self.negates, self.columns = orbits.negates, orbits.columns
         self.motion = Index(MOTIONS, MOTIONS)
-        self.columns = len(next((motion.columns for motion in orbits.motions if motion.columns), ()))
-        self.seen: dict[str, Field] = {}  # new fields: of samples as neurons see them, and parts of sums
-        self.moved: dict[str, str] = {}  # fields of samples, and what they are as neurons see them
+        self.new: dict[str, Field] = {}  # fields of samples by motions, as neurons see them or give to them
+        self.seen: set[str] = set()  # the fields whose values neurons see by motions
 
     def system(self) -> LimitSystem:
         """The whole system."""
@@ -103,11 +102,11 @@ class _Rewriter:
         entries = Axis(ENTRIES, AxisKind.FINITE, numbers, part=given.axis[orbits.axis].part)
         motions = Axis(MOTIONS, AxisKind.FINITE, images, part=MOTIONS)
         equations = [new for equation in given.equations for new in self.rewritten(equation)]
-        equations = [*self.copies(dimension), *self.with_moved(equations)]
+        equations = [*self.copies(dimension), *self.with_seen(equations)]
         return replace(
             given,
             axes=(*axes, motions, entries),
-            fields=(*(self.field(field) for field in given.fields), *self.added(), *self.seen.values()),
+            fields=(*(self.field(field) for field in given.fields), *self.added(), *self.new.values()),
             equations=tuple(equations),
             data_law=None if law is None else DataLaw(law.kind, law.dimension, law.rows),
         )
@@ -126,8 +125,10 @@ class _Rewriter:
 
     def placed(self, axes: tuple[str, ...], slots: tuple[Any, ...], new: Any) -> tuple[Any, ...]:
         """Slots of a field on ``axes``, with a new one behind that of the samples where it is moved."""
-        if not self.is_moved(axes):
-            return slots
+        return self.behind(axes, slots, new) if self.is_moved(axes) else slots
+
+    def behind(self, axes: tuple[str, ...], slots: tuple[Any, ...], new: Any) -> tuple[Any, ...]:
+        """Slots of a field on ``axes``, with a new one behind that of the samples."""
         end = axes.index(self.data) + 1
         return (*slots[:end], new, *slots[end:])
 
@@ -192,54 +193,56 @@ class _Rewriter:
     def by_motions(self, equation: Equation) -> list[Equation]:
         """What a sample gets from neurons: for each motion as they see its outputs, then in their places."""
         field = self.given.field[equation.field]
-        end = field.axes.index(self.data) + 1
-        part = self.new(field, (*field.axes[:end], MOTIONS, *field.axes[end:]))
-        target = (*equation.target[:end], self.motion, *equation.target[end:])
-        terms = [
-            self.term(field.name, each, target) for each in equation.terms if self.meets(field.name, each)
-        ]
+        part, target = self.by_motion(field.name), self.behind(field.axes, equation.target, self.motion)
+        meeting = [each for each in equation.terms if self.meets(field.name, each)]
         rest = [each for each in equation.terms if not self.meets(field.name, each)]
-        place = field.axes.index(self.orbits.outputs)
-        own, moved = equation.target[place], Index(f"{equation.target[place].name}'", self.orbits.outputs)
+        terms = tuple(self.term(field.name, each, target) for each in meeting)
+        own = equation.target[field.axes.index(self.orbits.outputs)]
+        moved = Index(f"{own.name}'", self.orbits.outputs)
         slots = tuple(moved if slot == own else slot for slot in target)
-        values, put = sp.Symbol("values"), sp.Symbol(PLACES)
-        read = Access(PLACES, (equation.target[end - 1], self.motion, moved, own))
-        accesses = ((values, Access(part.name, slots)), (put, read))
-        mean = put * values / len(self.orbits.motions)
-        back = Term(equation.target, (self.motion, moved), mean, accesses)
-        return [Equation(part.name, target, tuple(terms)), replace(equation, terms=(*rest, back))]
+        sample = equation.target[field.axes.index(self.data)]
+        back = self.put(Access(part, slots), equation.target, (sample, moved, own), (self.motion, moved))
+        mean = back.with_expression(back.expression / len(self.orbits.motions))
+        return [Equation(part, target, terms), replace(equation, terms=(*rest, mean))]
 
-    def new(self, field: Field, axes: tuple[str, ...]) -> Field:
-        """A field that the pass adds, computed where another one is."""
+    def by_motion(self, name: str) -> str:
+        """The name of a field of samples with its outputs where neurons see them, a field of its own."""
+        field = self.given.field[name]
         of = f"{field.of} by motions" if field.role is Role.ADJOINT else ""
-        found = replace(field, name=f"{field.name} by motions", axes=axes, of=of)
-        self.seen[found.name] = found
-        return found
+        axes = self.behind(field.axes, field.axes, MOTIONS)
+        found = replace(field, name=f"{name} by motions", axes=axes, of=of)
+        self.new[found.name] = found
+        return found.name
 
-    def as_seen(self, name: str) -> str:
-        """The name of a field of samples whose outputs are where a neuron sees them."""
-        if name not in self.moved:
-            field = self.given.field[name]
-            end = field.axes.index(self.data) + 1
-            self.moved[name] = self.new(field, (*field.axes[:end], MOTIONS, *field.axes[end:])).name
-        return self.moved[name]
+    def put(
+        self,
+        read: Access,
+        target: tuple[Index, ...],
+        places: tuple[Index, Index, Index],
+        reduced: tuple[Index, ...],
+    ) -> Term:
+        """What is read at outputs, put into other places: those of a sample, a moved output and its own."""
+        values, put = sp.Symbol("values"), sp.Symbol(PLACES)
+        sample, moved, own = places
+        accesses = ((values, read), (put, Access(PLACES, (sample, self.motion, moved, own))))
+        return Term(target, reduced, put * values, accesses)
 
-    def with_moved(self, equations: list[Equation]) -> list[Equation]:
+    def with_seen(self, equations: list[Equation]) -> list[Equation]:
         """Equations with those of fields as neurons see them, each behind that of the field itself."""
-        found = list(equations)
-        for name, moved in self.moved.items():
-            axes = self.given.field[name].axes
-            own = tuple(self.other if axis == self.orbits.outputs else Index(axis, axis) for axis in axes)
-            end = axes.index(self.data) + 1
-            target = tuple(Index(axis, axis) for axis in self.seen[moved].axes)
-            values, put = sp.Symbol("values"), sp.Symbol(PLACES)
-            read = Access(PLACES, (target[end - 1], self.motion, self.output, self.other))
-            accesses = ((values, Access(name, own)), (put, read))
-            last = max((k for k, each in enumerate(found) if each.field == name), default=-1)
-            found.insert(
-                last + 1, Equation(moved, target, (Term(target, (self.other,), put * values, accesses),))
-            )
+        found = []
+        for equation in equations:
+            found.append(equation)
+            if equation.field in self.seen:
+                found.append(self.as_seen(self.given.field[equation.field]))
         return found
+
+    def as_seen(self, field: Field) -> Equation:
+        """The equation of a field of samples as neurons see it."""
+        own = tuple(self.other if axis == self.orbits.outputs else Index(axis, axis) for axis in field.axes)
+        name = self.by_motion(field.name)
+        target = tuple(Index(axis, axis) for axis in self.new[name].axes)
+        places = Index(self.data, self.data), self.output, self.other
+        return Equation(name, target, (self.put(Access(field.name, own), target, places, (self.other,)),))
 
     # ------------------------------------------------------------------ equations
 
@@ -284,8 +287,8 @@ class _Rewriter:
             return Access(IMAGES, (access.slots[0], self.motion, *access.slots[1:]))
         axes = self.given.field[access.field].axes
         if self.has_outputs(access.field) and self.data in axes:
-            end = axes.index(self.data) + 1
-            return Access(self.as_seen(access.field), (*access.slots[:end], self.motion, *access.slots[end:]))
+            self.seen.add(access.field)
+            return Access(self.by_motion(access.field), self.behind(axes, access.slots, self.motion))
         return Access(access.field, self.placed(axes, access.slots, self.motion))
 
 
@@ -297,11 +300,13 @@ def _encoded(orbits: Orbits, x: Array, y: Array | None) -> tuple[Array, Array | 
     if np.shape(x)[1:] != (dimension,):
         raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {dimension}]")
     images = np.stack([motion(x) for motion in orbits.motions], axis=1)
-    targets = np.array([[motion.target] for motion in orbits.motions])
-    columns = len(next((motion.columns for motion in orbits.motions if motion.columns), ()))
-    own = [motion.columns or tuple(range(columns)) for motion in orbits.motions]
-    places = np.eye(columns)[np.array(own, int)].reshape(len(own), columns**2) if columns else None
-    added = [*([targets] if (targets < 0).any() else []), *([] if places is None else [places])]
+    added = []
+    if orbits.negates:
+        added.append(np.array([[motion.target] for motion in orbits.motions]))
+    if orbits.columns:
+        own = np.eye(orbits.columns)
+        places = [motion.columns or tuple(range(orbits.columns)) for motion in orbits.motions]
+        added.append(own[np.array(places)].reshape(len(places), -1))
     if not added:
         return images, y
     numbers = np.concatenate(added, axis=1)

@@ -51,20 +51,23 @@ class FlowSpace:
             finite = np.array([_finite(along, shape, weights) for along, shape in pairs])
         # In L2(P) nodes are averaged over, and finite axes are summed over.
         self.weights = self.shares * np.repeat(finite, self.counts)
-        self.units, self.flat = np.ones(len(self.shares)), np.zeros(0)
-        self.allowed = self.errors(self.vector(state))
+        self.flat = np.zeros(0)
         least = np.repeat(_LEAST_SHARE / self.counts, self.counts)
         self.scale = np.sqrt(len(self.shares) * np.maximum(self.shares, least))
-        self.units = self.scale / np.repeat(self.allowed, self.counts)
+        self._measure(state)
 
     def around(self, state: Mapping[str, Any]) -> FlowSpace:
         """The same around another state of the same nodes."""
         found = copy(self)
         found.still = {name: state[name] for name in self.still}
-        found.units = np.ones(len(self.shares))
-        found.allowed = found.errors(found.vector(state))
-        found.units = self.scale / np.repeat(found.allowed, self.counts)
+        found._measure(state)
         return found
+
+    def _measure(self, state: Mapping[str, Any]) -> None:
+        """Take the units of a state: by what each parameter may be wrong there."""
+        self.units = np.ones(len(self.shares))
+        self.allowed = self.errors(self.vector(state))
+        self.units = self.scale / np.repeat(self.allowed, self.counts)
 
     def errors(self, vector: Array) -> Array:
         """What each parameter may be wrong by at a state: atol + rtol times its size."""
