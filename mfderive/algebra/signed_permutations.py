@@ -12,6 +12,7 @@ import numpy as np
 from .data_law import Invariance, Motion, TargetMotion
 
 Array = Any
+Coordinates = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,20 @@ class SignedPermutation:
         """The motion of vectors x [..., coordinate]."""
         return np.asarray(x)[..., list(self.places)] * np.asarray(self.signs, dtype=np.asarray(x).dtype)
 
+    def of_blocks(self, size: int) -> SignedPermutation:
+        """The motion of as many blocks of ``size`` coordinates, which do what single ones do here."""
+        places = (place * size + k for place in self.places for k in range(size))
+        signs = (sign for sign in self.signs for _ in range(size))
+        return replace(self, places=tuple(places), signs=tuple(signs))
+
+    def by_blocks(self, size: int) -> SignedPermutation | None:
+        """What this motion does to blocks of ``size`` coordinates; None where it does not keep them whole."""
+        if size == 1:
+            return self
+        places = tuple(place // size for place in self.places[::size])
+        found = replace(self, places=places, signs=self.signs[::size])
+        return found if found.of_blocks(size) == self else None
+
     @property
     def flips(self) -> bool:
         """Whether a coordinate changes its sign."""
@@ -67,23 +82,34 @@ def _composed(columns: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, ..
     return () if found == tuple(range(len(found))) else found
 
 
-def motions_of(invariance: Invariance, dimension: int) -> tuple[SignedPermutation, ...]:
+def has_motions(invariance: Invariance) -> bool:
+    """Whether an invariance has motions of signs and places of y and coordinates.
+
+    Not where y is x, or where directions stay that are no coordinates.
+    """
+    return invariance.targets is not TargetMotion.CARRIED and not invariance.about
+
+
+def motions_of(invariance: Invariance, dimension: int, size: int = 1) -> tuple[SignedPermutation, ...]:
     """Motions of signs and places that an invariance of a law of data has, from which all of them follow.
 
-    None where y is x, or where directions stay that are no coordinates.
+    ``size``: of blocks of so many of the ``dimension`` coordinates each, in order, that move as a whole; what
+    the invariance does to parts of a block is left out.
     """
-    if invariance.targets is TargetMotion.CARRIED or invariance.about:
+    if not has_motions(invariance):
         return ()
     target = -1 if invariance.targets is TargetMotion.NEGATED else 1
-    own, motion = invariance.coordinates, invariance.motion
-    flipped: list[tuple[int, ...]] = []
-    exchanged: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    own, motion, columns = invariance.coordinates, invariance.motion, invariance.columns
+    if motion in (Motion.SIGNS, Motion.ROTATION) and size % 2 == 0:
+        target, columns = 1, ()  # what single coordinates do to y, an even number of them undoes
+    flipped: list[Coordinates] = []
+    exchanged: list[tuple[Coordinates, Coordinates]] = []
     if motion is Motion.REFLECTION:
         flipped.append(own)
     if motion in (Motion.SIGNS, Motion.ROTATION):
-        flipped.extend((k,) for k in own)
-    if motion is Motion.ROTATION:
-        exchanged.extend(((one,), (other,)) for one, other in pairwise(own))
+        whole = _whole_blocks(own, size)
+        flipped.extend(whole)
+        exchanged.extend(pairwise(whole) if motion is Motion.ROTATION else ())
     if motion is Motion.EXCHANGE:
         half = len(own) // 2
         exchanged.append((own[:half], own[half:]))
@@ -91,7 +117,16 @@ def motions_of(invariance: Invariance, dimension: int) -> tuple[SignedPermutatio
         *(_flip(dimension, each, target) for each in flipped),
         *(_exchange(dimension, *each, target) for each in exchanged),
     )
-    return tuple(replace(each, columns=invariance.columns) for each in found)
+    moved = (replace(each, columns=columns).by_blocks(size) for each in found)
+    return tuple(each for each in moved if each is not None)
+
+
+def _whole_blocks(coordinates: Coordinates, size: int) -> list[Coordinates]:
+    """The blocks of ``size`` coordinates each that are among some as a whole."""
+    known = set(coordinates)
+    starts = (k for k in coordinates if k % size == 0)
+    blocks = (tuple(range(start, start + size)) for start in starts)
+    return [block for block in blocks if known.issuperset(block)]
 
 
 def _flip(dimension: int, coordinates: tuple[int, ...], target: int) -> SignedPermutation:

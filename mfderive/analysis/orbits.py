@@ -5,6 +5,9 @@ of the data as it is. The limit has those under which its equations say the same
 neuron, and under which the laws of the neurons' initial values stay. A neuron then does at x what its image
 does at the image of x, for all time: one of them stands for all.
 
+x is a vector, or channels that have positions. Then whole channels move, the same at all positions, and what
+a vector has for one of them (its taps) moves together.
+
 Places ask that equations read x and vectors entry by entry all alike, at one entry or in sums over all; signs
 ask for more, that what changes its sign does so in all equations (:mod:`mfderive.analysis.charges`).
 Whatever acts on entries one by one in the same way, like Adam, commutes with places, and with signs if it is
@@ -16,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import prod
 
 from ..algebra.laws import Variable
 from ..algebra.parity import Known, Parity, parity_of
-from ..algebra.signed_permutations import SignedPermutation, generated, motions_of
+from ..algebra.signed_permutations import SignedPermutation, generated, has_motions, motions_of
 from ..algebra.system import LimitSystem
 from ..algebra.terms import AxisKind, Equation, Index, Role, Slot, Term, slot_indices
 from .charges import Charges, charges, odd_averages, read_parities, term_parity
@@ -31,6 +35,7 @@ MOST_IMAGES = 64
 class OrbitBreak(StrEnum):
     """What breaks the invariance where the law of the data has it."""
 
+    CHANNELS = "channels"  # what moves is no whole channel
     LAYOUT = "layout"  # a vector of something else than a sample or one neuron
     POPULATIONS = "populations"  # vectors of several populations
     PLACE = "place"  # an entry is read at a place of its own
@@ -56,7 +61,8 @@ class BrokenOrbits:
 class Orbits:
     """The invariance of a limit under motions of the coordinates of x.
 
-    ``motions``: a group, the identity first; ``axis``: that of the entries; ``population``: whose neurons
+    ``motions``: a group, the identity first, of the entries of x along ``axis`` and of those of vectors;
+    ``positions``: how many numbers x has at each of these, which move together; ``population``: whose neurons
     have vectors; ``vectors``: the fields beside x with such entries; ``signed``: those of them, x among them,
     whose entries change their signs with those of x; ``odd``: the fields that change their sign with y;
     ``averages``: the terms that are 0 because they average such a field, each by the field of its equation
@@ -65,12 +71,18 @@ class Orbits:
 
     motions: tuple[SignedPermutation, ...]
     axis: str
+    positions: int
     population: str
     vectors: frozenset[str]
     signed: frozenset[str]
     odd: frozenset[str]
     averages: frozenset[tuple[str, int]]
     outputs: str
+
+    @property
+    def of_x(self) -> tuple[SignedPermutation, ...]:
+        """The motions of all numbers of x, in row-major order."""
+        return tuple(motion.of_blocks(self.positions) for motion in self.motions)
 
     @property
     def negates(self) -> bool:
@@ -96,19 +108,25 @@ def orbits_of(system: LimitSystem) -> Orbits | BrokenOrbits | None:
 
     None where the law of the data has none of its own.
     """
-    x, law = system.field["x"], system.data_law
-    if law is None or len(x.axes) != 2:
+    (_, axis, *more), law = system.field["x"].axes, system.data_law
+    if law is None or not any(map(has_motions, law.invariances)):
         return None
-    axis = x.axes[1]
-    dimension = system.axis[axis].size or 0
-    motions = [m for each in law.invariances for m in motions_of(each, law.dimension)]
-    if not motions or law.dimension != dimension:
+    entries, positions = system.axis[axis].size or 0, prod(system.axis[each].size or 0 for each in more)
+    if law.dimension != entries * positions:
         return None
+    motions = [m for each in law.invariances for m in motions_of(each, law.dimension, positions)]
+    if not motions:
+        return BrokenOrbits(OrbitBreak.CHANNELS)
     try:
-        search = _Search(system, axis)
-        return search.found(motions, dimension)
+        return _Search(system, axis).found(motions, entries, positions)
     except _BrokenError as found:
         return found.broken
+
+
+def _is_misplaced(own: str, axis: str, slot: Slot) -> bool:
+    """Whether a slot reads the ``own`` axis at places of its own, or as something else."""
+    read = {index.axis for index in slot_indices([slot])}
+    return own in {axis, *read} and (not isinstance(slot, Index) or read != {axis})
 
 
 class _Search:
@@ -117,8 +135,11 @@ class _Search:
     def __init__(self, system: LimitSystem, axis: str) -> None:
         self.system, self.axis = system, axis
         self.outputs = system.field["y"].axes[1]
+        self._check_places()
         self.vectors = self._vectors()
-        populations = {a for name in self.vectors for a in system.field[name].axes if a != axis}
+        populations = {
+            a for name in self.vectors for a in system.field[name].axes if system.axis[a].is_measure
+        }
         if len(populations) != 1:
             reason = OrbitBreak.POPULATIONS if populations else OrbitBreak.ALONE
             raise _BrokenError(reason, "x")
@@ -134,12 +155,22 @@ class _Search:
         for field in self.system.fields:
             if self.axis not in field.axes or field.name == "x":
                 continue
-            others = [a for a in field.axes if a != self.axis]
-            kinds = [self.system.axis[a].kind for a in others]
-            if len(field.axes) != 2 or kinds != [AxisKind.POPULATION]:
+            others = [self.system.axis[a] for a in field.axes if a != self.axis]
+            measures = [axis.kind for axis in others if axis.is_measure]
+            if len(others) != len(field.axes) - 1 or measures != [AxisKind.POPULATION]:
                 raise _BrokenError(OrbitBreak.LAYOUT, field.name)
             found.add(field.name)
         return frozenset(found)
+
+    def _check_places(self) -> None:
+        """Refuse entries at places of their own, and in place of something else."""
+        for equation in self.system.equations:
+            for term in equation.terms:
+                reads = [(access.field, access.slots) for _, access in term.accesses]
+                for name, slots in [*reads, (equation.field, term.target)]:
+                    placed = zip(self.system.field[name].axes, slots, strict=True)
+                    if any(_is_misplaced(self.axis, axis, slot) for axis, slot in placed):
+                        raise _BrokenError(OrbitBreak.PLACE, equation.field)
 
     def _check_neurons(self) -> None:
         """Refuse fresh noise on the neurons, pairs of them, and laws that read their vectors."""
@@ -153,7 +184,7 @@ class _Search:
                 raise _BrokenError(OrbitBreak.READ, variable.name)
 
     def _check(self, equation: Equation, term: Term) -> None:
-        """Refuse entries at places of their own, x without a vector, and two neurons in one term."""
+        """Refuse x without a vector, two neurons in one term, and neurons at places of their own."""
         field, neurons = equation.field, self.neurons(term)
         if len(neurons) > 1:
             raise _BrokenError(OrbitBreak.PAIRS, field)
@@ -162,7 +193,7 @@ class _Search:
         reads = [(access.field, access.slots) for _, access in term.accesses]
         for name, slots in [*reads, (field, term.target)]:
             for axis, slot in zip(self.system.field[name].axes, slots, strict=True):
-                if axis in (self.axis, self.population) and not isinstance(slot, Index):
+                if axis == self.population and not isinstance(slot, Index):
                     raise _BrokenError(OrbitBreak.PLACE, field)
             if name == "x" and not neurons:
                 raise _BrokenError(OrbitBreak.ALONE, field)
@@ -173,9 +204,9 @@ class _Search:
 
     # ------------------------------------------------------------------ signs
 
-    def found(self, motions: list[SignedPermutation], dimension: int) -> Orbits | BrokenOrbits:
+    def found(self, motions: list[SignedPermutation], entries: int, positions: int) -> Orbits | BrokenOrbits:
         """The motions that laws and equations have."""
-        group = generated(motions, dimension, MOST_IMAGES)
+        group = generated(motions, entries, MOST_IMAGES)
         signed = self._signed() if any(m.flips for m in group) else None
         if signed is None:
             group = tuple(m for m in group if not m.flips)
@@ -192,6 +223,7 @@ class _Search:
         return Orbits(
             group,
             self.axis,
+            positions,
             self.population,
             self.vectors,
             frozenset(n for n in (*self.vectors, "x") if signed and signed[n] is Parity.ODD),
@@ -260,14 +292,9 @@ class _Search:
                 return False
             for _, access in term.accesses:
                 slots += zip(self.system.field[access.field].axes, access.slots, strict=True)
-            if any(self._tells_outputs_apart(axis, slot) for axis, slot in slots):
+            if any(_is_misplaced(self.outputs, axis, slot) for axis, slot in slots):
                 return False
         return True
-
-    def _tells_outputs_apart(self, axis: str, slot: Slot) -> bool:
-        """Whether a slot reads outputs at places of their own, or in place of something else (heads)."""
-        read = {index.axis for index in slot_indices([slot])}
-        return (self.outputs in {axis, *read}) and (not isinstance(slot, Index) or read != {axis})
 
     def _is_maximum(self, selector: Equation) -> bool:
         """Whether what a selector chooses is only ever summed up: the maximum, whichever output is first."""

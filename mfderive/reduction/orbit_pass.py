@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
+from math import prod
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -57,16 +60,21 @@ def fold_orbits(system: LimitSystem) -> PassResult:
     return PassResult(
         _Rewriter(system, found).system(),
         (_finding(system, found, neurons),),
-        encode=partial(_encoded, found),
+        encode=partial(_encoded, found, _shape_of_x(system)),
         restrict=partial(_restricted, found.population),
         lift=neurons.lift,
-        integrate=OrbitFold(found.motions).law,
+        integrate=OrbitFold(found.of_x).law,
         fold=neurons.fold,
     )
 
 
 def _unused(reason: OrbitBreak, subject: str) -> Finding:
     return Finding.of(FindingKind.NO_ORBITS, subject, reason=reason)
+
+
+def _shape_of_x(system: LimitSystem) -> tuple[int, ...]:
+    """The shape of one x."""
+    return tuple(system.axis[axis].size or 0 for axis in system.field["x"].axes[1:])
 
 
 def _finding(system: LimitSystem, orbits: Orbits, neurons: NeuronMotions) -> Finding:
@@ -76,6 +84,7 @@ def _finding(system: LimitSystem, orbits: Orbits, neurons: NeuronMotions) -> Fin
         *vectors,
         population=orbits.population,
         motions=orbits.motions,
+        positions=orbits.positions,
         nodes=plan_ensembles(system)[orbits.population].nodes,
         left=neurons.count(system),
     )
@@ -95,7 +104,7 @@ class _Rewriter:
     def system(self) -> LimitSystem:
         """The whole system."""
         given, orbits = self.given, self.orbits
-        images, dimension = len(orbits.motions), given.axis[orbits.axis].size or 0
+        images, dimension = len(orbits.motions), prod(_shape_of_x(given))
         law = given.data_law
         axes = (replace(a, images=images) if a.name == orbits.population else a for a in given.axes)
         numbers = dimension + self.negates + self.columns**2
@@ -135,7 +144,8 @@ class _Rewriter:
     def added(self) -> list[Field]:
         """The images of x, and the sign of y at each of them."""
         x = self.given.field["x"]
-        images = replace(x, name=IMAGES, axes=(x.axes[0], MOTIONS, x.axes[1]), role=Role.FORWARD, of=x.name)
+        axes = (x.axes[0], MOTIONS, *x.axes[1:])
+        images = replace(x, name=IMAGES, axes=axes, role=Role.FORWARD, of=x.name)
         sign = replace(x, name=TARGET_SIGN, axes=(x.axes[0], MOTIONS), role=Role.FORWARD, of=x.name)
         places = replace(sign, name=PLACES, axes=(*sign.axes, self.orbits.outputs, self.orbits.outputs))
         return [images, *([sign] if self.negates else []), *([places] if self.columns else [])]
@@ -143,14 +153,15 @@ class _Rewriter:
     def copies(self, dimension: int) -> list[Equation]:
         """What is given as x, in its parts."""
         x, sample = sp.Symbol("x"), Index(self.data, self.data)
-        entry = Index(self.orbits.axis, self.orbits.axis)
+        entries = tuple(Index(axis, axis) for axis in self.given.field["x"].axes[1:])
+        *sizes, _ = accumulate((1, *reversed(_shape_of_x(self.given))), mul)
+        each = Affine(tuple(zip(reversed(sizes), entries, strict=True)))
 
         def copy(field: str, target: tuple[Index, ...], slot: Affine) -> Equation:
             read = Access("x", (sample, self.motion, slot))
             return Equation(field, target, (Term(target, (), x, ((x, read),)),))
 
-        images = copy(IMAGES, (sample, self.motion, entry), Affine(((1, entry),)))
-        found = [images]
+        found = [copy(IMAGES, (sample, self.motion, *entries), each)]
         if self.negates:
             found.append(copy(TARGET_SIGN, (sample, self.motion), Affine((), dimension)))
         if self.columns:
@@ -295,11 +306,11 @@ class _Rewriter:
 # ---------------------------------------------------------------------------------------- there and back
 
 
-def _encoded(orbits: Orbits, x: Array, y: Array | None) -> tuple[Array, Array | None]:
-    dimension = len(orbits.motions[0].places)
-    if np.shape(x)[1:] != (dimension,):
-        raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {dimension}]")
-    images = np.stack([motion(x) for motion in orbits.motions], axis=1)
+def _encoded(orbits: Orbits, shape: tuple[int, ...], x: Array, y: Array | None) -> tuple[Array, Array | None]:
+    if np.shape(x)[1:] != shape:
+        raise ArgumentError(f"x has shape {np.shape(x)}; expected [sample, {', '.join(map(str, shape))}]")
+    flat = np.reshape(x, (len(x), prod(shape)))
+    images = np.stack([motion(flat) for motion in orbits.of_x], axis=1)
     added = []
     if orbits.negates:
         added.append(np.array([[motion.target] for motion in orbits.motions]))

@@ -8,6 +8,7 @@ beyond that is not known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations, permutations
 from math import prod
 from typing import Any
@@ -52,7 +53,14 @@ def data_law(network: Network) -> DataLaw | None:
     rows = source.rows
     if rows is not None or known is None:
         return DataLaw(kind, prod(shape), rows)
-    return DataLaw(kind, prod(shape), None, tuple(known(network.data, _Output(network))))
+    return DataLaw(kind, prod(shape), None, tuple(known(network.data, _Output(network), _channels(shape))))
+
+
+def _channels(shape: Sequence[int]) -> list[Block]:
+    """The coordinates of each channel of x; none where its channels are single numbers."""
+    positions = prod(shape[1:])
+    starts = range(0, prod(shape), positions) if positions > 1 else ()
+    return [tuple(range(start, start + positions)) for start in starts]
 
 
 class _Output:
@@ -90,12 +98,12 @@ def moving(motion: Motion, coordinates: tuple[int, ...], moved: Moved) -> Invari
     return Invariance(motion, coordinates, targets, columns=columns)
 
 
-def _isotropic(data: DataSpec, output: _Output) -> Iterator[Invariance]:
+def _isotropic(data: DataSpec, output: _Output, channels: Sequence[Block]) -> Iterator[Invariance]:
     """Given y, x is N(0, s(y)^2 I): every rotation."""
     yield Invariance(Motion.ROTATION, tuple(range(data.get["dimension"])), output.unmoved)
 
 
-def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
+def _mixture(data: DataSpec, output: _Output, channels: Sequence[Block]) -> Iterator[Invariance]:
     """Rotations of what means do not reach; reflections of x that map components to components."""
     means = np.asarray(data.get["means"], dtype=np.float64)
     deviations = np.broadcast_to(np.asarray(data.get.get("deviations", 1.0), np.float64), len(means))
@@ -131,14 +139,21 @@ def _mixture(data: DataSpec, output: _Output) -> Iterator[Invariance]:
 
     whole = components(means, written)
 
-    reflected = motion_of(-means)
+    def reflection_of(own: Block) -> Moved | None:
+        return motion_of(means * np.where(np.isin(everything, own), -1, 1))
+
+    def exchange_of(ones: Block, others: Block) -> Moved | None:
+        return motion_of(_exchanged(means, ones, others))
+
+    reflected = reflection_of(everything)
     if reflected is not None:
         yield moving(Motion.REFLECTION, everything, reflected)
     for k in set(everything) - set(centred):
-        single = motion_of(means * np.where(np.arange(means.shape[1]) == k, -1, 1))
+        single = reflection_of((k,))
         if single is not None and len(everything) > 1:
             yield moving(Motion.REFLECTION, (k,), single)
-    yield from _exchanges(everything, lambda ones, others: motion_of(_exchanged(means, ones, others)))
+    yield from _exchanges(everything, exchange_of)
+    yield from _of_channels(channels, exchange_of, reflection_of)
 
 
 def _exchanged(vectors: Array, ones: Block, others: Block) -> Array:
@@ -195,6 +210,42 @@ def _matchings(numbers: Sequence[int]) -> Iterator[tuple[tuple[int, int], ...]]:
         yield from (((first, other), *more) for more in _matchings(left))
 
 
+def _of_channels(
+    channels: Sequence[Block], exchange_of: ExchangeMotion, reflection_of: Callable[[Block], Moved | None]
+) -> Iterator[Invariance]:
+    """Whole channels that may change places, the same at all positions, or their signs.
+
+    They are asked for as such: exchanges of coordinates are not looked for among many, and do not always
+    have those of channels among their products.
+    """
+
+    def coordinates(numbers: Iterable[int]) -> Block:
+        return tuple(k for number in numbers for k in channels[number])
+
+    def exchange_of_channels(ones: Block, others: Block) -> Moved | None:
+        return exchange_of(coordinates(ones), coordinates(others))
+
+    for each in _exchanges(range(len(channels)), exchange_of_channels):
+        yield replace(each, coordinates=coordinates(each.coordinates))
+    rest = []
+    for number, channel in enumerate(channels):
+        moved = reflection_of(channel)
+        if moved is None:
+            rest.append(number)
+        else:
+            yield moving(Motion.REFLECTION, channel, moved)
+    for own in map(coordinates, _together(rest)):
+        moved = reflection_of(own)
+        if moved is not None:
+            yield moving(Motion.REFLECTION, own, moved)
+
+
+def _together(rest: Sequence[int]) -> list[Block]:
+    """Those whose signs may change together where none may alone: all, and two of not too many."""
+    pairs = combinations(rest, 2) if 2 < len(rest) <= MOST_EXCHANGED else ()
+    return [*([tuple(rest)] if len(rest) > 1 else []), *pairs]
+
+
 def _about(
     vectors: Iterable[Sequence[float]], coordinates: int, targets: TargetMotion
 ) -> Iterator[Invariance]:
@@ -235,7 +286,7 @@ def _exchange_of(
     return exchange_of
 
 
-def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
+def _teacher(data: DataSpec, output: _Output, channels: Sequence[Block]) -> Iterator[Invariance]:
     """Coordinates that no target reads are as free as their law; the others where all targets agree."""
     written = teacher_inputs(data)
     law = Law(written.kind, written.arguments, text=written.text)
@@ -244,7 +295,16 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
     symbols = [sp.Symbol(f"x{k + 1}") for k in range(data.get["dimension"])]
     targets = () if output.copies else teacher_targets(data)
 
-    yield from _exchanges(range(len(symbols)), _exchange_of(targets, symbols, output))
+    def reflection_of(own: Block) -> Moved | None:
+        """What targets do where coordinates change their signs; None where they do something else."""
+        sign = _sign(targets, [symbols[k] for k in own]) if law.is_symmetric else 0
+        if sign == -1:
+            return (TargetMotion.NEGATED, ()) if output.may_be_negated(len(targets)) else None
+        return (output.unmoved, ()) if sign == 1 else None
+
+    exchange_of = _exchange_of(targets, symbols, output)
+    yield from _exchanges(range(len(symbols)), exchange_of)
+    yield from _of_channels(channels, exchange_of, reflection_of)
     if not law.is_symmetric:
         if law.kind == LawKind.NORMAL:  # its mean is a direction of its own
             vectors = [[1.0] * len(symbols), *directions_read(targets, symbols)]
@@ -267,15 +327,10 @@ def _teacher(data: DataSpec, output: _Output) -> Iterator[Invariance]:
         odd = [k for k in read if _sign(targets, [symbols[k]]) == -1]
     yield from (Invariance(Motion.REFLECTION, (k,), TargetMotion.NEGATED) for k in odd)
     rest = [k for k in read if k not in even and k not in odd]
-    together = [tuple(rest)] if len(rest) > 1 else []
-    if 2 < len(rest) <= MOST_EXCHANGED:
-        together.extend(combinations(rest, 2))
-    for own in together:
-        sign = _sign(targets, [symbols[k] for k in own])
-        if sign == 1:
-            yield Invariance(Motion.REFLECTION, own)
-        elif sign == -1 and output.may_be_negated(len(targets)):
-            yield Invariance(Motion.REFLECTION, own, TargetMotion.NEGATED)
+    for own in _together(rest):
+        moved = reflection_of(own)
+        if moved is not None:
+            yield moving(Motion.REFLECTION, own, moved)
 
 
 class _Values:
@@ -337,7 +392,7 @@ def _is_moved(
     return all(sp.expand(target.xreplace(changes) - other) == 0 for target, other in pairs)
 
 
-_LAWS: dict[str, Callable[[DataSpec, _Output], Iterator[Invariance]]] = {
+_LAWS: dict[str, Callable[[DataSpec, _Output, Sequence[Block]], Iterator[Invariance]]] = {
     "isotropic-gaussians": _isotropic,
     "gaussian-mixture": _mixture,
     "teacher": _teacher,

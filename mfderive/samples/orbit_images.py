@@ -44,7 +44,7 @@ def rounded(values: Array, scale: float) -> Array:
 
 @dataclass(frozen=True)
 class OrbitFold:
-    """Of x and its images under a group of motions the largest one, with its y."""
+    """Of x and its images under a group of motions of its numbers the largest one, with its y."""
 
     motions: tuple[SignedPermutation, ...]
 
@@ -53,12 +53,13 @@ class OrbitFold:
         return StandardLaw(law.kinds, law.odds, partial(_values, self, law))
 
     def __call__(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Samples x [sample, coordinate] and y [sample, output] as those that stand for them."""
-        images = [motion(x) for motion in self.motions]
+        """Samples x [sample, *shape] and y [sample, output] as those that stand for them."""
+        flat = np.reshape(x, (len(x), -1))
+        images = [motion(flat) for motion in self.motions]
         chosen = first_images(images)
         rows = np.arange(len(x))
         targets = np.stack([motion.of_target(y) for motion in self.motions])
-        return np.stack(images)[chosen, rows], targets[chosen, rows]
+        return np.stack(images)[chosen, rows].reshape(np.shape(x)), targets[chosen, rows]
 
 
 def _values(fold: OrbitFold, law: StandardLaw, component: int, standard: Array) -> tuple[Array, Array]:
