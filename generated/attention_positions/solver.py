@@ -1,6 +1,6 @@
 """Attention over positions
 
-Mean-field limit of the network above, written by mfderive (generator 10). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 11). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -147,6 +147,8 @@ FIELDS = {
 }
 # Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
+    ("a", "a.taps", "e"),
+    ("a", "a.taps", "e"),
     ("e",),
     ("e",),
     ("f",),
@@ -155,12 +157,18 @@ TEMPORARIES = [
     ("data", "e"),
 ]
 SCRATCH = [
+    ("a.positions", "a.taps", "e"),
     ("channels", "e.taps", "e.positions"),
-    ("e", "a.taps", "a.positions"),
+    ("a.positions", "a.taps", "e"),
     ("channels", "a.taps", "a.positions"),
     ("channels", "e.taps", "e.positions"),
-    ("e", "a.taps", "a.positions"),
+    ("e.positions", "e"),
+    ("a", "a.taps", "e"),
+    ("a.positions", "a.taps", "e"),
+    ("e.positions", "e"),
     ("channels", "a.taps", "a.positions"),
+    ("e.positions", "e"),
+    ("e.positions", "e"),
 ]
 
 
@@ -466,45 +474,70 @@ if COMPILED:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
-        if weights is None:
-            return _product(gemm, small, out, left, right, factor, add)
-        if left.size <= right.size:
-            return _product(gemm, small, out, left * weights, right, factor, add)
-        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+        """out = factor * left @ diag(weights) @ right, or out += that.
+
+        Arrays are read as matrices, whatever axes they have: ``sizes`` are rows, columns and shared, and
+        ``turned`` says which operand has its transpose in memory.
+        """
+        if weights is not None:
+            if left.size <= right.size:
+                left = _weighted(left, weights, sizes[0], turned[0])
+            else:
+                right = _weighted(right, weights, sizes[1], not turned[1])
+        addresses = (out.ctypes.data, left.ctypes.data, right.ctypes.data)
+        _call_blas(gemm, small, addresses, sizes, turned, factor, add)
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
     @compiled
-    def _product(
-        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
-    ) -> Any:
+    def _weighted(operand: Array, weights: Array, other: int, leads: bool) -> Array:
+        """An operand times the weights of its shared index, which leads in memory or comes last."""
+        if leads:
+            return (operand.reshape(weights.size, other) * weights.reshape(weights.size, 1)).reshape(
+                operand.shape
+            )
+        return (operand.reshape(other, weights.size) * weights).reshape(operand.shape)
+
+    @compiled
+    def _call_blas(
+        gemm: Any,
+        small: Any,
+        addresses: tuple[int, int, int],
+        given: tuple[int, int, int],
+        turned: tuple[bool, bool],
+        factor: Real,
+        add: bool,
+    ) -> None:
         """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
-        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
-        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
-        sizes[3] = right.shape[1] if columns else right.shape[0]
-        sizes[4] = left.shape[1] if rows else left.shape[0]
-        sizes[5] = out.shape[1]
+        rows, columns, shared = given
+        sizes[0], sizes[1], sizes[2] = columns, rows, shared
+        sizes[3] = shared if turned[1] else columns
+        sizes[4] = rows if turned[0] else shared
+        sizes[5] = columns
         factors[0], factors[1] = factor, add
+        letter, size, number = letters.ctypes.data, sizes.ctypes.data, factors.ctypes.data
+        next_size, next_number = np.uintp(sizes.itemsize), np.uintp(factors.itemsize)
         gemm(
-            letters[0 if columns else 1 :].ctypes.data,
-            letters[0 if rows else 1 :].ctypes.data,
-            sizes.ctypes.data,
-            sizes[1:].ctypes.data,
-            sizes[2:].ctypes.data,
-            factors.ctypes.data,
-            right.ctypes.data,
-            sizes[3:].ctypes.data,
-            left.ctypes.data,
-            sizes[4:].ctypes.data,
-            factors[1:].ctypes.data,
-            out.ctypes.data,
-            sizes[5:].ctypes.data,
+            letter + np.uintp(turned[1]),
+            letter + np.uintp(turned[0]),
+            size,
+            size + next_size,
+            size + np.uintp(2) * next_size,
+            number,
+            addresses[2],
+            size + np.uintp(3) * next_size,
+            addresses[1],
+            size + np.uintp(4) * next_size,
+            number + next_number,
+            addresses[0],
+            size + np.uintp(5) * next_size,
         )
-        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
@@ -518,13 +551,19 @@ else:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that."""
+        """out = factor * left @ diag(weights) @ right, or out += that; the arrays are read as matrices."""
+        rows, columns, shared = sizes
+        left = left.reshape(shared, rows).T if turned[0] else left.reshape(rows, shared)
+        right = right.reshape(columns, shared).T if turned[1] else right.reshape(shared, columns)
         left = left if weights is None else left * weights
-        out[...] = factor * (left @ right) + (out if add else 0)
+        result = out.reshape(rows, columns)
+        result[...] = factor * (left @ right) + (result if add else 0)
 
 
 # -------------------------------- Compiled loops shared between threads
@@ -541,10 +580,16 @@ POOLS: dict[
 ] = {}  # helping threads by process: a forked copy has none of its parent's
 
 
-def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+class Tasks(list[Task]):
+    """Tasks that write to different arrays; ``are_long``: other threads were worth asking last time."""
+
+    are_long = False
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Tasks:
     """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
-    ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
+    ends = pairwise(k * count // PIECES for k in range(PIECES + 1))
+    return Tasks(task(function, first, last, scratch, arguments) for first, last in ends if first < last)
 
 
 def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
@@ -568,24 +613,32 @@ def task(
     return run
 
 
-def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
-    """Run tasks that write to different arrays; other threads help if the first task took long."""
-    begin = time.perf_counter()
-    tasks[0](make, nodes.dtype)
-    left = iter(tasks[1:])
-    helpers = []
-    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
-        pool = POOLS.get(os.getpid())
-        if pool is None:
-            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
-        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+def together(tasks: Tasks, nodes: Nodes, make: Maker) -> None:
+    """Run tasks; other threads help if the first one took long, at once if it did so last time."""
+    left = iter(tasks)
+    first = next(left)
+    helpers = _helpers(left, tasks, nodes) if tasks.are_long else []
     try:
+        begin = time.perf_counter()
+        first(make, nodes.dtype)
+        remaining = (time.perf_counter() - begin) * (len(tasks) - 1)
+        tasks.are_long = COMPILED and THREADS > 1 and remaining > WORTH
+        if tasks.are_long and not helpers:
+            helpers = _helpers(left, tasks, nodes)
         for run in left:
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
             if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
+
+
+def _helpers(left: Iterator[Task], tasks: Tasks, nodes: Nodes) -> list[Future[None]]:
+    """Other threads that have been asked to help."""
+    pool = POOLS.get(os.getpid())
+    if pool is None:
+        pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+    return [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
 
 
 def _help(left: Iterator[Task], nodes: Nodes) -> None:
@@ -673,6 +726,16 @@ def tanh(x: Real) -> Real:
 
 
 @compiled
+def pointwise(out, a):
+    """out(i, j, k) = a(i, k, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_ikj = a[i, k, j]
+                out[i, j, k] = a_ikj
+
+
+@compiled
 def gather(out, a):
     """out(i, j, k) = a(i, k + j - 1)"""
     real = out.dtype.type
@@ -685,65 +748,72 @@ def gather(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
-    for s in range(first, last):
-        b_s = b[s]
-        c_s = c[s]
-        gather(t1, b_s)
-        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), number3 * share3, weights3, False)
-
-
-@compiled
 def reduce(out, a):
-    """out(i, j) = Sum_{k}[ 0.2*a(i, j, k) ]"""
+    """out(i) = Sum_{j}[ 0.2*a(i, j) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            total = real(0)
-            for k in range(a.shape[2]):
-                a_ijk = a[i, j, k]
-                total += real(0.2) * a_ijk
-            out[i, j] = total
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            total += real(0.2) * a_ij
+        out[i] = total
 
 
 @compiled
 def reduce_2(out, a, b):
-    """out(i, j) = Sum_{k}[ 0.2*(a(i, j, k) - b(i, j))**2 ]"""
+    """out(i) = Sum_{j}[ 0.2*(a(i, j) - b(i))**2 ]"""
     real = out.dtype.type
-    for i in range(out.shape[0]):
-        for k in range(a.shape[2]):
-            for j in range(out.shape[1]):
-                a_ijk = a[i, j, k]
-                b_ij = b[i, j]
-                v1 = a_ijk - b_ij
-                v2 = v1 * v1
-                out[i, j] += real(0.2) * v2
+    for j in range(a.shape[1]):
+        for i in range(out.shape[0]):
+            a_ij = a[i, j]
+            b_i = b[i]
+            v1 = a_ij - b_i
+            v2 = v1 * v1
+            out[i] += real(0.2) * v2
 
 
 @compiled
 def pointwise_sqrt_tanh(out, a, b, c, d, e):
-    """out(i, j, k) = tanh(e(j) + d(j)*(a(i, j, k) - b(i, j))*(1/sqrt(0.1 + c(i, j))))"""
+    """out(i, j) = tanh(e(i) + d(i)*(a(i, j) - b(i))*(1/sqrt(0.1 + c(i))))"""
     real = out.dtype.type
     for i in range(out.shape[0]):
+        e_i = e[i]
+        d_i = d[i]
+        b_i = b[i]
+        v1 = -b_i
+        c_i = c[i]
+        v2 = np.sqrt(real(0.1) + c_i)
+        v3 = real(1) / v2
+        v4 = d_i * v3
         for j in range(out.shape[1]):
-            e_j = e[j]
-            d_j = d[j]
-            b_ij = b[i, j]
-            v1 = -b_ij
-            c_ij = c[i, j]
-            v2 = np.sqrt(real(0.1) + c_ij)
-            v3 = real(1) / v2
-            v4 = d_j * v3
-            for k in range(out.shape[2]):
-                a_ijk = a[i, j, k]
-                v5 = tanh(e_j + (v4 * (v1 + a_ijk)))
-                out[i, j, k] = v5
+            a_ij = a[i, j]
+            v5 = tanh(e_i + (v4 * (v1 + a_ij)))
+            out[i, j] = v5
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j) = a(j, i)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ji = a[j, i]
+            out[i, j] = a_ji
 
 
 @compiled
 def gather_2(out, a):
+    """out(i, j, k) = a(i + j, k)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            position1 = i + j
+            for k in range(out.shape[2]):
+                v1 = a[position1, k] if 0 <= position1 < a.shape[0] else real(0)
+                out[i, j, k] = v1
+
+
+@compiled
+def gather_3(out, a):
     """out(i, j, k) = a(i, k + j)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -755,100 +825,115 @@ def gather_2(out, a):
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
-    for s in range(first, last):
-        b_s = b[s]
-        c_s = c[s]
-        gather_2(t1, b_s)
-        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), number3 * share3, weights3, False)
-
-
-@compiled
-def repeat_3(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
-    for s in range(first, last):
-        b_s = b[s]
-        c_s = c[s]
-        gather_2(t1, b_s)
-        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), number3 * share3, weights3, True)
-
-
-@compiled
-def pointwise(out, a):
-    """out(i, j, k) = a(i, j, k)"""
+def pointwise_3(out, a):
+    """out(i, j) = a(i, j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                a_ijk = a[i, j, k]
-                out[i, j, k] = a_ijk
+            a_ij = a[i, j]
+            out[i, j] = a_ij
 
 
 @compiled
 def reduce_3(out, a, b):
-    """out(i, j) = Sum_{k}[ a(i, j, k)*b(i, j, k) ]"""
+    """out(i) = Sum_{j}[ a(i, j)*b(i, j) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            total = real(0)
-            for k in range(a.shape[2]):
-                a_ijk = a[i, j, k]
-                b_ijk = b[i, j, k]
-                total += a_ijk * b_ijk
-            out[i, j] = total
+        total = real(0)
+        for j in range(a.shape[1]):
+            a_ij = a[i, j]
+            b_ij = b[i, j]
+            total += a_ij * b_ij
+        out[i] = total
 
 
 @compiled
 def reduce_exp(out, a, b):
-    """out(i, j) = Sum_{k}[ exp(a(i, j, k) - b(i, j)) ]"""
-    for i in range(out.shape[0]):
-        for k in range(a.shape[2]):
-            for j in range(out.shape[1]):
-                a_ijk = a[i, j, k]
-                b_ij = b[i, j]
-                v1 = exp(a_ijk - b_ij)
-                out[i, j] += v1
+    """out(i) = Sum_{j}[ exp(a(i, j) - b(i)) ]"""
+    for j in range(a.shape[1]):
+        for i in range(out.shape[0]):
+            a_ij = a[i, j]
+            b_i = b[i]
+            v1 = exp(a_ij - b_i)
+            out[i] += v1
 
 
 @compiled
 def reduce_exp_2(out, a, b, c):
-    """out(i, j) = Sum_{k}[ b(i, j, k)*exp(a(i, j, k) - c(i, j)) ]"""
+    """out(i) = Sum_{j}[ b(i, j)*exp(a(i, j) - c(i)) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            c_ij = c[i, j]
-            v1 = -c_ij
-            total = real(0)
-            for k in range(a.shape[2]):
-                b_ijk = b[i, j, k]
-                a_ijk = a[i, j, k]
-                v2 = exp(v1 + a_ijk)
-                total += b_ijk * v2
-            out[i, j] = total
-
-
-@compiled
-def pointwise_2(out, a, b):
-    """out(i, j) = b(i, j)*(1/a(i, j))"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
+        c_i = c[i]
+        v1 = -c_i
+        total = real(0)
+        for j in range(a.shape[1]):
             b_ij = b[i, j]
             a_ij = a[i, j]
-            v1 = real(1) / a_ij
-            out[i, j] = b_ij * v1
+            v2 = exp(v1 + a_ij)
+            total += b_ij * v2
+        out[i] = total
 
 
 @compiled
-def pointwise_3(out, a):
-    """out(i, j, k) = a(i, j)"""
+def pointwise_4(out, a, b):
+    """out(i) = b(i)*(1/a(i))"""
+    real = out.dtype.type
     for i in range(out.shape[0]):
+        b_i = b[i]
+        a_i = a[i]
+        v1 = real(1) / a_i
+        out[i] = b_i * v1
+
+
+@compiled
+def pointwise_5(out, a):
+    """out(i, j) = a(i)"""
+    for i in range(out.shape[0]):
+        a_i = a[i]
         for j in range(out.shape[1]):
-            a_ij = a[i, j]
-            for k in range(out.shape[2]):
-                out[i, j, k] = a_ij
+            out[i, j] = a_i
+
+
+@compiled
+def repeat(gemm, first, last, t1, t2, t3, t4, t5, t6, a, b, c, number3, share3, weights3, d, e, f, g, h, h8, h9, number13, share13, weights13, h10, h11, number18, h12, number20, share20, weights20, h13, h14, h15, h16, h17, h18):
+    """For every s from first to last - 1: 16 loop nests and 4 products."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        e_s = e[s]
+        f_s = f[s]
+        h8_s = h8[s]
+        h10_s = h10[s]
+        h13_s = h13[s]
+        h14_s = h14[s]
+        h15_s = h15[s]
+        h16_s = h16[s]
+        h17_s = h17[s]
+        h18_s = h18[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, False), number3 * share3, weights3, False)
+        reduce(d_s, b_s)
+        e_s[...] = 0.0
+        reduce_2(e_s, b_s, d_s)
+        pointwise_sqrt_tanh(f_s, b_s, d_s, e_s, g, h)
+        pointwise_2(t3, f_s)
+        gather_2(t2, t3)
+        product(gemm, small, h8_s, h9, t2, (h8_s.shape[0], h8_s.shape[1], h9.shape[1] * h9.shape[2]), (False, True), number13 * share13, weights13, False)
+        pointwise_2(t5, f_s)
+        gather_2(t4, t5)
+        product(gemm, small, h10_s, h11, t4, (h10_s.shape[0], h10_s.shape[1], h11.shape[1] * h11.shape[2]), (False, True), number18 * share13, weights13, False)
+        gather_3(t6, a_s)
+        product(gemm, small, h10_s, h12, t6, (h10_s.shape[0], h10_s.shape[1], h12.shape[1] * h12.shape[2]), (False, False), number20 * share20, weights20, True)
+        pointwise_3(h13_s, h10_s)
+        first_maximum(h13_s.reshape(h13_s.shape[0], h13_s.shape[1]))
+        reduce_3(h14_s, h13_s, h10_s)
+        h15_s[...] = 0.0
+        reduce_exp(h15_s, h10_s, h14_s)
+        reduce_exp_2(h16_s, h10_s, h8_s, h14_s)
+        pointwise_4(h16_s, h15_s, h16_s)
+        pointwise_5(h17_s, h16_s)
+        reduce(h18_s, h17_s)
 
 
 @compiled
@@ -863,7 +948,7 @@ def pointwise_tanh(out, a, b):
 
 
 @compiled
-def pointwise_4(out, a):
+def pointwise_6(out, a):
     """out(i, j) = a(j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -887,7 +972,7 @@ def reduce_4(out, a, b):
 
 
 @compiled
-def pointwise_5(out, a, b):
+def pointwise_7(out, a, b):
     """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -898,7 +983,7 @@ def pointwise_5(out, a, b):
 
 
 @compiled
-def pointwise_6(out, a, b):
+def pointwise_8(out, a, b):
     """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -910,7 +995,7 @@ def pointwise_6(out, a, b):
 
 
 @compiled
-def pointwise_7(out, a):
+def pointwise_9(out, a):
     """out(i, j, k) = 0.2*a(i, j)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -934,7 +1019,24 @@ def reduce_5(out, a):
 
 
 @compiled
-def pointwise_8(out, a, b, c):
+def reduce_exp_3(out, a, b, c):
+    """out(i, j) = Sum_{k}[ b(i, j, k)*exp(a(i, j, k) - c(i, j)) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            c_ij = c[i, j]
+            v1 = -c_ij
+            total = real(0)
+            for k in range(a.shape[2]):
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v2 = exp(v1 + a_ijk)
+                total += b_ijk * v2
+            out[i, j] = total
+
+
+@compiled
+def pointwise_10(out, a, b, c):
     """out(i, j) = -b(i, j)*c(i, j)*a(i, j)**(-2)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -986,25 +1088,36 @@ def pointwise_exp_2(out, a, b, c, d):
 
 @compiled
 def scatter(out, a):
-    """out(i, j + k) += a(i, k, j)"""
-    for i in range(out.shape[0]):
-        for k in range(a.shape[1]):
-            for j in range(a.shape[2]):
-                a_ikj = a[i, k, j]
-                position1 = j + k
-                if 0 <= position1 < out.shape[1]:
-                    out[i, position1] += a_ikj
+    """out(i + j, k) += a(i, j, k)"""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            position1 = i + j
+            for k in range(out.shape[1]):
+                a_ijk = a[i, j, k]
+                if 0 <= position1 < out.shape[0]:
+                    out[position1, k] += a_ijk
 
 
 @compiled
-def repeat_4(gemm, first, last, t1, b, c, number2, share2, weights2, d):
-    """For every s from first to last - 1: a product and a loop nest."""
-    small = small_arguments(c)
+def pointwise_11(out, a):
+    """out(i, j) += a(j, i)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ji = a[j, i]
+            out[i, j] += a_ji
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, t2, a, b, number2, share2, weights2, c):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
         c_s = c[s]
-        d_s = d[s]
-        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), b.reshape(b.shape[0], b.shape[1] * b.shape[2]).T, c_s, number2 * share2, weights2, False)
-        scatter(d_s, t1)
+        product(gemm, small, t1, a_s, b, (t1.shape[0], t1.shape[1] * t1.shape[2], a_s.shape[0]), (True, False), number2 * share2, weights2, False)
+        t2[...] = 0.0
+        scatter(t2, t1)
+        pointwise_11(c_s, t2)
 
 
 @compiled
@@ -1157,25 +1270,49 @@ def reduce_10(out, a, b):
 
 
 @compiled
-def repeat_5(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+def repeat_3(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+    small = small_arguments(a)
     for s in range(first, last):
-        b_s = b[s]
-        d_s = d[s]
-        gather(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2]), d_s, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]).T, p[s] * number4 * share4, weights4, True)
+        a_s = a[s]
+        c_s = c[s]
+        gather(t1, a_s)
+        product(gemm, small, b, c_s, t1, (b.shape[0], b.shape[1] * b.shape[2], c_s.shape[1]), (False, True), p[s] * number4 * share4, weights4, True)
 
 
 @compiled
-def repeat_6(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+def pointwise_12(out, a):
+    """out(i, j, k) += a(i, k, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_ikj = a[i, k, j]
+                out[i, j, k] += a_ikj
+
+
+@compiled
+def repeat_4(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    t1[...] = 0.0
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
         b_s = b[s]
-        d_s = d[s]
-        gather_2(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2]), d_s, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]).T, p[s] * number4 * share4, weights4, True)
+        pointwise_2(t3, a_s)
+        gather_2(t2, t3)
+        product(gemm, small, t1, b_s, t2, (t1.shape[0], t1.shape[1] * t1.shape[2], b_s.shape[1]), (False, False), p[s] * number3 * share3, weights3, True)
+    pointwise_12(c, t1)
+
+
+@compiled
+def repeat_5(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
+    """For every s from first to last - 1: a loop nest and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        c_s = c[s]
+        gather_3(t1, a_s)
+        product(gemm, small, b, c_s, t1, (b.shape[0], b.shape[1] * b.shape[2], c_s.shape[1]), (False, True), p[s] * number4 * share4, weights4, True)
 
 
 # -------------------------------- Equations
@@ -1187,50 +1324,38 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # e(data, e, e.positions) = Sum_{channels, e.taps}[ x(data, channels, e.positions + e.taps -
     #     1)*e.weight(e, channels, e.taps) ]
     f["e"] = make("e", (n["data"], n["e"], n["e.positions"]))
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["e.taps"], n["e.positions"])),), f["x"], f["e"], f["e.weight"], 1.0, *nodes.weighting(("channels", "e.taps"))), nodes, make)
     # e.mean1(data, e) = Sum_{e.positions}[ 0.2*e(data, e, e.positions) ]
     f["e.mean1"] = make("e.mean1", (n["data"], n["e"]))
-    call(reduce, f["e.mean1"], f["e"])
     # e.mean2(data, e) = Sum_{e.positions}[ 0.2*(e(data, e, e.positions) - e.mean1(data, e))**2 ]
     f["e.mean2"] = make("e.mean2", (n["data"], n["e"]))
-    call(f["e.mean2"].fill, 0.0)
-    call(reduce_2, f["e.mean2"], f["e"], f["e.mean1"])
     # e.out(data, e, e.positions) = tanh(e.shift(e) + e.gain(e)*(e(data, e, e.positions) - e.mean1(data,
     #     e))*(1/sqrt(0.1 + e.mean2(data, e))))
     f["e.out"] = make("e.out", (n["data"], n["e"], n["e.positions"]))
-    call(pointwise_sqrt_tanh, f["e.out"], f["e"], f["e.mean1"], f["e.mean2"], f["e.gain"], f["e.shift"])
     # a(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e(a, e, a.taps)*e.out(data, e, a.positions +
     #     a.taps) ] ]
     f["a"] = make("a", (n["data"], n["a"], n["a.positions"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a"], f["a.weight.e"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
     # a.g(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e.g(a, e, a.taps)*e.out(data, e,
     #     a.positions + a.taps) ] ] + Sum_{channels, a.taps}[ a.weight.x(a, channels, a.taps)*x(data,
     #     channels, a.positions + a.taps) ]
     f["a.g"] = make("a.g", (n["data"], n["a"], n["a.positions"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a.g"], f["a.weight.e.g"], 1.0, *nodes.weighting(("e", "a.taps"))), nodes, make)
-    call(together, pieces(repeat_3, n["data"], (("temporary 3", (n["channels"], n["a.taps"], n["a.positions"])),), f["x"], f["a.g"], f["a.weight.x"], 1.0, *nodes.weighting(("channels", "a.taps"))), nodes, make)
     # a.select1(data, a, a.positions) = first maximum over the last 1 indices of a.g(data, a, a.positions)
     f["a.select1"] = make("a.select1", (n["data"], n["a"], n["a.positions"]))
-    call(pointwise, f["a.select1"], f["a.g"])
-    call(first_maximum, matrix(f["a.select1"], 2))
     # a.shift1(data, a) = Sum_{a.positions}[ a.select1(data, a, a.positions)*a.g(data, a, a.positions) ]
     f["a.shift1"] = make("a.shift1", (n["data"], n["a"]))
-    call(reduce_3, f["a.shift1"], f["a.select1"], f["a.g"])
     # a.total1(data, a) = Sum_{a.positions}[ exp(a.g(data, a, a.positions) - a.shift1(data, a)) ]
     f["a.total1"] = make("a.total1", (n["data"], n["a"]))
-    call(f["a.total1"].fill, 0.0)
-    call(reduce_exp, f["a.total1"], f["a.g"], f["a.shift1"])
     # a.sum1(data, a) = Sum_{a.positions}[ a(data, a, a.positions)*(1/a.total1(data, a))*exp(a.g(data, a,
     #     a.positions) - a.shift1(data, a)) ]
     f["a.sum1"] = make("a.sum1", (n["data"], n["a"]))
-    call(reduce_exp_2, f["a.sum1"], f["a.g"], f["a"], f["a.shift1"])
-    call(pointwise_2, f["a.sum1"], f["a.total1"], f["a.sum1"])
     # a.out(data, a, a.positions) = a.sum1(data, a)
     f["a.out"] = make("a.out", (n["data"], n["a"], n["a.positions"]))
-    call(pointwise_3, f["a.out"], f["a.sum1"])
     # pooled(data, a) = Sum_{a.positions}[ 0.2*a.out(data, a, a.positions) ]
     f["pooled"] = make("pooled", (n["data"], n["a"]))
-    call(reduce, f["pooled"], f["a.out"])
+    temporary_3_of_5 = make("a.weight.e in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
+    call(pointwise, temporary_3_of_5, f["a.weight.e"])
+    temporary_3_of_6 = make("a.weight.e.g in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
+    call(pointwise, temporary_3_of_6, f["a.weight.e.g"])
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["e.taps"], n["e.positions"])), ("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 4", (n["e.positions"], n["e"])), ("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 4", (n["e.positions"], n["e"])), ("temporary 5", (n["channels"], n["a.taps"], n["a.positions"])),), f["x"], f["e"], f["e.weight"], 1.0, *nodes.weighting(("channels", "e.taps")), f["e.mean1"], f["e.mean2"], f["e.out"], f["e.gain"], f["e.shift"], f["a"], temporary_3_of_5, 1.0, *nodes.weighting(("a.taps", "e")), f["a.g"], temporary_3_of_6, 1.0, f["a.weight.x"], 1.0, *nodes.weighting(("channels", "a.taps")), f["a.select1"], f["a.shift1"], f["a.total1"], f["a.sum1"], f["a.out"], f["pooled"]), nodes, make)
     # f(data, f) = Mean_{a}[ pooled(data, a)*f.weight(f, a) ]
     f["f"] = make("f", (n["data"], n["f"]))
     call(matrix_product, f["f"], f["pooled"], f["f.weight"].T, 1.0, nodes.weighting(("a",)))
@@ -1241,7 +1366,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     #     Sum_{e.positions}[ 0.2*e.out(data, e, e.positions)*output.weight.e(outputs, e, e.positions) ] ] +
     #     output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    call(pointwise_4, f["yhat"], f["output.bias"])
+    call(pointwise_6, f["yhat"], f["output.bias"])
     call(matrix_product, f["yhat"], f["f.out"], f["output.weight.f"].T, 1.0, nodes.weighting(("f",)), 1.0)
     call(matrix_product, f["yhat"], matrix(f["e.out"], 1), matrix(f["output.weight.e"], 1).T, 0.2, nodes.weighting(("e", "e.positions")), 1.0)
 
@@ -1259,27 +1384,27 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     n = nodes.size
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    call(pointwise_5, f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_7, f["adj yhat"], f["y"], f["yhat"])
     # adj f.out(data, f) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight.f(outputs, f) ]
     f["adj f.out"] = make("adj f.out", (n["data"], n["f"]))
     call(matrix_product, f["adj f.out"], f["adj yhat"], f["output.weight.f"], 1.0, nodes.weighting(("outputs",)))
     # adj f(data, f) = adj f.out(data, f)*(1 - f.out(data, f)**2)
     f["adj f"] = make("adj f", (n["data"], n["f"]))
-    call(pointwise_6, f["adj f"], f["f.out"], f["adj f.out"])
+    call(pointwise_8, f["adj f"], f["f.out"], f["adj f.out"])
     # adj pooled(data, a) = Mean_{f}[ adj f(data, f)*f.weight(f, a) ]
     f["adj pooled"] = make("adj pooled", (n["data"], n["a"]))
     call(matrix_product, f["adj pooled"], f["adj f"], f["f.weight"], 1.0, nodes.weighting(("f",)))
     # adj a.out(data, a, a.positions) = 0.2*adj pooled(data, a)
     f["adj a.out"] = make("adj a.out", (n["data"], n["a"], n["a.positions"]))
-    call(pointwise_7, f["adj a.out"], f["adj pooled"])
+    call(pointwise_9, f["adj a.out"], f["adj pooled"])
     # adj a.sum1(data, a) = Sum_{a.positions}[ adj a.out(data, a, a.positions) ]
     f["adj a.sum1"] = make("adj a.sum1", (n["data"], n["a"]))
     call(reduce_5, f["adj a.sum1"], f["adj a.out"])
     # adj a.total1(data, a) = Sum_{a.positions}[ -adj a.sum1(data, a)*a(data, a, a.positions)*a.total1(data,
     #     a)**(-2)*exp(a.g(data, a, a.positions) - a.shift1(data, a)) ]
     f["adj a.total1"] = make("adj a.total1", (n["data"], n["a"]))
-    call(reduce_exp_2, f["adj a.total1"], f["a.g"], f["a"], f["a.shift1"])
-    call(pointwise_8, f["adj a.total1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
+    call(reduce_exp_3, f["adj a.total1"], f["a.g"], f["a"], f["a.shift1"])
+    call(pointwise_10, f["adj a.total1"], f["a.total1"], f["adj a.sum1"], f["adj a.total1"])
     # adj a.g(data, a, a.positions) = adj a.sum1(data, a)*a(data, a, a.positions)*(1/a.total1(data,
     #     a))*exp(a.g(data, a, a.positions) - a.shift1(data, a)) + adj a.total1(data, a)*exp(a.g(data, a,
     #     a.positions) - a.shift1(data, a))
@@ -1297,8 +1422,12 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     #     a.positions) ]
     f["adj e.out"] = make("adj e.out", (n["data"], n["e"], n["e.positions"]))
     call(matrix_product, matrix(f["adj e.out"], 1), f["adj yhat"], matrix(f["output.weight.e"], 1), 0.2, nodes.weighting(("outputs",)))
-    call(together, pieces(repeat_4, n["data"], (("temporary 1", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e.g"], f["adj a.g"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
-    call(together, pieces(repeat_4, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), f["a.weight.e"], f["adj a"], 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
+    temporary_2 = make("a.weight.e.g in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
+    call(pointwise, temporary_2, f["a.weight.e.g"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 3", (n["e.positions"], n["e"])),), f["adj a.g"], temporary_2, 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
+    temporary_5 = make("a.weight.e in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
+    call(pointwise, temporary_5, f["a.weight.e"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 4", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 6", (n["e.positions"], n["e"])),), f["adj a"], temporary_5, 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
     # adj e.mean2(data, e) = Sum_{e.positions}[ (-0.5)*adj e.out(data, e, e.positions)*e.gain(e)*(1 -
     #     e.out(data, e, e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*sqrt(0.1 +
     #     e.mean2(data, e))**(-3) ]
@@ -1325,7 +1454,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
-    updates = []
+    updates = Tasks()
     speeds = {}
     # d e.gain(e) = Mean_{data}[ Sum_{e.positions}[ -adj e.out(data, e, e.positions)*(1 - e.out(data, e,
     #     e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*(1/sqrt(0.1 + e.mean2(data, e))) ] ]
@@ -1346,19 +1475,19 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     # d e.weight(e, channels, e.taps) = Mean_{data}[ Sum_{e.positions}[ -x(data, channels, e.positions +
     #     e.taps - 1)*adj e(data, e, e.positions) ] ]
     call(rescale, out["e.weight"], lambda: keep["e.weight"])
-    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], lambda: -scale["e.weight"], *nodes.weighting(("e.positions",))))
+    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], lambda: -scale["e.weight"], *nodes.weighting(("e.positions",))))
     # d a.weight.e(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a(data, a, a.positions)*e.out(data, e,
     #     a.positions + a.taps) ] ]
     call(rescale, out["a.weight.e"], lambda: keep["a.weight.e"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e"], f["adj a"], lambda: -scale["a.weight.e"], *nodes.weighting(("a.positions",))))
+    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["a"], n["a.taps"], n["e"])), ("temporary 2", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 5", (n["e.positions"], n["e"])),), p["data"], f["e.out"], f["adj a"], lambda: -scale["a.weight.e"], *nodes.weighting(("a.positions",)), out["a.weight.e"]))
     # d a.weight.e.g(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*e.out(data, e, a.positions + a.taps) ] ]
     call(rescale, out["a.weight.e.g"], lambda: keep["a.weight.e.g"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["e"], n["a.taps"], n["a.positions"])),), p["data"], f["e.out"], out["a.weight.e.g"], f["adj a.g"], lambda: -scale["a.weight.e.g"], *nodes.weighting(("a.positions",))))
+    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["a"], n["a.taps"], n["e"])), ("temporary 2", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 5", (n["e.positions"], n["e"])),), p["data"], f["e.out"], f["adj a.g"], lambda: -scale["a.weight.e.g"], *nodes.weighting(("a.positions",)), out["a.weight.e.g"]))
     # d a.weight.x(a, channels, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*x(data, channels, a.positions + a.taps) ] ]
     call(rescale, out["a.weight.x"], lambda: keep["a.weight.x"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], lambda: -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
+    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], lambda: -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
     # d f.weight(f, a) = Mean_{data}[ -pooled(data, a)*adj f(data, f) ]
     call(matrix_product, out["f.weight"], f["adj f"].T, f["pooled"], lambda: -scale["f.weight"], nodes.weighting(("data",)), lambda: keep["f.weight"])
     # d output.weight.f(outputs, f) = Mean_{data}[ -f.out(data, f)*adj yhat(data, outputs) ]

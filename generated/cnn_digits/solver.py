@@ -1,6 +1,6 @@
 """Convolutional network on handwritten digits
 
-Mean-field limit of the network above, written by mfderive (generator 10). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 11). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -142,15 +142,20 @@ FIELDS = {
 }
 # Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
+    ("c2", "c2.taps1", "c2.taps2", "c1"),
     ("c1",),
     ("c2",),
     ("outputs",),
 ]
 SCRATCH = [
-    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
+    ("c2.positions1", "c2.positions2", "c2.taps1", "c2.taps2", "c1"),
     ("channels", "c1.taps1", "c1.taps2", "c1.positions1", "c1.positions2"),
-    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
+    ("c2.positions1", "c2.positions2", "c2.taps1", "c2.taps2", "c1"),
     ("channels", "c1.taps1", "c1.taps2", "c1.positions1", "c1.positions2"),
+    ("p1.positions1", "p1.positions2", "c1"),
+    ("c2", "c2.taps1", "c2.taps2", "c1"),
+    ("p1.positions1", "p1.positions2", "c1"),
+    ("p1.positions1", "p1.positions2", "c1"),
 ]
 
 
@@ -456,45 +461,70 @@ if COMPILED:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
-        if weights is None:
-            return _product(gemm, small, out, left, right, factor, add)
-        if left.size <= right.size:
-            return _product(gemm, small, out, left * weights, right, factor, add)
-        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+        """out = factor * left @ diag(weights) @ right, or out += that.
+
+        Arrays are read as matrices, whatever axes they have: ``sizes`` are rows, columns and shared, and
+        ``turned`` says which operand has its transpose in memory.
+        """
+        if weights is not None:
+            if left.size <= right.size:
+                left = _weighted(left, weights, sizes[0], turned[0])
+            else:
+                right = _weighted(right, weights, sizes[1], not turned[1])
+        addresses = (out.ctypes.data, left.ctypes.data, right.ctypes.data)
+        _call_blas(gemm, small, addresses, sizes, turned, factor, add)
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
     @compiled
-    def _product(
-        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
-    ) -> Any:
+    def _weighted(operand: Array, weights: Array, other: int, leads: bool) -> Array:
+        """An operand times the weights of its shared index, which leads in memory or comes last."""
+        if leads:
+            return (operand.reshape(weights.size, other) * weights.reshape(weights.size, 1)).reshape(
+                operand.shape
+            )
+        return (operand.reshape(other, weights.size) * weights).reshape(operand.shape)
+
+    @compiled
+    def _call_blas(
+        gemm: Any,
+        small: Any,
+        addresses: tuple[int, int, int],
+        given: tuple[int, int, int],
+        turned: tuple[bool, bool],
+        factor: Real,
+        add: bool,
+    ) -> None:
         """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
-        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
-        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
-        sizes[3] = right.shape[1] if columns else right.shape[0]
-        sizes[4] = left.shape[1] if rows else left.shape[0]
-        sizes[5] = out.shape[1]
+        rows, columns, shared = given
+        sizes[0], sizes[1], sizes[2] = columns, rows, shared
+        sizes[3] = shared if turned[1] else columns
+        sizes[4] = rows if turned[0] else shared
+        sizes[5] = columns
         factors[0], factors[1] = factor, add
+        letter, size, number = letters.ctypes.data, sizes.ctypes.data, factors.ctypes.data
+        next_size, next_number = np.uintp(sizes.itemsize), np.uintp(factors.itemsize)
         gemm(
-            letters[0 if columns else 1 :].ctypes.data,
-            letters[0 if rows else 1 :].ctypes.data,
-            sizes.ctypes.data,
-            sizes[1:].ctypes.data,
-            sizes[2:].ctypes.data,
-            factors.ctypes.data,
-            right.ctypes.data,
-            sizes[3:].ctypes.data,
-            left.ctypes.data,
-            sizes[4:].ctypes.data,
-            factors[1:].ctypes.data,
-            out.ctypes.data,
-            sizes[5:].ctypes.data,
+            letter + np.uintp(turned[1]),
+            letter + np.uintp(turned[0]),
+            size,
+            size + next_size,
+            size + np.uintp(2) * next_size,
+            number,
+            addresses[2],
+            size + np.uintp(3) * next_size,
+            addresses[1],
+            size + np.uintp(4) * next_size,
+            number + next_number,
+            addresses[0],
+            size + np.uintp(5) * next_size,
         )
-        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
@@ -508,13 +538,19 @@ else:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that."""
+        """out = factor * left @ diag(weights) @ right, or out += that; the arrays are read as matrices."""
+        rows, columns, shared = sizes
+        left = left.reshape(shared, rows).T if turned[0] else left.reshape(rows, shared)
+        right = right.reshape(columns, shared).T if turned[1] else right.reshape(shared, columns)
         left = left if weights is None else left * weights
-        out[...] = factor * (left @ right) + (out if add else 0)
+        result = out.reshape(rows, columns)
+        result[...] = factor * (left @ right) + (result if add else 0)
 
 
 # -------------------------------- Compiled loops shared between threads
@@ -531,10 +567,16 @@ POOLS: dict[
 ] = {}  # helping threads by process: a forked copy has none of its parent's
 
 
-def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+class Tasks(list[Task]):
+    """Tasks that write to different arrays; ``are_long``: other threads were worth asking last time."""
+
+    are_long = False
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Tasks:
     """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
-    ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
+    ends = pairwise(k * count // PIECES for k in range(PIECES + 1))
+    return Tasks(task(function, first, last, scratch, arguments) for first, last in ends if first < last)
 
 
 def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
@@ -558,24 +600,32 @@ def task(
     return run
 
 
-def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
-    """Run tasks that write to different arrays; other threads help if the first task took long."""
-    begin = time.perf_counter()
-    tasks[0](make, nodes.dtype)
-    left = iter(tasks[1:])
-    helpers = []
-    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
-        pool = POOLS.get(os.getpid())
-        if pool is None:
-            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
-        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+def together(tasks: Tasks, nodes: Nodes, make: Maker) -> None:
+    """Run tasks; other threads help if the first one took long, at once if it did so last time."""
+    left = iter(tasks)
+    first = next(left)
+    helpers = _helpers(left, tasks, nodes) if tasks.are_long else []
     try:
+        begin = time.perf_counter()
+        first(make, nodes.dtype)
+        remaining = (time.perf_counter() - begin) * (len(tasks) - 1)
+        tasks.are_long = COMPILED and THREADS > 1 and remaining > WORTH
+        if tasks.are_long and not helpers:
+            helpers = _helpers(left, tasks, nodes)
         for run in left:
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
             if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
+
+
+def _helpers(left: Iterator[Task], tasks: Tasks, nodes: Nodes) -> list[Future[None]]:
+    """Other threads that have been asked to help."""
+    pool = POOLS.get(os.getpid())
+    if pool is None:
+        pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+    return [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
 
 
 def _help(left: Iterator[Task], nodes: Nodes) -> None:
@@ -658,6 +708,17 @@ def unit_step(x: Real) -> Real:
 
 
 @compiled
+def pointwise(out, a):
+    """out(i, j, k, l) = a(i, l, j, k)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_iljk = a[i, l, j, k]
+                    out[i, j, k, l] = a_iljk
+
+
+@compiled
 def gather(out, a):
     """out(i, j, k, l, m) = a(i, l + j - 1, m + k - 1)"""
     real = out.dtype.type
@@ -673,62 +734,97 @@ def gather(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
-    for s in range(first, last):
-        b_s = b[s]
-        c_s = c[s]
-        gather(t1, b_s)
-        product(gemm, small, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), d.reshape(d.shape[0], d.shape[1] * d.shape[2] * d.shape[3]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), number3 * share3, weights3, False)
-
-
-@compiled
 def pointwise_relu(out, a, b):
-    """out(i, j, k, l) = relu(a(i, j, k, l) + b(j))"""
+    """out(i, j, k) = relu(a(i, j, k) + b(i))"""
     for i in range(out.shape[0]):
+        b_i = b[i]
         for j in range(out.shape[1]):
-            b_j = b[j]
             for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    a_ijkl = a[i, j, k, l]
-                    v1 = relu(b_j + a_ijkl)
-                    out[i, j, k, l] = v1
+                a_ijk = a[i, j, k]
+                v1 = relu(b_i + a_ijk)
+                out[i, j, k] = v1
 
 
 @compiled
 def gather_2(out, a):
-    """out(i, j, k, l, m, n) = a(i, j, 2 * k + m, 2 * l + n)"""
+    """out(i, j, k, l, m) = a(i, 2 * j + l, 2 * k + m)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
                 for l in range(out.shape[3]):
+                    position1 = 2 * j + l
                     for m in range(out.shape[4]):
-                        position1 = 2 * k + m
-                        for n in range(out.shape[5]):
-                            position2 = 2 * l + n
-                            v1 = a[i, j, position1, position2] if 0 <= position1 < a.shape[2] and 0 <= position2 < a.shape[3] else real(0)
-                            out[i, j, k, l, m, n] = v1
+                        position2 = 2 * k + m
+                        v1 = a[i, position1, position2] if 0 <= position1 < a.shape[1] and 0 <= position2 < a.shape[2] else real(0)
+                        out[i, j, k, l, m] = v1
 
 
 @compiled
 def reduce(out, a, b):
-    """out(i, j, k, l) = Sum_{m, n}[ a(i, j, k, l, m, n)*b(i, j, 2 * k + m, 2 * l + n) ]"""
+    """out(i, j, k) = Sum_{l, m}[ a(i, j, k, l, m)*b(i, 2 * j + l, 2 * k + m) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    total = real(0)
+                total = real(0)
+                for l in range(a.shape[3]):
+                    position1 = 2 * j + l
                     for m in range(a.shape[4]):
-                        position1 = 2 * k + m
-                        for n in range(a.shape[5]):
-                            a_ijklmn = a[i, j, k, l, m, n]
-                            position2 = 2 * l + n
-                            v1 = b[i, j, position1, position2] if 0 <= position1 < b.shape[2] and 0 <= position2 < b.shape[3] else real(0)
-                            total += a_ijklmn * v1
-                    out[i, j, k, l] = total
+                        a_ijklm = a[i, j, k, l, m]
+                        position2 = 2 * k + m
+                        v1 = b[i, position1, position2] if 0 <= position1 < b.shape[1] and 0 <= position2 < b.shape[2] else real(0)
+                        total += a_ijklm * v1
+                out[i, j, k] = total
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j, k) = a(k, i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_kij = a[k, i, j]
+                out[i, j, k] = a_kij
+
+
+@compiled
+def gather_3(out, a):
+    """out(i, j, k, l, m) = a(i + k - 1, j + l - 1, m)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                position1 = i + k - 1
+                for l in range(out.shape[3]):
+                    position2 = j + l - 1
+                    for m in range(out.shape[4]):
+                        v1 = a[position1, position2, m] if 0 <= position1 < a.shape[0] and 0 <= position2 < a.shape[1] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, t2, t3, a, b, c, number3, share3, weights3, d, e, f, g, h, h8, number12, share12, weights12, h9, h10):
+    """For every s from first to last - 1: 7 loop nests and 2 products."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        f_s = f[s]
+        g_s = g[s]
+        h_s = h[s]
+        h9_s = h9[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, False), number3 * share3, weights3, False)
+        pointwise_relu(d_s, b_s, e)
+        gather_2(f_s, d_s)
+        first_maximum(f_s.reshape(f_s.shape[0] * f_s.shape[1] * f_s.shape[2], f_s.shape[3] * f_s.shape[4]))
+        reduce(g_s, f_s, d_s)
+        pointwise_2(t3, g_s)
+        gather_3(t2, t3)
+        product(gemm, small, h_s, h8, t2, (h_s.shape[0], h_s.shape[1] * h_s.shape[2], h8.shape[1] * h8.shape[2] * h8.shape[3]), (False, True), number12 * share12, weights12, False)
+        pointwise_relu(h9_s, h_s, h10)
 
 
 @compiled
@@ -762,7 +858,7 @@ def reduce_3(out, a, size_m, size_n):
 
 
 @compiled
-def pointwise(out, a, b):
+def pointwise_3(out, a, b):
     """out(i, j, k, l) = a(i, j, k, l)*(1/b(k, l))"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -776,7 +872,7 @@ def pointwise(out, a, b):
 
 
 @compiled
-def pointwise_2(out, a):
+def pointwise_4(out, a):
     """out(i, j) = a(j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -785,7 +881,7 @@ def pointwise_2(out, a):
 
 
 @compiled
-def pointwise_3(out, a):
+def pointwise_5(out, a):
     """out(i, j) = a(i, j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -847,7 +943,7 @@ def reduce_5(out, a):
 
 
 @compiled
-def pointwise_4(out, a, b):
+def pointwise_6(out, a, b):
     """out(i) = b(i)*(1/a(i))"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -872,80 +968,103 @@ def pointwise_exp(out, a, b, c, d):
 
 
 @compiled
-def scatter(out, a, b, size_l, size_n):
-    """out(i, j, 2 * k + l, 2 * m + n) += a(i, j, k, m)*(1/b(k, m))"""
+def scatter(out, a, b, size_k, size_m):
+    """out(i, 2 * j + k, 2 * l + m) += a(i, j, l)*(1/b(j, l))"""
     real = out.dtype.type
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(b.shape[0]):
-                for l in range(size_l):
-                    position1 = 2 * k + l
-                    for n in range(size_n):
-                        for m in range(b.shape[1]):
-                            a_ijkm = a[i, j, k, m]
-                            b_km = b[k, m]
-                            v1 = real(1) / b_km
-                            position2 = 2 * m + n
-                            if 0 <= position1 < out.shape[2] and 0 <= position2 < out.shape[3]:
-                                out[i, j, position1, position2] += a_ijkm * v1
+        for j in range(b.shape[0]):
+            for k in range(size_k):
+                position1 = 2 * j + k
+                for m in range(size_m):
+                    for l in range(b.shape[1]):
+                        a_ijl = a[i, j, l]
+                        b_jl = b[j, l]
+                        v1 = real(1) / b_jl
+                        position2 = 2 * l + m
+                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
+                            out[i, position1, position2] += a_ijl * v1
 
 
 @compiled
 def pointwise_step(out, a, b, c):
-    """out(i, j, k, l) = b(i, j, k, l)*step(a(i, j, k, l) + c(j))"""
+    """out(i, j, k) = b(i, j, k)*step(a(i, j, k) + c(i))"""
     for i in range(out.shape[0]):
+        c_i = c[i]
         for j in range(out.shape[1]):
-            c_j = c[j]
             for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    b_ijkl = b[i, j, k, l]
-                    a_ijkl = a[i, j, k, l]
-                    v1 = unit_step(c_j + a_ijkl)
-                    out[i, j, k, l] = b_ijkl * v1
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v1 = unit_step(c_i + a_ijk)
+                out[i, j, k] = b_ijk * v1
 
 
 @compiled
 def scatter_2(out, a):
-    """out(i, j + k - 1, l + m - 1) += 0.1111111111111111*a(i, k, m, j, l)"""
+    """out(i + j - 1, k + l - 1, m) += 0.1111111111111111*a(i, k, j, l, m)"""
     real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(a.shape[3]):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[2]):
+            position1 = i + j - 1
             for k in range(a.shape[1]):
-                position1 = j + k - 1
-                for m in range(a.shape[2]):
-                    for l in range(a.shape[4]):
-                        a_ikmjl = a[i, k, m, j, l]
-                        position2 = l + m - 1
-                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
-                            out[i, position1, position2] += real(0.1111111111111111) * a_ikmjl
+                for l in range(a.shape[3]):
+                    position2 = k + l - 1
+                    for m in range(out.shape[2]):
+                        a_ikjlm = a[i, k, j, l, m]
+                        if 0 <= position1 < out.shape[0] and 0 <= position2 < out.shape[1]:
+                            out[position1, position2, m] += real(0.1111111111111111) * a_ikjlm
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, b, c, number2, share2, weights2, d):
-    """For every s from first to last - 1: a product and a loop nest."""
-    small = small_arguments(c)
-    for s in range(first, last):
-        c_s = c[s]
-        d_s = d[s]
-        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), b.reshape(b.shape[0], b.shape[1] * b.shape[2] * b.shape[3]).T, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), number2 * share2, weights2, False)
-        scatter_2(d_s, t1)
+def pointwise_7(out, a):
+    """out(i, j, k) += a(j, k, i)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_jki = a[j, k, i]
+                out[i, j, k] += a_jki
 
 
 @compiled
 def scatter_3(out, a, b):
-    """out(i, j, 2 * k + l, 2 * m + n) += a(i, j, k, m, l, n)*b(i, j, k, m)"""
+    """out(i, 2 * j + k, 2 * l + m) += a(i, j, l, k, m)*b(i, j, l)"""
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(a.shape[2]):
-                for l in range(a.shape[4]):
-                    position1 = 2 * k + l
-                    for m in range(a.shape[3]):
-                        b_ijkm = b[i, j, k, m]
-                        for n in range(a.shape[5]):
-                            a_ijkmln = a[i, j, k, m, l, n]
-                            position2 = 2 * m + n
-                            if 0 <= position1 < out.shape[2] and 0 <= position2 < out.shape[3]:
-                                out[i, j, position1, position2] += b_ijkm * a_ijkmln
+        for j in range(a.shape[1]):
+            for k in range(a.shape[3]):
+                position1 = 2 * j + k
+                for l in range(a.shape[2]):
+                    b_ijl = b[i, j, l]
+                    for m in range(a.shape[4]):
+                        a_ijlkm = a[i, j, l, k, m]
+                        position2 = 2 * l + m
+                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
+                            out[i, position1, position2] += b_ijl * a_ijlkm
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, t2, a, b, c, size3, size4, d, e, f, g, h, number10, share10, weights10, h8, h9, h10, h11, h12):
+    """For every s from first to last - 1: 6 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        e_s = e[s]
+        g_s = g[s]
+        h8_s = h8[s]
+        h9_s = h9[s]
+        h10_s = h10[s]
+        h11_s = h11[s]
+        a_s[...] = 0.0
+        scatter(a_s, b_s, c, size3, size4)
+        pointwise_step(d_s, e_s, a_s, f)
+        g_s[...] = 0.0
+        product(gemm, small, t1, d_s, h, (t1.shape[0] * t1.shape[1], t1.shape[2] * t1.shape[3] * t1.shape[4], d_s.shape[0]), (True, False), number10 * share10, weights10, False)
+        t2[...] = 0.0
+        scatter_2(t2, t1)
+        pointwise_7(g_s, t2)
+        h8_s[...] = 0.0
+        scatter_3(h8_s, h9_s, g_s)
+        pointwise_step(h10_s, h11_s, h8_s, h12)
 
 
 @compiled
@@ -976,14 +1095,39 @@ def reduce_7(out, a, b):
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+def repeat_3(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
+        c_s = c[s]
+        gather(t1, a_s)
+        product(gemm, small, b, c_s, t1, (b.shape[0], b.shape[1] * b.shape[2] * b.shape[3], c_s.shape[1] * c_s.shape[2]), (False, True), p[s] * number4 * share4, weights4, True)
+
+
+@compiled
+def pointwise_8(out, a):
+    """out(i, j, k, l) += a(i, k, l, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_iklj = a[i, k, l, j]
+                    out[i, j, k, l] += a_iklj
+
+
+@compiled
+def repeat_4(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    t1[...] = 0.0
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
         b_s = b[s]
-        d_s = d[s]
-        gather(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s.reshape(d_s.shape[0], d_s.shape[1] * d_s.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]).T, p[s] * number4 * share4, weights4, True)
+        pointwise_2(t3, a_s)
+        gather_3(t2, t3)
+        product(gemm, small, t1, b_s, t2, (t1.shape[0], t1.shape[1] * t1.shape[2] * t1.shape[3], b_s.shape[1] * b_s.shape[2]), (False, False), p[s] * number3 * share3, weights3, True)
+    pointwise_8(c, t1)
 
 
 # -------------------------------- Equations
@@ -995,30 +1139,26 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c1(data, c1, c1.positions1, c1.positions2) = Sum_{channels, c1.taps1, c1.taps2}[ c1.weight(c1, channels,
     #     c1.taps1, c1.taps2)*x(data, channels, c1.positions1 + c1.taps1 - 1, c1.positions2 + c1.taps2 - 1) ]
     f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2"))), nodes, make)
     # c1.out(data, c1, c1.positions1, c1.positions2) = relu(c1.bias(c1) + c1(data, c1, c1.positions1,
     #     c1.positions2))
     f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(pointwise_relu, f["c1.out"], f["c1"], f["c1.bias"])
     # p1.select1(data, c1, p1.positions1, p1.positions2, p1.taps1, p1.taps2) = first maximum over the last 2
     #     indices of c1.out(data, c1, 2*p1.positions1 + p1.taps1, 2*p1.positions2 + p1.taps2)
     f["p1.select1"] = make("p1.select1", (n["data"], n["c1"], n["p1.positions1"], n["p1.positions2"], n["p1.taps1"], n["p1.taps2"]))
-    call(gather_2, f["p1.select1"], f["c1.out"])
-    call(first_maximum, matrix(f["p1.select1"], 4))
     # p1(data, c1, p1.positions1, p1.positions2) = Sum_{p1.taps1, p1.taps2}[ c1.out(data, c1, 2*p1.positions1
     #     + p1.taps1, 2*p1.positions2 + p1.taps2)*p1.select1(data, c1, p1.positions1, p1.positions2, p1.taps1,
     #     p1.taps2) ]
     f["p1"] = make("p1", (n["data"], n["c1"], n["p1.positions1"], n["p1.positions2"]))
-    call(reduce, f["p1"], f["p1.select1"], f["c1.out"])
     # c2(data, c2, c2.positions1, c2.positions2) = Mean_{c1}[ Sum_{c2.taps1, c2.taps2}[
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*p1(data, c1, c2.positions1 + c2.taps1 - 1,
     #     c2.positions2 + c2.taps2 - 1) ] ]
     f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), f["p1"], f["c2"], f["c2.weight"], 0.1111111111111111, *nodes.weighting(("c1", "c2.taps1", "c2.taps2"))), nodes, make)
     # c2.out(data, c2, c2.positions1, c2.positions2) = relu(c2.bias(c2) + c2(data, c2, c2.positions1,
     #     c2.positions2))
     f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(pointwise_relu, f["c2.out"], f["c2"], f["c2.bias"])
+    temporary_3_of_5 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
+    call(pointwise, temporary_3_of_5, f["c2.weight"])
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])), ("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 4", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2")), f["c1.out"], f["c1.bias"], f["p1.select1"], f["p1"], f["c2"], temporary_3_of_5, 0.1111111111111111, *nodes.weighting(("c2.taps1", "c2.taps2", "c1")), f["c2.out"], f["c2.bias"]), nodes, make)
     # p2.inside1(c2.positions1, c2.positions2) = 1
     f["p2.inside1"] = make("p2.inside1", (n["c2.positions1"], n["c2.positions2"]))
     call(f["p2.inside1"].fill, 1.0)
@@ -1032,15 +1172,15 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     f["p2"] = make("p2", (n["data"], n["c2"], n["p2.positions1"], n["p2.positions2"]))
     call(f["p2"].fill, 0.0)
     call(reduce_3, f["p2"], f["c2.out"], n["p2.taps1"], n["p2.taps2"])
-    call(pointwise, f["p2"], f["p2"], f["p2.count1"])
+    call(pointwise_3, f["p2"], f["p2"], f["p2.count1"])
     # yhat(data, outputs) = Mean_{c2}[ Sum_{p2.positions1, p2.positions2}[ p2(data, c2, p2.positions1,
     #     p2.positions2)*output.weight(outputs, c2, p2.positions1, p2.positions2) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    call(pointwise_2, f["yhat"], f["output.bias"])
+    call(pointwise_4, f["yhat"], f["output.bias"])
     call(matrix_product, f["yhat"], matrix(f["p2"], 1), matrix(f["output.weight"], 1).T, 1.0, nodes.weighting(("c2", "p2.positions1", "p2.positions2")), 1.0)
     # loss.select(data, outputs) = first maximum over the last 1 indices of yhat(data, outputs)
     f["loss.select"] = make("loss.select", (n["data"], n["outputs"]))
-    call(pointwise_3, f["loss.select"], f["yhat"])
+    call(pointwise_5, f["loss.select"], f["yhat"])
     call(first_maximum, matrix(f["loss.select"], 1))
     # loss.shift(data) = Sum_{outputs}[ loss.select(data, outputs)*yhat(data, outputs) ]
     f["loss.shift"] = make("loss.shift", (n["data"],))
@@ -1066,7 +1206,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj loss.total(data) = Sum_{outputs}[ y(data, outputs)*(1/loss.total(data)) ]
     f["adj loss.total"] = make("adj loss.total", (n["data"],))
     call(reduce_5, f["adj loss.total"], f["y"])
-    call(pointwise_4, f["adj loss.total"], f["loss.total"], f["adj loss.total"])
+    call(pointwise_6, f["adj loss.total"], f["loss.total"], f["adj loss.total"])
     # adj yhat(data, outputs) = -y(data, outputs) + adj loss.total(data)*exp(yhat(data, outputs) -
     #     loss.shift(data))
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
@@ -1078,33 +1218,28 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c2.out(data, c2, 2*p2.positions1 + p2.taps1, 2*p2.positions2 + p2.taps2) += adj p2(data, c2,
     #     p2.positions1, p2.positions2)*(1/p2.count1(p2.positions1, p2.positions2))
     f["adj c2.out"] = make("adj c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(f["adj c2.out"].fill, 0.0)
-    call(scatter, f["adj c2.out"], f["adj p2"], f["p2.count1"], n["p2.taps1"], n["p2.taps2"])
     # adj c2(data, c2, c2.positions1, c2.positions2) = adj c2.out(data, c2, c2.positions1,
     #     c2.positions2)*step(c2.bias(c2) + c2(data, c2, c2.positions1, c2.positions2))
     f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(pointwise_step, f["adj c2"], f["c2"], f["adj c2.out"], f["c2.bias"])
     # adj p1(data, c1, c2.positions1 + c2.taps1 - 1, c2.positions2 + c2.taps2 - 1) += Mean_{c2}[
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*adj c2(data, c2, c2.positions1,
     #     c2.positions2) ]
     f["adj p1"] = make("adj p1", (n["data"], n["c1"], n["p1.positions1"], n["p1.positions2"]))
-    call(f["adj p1"].fill, 0.0)
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), f["c2.weight"], f["adj c2"], 1.0, *nodes.weighting(("c2",)), f["adj p1"]), nodes, make)
     # adj c1.out(data, c1, 2*p1.positions1 + p1.taps1, 2*p1.positions2 + p1.taps2) += adj p1(data, c1,
     #     p1.positions1, p1.positions2)*p1.select1(data, c1, p1.positions1, p1.positions2, p1.taps1, p1.taps2)
     f["adj c1.out"] = make("adj c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(f["adj c1.out"].fill, 0.0)
-    call(scatter_3, f["adj c1.out"], f["p1.select1"], f["adj p1"])
     # adj c1(data, c1, c1.positions1, c1.positions2) = adj c1.out(data, c1, c1.positions1,
     #     c1.positions2)*step(c1.bias(c1) + c1(data, c1, c1.positions1, c1.positions2))
     f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(pointwise_step, f["adj c1"], f["c1"], f["adj c1.out"], f["c1.bias"])
+    temporary_2_of_3 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
+    call(pointwise, temporary_2_of_3, f["c2.weight"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 3", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), f["adj c2.out"], f["adj p2"], f["p2.count1"], n["p2.taps1"], n["p2.taps2"], f["adj c2"], f["c2"], f["c2.bias"], f["adj p1"], temporary_2_of_3, 1.0, *nodes.weighting(("c2",)), f["adj c1.out"], f["p1.select1"], f["adj c1"], f["c1"], f["c1.bias"]), nodes, make)
 
 
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
-    updates = []
+    updates = Tasks()
     speeds = {}
     # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj c1(data, c1, c1.positions1,
     #     c1.positions2) ] ]
@@ -1127,7 +1262,7 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     #     (-0.1111111111111111)*p1(data, c1, c2.positions1 + c2.taps1 - 1, c2.positions2 + c2.taps2 - 1)*adj
     #     c2(data, c2, c2.positions1, c2.positions2) ] ]
     call(rescale, out["c2.weight"], lambda: keep["c2.weight"])
-    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), p["data"], f["p1"], out["c2.weight"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2"))))
+    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 2", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 5", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), p["data"], f["p1"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2")), out["c2.weight"]))
     # d output.weight(outputs, c2, p2.positions1, p2.positions2) = Mean_{data}[ -p2(data, c2, p2.positions1,
     #     p2.positions2)*adj yhat(data, outputs) ]
     call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p2"], 1), lambda: -scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])

@@ -1,6 +1,6 @@
 """Grouped convolutional network
 
-Mean-field limit of the network above, written by mfderive (generator 10). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 11). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -136,6 +136,7 @@ FIELDS = {
 }
 # Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
+    ("point", "point.taps", "group", "group.groups"),
     ("depth", "depth.groups"),
     ("depth", "depth.inputs", "depth.groups", "depth.taps"),
     ("group", "group.groups"),
@@ -144,8 +145,12 @@ TEMPORARIES = [
     ("point",),
 ]
 SCRATCH = [
-    ("group", "group.groups", "point.taps", "point.positions"),
-    ("group", "group.groups", "point.taps", "point.positions"),
+    ("point.positions", "point.taps", "group", "group.groups"),
+    ("point.positions", "point.taps", "group", "group.groups"),
+    ("pool.positions", "group", "group.groups"),
+    ("point", "point.taps", "group", "group.groups"),
+    ("pool.positions", "group", "group.groups"),
+    ("pool.positions", "group", "group.groups"),
 ]
 
 
@@ -451,45 +456,70 @@ if COMPILED:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
-        if weights is None:
-            return _product(gemm, small, out, left, right, factor, add)
-        if left.size <= right.size:
-            return _product(gemm, small, out, left * weights, right, factor, add)
-        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+        """out = factor * left @ diag(weights) @ right, or out += that.
+
+        Arrays are read as matrices, whatever axes they have: ``sizes`` are rows, columns and shared, and
+        ``turned`` says which operand has its transpose in memory.
+        """
+        if weights is not None:
+            if left.size <= right.size:
+                left = _weighted(left, weights, sizes[0], turned[0])
+            else:
+                right = _weighted(right, weights, sizes[1], not turned[1])
+        addresses = (out.ctypes.data, left.ctypes.data, right.ctypes.data)
+        _call_blas(gemm, small, addresses, sizes, turned, factor, add)
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
     @compiled
-    def _product(
-        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
-    ) -> Any:
+    def _weighted(operand: Array, weights: Array, other: int, leads: bool) -> Array:
+        """An operand times the weights of its shared index, which leads in memory or comes last."""
+        if leads:
+            return (operand.reshape(weights.size, other) * weights.reshape(weights.size, 1)).reshape(
+                operand.shape
+            )
+        return (operand.reshape(other, weights.size) * weights).reshape(operand.shape)
+
+    @compiled
+    def _call_blas(
+        gemm: Any,
+        small: Any,
+        addresses: tuple[int, int, int],
+        given: tuple[int, int, int],
+        turned: tuple[bool, bool],
+        factor: Real,
+        add: bool,
+    ) -> None:
         """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
-        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
-        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
-        sizes[3] = right.shape[1] if columns else right.shape[0]
-        sizes[4] = left.shape[1] if rows else left.shape[0]
-        sizes[5] = out.shape[1]
+        rows, columns, shared = given
+        sizes[0], sizes[1], sizes[2] = columns, rows, shared
+        sizes[3] = shared if turned[1] else columns
+        sizes[4] = rows if turned[0] else shared
+        sizes[5] = columns
         factors[0], factors[1] = factor, add
+        letter, size, number = letters.ctypes.data, sizes.ctypes.data, factors.ctypes.data
+        next_size, next_number = np.uintp(sizes.itemsize), np.uintp(factors.itemsize)
         gemm(
-            letters[0 if columns else 1 :].ctypes.data,
-            letters[0 if rows else 1 :].ctypes.data,
-            sizes.ctypes.data,
-            sizes[1:].ctypes.data,
-            sizes[2:].ctypes.data,
-            factors.ctypes.data,
-            right.ctypes.data,
-            sizes[3:].ctypes.data,
-            left.ctypes.data,
-            sizes[4:].ctypes.data,
-            factors[1:].ctypes.data,
-            out.ctypes.data,
-            sizes[5:].ctypes.data,
+            letter + np.uintp(turned[1]),
+            letter + np.uintp(turned[0]),
+            size,
+            size + next_size,
+            size + np.uintp(2) * next_size,
+            number,
+            addresses[2],
+            size + np.uintp(3) * next_size,
+            addresses[1],
+            size + np.uintp(4) * next_size,
+            number + next_number,
+            addresses[0],
+            size + np.uintp(5) * next_size,
         )
-        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
@@ -503,13 +533,19 @@ else:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that."""
+        """out = factor * left @ diag(weights) @ right, or out += that; the arrays are read as matrices."""
+        rows, columns, shared = sizes
+        left = left.reshape(shared, rows).T if turned[0] else left.reshape(rows, shared)
+        right = right.reshape(columns, shared).T if turned[1] else right.reshape(shared, columns)
         left = left if weights is None else left * weights
-        out[...] = factor * (left @ right) + (out if add else 0)
+        result = out.reshape(rows, columns)
+        result[...] = factor * (left @ right) + (result if add else 0)
 
 
 # -------------------------------- Compiled loops shared between threads
@@ -526,10 +562,16 @@ POOLS: dict[
 ] = {}  # helping threads by process: a forked copy has none of its parent's
 
 
-def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+class Tasks(list[Task]):
+    """Tasks that write to different arrays; ``are_long``: other threads were worth asking last time."""
+
+    are_long = False
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Tasks:
     """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
-    ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
+    ends = pairwise(k * count // PIECES for k in range(PIECES + 1))
+    return Tasks(task(function, first, last, scratch, arguments) for first, last in ends if first < last)
 
 
 def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
@@ -553,24 +595,32 @@ def task(
     return run
 
 
-def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
-    """Run tasks that write to different arrays; other threads help if the first task took long."""
-    begin = time.perf_counter()
-    tasks[0](make, nodes.dtype)
-    left = iter(tasks[1:])
-    helpers = []
-    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
-        pool = POOLS.get(os.getpid())
-        if pool is None:
-            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
-        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+def together(tasks: Tasks, nodes: Nodes, make: Maker) -> None:
+    """Run tasks; other threads help if the first one took long, at once if it did so last time."""
+    left = iter(tasks)
+    first = next(left)
+    helpers = _helpers(left, tasks, nodes) if tasks.are_long else []
     try:
+        begin = time.perf_counter()
+        first(make, nodes.dtype)
+        remaining = (time.perf_counter() - begin) * (len(tasks) - 1)
+        tasks.are_long = COMPILED and THREADS > 1 and remaining > WORTH
+        if tasks.are_long and not helpers:
+            helpers = _helpers(left, tasks, nodes)
         for run in left:
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
             if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
+
+
+def _helpers(left: Iterator[Task], tasks: Tasks, nodes: Nodes) -> list[Future[None]]:
+    """Other threads that have been asked to help."""
+    pool = POOLS.get(os.getpid())
+    if pool is None:
+        pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+    return [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
 
 
 def _help(left: Iterator[Task], nodes: Nodes) -> None:
@@ -632,106 +682,138 @@ def tanh(x: Real) -> Real:
 
 
 @compiled
-def reduce(out, a, b):
-    """out(i, j, k, l) = Sum_{m, n}[ a(j, m, k, n)*b(i, k + m, l + n - 1) ]"""
-    real = out.dtype.type
+def pointwise(out, a):
+    """out(i, j, k, l) = a(i, k, l, j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                for m in range(a.shape[1]):
-                    position1 = k + m
-                    for n in range(a.shape[3]):
-                        a_jmkn = a[j, m, k, n]
-                        for l in range(out.shape[3]):
-                            position2 = l + n - 1
-                            v1 = b[i, position1, position2] if 0 <= position1 < b.shape[1] and 0 <= position2 < b.shape[2] else real(0)
-                            out[i, j, k, l] += a_jmkn * v1
+                for l in range(out.shape[3]):
+                    a_iklj = a[i, k, l, j]
+                    out[i, j, k, l] = a_iklj
+
+
+@compiled
+def reduce(out, a, b):
+    """out(i, j, k) = Sum_{l, m}[ a(i, l, j, m)*b(j + l, k + m - 1) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for l in range(a.shape[1]):
+                position1 = j + l
+                for m in range(a.shape[3]):
+                    a_iljm = a[i, l, j, m]
+                    for k in range(out.shape[2]):
+                        position2 = k + m - 1
+                        v1 = b[position1, position2] if 0 <= position1 < b.shape[0] and 0 <= position2 < b.shape[1] else real(0)
+                        out[i, j, k] += a_iljm * v1
 
 
 @compiled
 def pointwise_tanh(out, a, b):
-    """out(i, j, k, l) = tanh(a(i, j, k, l) + b(j, k))"""
+    """out(i, j, k) = tanh(a(i, j, k) + b(i, j))"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                b_jk = b[j, k]
-                for l in range(out.shape[3]):
-                    a_ijkl = a[i, j, k, l]
-                    v1 = tanh(b_jk + a_ijkl)
-                    out[i, j, k, l] = v1
-
-
-@compiled
-def reduce_2(out, a, b, c):
-    """out(i, j, k, l) = Sum_{m, n}[ 0.3333333333333333*a(i, m, k, l + n - 1)*b(j, m, k, n)*c(m) ]"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for m in range(a.shape[1]):
-                    c_m = c[m]
-                    v2 = real(0.3333333333333333) * c_m
-                    for n in range(b.shape[3]):
-                        b_jmkn = b[j, m, k, n]
-                        v3 = v2 * b_jmkn
-                        for l in range(out.shape[3]):
-                            position1 = l + n - 1
-                            v1 = a[i, m, k, position1] if 0 <= position1 < a.shape[3] else real(0)
-                            out[i, j, k, l] += v3 * v1
-
-
-@compiled
-def reduce_3(out, a, size_m):
-    """out(i, j, k, l) = Sum_{m}[ 0.5*a(i, j, k, 2 * l + m) ]"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for m in range(size_m):
-                    for l in range(out.shape[3]):
-                        position1 = 2 * l + m
-                        v1 = a[i, j, k, position1] if 0 <= position1 < a.shape[3] else real(0)
-                        out[i, j, k, l] += real(0.5) * v1
-
-
-@compiled
-def gather(out, a):
-    """out(i, j, k, l) = a(i, j, l + k)"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    position1 = l + k
-                    v1 = a[i, j, position1] if 0 <= position1 < a.shape[2] else real(0)
-                    out[i, j, k, l] = v1
-
-
-@compiled
-def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
-    for s in range(first, last):
-        b_s = b[s]
-        c_s = c[s]
-        gather(t1, b_s)
-        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2] * d.shape[3]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3]), number3 * share3, weights3, False)
-
-
-@compiled
-def pointwise_tanh_2(out, a, b):
-    """out(i, j, k) = tanh(a(i, j, k) + b(j))"""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            b_j = b[j]
+            b_ij = b[i, j]
             for k in range(out.shape[2]):
                 a_ijk = a[i, j, k]
-                v1 = tanh(b_j + a_ijk)
+                v1 = tanh(b_ij + a_ijk)
                 out[i, j, k] = v1
 
 
 @compiled
-def pointwise(out, a):
+def reduce_2(out, a, b, c):
+    """out(i, j, k) = Sum_{l, m}[ 0.3333333333333333*a(i, l, j, m)*b(l, j, k + m - 1)*c(l) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for l in range(b.shape[0]):
+                c_l = c[l]
+                v2 = real(0.3333333333333333) * c_l
+                for m in range(a.shape[3]):
+                    a_iljm = a[i, l, j, m]
+                    v3 = v2 * a_iljm
+                    for k in range(out.shape[2]):
+                        position1 = k + m - 1
+                        v1 = b[l, j, position1] if 0 <= position1 < b.shape[2] else real(0)
+                        out[i, j, k] += v3 * v1
+
+
+@compiled
+def reduce_3(out, a, size_l):
+    """out(i, j, k) = Sum_{l}[ 0.5*a(i, j, 2 * k + l) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for l in range(size_l):
+                for k in range(out.shape[2]):
+                    position1 = 2 * k + l
+                    v1 = a[i, j, position1] if 0 <= position1 < a.shape[2] else real(0)
+                    out[i, j, k] += real(0.5) * v1
+
+
+@compiled
+def pointwise_2(out, a):
+    """out(i, j, k) = a(j, k, i)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_jki = a[j, k, i]
+                out[i, j, k] = a_jki
+
+
+@compiled
+def gather(out, a):
+    """out(i, j, k, l) = a(i + j, k, l)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            position1 = i + j
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    v1 = a[position1, k, l] if 0 <= position1 < a.shape[0] else real(0)
+                    out[i, j, k, l] = v1
+
+
+@compiled
+def pointwise_tanh_2(out, a, b):
+    """out(i, j) = tanh(a(i, j) + b(i))"""
+    for i in range(out.shape[0]):
+        b_i = b[i]
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            v1 = tanh(b_i + a_ij)
+            out[i, j] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, t2, a, b, c, d, e, f, g, h, h8, h9, h10, size11, h11, h12, number14, share14, weights14, h13, h14):
+    """For every s from first to last - 1: 8 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        c_s = c[s]
+        d_s = d[s]
+        f_s = f[s]
+        h8_s = h8[s]
+        h10_s = h10[s]
+        h11_s = h11[s]
+        h13_s = h13[s]
+        a_s[...] = 0.0
+        reduce(a_s, b, c_s)
+        pointwise_tanh(d_s, a_s, e)
+        f_s[...] = 0.0
+        reduce_2(f_s, g, d_s, h)
+        pointwise_tanh(h8_s, f_s, h9)
+        h10_s[...] = 0.0
+        reduce_3(h10_s, h8_s, size11)
+        pointwise_2(t2, h10_s)
+        gather(t1, t2)
+        product(gemm, small, h11_s, h12, t1, (h11_s.shape[0], h11_s.shape[1], h12.shape[1] * h12.shape[2] * h12.shape[3]), (False, True), number14 * share14, weights14, False)
+        pointwise_tanh_2(h13_s, h11_s, h14)
+
+
+@compiled
+def pointwise_3(out, a):
     """out(i, j) = a(j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -755,7 +837,7 @@ def reduce_4(out, a, b):
 
 
 @compiled
-def pointwise_2(out, a, b):
+def pointwise_4(out, a, b):
     """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -766,7 +848,57 @@ def pointwise_2(out, a, b):
 
 
 @compiled
-def pointwise_3(out, a, b):
+def pointwise_5(out, a, b):
+    """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            out[i, j] = b_ij * (real(1.0) - v1)
+
+
+@compiled
+def scatter(out, a):
+    """out(i + j, k, l) += 0.25*a(i, j, k, l)"""
+    real = out.dtype.type
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            position1 = i + j
+            for k in range(out.shape[1]):
+                for l in range(out.shape[2]):
+                    a_ijkl = a[i, j, k, l]
+                    if 0 <= position1 < out.shape[0]:
+                        out[position1, k, l] += real(0.25) * a_ijkl
+
+
+@compiled
+def pointwise_6(out, a):
+    """out(i, j, k) += a(k, i, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_kij = a[k, i, j]
+                out[i, j, k] += a_kij
+
+
+@compiled
+def scatter_2(out, a, size_l):
+    """out(i, j, 2 * k + l) += 0.5*a(i, j, k)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for l in range(size_l):
+                for k in range(a.shape[2]):
+                    a_ijk = a[i, j, k]
+                    position1 = 2 * k + l
+                    if 0 <= position1 < out.shape[2]:
+                        out[i, j, position1] += real(0.5) * a_ijk
+
+
+@compiled
+def pointwise_7(out, a, b):
     """out(i, j, k) = b(i, j, k)*(1 - a(i, j, k)**2)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -779,76 +911,50 @@ def pointwise_3(out, a, b):
 
 
 @compiled
-def scatter(out, a):
-    """out(i, j, k + l) += 0.25*a(i, j, l, k)"""
+def scatter_3(out, a, b, c):
+    """out(i, j, k + l - 1) += Sum_{m}[ 0.3333333333333333*a(m, i, j, l)*b(m, j, k)*c(m) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            for l in range(a.shape[2]):
-                for k in range(a.shape[3]):
-                    a_ijlk = a[i, j, l, k]
-                    position1 = k + l
-                    if 0 <= position1 < out.shape[2]:
-                        out[i, j, position1] += real(0.25) * a_ijlk
+            for k in range(b.shape[2]):
+                for m in range(a.shape[0]):
+                    b_mjk = b[m, j, k]
+                    c_m = c[m]
+                    v1 = real(0.3333333333333333) * b_mjk * c_m
+                    for l in range(a.shape[3]):
+                        a_mijl = a[m, i, j, l]
+                        position1 = k + l - 1
+                        if 0 <= position1 < out.shape[2]:
+                            out[i, j, position1] += v1 * a_mijl
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, b, c, number2, share2, weights2, d):
-    """For every s from first to last - 1: a product and a loop nest."""
-    small = small_arguments(c)
+def repeat_2(gemm, first, last, t1, t2, a, b, c, d, e, number5, share5, weights5, f, size9, g, h, h8, h9, h10, h11, h12):
+    """For every s from first to last - 1: 7 loop nests and a product."""
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
         c_s = c[s]
         d_s = d[s]
-        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3]), b.reshape(b.shape[0], b.shape[1] * b.shape[2] * b.shape[3]).T, c_s, number2 * share2, weights2, False)
-        scatter(d_s, t1)
-
-
-@compiled
-def scatter_2(out, a, size_m):
-    """out(i, j, k, 2 * l + m) += 0.5*a(i, j, k, l)"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for m in range(size_m):
-                    for l in range(a.shape[3]):
-                        a_ijkl = a[i, j, k, l]
-                        position1 = 2 * l + m
-                        if 0 <= position1 < out.shape[3]:
-                            out[i, j, k, position1] += real(0.5) * a_ijkl
-
-
-@compiled
-def pointwise_4(out, a, b):
-    """out(i, j, k, l) = b(i, j, k, l)*(1 - a(i, j, k, l)**2)"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    b_ijkl = b[i, j, k, l]
-                    a_ijkl = a[i, j, k, l]
-                    v1 = a_ijkl * a_ijkl
-                    out[i, j, k, l] = b_ijkl * (real(1.0) - v1)
-
-
-@compiled
-def scatter_3(out, a, b, c):
-    """out(i, j, k, l + m - 1) += Sum_{n}[ 0.3333333333333333*a(n, j, k, m)*b(i, n, k, l)*c(n) ]"""
-    real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for l in range(b.shape[3]):
-                    for n in range(a.shape[0]):
-                        b_inkl = b[i, n, k, l]
-                        c_n = c[n]
-                        v1 = real(0.3333333333333333) * b_inkl * c_n
-                        for m in range(a.shape[3]):
-                            a_njkm = a[n, j, k, m]
-                            position1 = l + m - 1
-                            if 0 <= position1 < out.shape[3]:
-                                out[i, j, k, position1] += v1 * a_njkm
+        f_s = f[s]
+        g_s = g[s]
+        h_s = h[s]
+        h8_s = h8[s]
+        h11_s = h11[s]
+        h12_s = h12[s]
+        pointwise_5(a_s, b_s, c_s)
+        d_s[...] = 0.0
+        product(gemm, small, t1, a_s, e, (t1.shape[0], t1.shape[1] * t1.shape[2] * t1.shape[3], a_s.shape[0]), (True, False), number5 * share5, weights5, False)
+        t2[...] = 0.0
+        scatter(t2, t1)
+        pointwise_6(d_s, t2)
+        f_s[...] = 0.0
+        scatter_2(f_s, d_s, size9)
+        pointwise_7(g_s, h_s, f_s)
+        h8_s[...] = 0.0
+        scatter_3(h8_s, h9, g_s, h10)
+        pointwise_7(h11_s, h12_s, h8_s)
 
 
 @compiled
@@ -933,14 +1039,28 @@ def reduce_9(out, a, b):
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+def pointwise_8(out, a):
+    """out(i, j, k, l) += a(i, l, j, k)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_iljk = a[i, l, j, k]
+                    out[i, j, k, l] += a_iljk
+
+
+@compiled
+def repeat_3(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    t1[...] = 0.0
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
         b_s = b[s]
-        d_s = d[s]
-        gather(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3]).T, p[s] * number4 * share4, weights4, True)
+        pointwise_2(t3, a_s)
+        gather(t2, t3)
+        product(gemm, small, t1, b_s, t2, (t1.shape[0], t1.shape[1] * t1.shape[2] * t1.shape[3], b_s.shape[1]), (False, False), p[s] * number3 * share3, weights3, True)
+    pointwise_8(c, t1)
 
 
 # -------------------------------- Equations
@@ -953,39 +1073,32 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     #     + depth.inputs, depth.positions + depth.taps - 1)*depth.weight(depth, depth.inputs, depth.groups,
     #     depth.taps) ]
     f["depth"] = make("depth", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    call(f["depth"].fill, 0.0)
-    call(reduce, f["depth"], f["depth.weight"], f["x"])
     # depth.out(data, depth, depth.groups, depth.positions) = tanh(depth(data, depth, depth.groups,
     #     depth.positions) + depth.bias(depth, depth.groups))
     f["depth.out"] = make("depth.out", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    call(pointwise_tanh, f["depth.out"], f["depth"], f["depth.bias"])
     # group(data, group, group.groups, group.positions) = Mean_{depth}[ Sum_{group.taps}[
     #     0.3333333333333333*depth.out(data, depth, group.groups, group.positions + group.taps -
     #     1)*group.weight(group, depth, group.groups, group.taps) ] ]
     f["group"] = make("group", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    call(f["group"].fill, 0.0)
-    call(reduce_2, f["group"], f["depth.out"], f["group.weight"], p["depth"])
     # group.out(data, group, group.groups, group.positions) = tanh(group(data, group, group.groups,
     #     group.positions) + group.bias(group, group.groups))
     f["group.out"] = make("group.out", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    call(pointwise_tanh, f["group.out"], f["group"], f["group.bias"])
     # pool(data, group, group.groups, pool.positions) = Sum_{pool.taps}[ 0.5*group.out(data, group,
     #     group.groups, 2*pool.positions + pool.taps) ]
     f["pool"] = make("pool", (n["data"], n["group"], n["group.groups"], n["pool.positions"]))
-    call(f["pool"].fill, 0.0)
-    call(reduce_3, f["pool"], f["group.out"], n["pool.taps"])
     # point(data, point, point.positions) = Mean_{group}[ Sum_{group.groups, point.taps}[ 0.25*pool(data,
     #     group, group.groups, point.positions + point.taps)*point.weight(point, group, group.groups,
     #     point.taps) ] ]
     f["point"] = make("point", (n["data"], n["point"], n["point.positions"]))
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["pool"], f["point"], f["point.weight"], 0.25, *nodes.weighting(("group", "group.groups", "point.taps"))), nodes, make)
     # point.out(data, point, point.positions) = tanh(point(data, point, point.positions) + point.bias(point))
     f["point.out"] = make("point.out", (n["data"], n["point"], n["point.positions"]))
-    call(pointwise_tanh_2, f["point.out"], f["point"], f["point.bias"])
+    temporary_3_of_6 = make("point.weight in order 0 3 1 2", (n["point"], n["point.taps"], n["group"], n["group.groups"]))
+    call(pointwise, temporary_3_of_6, f["point.weight"])
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["point.positions"], n["point.taps"], n["group"], n["group.groups"])), ("temporary 4", (n["pool.positions"], n["group"], n["group.groups"])),), f["depth"], f["depth.weight"], f["x"], f["depth.out"], f["depth.bias"], f["group"], f["group.weight"], p["depth"], f["group.out"], f["group.bias"], f["pool"], n["pool.taps"], f["point"], temporary_3_of_6, 0.25, *nodes.weighting(("point.taps", "group", "group.groups")), f["point.out"], f["point.bias"]), nodes, make)
     # yhat(data, outputs) = Mean_{point}[ Sum_{point.positions}[ 0.3333333333333333*point.out(data, point,
     #     point.positions)*output.weight(outputs, point, point.positions) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    call(pointwise, f["yhat"], f["output.bias"])
+    call(pointwise_3, f["yhat"], f["output.bias"])
     call(matrix_product, f["yhat"], matrix(f["point.out"], 1), matrix(f["output.weight"], 1).T, 0.3333333333333333, nodes.weighting(("point", "point.positions")), 1.0)
 
 
@@ -1002,7 +1115,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     n, p = nodes.size, nodes.weights
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    call(pointwise_2, f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_4, f["adj yhat"], f["y"], f["yhat"])
     # adj point.out(data, point, point.positions) = Sum_{outputs}[ 0.3333333333333333*adj yhat(data,
     #     outputs)*output.weight(outputs, point, point.positions) ]
     f["adj point.out"] = make("adj point.out", (n["data"], n["point"], n["point.positions"]))
@@ -1010,37 +1123,31 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj point(data, point, point.positions) = adj point.out(data, point, point.positions)*(1 -
     #     point.out(data, point, point.positions)**2)
     f["adj point"] = make("adj point", (n["data"], n["point"], n["point.positions"]))
-    call(pointwise_3, f["adj point"], f["point.out"], f["adj point.out"])
     # adj pool(data, group, group.groups, point.positions + point.taps) += Mean_{point}[ 0.25*adj point(data,
     #     point, point.positions)*point.weight(point, group, group.groups, point.taps) ]
     f["adj pool"] = make("adj pool", (n["data"], n["group"], n["group.groups"], n["pool.positions"]))
-    call(f["adj pool"].fill, 0.0)
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), f["point.weight"], f["adj point"], 1.0, *nodes.weighting(("point",)), f["adj pool"]), nodes, make)
     # adj group.out(data, group, group.groups, 2*pool.positions + pool.taps) += 0.5*adj pool(data, group,
     #     group.groups, pool.positions)
     f["adj group.out"] = make("adj group.out", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    call(f["adj group.out"].fill, 0.0)
-    call(scatter_2, f["adj group.out"], f["adj pool"], n["pool.taps"])
     # adj group(data, group, group.groups, group.positions) = adj group.out(data, group, group.groups,
     #     group.positions)*(1 - group.out(data, group, group.groups, group.positions)**2)
     f["adj group"] = make("adj group", (n["data"], n["group"], n["group.groups"], n["group.positions"]))
-    call(pointwise_4, f["adj group"], f["group.out"], f["adj group.out"])
     # adj depth.out(data, depth, depth.groups, group.positions + group.taps - 1) += Mean_{group}[
     #     0.3333333333333333*adj group(data, group, depth.groups, group.positions)*group.weight(group, depth,
     #     depth.groups, group.taps) ]
     f["adj depth.out"] = make("adj depth.out", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    call(f["adj depth.out"].fill, 0.0)
-    call(scatter_3, f["adj depth.out"], f["group.weight"], f["adj group"], p["group"])
     # adj depth(data, depth, depth.groups, depth.positions) = adj depth.out(data, depth, depth.groups,
     #     depth.positions)*(1 - depth.out(data, depth, depth.groups, depth.positions)**2)
     f["adj depth"] = make("adj depth", (n["data"], n["depth"], n["depth.groups"], n["depth.positions"]))
-    call(pointwise_4, f["adj depth"], f["depth.out"], f["adj depth.out"])
+    temporary_2_of_2 = make("point.weight in order 0 3 1 2", (n["point"], n["point.taps"], n["group"], n["group.groups"]))
+    call(pointwise, temporary_2_of_2, f["point.weight"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["point.positions"], n["point.taps"], n["group"], n["group.groups"])), ("temporary 3", (n["pool.positions"], n["group"], n["group.groups"])),), f["adj point"], f["point.out"], f["adj point.out"], f["adj pool"], temporary_2_of_2, 1.0, *nodes.weighting(("point",)), f["adj group.out"], n["pool.taps"], f["adj group"], f["group.out"], f["adj depth.out"], f["group.weight"], p["group"], f["adj depth"], f["depth.out"]), nodes, make)
 
 
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
-    updates = []
+    updates = Tasks()
     speeds = {}
     # d depth.bias(depth, depth.groups) = Mean_{data}[ Sum_{depth.positions}[ -adj depth(data, depth,
     #     depth.groups, depth.positions) ] ]
@@ -1073,7 +1180,7 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     #     (-0.25)*pool(data, group, group.groups, point.positions + point.taps)*adj point(data, point,
     #     point.positions) ] ]
     call(rescale, out["point.weight"], lambda: keep["point.weight"])
-    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["group"], n["group.groups"], n["point.taps"], n["point.positions"])),), p["data"], f["pool"], out["point.weight"], f["adj point"], lambda: -0.25 * scale["point.weight"], *nodes.weighting(("point.positions",))))
+    updates.append(whole(repeat_3, n["data"], (("temporary 4", (n["point"], n["point.taps"], n["group"], n["group.groups"])), ("temporary 2", (n["point.positions"], n["point.taps"], n["group"], n["group.groups"])), ("temporary 5", (n["pool.positions"], n["group"], n["group.groups"])),), p["data"], f["pool"], f["adj point"], lambda: -0.25 * scale["point.weight"], *nodes.weighting(("point.positions",)), out["point.weight"]))
     # d output.weight(outputs, point, point.positions) = Mean_{data}[ (-0.3333333333333333)*adj yhat(data,
     #     outputs)*point.out(data, point, point.positions) ]
     call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["point.out"], 1), lambda: -0.3333333333333333 * scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])

@@ -1,6 +1,6 @@
 """Eight-layer convolutional network (paper, Table 1)
 
-Mean-field limit of the network above, written by mfderive (generator 10). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 11). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -208,6 +208,12 @@ FIELDS = {
 }
 # Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
+    ("c2", "c2.taps1", "c2.taps2", "c1"),
+    ("c3", "c3.taps1", "c3.taps2", "c2"),
+    ("c4", "c4.taps1", "c4.taps2", "c3"),
+    ("c5", "c5.taps1", "c5.taps2", "c4"),
+    ("c6", "c6.taps1", "c6.taps2", "c5"),
+    ("c7", "c7.taps1", "c7.taps2", "c6"),
     ("c1",),
     ("c2",),
     ("c3",),
@@ -218,20 +224,44 @@ TEMPORARIES = [
     ("outputs",),
 ]
 SCRATCH = [
-    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
-    ("c2", "c3.taps1", "c3.taps2", "c3.positions1", "c3.positions2"),
-    ("c3", "c4.taps1", "c4.taps2", "c4.positions1", "c4.positions2"),
-    ("c4", "c5.taps1", "c5.taps2", "c5.positions1", "c5.positions2"),
-    ("c5", "c6.taps1", "c6.taps2", "c6.positions1", "c6.positions2"),
-    ("c6", "c7.taps1", "c7.taps2", "c7.positions1", "c7.positions2"),
+    ("c2.positions1", "c2.positions2", "c2.taps1", "c2.taps2", "c1"),
+    ("c3.positions1", "c3.positions2", "c3.taps1", "c3.taps2", "c2"),
+    ("c4.positions1", "c4.positions2", "c4.taps1", "c4.taps2", "c3"),
+    ("c5.positions1", "c5.positions2", "c5.taps1", "c5.taps2", "c4"),
+    ("c6.positions1", "c6.positions2", "c6.taps1", "c6.taps2", "c5"),
+    ("c7.positions1", "c7.positions2", "c7.taps1", "c7.taps2", "c6"),
     ("channels", "c1.taps1", "c1.taps2", "c1.positions1", "c1.positions2"),
-    ("c1", "c2.taps1", "c2.taps2", "c2.positions1", "c2.positions2"),
-    ("c2", "c3.taps1", "c3.taps2", "c3.positions1", "c3.positions2"),
-    ("c3", "c4.taps1", "c4.taps2", "c4.positions1", "c4.positions2"),
-    ("c4", "c5.taps1", "c5.taps2", "c5.positions1", "c5.positions2"),
-    ("c5", "c6.taps1", "c6.taps2", "c6.positions1", "c6.positions2"),
-    ("c6", "c7.taps1", "c7.taps2", "c7.positions1", "c7.positions2"),
+    ("c2.positions1", "c2.positions2", "c2.taps1", "c2.taps2", "c1"),
+    ("c3.positions1", "c3.positions2", "c3.taps1", "c3.taps2", "c2"),
+    ("c4.positions1", "c4.positions2", "c4.taps1", "c4.taps2", "c3"),
+    ("c5.positions1", "c5.positions2", "c5.taps1", "c5.taps2", "c4"),
+    ("c6.positions1", "c6.positions2", "c6.taps1", "c6.taps2", "c5"),
+    ("c7.positions1", "c7.positions2", "c7.taps1", "c7.taps2", "c6"),
     ("channels", "c1.taps1", "c1.taps2", "c1.positions1", "c1.positions2"),
+    ("c1.positions1", "c1.positions2", "c1"),
+    ("c2.positions1", "c2.positions2", "c2"),
+    ("c3.positions1", "c3.positions2", "c3"),
+    ("c4.positions1", "c4.positions2", "c4"),
+    ("c6.positions1", "c6.positions2", "c6"),
+    ("p5.positions1", "p5.positions2", "c5"),
+    ("c1.positions1", "c1.positions2", "c1"),
+    ("c2", "c2.taps1", "c2.taps2", "c1"),
+    ("c2.positions1", "c2.positions2", "c2"),
+    ("c3", "c3.taps1", "c3.taps2", "c2"),
+    ("c3.positions1", "c3.positions2", "c3"),
+    ("c4", "c4.taps1", "c4.taps2", "c3"),
+    ("c4.positions1", "c4.positions2", "c4"),
+    ("c5", "c5.taps1", "c5.taps2", "c4"),
+    ("c6", "c6.taps1", "c6.taps2", "c5"),
+    ("c6.positions1", "c6.positions2", "c6"),
+    ("c7", "c7.taps1", "c7.taps2", "c6"),
+    ("p5.positions1", "p5.positions2", "c5"),
+    ("c1.positions1", "c1.positions2", "c1"),
+    ("c2.positions1", "c2.positions2", "c2"),
+    ("c3.positions1", "c3.positions2", "c3"),
+    ("c4.positions1", "c4.positions2", "c4"),
+    ("c6.positions1", "c6.positions2", "c6"),
+    ("p5.positions1", "p5.positions2", "c5"),
 ]
 
 
@@ -537,45 +567,70 @@ if COMPILED:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
-        if weights is None:
-            return _product(gemm, small, out, left, right, factor, add)
-        if left.size <= right.size:
-            return _product(gemm, small, out, left * weights, right, factor, add)
-        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+        """out = factor * left @ diag(weights) @ right, or out += that.
+
+        Arrays are read as matrices, whatever axes they have: ``sizes`` are rows, columns and shared, and
+        ``turned`` says which operand has its transpose in memory.
+        """
+        if weights is not None:
+            if left.size <= right.size:
+                left = _weighted(left, weights, sizes[0], turned[0])
+            else:
+                right = _weighted(right, weights, sizes[1], not turned[1])
+        addresses = (out.ctypes.data, left.ctypes.data, right.ctypes.data)
+        _call_blas(gemm, small, addresses, sizes, turned, factor, add)
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
     @compiled
-    def _product(
-        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
-    ) -> Any:
+    def _weighted(operand: Array, weights: Array, other: int, leads: bool) -> Array:
+        """An operand times the weights of its shared index, which leads in memory or comes last."""
+        if leads:
+            return (operand.reshape(weights.size, other) * weights.reshape(weights.size, 1)).reshape(
+                operand.shape
+            )
+        return (operand.reshape(other, weights.size) * weights).reshape(operand.shape)
+
+    @compiled
+    def _call_blas(
+        gemm: Any,
+        small: Any,
+        addresses: tuple[int, int, int],
+        given: tuple[int, int, int],
+        turned: tuple[bool, bool],
+        factor: Real,
+        add: bool,
+    ) -> None:
         """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
-        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
-        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
-        sizes[3] = right.shape[1] if columns else right.shape[0]
-        sizes[4] = left.shape[1] if rows else left.shape[0]
-        sizes[5] = out.shape[1]
+        rows, columns, shared = given
+        sizes[0], sizes[1], sizes[2] = columns, rows, shared
+        sizes[3] = shared if turned[1] else columns
+        sizes[4] = rows if turned[0] else shared
+        sizes[5] = columns
         factors[0], factors[1] = factor, add
+        letter, size, number = letters.ctypes.data, sizes.ctypes.data, factors.ctypes.data
+        next_size, next_number = np.uintp(sizes.itemsize), np.uintp(factors.itemsize)
         gemm(
-            letters[0 if columns else 1 :].ctypes.data,
-            letters[0 if rows else 1 :].ctypes.data,
-            sizes.ctypes.data,
-            sizes[1:].ctypes.data,
-            sizes[2:].ctypes.data,
-            factors.ctypes.data,
-            right.ctypes.data,
-            sizes[3:].ctypes.data,
-            left.ctypes.data,
-            sizes[4:].ctypes.data,
-            factors[1:].ctypes.data,
-            out.ctypes.data,
-            sizes[5:].ctypes.data,
+            letter + np.uintp(turned[1]),
+            letter + np.uintp(turned[0]),
+            size,
+            size + next_size,
+            size + np.uintp(2) * next_size,
+            number,
+            addresses[2],
+            size + np.uintp(3) * next_size,
+            addresses[1],
+            size + np.uintp(4) * next_size,
+            number + next_number,
+            addresses[0],
+            size + np.uintp(5) * next_size,
         )
-        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
@@ -589,13 +644,19 @@ else:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that."""
+        """out = factor * left @ diag(weights) @ right, or out += that; the arrays are read as matrices."""
+        rows, columns, shared = sizes
+        left = left.reshape(shared, rows).T if turned[0] else left.reshape(rows, shared)
+        right = right.reshape(columns, shared).T if turned[1] else right.reshape(shared, columns)
         left = left if weights is None else left * weights
-        out[...] = factor * (left @ right) + (out if add else 0)
+        result = out.reshape(rows, columns)
+        result[...] = factor * (left @ right) + (result if add else 0)
 
 
 # -------------------------------- Compiled loops shared between threads
@@ -612,10 +673,16 @@ POOLS: dict[
 ] = {}  # helping threads by process: a forked copy has none of its parent's
 
 
-def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+class Tasks(list[Task]):
+    """Tasks that write to different arrays; ``are_long``: other threads were worth asking last time."""
+
+    are_long = False
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Tasks:
     """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
-    ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
+    ends = pairwise(k * count // PIECES for k in range(PIECES + 1))
+    return Tasks(task(function, first, last, scratch, arguments) for first, last in ends if first < last)
 
 
 def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
@@ -639,24 +706,32 @@ def task(
     return run
 
 
-def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
-    """Run tasks that write to different arrays; other threads help if the first task took long."""
-    begin = time.perf_counter()
-    tasks[0](make, nodes.dtype)
-    left = iter(tasks[1:])
-    helpers = []
-    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
-        pool = POOLS.get(os.getpid())
-        if pool is None:
-            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
-        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+def together(tasks: Tasks, nodes: Nodes, make: Maker) -> None:
+    """Run tasks; other threads help if the first one took long, at once if it did so last time."""
+    left = iter(tasks)
+    first = next(left)
+    helpers = _helpers(left, tasks, nodes) if tasks.are_long else []
     try:
+        begin = time.perf_counter()
+        first(make, nodes.dtype)
+        remaining = (time.perf_counter() - begin) * (len(tasks) - 1)
+        tasks.are_long = COMPILED and THREADS > 1 and remaining > WORTH
+        if tasks.are_long and not helpers:
+            helpers = _helpers(left, tasks, nodes)
         for run in left:
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
             if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
+
+
+def _helpers(left: Iterator[Task], tasks: Tasks, nodes: Nodes) -> list[Future[None]]:
+    """Other threads that have been asked to help."""
+    pool = POOLS.get(os.getpid())
+    if pool is None:
+        pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+    return [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
 
 
 def _help(left: Iterator[Task], nodes: Nodes) -> None:
@@ -745,6 +820,17 @@ def smaller(a: Real, b: Real) -> Real:
 
 
 @compiled
+def pointwise(out, a):
+    """out(i, j, k, l) = a(i, l, j, k)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_iljk = a[i, l, j, k]
+                    out[i, j, k, l] = a_iljk
+
+
+@compiled
 def gather(out, a):
     """out(i, j, k, l, m) = a(i, 2 * l + j, 2 * m + k)"""
     real = out.dtype.type
@@ -760,57 +846,156 @@ def gather(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
-    for s in range(first, last):
-        b_s = b[s]
-        c_s = c[s]
-        gather(t1, b_s)
-        product(gemm, small, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), d.reshape(d.shape[0], d.shape[1] * d.shape[2] * d.shape[3]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), number3 * share3, weights3, False)
+def pointwise_relu(out, a, b):
+    """out(i, j, k) = relu(a(i, j, k) + b(i))"""
+    for i in range(out.shape[0]):
+        b_i = b[i]
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_ijk = a[i, j, k]
+                v1 = relu(b_i + a_ijk)
+                out[i, j, k] = v1
 
 
 @compiled
-def pointwise_relu(out, a, b):
-    """out(i, j, k, l) = relu(a(i, j, k, l) + b(j))"""
+def pointwise_2(out, a):
+    """out(i, j, k) = a(k, i, j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            b_j = b[j]
             for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    a_ijkl = a[i, j, k, l]
-                    v1 = relu(b_j + a_ijkl)
-                    out[i, j, k, l] = v1
+                a_kij = a[k, i, j]
+                out[i, j, k] = a_kij
 
 
 @compiled
 def gather_2(out, a):
-    """out(i, j, k, l, m) = a(i, l + j - 1, m + k - 1)"""
+    """out(i, j, k, l, m) = a(2 * i + k, 2 * j + l, m)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                position1 = 2 * i + k
+                for l in range(out.shape[3]):
+                    position2 = 2 * j + l
+                    for m in range(out.shape[4]):
+                        v1 = a[position1, position2, m] if 0 <= position1 < a.shape[0] and 0 <= position2 < a.shape[1] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+@compiled
+def gather_3(out, a):
+    """out(i, j, k, l, m) = a(i + k - 1, j + l - 1, m)"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                position1 = i + k - 1
+                for l in range(out.shape[3]):
+                    position2 = j + l - 1
+                    for m in range(out.shape[4]):
+                        v1 = a[position1, position2, m] if 0 <= position1 < a.shape[0] and 0 <= position2 < a.shape[1] else real(0)
+                        out[i, j, k, l, m] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, t2, t3, t4, t5, t6, t7, t8, t9, a, b, c, number3, share3, weights3, d, e, f, g, number10, share10, weights10, h, h8, h9, h10, number17, share17, weights17, h11, h12, h13, h14, number24, share24, weights24, h15, h16, h17, h18, number31, share31, weights31, h19, h20):
+    """For every s from first to last - 1: 14 loop nests and 5 products."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        f_s = f[s]
+        h_s = h[s]
+        h9_s = h9[s]
+        h11_s = h11[s]
+        h13_s = h13[s]
+        h15_s = h15[s]
+        h17_s = h17[s]
+        h19_s = h19[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, False), number3 * share3, weights3, False)
+        pointwise_relu(d_s, b_s, e)
+        pointwise_2(t3, d_s)
+        gather_2(t2, t3)
+        product(gemm, small, f_s, g, t2, (f_s.shape[0], f_s.shape[1] * f_s.shape[2], g.shape[1] * g.shape[2] * g.shape[3]), (False, True), number10 * share10, weights10, False)
+        pointwise_relu(h_s, f_s, h8)
+        pointwise_2(t5, h_s)
+        gather_3(t4, t5)
+        product(gemm, small, h9_s, h10, t4, (h9_s.shape[0], h9_s.shape[1] * h9_s.shape[2], h10.shape[1] * h10.shape[2] * h10.shape[3]), (False, True), number17 * share17, weights17, False)
+        pointwise_relu(h11_s, h9_s, h12)
+        pointwise_2(t7, h11_s)
+        gather_3(t6, t7)
+        product(gemm, small, h13_s, h14, t6, (h13_s.shape[0], h13_s.shape[1] * h13_s.shape[2], h14.shape[1] * h14.shape[2] * h14.shape[3]), (False, True), number24 * share24, weights24, False)
+        pointwise_relu(h15_s, h13_s, h16)
+        pointwise_2(t9, h15_s)
+        gather_3(t8, t9)
+        product(gemm, small, h17_s, h18, t8, (h17_s.shape[0], h17_s.shape[1] * h17_s.shape[2], h18.shape[1] * h18.shape[2] * h18.shape[3]), (False, True), number31 * share31, weights31, False)
+        pointwise_relu(h19_s, h17_s, h20)
+
+
+@compiled
+def gather_min(out, a, b):
+    """out(i, j, k, l, m) = a(i, 2 * j + l, 2 * k + m) where b(2 * j + l, 2 * k + m) = 1"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
                 for l in range(out.shape[3]):
-                    position1 = l + j - 1
+                    position1 = 2 * j + l
                     for m in range(out.shape[4]):
-                        position2 = m + k - 1
+                        position2 = 2 * k + m
                         v1 = a[i, position1, position2] if 0 <= position1 < a.shape[1] and 0 <= position2 < a.shape[2] else real(0)
-                        out[i, j, k, l, m] = v1
+                        v2 = b[position1, position2] if 0 <= position1 < b.shape[0] and 0 <= position2 < b.shape[1] else real(0)
+                        v3 = smaller(v1, real(-1e+30) + (real(2e+30) * v2))
+                        out[i, j, k, l, m] = v3
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+def reduce(out, a, b):
+    """out(i, j, k) = Sum_{l, m}[ a(i, j, k, l, m)*b(i, 2 * j + l, 2 * k + m) ]"""
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                total = real(0)
+                for l in range(a.shape[3]):
+                    position1 = 2 * j + l
+                    for m in range(a.shape[4]):
+                        a_ijklm = a[i, j, k, l, m]
+                        position2 = 2 * k + m
+                        v1 = b[i, position1, position2] if 0 <= position1 < b.shape[1] and 0 <= position2 < b.shape[2] else real(0)
+                        total += a_ijklm * v1
+                out[i, j, k] = total
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, t2, t3, t4, a, b, c, d, e, f, number6, share6, weights6, g, h, h8, h9, number13, share13, weights13, h10, h11):
+    """For every s from first to last - 1: 8 loop nests and 2 products."""
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
         b_s = b[s]
-        c_s = c[s]
-        gather_2(t1, b_s)
-        product(gemm, small, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), d.reshape(d.shape[0], d.shape[1] * d.shape[2] * d.shape[3]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), number3 * share3, weights3, False)
+        d_s = d[s]
+        e_s = e[s]
+        g_s = g[s]
+        h8_s = h8[s]
+        h10_s = h10[s]
+        gather_min(a_s, b_s, c)
+        first_maximum(a_s.reshape(a_s.shape[0] * a_s.shape[1] * a_s.shape[2], a_s.shape[3] * a_s.shape[4]))
+        reduce(d_s, a_s, b_s)
+        pointwise_2(t2, d_s)
+        gather_3(t1, t2)
+        product(gemm, small, e_s, f, t1, (e_s.shape[0], e_s.shape[1] * e_s.shape[2], f.shape[1] * f.shape[2] * f.shape[3]), (False, True), number6 * share6, weights6, False)
+        pointwise_relu(g_s, e_s, h)
+        pointwise_2(t4, g_s)
+        gather_3(t3, t4)
+        product(gemm, small, h8_s, h9, t3, (h8_s.shape[0], h8_s.shape[1] * h8_s.shape[2], h9.shape[1] * h9.shape[2] * h9.shape[3]), (False, True), number13 * share13, weights13, False)
+        pointwise_relu(h10_s, h8_s, h11)
 
 
 @compiled
-def gather_min(out, a, b):
+def gather_min_2(out, a, b):
     """out(i, j, k, l, m, n) = a(i, j, 2 * k + m, 2 * l + n) where b(2 * k + m, 2 * l + n) = 1"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -828,7 +1013,7 @@ def gather_min(out, a, b):
 
 
 @compiled
-def reduce(out, a, b):
+def reduce_2(out, a, b):
     """out(i, j, k, l) = Sum_{m, n}[ a(i, j, k, l, m, n)*b(i, j, 2 * k + m, 2 * l + n) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -847,7 +1032,7 @@ def reduce(out, a, b):
 
 
 @compiled
-def pointwise(out, a):
+def pointwise_3(out, a):
     """out(i, j) = a(j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -856,7 +1041,7 @@ def pointwise(out, a):
 
 
 @compiled
-def pointwise_2(out, a):
+def pointwise_4(out, a):
     """out(i, j) = a(i, j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -865,7 +1050,7 @@ def pointwise_2(out, a):
 
 
 @compiled
-def reduce_2(out, a, b):
+def reduce_3(out, a, b):
     """out(i) = Sum_{j}[ a(i, j)*b(i, j) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -906,7 +1091,7 @@ def reduce_log(out, a, b, c, d):
 
 
 @compiled
-def reduce_3(out, a):
+def reduce_4(out, a):
     """out(i) = Sum_{j}[ a(i, j) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -918,7 +1103,7 @@ def reduce_3(out, a):
 
 
 @compiled
-def pointwise_3(out, a, b):
+def pointwise_5(out, a, b):
     """out(i) = b(i)*(1/a(i))"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -944,91 +1129,150 @@ def pointwise_exp(out, a, b, c, d):
 
 @compiled
 def scatter(out, a, b):
-    """out(i, j, 2 * k + l, 2 * m + n) += a(i, j, k, m, l, n)*b(i, j, k, m)"""
+    """out(i, 2 * j + k, 2 * l + m) += a(i, j, l, k, m)*b(i, j, l)"""
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(a.shape[2]):
-                for l in range(a.shape[4]):
-                    position1 = 2 * k + l
-                    for m in range(a.shape[3]):
-                        b_ijkm = b[i, j, k, m]
-                        for n in range(a.shape[5]):
-                            a_ijkmln = a[i, j, k, m, l, n]
-                            position2 = 2 * m + n
-                            if 0 <= position1 < out.shape[2] and 0 <= position2 < out.shape[3]:
-                                out[i, j, position1, position2] += b_ijkm * a_ijkmln
+        for j in range(a.shape[1]):
+            for k in range(a.shape[3]):
+                position1 = 2 * j + k
+                for l in range(a.shape[2]):
+                    b_ijl = b[i, j, l]
+                    for m in range(a.shape[4]):
+                        a_ijlkm = a[i, j, l, k, m]
+                        position2 = 2 * l + m
+                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
+                            out[i, position1, position2] += b_ijl * a_ijlkm
 
 
 @compiled
 def pointwise_step(out, a, b, c):
-    """out(i, j, k, l) = b(i, j, k, l)*step(a(i, j, k, l) + c(j))"""
+    """out(i, j, k) = b(i, j, k)*step(a(i, j, k) + c(i))"""
     for i in range(out.shape[0]):
+        c_i = c[i]
         for j in range(out.shape[1]):
-            c_j = c[j]
             for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    b_ijkl = b[i, j, k, l]
-                    a_ijkl = a[i, j, k, l]
-                    v1 = unit_step(c_j + a_ijkl)
-                    out[i, j, k, l] = b_ijkl * v1
+                b_ijk = b[i, j, k]
+                a_ijk = a[i, j, k]
+                v1 = unit_step(c_i + a_ijk)
+                out[i, j, k] = b_ijk * v1
 
 
 @compiled
 def scatter_2(out, a):
-    """out(i, j + k - 1, l + m - 1) += 0.1111111111111111*a(i, k, m, j, l)"""
+    """out(i + j - 1, k + l - 1, m) += 0.1111111111111111*a(i, k, j, l, m)"""
     real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(a.shape[3]):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[2]):
+            position1 = i + j - 1
             for k in range(a.shape[1]):
-                position1 = j + k - 1
-                for m in range(a.shape[2]):
-                    for l in range(a.shape[4]):
-                        a_ikmjl = a[i, k, m, j, l]
-                        position2 = l + m - 1
-                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
-                            out[i, position1, position2] += real(0.1111111111111111) * a_ikmjl
+                for l in range(a.shape[3]):
+                    position2 = k + l - 1
+                    for m in range(out.shape[2]):
+                        a_ikjlm = a[i, k, j, l, m]
+                        if 0 <= position1 < out.shape[0] and 0 <= position2 < out.shape[1]:
+                            out[position1, position2, m] += real(0.1111111111111111) * a_ikjlm
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, b, c, number2, share2, weights2, d):
-    """For every s from first to last - 1: a product and a loop nest."""
-    small = small_arguments(c)
-    for s in range(first, last):
-        c_s = c[s]
-        d_s = d[s]
-        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), b.reshape(b.shape[0], b.shape[1] * b.shape[2] * b.shape[3]).T, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), number2 * share2, weights2, False)
-        scatter_2(d_s, t1)
+def pointwise_6(out, a):
+    """out(i, j, k) += a(j, k, i)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_jki = a[j, k, i]
+                out[i, j, k] += a_jki
 
 
 @compiled
 def scatter_3(out, a):
-    """out(i, 2 * j + k, 2 * l + m) += 0.1111111111111111*a(i, k, m, j, l)"""
+    """out(2 * i + j, 2 * k + l, m) += 0.1111111111111111*a(i, k, j, l, m)"""
     real = out.dtype.type
-    for i in range(out.shape[0]):
-        for j in range(a.shape[3]):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[2]):
+            position1 = 2 * i + j
             for k in range(a.shape[1]):
-                position1 = 2 * j + k
-                for m in range(a.shape[2]):
-                    for l in range(a.shape[4]):
-                        a_ikmjl = a[i, k, m, j, l]
-                        position2 = 2 * l + m
-                        if 0 <= position1 < out.shape[1] and 0 <= position2 < out.shape[2]:
-                            out[i, position1, position2] += real(0.1111111111111111) * a_ikmjl
+                for l in range(a.shape[3]):
+                    position2 = 2 * k + l
+                    for m in range(out.shape[2]):
+                        a_ikjlm = a[i, k, j, l, m]
+                        if 0 <= position1 < out.shape[0] and 0 <= position2 < out.shape[1]:
+                            out[position1, position2, m] += real(0.1111111111111111) * a_ikjlm
 
 
 @compiled
-def repeat_4(gemm, first, last, t1, b, c, number2, share2, weights2, d):
-    """For every s from first to last - 1: a product and a loop nest."""
-    small = small_arguments(c)
+def repeat_3(gemm, first, last, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, a, b, c, d, e, f, g, h, number8, share8, weights8, h8, h9, h10, h11, h12, number16, share16, weights16, h13, h14, h15, h16, h17, h18, h19, number26, share26, weights26, h20, h21, h22, h23, h24, number34, share34, weights34, h25, h26, h27, h28, h29, number42, share42, weights42, h30, h31, h32, h33, h34, number50, share50, weights50, h35, h36, h37):
+    """For every s from first to last - 1: 21 loop nests and 6 products."""
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
         c_s = c[s]
         d_s = d[s]
-        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]), b.reshape(b.shape[0], b.shape[1] * b.shape[2] * b.shape[3]).T, c_s.reshape(c_s.shape[0], c_s.shape[1] * c_s.shape[2]), number2 * share2, weights2, False)
-        scatter_3(d_s, t1)
+        e_s = e[s]
+        g_s = g[s]
+        h8_s = h8[s]
+        h9_s = h9[s]
+        h11_s = h11[s]
+        h13_s = h13[s]
+        h14_s = h14[s]
+        h15_s = h15[s]
+        h16_s = h16[s]
+        h18_s = h18[s]
+        h20_s = h20[s]
+        h21_s = h21[s]
+        h23_s = h23[s]
+        h25_s = h25[s]
+        h26_s = h26[s]
+        h28_s = h28[s]
+        h30_s = h30[s]
+        h31_s = h31[s]
+        h33_s = h33[s]
+        h35_s = h35[s]
+        h36_s = h36[s]
+        a_s[...] = 0.0
+        scatter(a_s, b_s, c_s)
+        pointwise_step(d_s, e_s, a_s, f)
+        g_s[...] = 0.0
+        product(gemm, small, t1, d_s, h, (t1.shape[0] * t1.shape[1], t1.shape[2] * t1.shape[3] * t1.shape[4], d_s.shape[0]), (True, False), number8 * share8, weights8, False)
+        t2[...] = 0.0
+        scatter_2(t2, t1)
+        pointwise_6(g_s, t2)
+        pointwise_step(h8_s, h9_s, g_s, h10)
+        h11_s[...] = 0.0
+        product(gemm, small, t3, h8_s, h12, (t3.shape[0] * t3.shape[1], t3.shape[2] * t3.shape[3] * t3.shape[4], h8_s.shape[0]), (True, False), number16 * share16, weights16, False)
+        t4[...] = 0.0
+        scatter_2(t4, t3)
+        pointwise_6(h11_s, t4)
+        h13_s[...] = 0.0
+        scatter(h13_s, h14_s, h11_s)
+        pointwise_step(h15_s, h16_s, h13_s, h17)
+        h18_s[...] = 0.0
+        product(gemm, small, t5, h15_s, h19, (t5.shape[0] * t5.shape[1], t5.shape[2] * t5.shape[3] * t5.shape[4], h15_s.shape[0]), (True, False), number26 * share26, weights26, False)
+        t6[...] = 0.0
+        scatter_2(t6, t5)
+        pointwise_6(h18_s, t6)
+        pointwise_step(h20_s, h21_s, h18_s, h22)
+        h23_s[...] = 0.0
+        product(gemm, small, t7, h20_s, h24, (t7.shape[0] * t7.shape[1], t7.shape[2] * t7.shape[3] * t7.shape[4], h20_s.shape[0]), (True, False), number34 * share34, weights34, False)
+        t8[...] = 0.0
+        scatter_2(t8, t7)
+        pointwise_6(h23_s, t8)
+        pointwise_step(h25_s, h26_s, h23_s, h27)
+        h28_s[...] = 0.0
+        product(gemm, small, t9, h25_s, h29, (t9.shape[0] * t9.shape[1], t9.shape[2] * t9.shape[3] * t9.shape[4], h25_s.shape[0]), (True, False), number42 * share42, weights42, False)
+        t10[...] = 0.0
+        scatter_2(t10, t9)
+        pointwise_6(h28_s, t10)
+        pointwise_step(h30_s, h31_s, h28_s, h32)
+        h33_s[...] = 0.0
+        product(gemm, small, t11, h30_s, h34, (t11.shape[0] * t11.shape[1], t11.shape[2] * t11.shape[3] * t11.shape[4], h30_s.shape[0]), (True, False), number50 * share50, weights50, False)
+        t12[...] = 0.0
+        scatter_3(t12, t11)
+        pointwise_6(h33_s, t12)
+        pointwise_step(h35_s, h36_s, h33_s, h37)
 
 
 @compiled
-def reduce_4(out, a, b):
+def reduce_5(out, a, b):
     """out(i) = Sum_{j, k, l}[ -a(j, i, k, l)*b(j) ]"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -1044,7 +1288,7 @@ def reduce_4(out, a, b):
 
 
 @compiled
-def reduce_5(out, a, b):
+def reduce_6(out, a, b):
     """out(i) = Sum_{j}[ -a(j, i)*b(j) ]"""
     for j in range(a.shape[0]):
         b_j = b[j]
@@ -1055,25 +1299,53 @@ def reduce_5(out, a, b):
 
 
 @compiled
-def repeat_5(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+def repeat_4(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+    small = small_arguments(a)
     for s in range(first, last):
-        b_s = b[s]
-        d_s = d[s]
-        gather(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s.reshape(d_s.shape[0], d_s.shape[1] * d_s.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]).T, p[s] * number4 * share4, weights4, True)
+        a_s = a[s]
+        c_s = c[s]
+        gather(t1, a_s)
+        product(gemm, small, b, c_s, t1, (b.shape[0], b.shape[1] * b.shape[2] * b.shape[3], c_s.shape[1] * c_s.shape[2]), (False, True), p[s] * number4 * share4, weights4, True)
 
 
 @compiled
-def repeat_6(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+def pointwise_7(out, a):
+    """out(i, j, k, l) += a(i, k, l, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_iklj = a[i, k, l, j]
+                    out[i, j, k, l] += a_iklj
+
+
+@compiled
+def repeat_5(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    t1[...] = 0.0
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
         b_s = b[s]
-        d_s = d[s]
-        gather_2(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2] * c.shape[3]), d_s.reshape(d_s.shape[0], d_s.shape[1] * d_s.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1] * t1.shape[2], t1.shape[3] * t1.shape[4]).T, p[s] * number4 * share4, weights4, True)
+        pointwise_2(t3, a_s)
+        gather_2(t2, t3)
+        product(gemm, small, t1, b_s, t2, (t1.shape[0], t1.shape[1] * t1.shape[2] * t1.shape[3], b_s.shape[1] * b_s.shape[2]), (False, False), p[s] * number3 * share3, weights3, True)
+    pointwise_7(c, t1)
+
+
+@compiled
+def repeat_6(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    t1[...] = 0.0
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        pointwise_2(t3, a_s)
+        gather_3(t2, t3)
+        product(gemm, small, t1, b_s, t2, (t1.shape[0], t1.shape[1] * t1.shape[2] * t1.shape[3], b_s.shape[1] * b_s.shape[2]), (False, False), p[s] * number3 * share3, weights3, True)
+    pointwise_7(c, t1)
 
 
 # -------------------------------- Equations
@@ -1085,47 +1357,46 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c1(data, c1, c1.positions1, c1.positions2) = Sum_{channels, c1.taps1, c1.taps2}[ c1.weight(c1, channels,
     #     c1.taps1, c1.taps2)*x(data, channels, 2*c1.positions1 + c1.taps1, 2*c1.positions2 + c1.taps2) ]
     f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2"))), nodes, make)
     # c1.out(data, c1, c1.positions1, c1.positions2) = relu(c1.bias(c1) + c1(data, c1, c1.positions1,
     #     c1.positions2))
     f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(pointwise_relu, f["c1.out"], f["c1"], f["c1.bias"])
     # c2(data, c2, c2.positions1, c2.positions2) = Mean_{c1}[ Sum_{c2.taps1, c2.taps2}[
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*c1.out(data, c1, 2*c2.positions1 +
     #     c2.taps1, 2*c2.positions2 + c2.taps2) ] ]
     f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), f["c1.out"], f["c2"], f["c2.weight"], 0.1111111111111111, *nodes.weighting(("c1", "c2.taps1", "c2.taps2"))), nodes, make)
     # c2.out(data, c2, c2.positions1, c2.positions2) = relu(c2.bias(c2) + c2(data, c2, c2.positions1,
     #     c2.positions2))
     f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(pointwise_relu, f["c2.out"], f["c2"], f["c2.bias"])
     # c3(data, c3, c3.positions1, c3.positions2) = Mean_{c2}[ Sum_{c3.taps1, c3.taps2}[
     #     0.1111111111111111*c3.weight(c3, c2, c3.taps1, c3.taps2)*c2.out(data, c2, c3.positions1 + c3.taps1 -
     #     1, c3.positions2 + c3.taps2 - 1) ] ]
     f["c3"] = make("c3", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"])),), f["c2.out"], f["c3"], f["c3.weight"], 0.1111111111111111, *nodes.weighting(("c2", "c3.taps1", "c3.taps2"))), nodes, make)
     # c3.out(data, c3, c3.positions1, c3.positions2) = relu(c3.bias(c3) + c3(data, c3, c3.positions1,
     #     c3.positions2))
     f["c3.out"] = make("c3.out", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
-    call(pointwise_relu, f["c3.out"], f["c3"], f["c3.bias"])
     # c4(data, c4, c4.positions1, c4.positions2) = Mean_{c3}[ Sum_{c4.taps1, c4.taps2}[
     #     0.1111111111111111*c4.weight(c4, c3, c4.taps1, c4.taps2)*c3.out(data, c3, c4.positions1 + c4.taps1 -
     #     1, c4.positions2 + c4.taps2 - 1) ] ]
     f["c4"] = make("c4", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"])),), f["c3.out"], f["c4"], f["c4.weight"], 0.1111111111111111, *nodes.weighting(("c3", "c4.taps1", "c4.taps2"))), nodes, make)
     # c4.out(data, c4, c4.positions1, c4.positions2) = relu(c4.bias(c4) + c4(data, c4, c4.positions1,
     #     c4.positions2))
     f["c4.out"] = make("c4.out", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
-    call(pointwise_relu, f["c4.out"], f["c4"], f["c4.bias"])
     # c5(data, c5, c5.positions1, c5.positions2) = Mean_{c4}[ Sum_{c5.taps1, c5.taps2}[
     #     0.1111111111111111*c5.weight(c5, c4, c5.taps1, c5.taps2)*c4.out(data, c4, c5.positions1 + c5.taps1 -
     #     1, c5.positions2 + c5.taps2 - 1) ] ]
     f["c5"] = make("c5", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"])),), f["c4.out"], f["c5"], f["c5.weight"], 0.1111111111111111, *nodes.weighting(("c4", "c5.taps1", "c5.taps2"))), nodes, make)
     # c5.out(data, c5, c5.positions1, c5.positions2) = relu(c5.bias(c5) + c5(data, c5, c5.positions1,
     #     c5.positions2))
     f["c5.out"] = make("c5.out", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
-    call(pointwise_relu, f["c5.out"], f["c5"], f["c5.bias"])
+    temporary_3_of_3 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
+    call(pointwise, temporary_3_of_3, f["c2.weight"])
+    temporary_3_of_5 = make("c3.weight in order 0 2 3 1", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"]))
+    call(pointwise, temporary_3_of_5, f["c3.weight"])
+    temporary_3_of_7 = make("c4.weight in order 0 2 3 1", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"]))
+    call(pointwise, temporary_3_of_7, f["c4.weight"])
+    temporary_3_of_9 = make("c5.weight in order 0 2 3 1", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"]))
+    call(pointwise, temporary_3_of_9, f["c5.weight"])
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])), ("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 4", (n["c1.positions1"], n["c1.positions2"], n["c1"])), ("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 4", (n["c2.positions1"], n["c2.positions2"], n["c2"])), ("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 4", (n["c3.positions1"], n["c3.positions2"], n["c3"])), ("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 4", (n["c4.positions1"], n["c4.positions2"], n["c4"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2")), f["c1.out"], f["c1.bias"], f["c2"], temporary_3_of_3, 0.1111111111111111, *nodes.weighting(("c2.taps1", "c2.taps2", "c1")), f["c2.out"], f["c2.bias"], f["c3"], temporary_3_of_5, 0.1111111111111111, *nodes.weighting(("c3.taps1", "c3.taps2", "c2")), f["c3.out"], f["c3.bias"], f["c4"], temporary_3_of_7, 0.1111111111111111, *nodes.weighting(("c4.taps1", "c4.taps2", "c3")), f["c4.out"], f["c4.bias"], f["c5"], temporary_3_of_9, 0.1111111111111111, *nodes.weighting(("c5.taps1", "c5.taps2", "c4")), f["c5.out"], f["c5.bias"]), nodes, make)
     # p5.inside1(c5.positions1, c5.positions2) = 1
     f["p5.inside1"] = make("p5.inside1", (n["c5.positions1"], n["c5.positions2"]))
     call(f["p5.inside1"].fill, 1.0)
@@ -1133,31 +1404,29 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     #     indices of c5.out(data, c5, 2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) where
     #     p5.inside1(2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) = 1
     f["p5.select1"] = make("p5.select1", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"], n["p5.taps1"], n["p5.taps2"]))
-    call(gather_min, f["p5.select1"], f["c5.out"], f["p5.inside1"])
-    call(first_maximum, matrix(f["p5.select1"], 4))
     # p5(data, c5, p5.positions1, p5.positions2) = Sum_{p5.taps1, p5.taps2}[ c5.out(data, c5, 2*p5.positions1
     #     + p5.taps1, 2*p5.positions2 + p5.taps2)*p5.select1(data, c5, p5.positions1, p5.positions2, p5.taps1,
     #     p5.taps2) ]
     f["p5"] = make("p5", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"]))
-    call(reduce, f["p5"], f["p5.select1"], f["c5.out"])
     # c6(data, c6, c6.positions1, c6.positions2) = Mean_{c5}[ Sum_{c6.taps1, c6.taps2}[
     #     0.1111111111111111*c6.weight(c6, c5, c6.taps1, c6.taps2)*p5(data, c5, c6.positions1 + c6.taps1 - 1,
     #     c6.positions2 + c6.taps2 - 1) ] ]
     f["c6"] = make("c6", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"])),), f["p5"], f["c6"], f["c6.weight"], 0.1111111111111111, *nodes.weighting(("c5", "c6.taps1", "c6.taps2"))), nodes, make)
     # c6.out(data, c6, c6.positions1, c6.positions2) = relu(c6.bias(c6) + c6(data, c6, c6.positions1,
     #     c6.positions2))
     f["c6.out"] = make("c6.out", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
-    call(pointwise_relu, f["c6.out"], f["c6"], f["c6.bias"])
     # c7(data, c7, c7.positions1, c7.positions2) = Mean_{c6}[ Sum_{c7.taps1, c7.taps2}[
     #     0.1111111111111111*c7.weight(c7, c6, c7.taps1, c7.taps2)*c6.out(data, c6, c7.positions1 + c7.taps1 -
     #     1, c7.positions2 + c7.taps2 - 1) ] ]
     f["c7"] = make("c7", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"])),), f["c6.out"], f["c7"], f["c7.weight"], 0.1111111111111111, *nodes.weighting(("c6", "c7.taps1", "c7.taps2"))), nodes, make)
     # c7.out(data, c7, c7.positions1, c7.positions2) = relu(c7.bias(c7) + c7(data, c7, c7.positions1,
     #     c7.positions2))
     f["c7.out"] = make("c7.out", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
-    call(pointwise_relu, f["c7.out"], f["c7"], f["c7.bias"])
+    temporary_3_of_3 = make("c6.weight in order 0 2 3 1", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"]))
+    call(pointwise, temporary_3_of_3, f["c6.weight"])
+    temporary_3_of_5 = make("c7.weight in order 0 2 3 1", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"]))
+    call(pointwise, temporary_3_of_5, f["c7.weight"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 4", (n["p5.positions1"], n["p5.positions2"], n["c5"])), ("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 4", (n["c6.positions1"], n["c6.positions2"], n["c6"])),), f["p5.select1"], f["c5.out"], f["p5.inside1"], f["p5"], f["c6"], temporary_3_of_3, 0.1111111111111111, *nodes.weighting(("c6.taps1", "c6.taps2", "c5")), f["c6.out"], f["c6.bias"], f["c7"], temporary_3_of_5, 0.1111111111111111, *nodes.weighting(("c7.taps1", "c7.taps2", "c6")), f["c7.out"], f["c7.bias"]), nodes, make)
     # p7.inside1(c7.positions1, c7.positions2) = 1
     f["p7.inside1"] = make("p7.inside1", (n["c7.positions1"], n["c7.positions2"]))
     call(f["p7.inside1"].fill, 1.0)
@@ -1165,25 +1434,25 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     #     indices of c7.out(data, c7, 2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) where
     #     p7.inside1(2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) = 1
     f["p7.select1"] = make("p7.select1", (n["data"], n["c7"], n["p7.positions1"], n["p7.positions2"], n["p7.taps1"], n["p7.taps2"]))
-    call(gather_min, f["p7.select1"], f["c7.out"], f["p7.inside1"])
+    call(gather_min_2, f["p7.select1"], f["c7.out"], f["p7.inside1"])
     call(first_maximum, matrix(f["p7.select1"], 4))
     # p7(data, c7, p7.positions1, p7.positions2) = Sum_{p7.taps1, p7.taps2}[ c7.out(data, c7, 2*p7.positions1
     #     + p7.taps1, 2*p7.positions2 + p7.taps2)*p7.select1(data, c7, p7.positions1, p7.positions2, p7.taps1,
     #     p7.taps2) ]
     f["p7"] = make("p7", (n["data"], n["c7"], n["p7.positions1"], n["p7.positions2"]))
-    call(reduce, f["p7"], f["p7.select1"], f["c7.out"])
+    call(reduce_2, f["p7"], f["p7.select1"], f["c7.out"])
     # yhat(data, outputs) = Mean_{c7}[ Sum_{p7.positions1, p7.positions2}[ 0.25*p7(data, c7, p7.positions1,
     #     p7.positions2)*output.weight(outputs, c7, p7.positions1, p7.positions2) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    call(pointwise, f["yhat"], f["output.bias"])
+    call(pointwise_3, f["yhat"], f["output.bias"])
     call(matrix_product, f["yhat"], matrix(f["p7"], 1), matrix(f["output.weight"], 1).T, 0.25, nodes.weighting(("c7", "p7.positions1", "p7.positions2")), 1.0)
     # loss.select(data, outputs) = first maximum over the last 1 indices of yhat(data, outputs)
     f["loss.select"] = make("loss.select", (n["data"], n["outputs"]))
-    call(pointwise_2, f["loss.select"], f["yhat"])
+    call(pointwise_4, f["loss.select"], f["yhat"])
     call(first_maximum, matrix(f["loss.select"], 1))
     # loss.shift(data) = Sum_{outputs}[ loss.select(data, outputs)*yhat(data, outputs) ]
     f["loss.shift"] = make("loss.shift", (n["data"],))
-    call(reduce_2, f["loss.shift"], f["loss.select"], f["yhat"])
+    call(reduce_3, f["loss.shift"], f["loss.select"], f["yhat"])
     # loss.total(data) = Sum_{outputs}[ exp(yhat(data, outputs) - loss.shift(data)) ]
     f["loss.total"] = make("loss.total", (n["data"],))
     call(f["loss.total"].fill, 0.0)
@@ -1204,8 +1473,8 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     n = nodes.size
     # adj loss.total(data) = Sum_{outputs}[ y(data, outputs)*(1/loss.total(data)) ]
     f["adj loss.total"] = make("adj loss.total", (n["data"],))
-    call(reduce_3, f["adj loss.total"], f["y"])
-    call(pointwise_3, f["adj loss.total"], f["loss.total"], f["adj loss.total"])
+    call(reduce_4, f["adj loss.total"], f["y"])
+    call(pointwise_5, f["adj loss.total"], f["loss.total"], f["adj loss.total"])
     # adj yhat(data, outputs) = -y(data, outputs) + adj loss.total(data)*exp(yhat(data, outputs) -
     #     loss.shift(data))
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
@@ -1217,151 +1486,141 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c7.out(data, c7, 2*p7.positions1 + p7.taps1, 2*p7.positions2 + p7.taps2) += adj p7(data, c7,
     #     p7.positions1, p7.positions2)*p7.select1(data, c7, p7.positions1, p7.positions2, p7.taps1, p7.taps2)
     f["adj c7.out"] = make("adj c7.out", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
-    call(f["adj c7.out"].fill, 0.0)
-    call(scatter, f["adj c7.out"], f["p7.select1"], f["adj p7"])
     # adj c7(data, c7, c7.positions1, c7.positions2) = adj c7.out(data, c7, c7.positions1,
     #     c7.positions2)*step(c7.bias(c7) + c7(data, c7, c7.positions1, c7.positions2))
     f["adj c7"] = make("adj c7", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
-    call(pointwise_step, f["adj c7"], f["c7"], f["adj c7.out"], f["c7.bias"])
     # adj c6.out(data, c6, c7.positions1 + c7.taps1 - 1, c7.positions2 + c7.taps2 - 1) += Mean_{c7}[
     #     0.1111111111111111*c7.weight(c7, c6, c7.taps1, c7.taps2)*adj c7(data, c7, c7.positions1,
     #     c7.positions2) ]
     f["adj c6.out"] = make("adj c6.out", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
-    call(f["adj c6.out"].fill, 0.0)
-    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"])),), f["c7.weight"], f["adj c7"], 1.0, *nodes.weighting(("c7",)), f["adj c6.out"]), nodes, make)
     # adj c6(data, c6, c6.positions1, c6.positions2) = adj c6.out(data, c6, c6.positions1,
     #     c6.positions2)*step(c6.bias(c6) + c6(data, c6, c6.positions1, c6.positions2))
     f["adj c6"] = make("adj c6", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
-    call(pointwise_step, f["adj c6"], f["c6"], f["adj c6.out"], f["c6.bias"])
     # adj p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1) += Mean_{c6}[
     #     0.1111111111111111*c6.weight(c6, c5, c6.taps1, c6.taps2)*adj c6(data, c6, c6.positions1,
     #     c6.positions2) ]
     f["adj p5"] = make("adj p5", (n["data"], n["c5"], n["p5.positions1"], n["p5.positions2"]))
-    call(f["adj p5"].fill, 0.0)
-    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"])),), f["c6.weight"], f["adj c6"], 1.0, *nodes.weighting(("c6",)), f["adj p5"]), nodes, make)
     # adj c5.out(data, c5, 2*p5.positions1 + p5.taps1, 2*p5.positions2 + p5.taps2) += adj p5(data, c5,
     #     p5.positions1, p5.positions2)*p5.select1(data, c5, p5.positions1, p5.positions2, p5.taps1, p5.taps2)
     f["adj c5.out"] = make("adj c5.out", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
-    call(f["adj c5.out"].fill, 0.0)
-    call(scatter, f["adj c5.out"], f["p5.select1"], f["adj p5"])
     # adj c5(data, c5, c5.positions1, c5.positions2) = adj c5.out(data, c5, c5.positions1,
     #     c5.positions2)*step(c5.bias(c5) + c5(data, c5, c5.positions1, c5.positions2))
     f["adj c5"] = make("adj c5", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
-    call(pointwise_step, f["adj c5"], f["c5"], f["adj c5.out"], f["c5.bias"])
     # adj c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 - 1) += Mean_{c5}[
     #     0.1111111111111111*c5.weight(c5, c4, c5.taps1, c5.taps2)*adj c5(data, c5, c5.positions1,
     #     c5.positions2) ]
     f["adj c4.out"] = make("adj c4.out", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
-    call(f["adj c4.out"].fill, 0.0)
-    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"])),), f["c5.weight"], f["adj c5"], 1.0, *nodes.weighting(("c5",)), f["adj c4.out"]), nodes, make)
     # adj c4(data, c4, c4.positions1, c4.positions2) = adj c4.out(data, c4, c4.positions1,
     #     c4.positions2)*step(c4.bias(c4) + c4(data, c4, c4.positions1, c4.positions2))
     f["adj c4"] = make("adj c4", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
-    call(pointwise_step, f["adj c4"], f["c4"], f["adj c4.out"], f["c4.bias"])
     # adj c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 - 1) += Mean_{c4}[
     #     0.1111111111111111*c4.weight(c4, c3, c4.taps1, c4.taps2)*adj c4(data, c4, c4.positions1,
     #     c4.positions2) ]
     f["adj c3.out"] = make("adj c3.out", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
-    call(f["adj c3.out"].fill, 0.0)
-    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"])),), f["c4.weight"], f["adj c4"], 1.0, *nodes.weighting(("c4",)), f["adj c3.out"]), nodes, make)
     # adj c3(data, c3, c3.positions1, c3.positions2) = adj c3.out(data, c3, c3.positions1,
     #     c3.positions2)*step(c3.bias(c3) + c3(data, c3, c3.positions1, c3.positions2))
     f["adj c3"] = make("adj c3", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
-    call(pointwise_step, f["adj c3"], f["c3"], f["adj c3.out"], f["c3.bias"])
     # adj c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 - 1) += Mean_{c3}[
     #     0.1111111111111111*c3.weight(c3, c2, c3.taps1, c3.taps2)*adj c3(data, c3, c3.positions1,
     #     c3.positions2) ]
     f["adj c2.out"] = make("adj c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(f["adj c2.out"].fill, 0.0)
-    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"])),), f["c3.weight"], f["adj c3"], 1.0, *nodes.weighting(("c3",)), f["adj c2.out"]), nodes, make)
     # adj c2(data, c2, c2.positions1, c2.positions2) = adj c2.out(data, c2, c2.positions1,
     #     c2.positions2)*step(c2.bias(c2) + c2(data, c2, c2.positions1, c2.positions2))
     f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    call(pointwise_step, f["adj c2"], f["c2"], f["adj c2.out"], f["c2.bias"])
     # adj c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2) += Mean_{c2}[
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*adj c2(data, c2, c2.positions1,
     #     c2.positions2) ]
     f["adj c1.out"] = make("adj c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(f["adj c1.out"].fill, 0.0)
-    call(together, pieces(repeat_4, n["data"], (("temporary 1", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), f["c2.weight"], f["adj c2"], 1.0, *nodes.weighting(("c2",)), f["adj c1.out"]), nodes, make)
     # adj c1(data, c1, c1.positions1, c1.positions2) = adj c1.out(data, c1, c1.positions1,
     #     c1.positions2)*step(c1.bias(c1) + c1(data, c1, c1.positions1, c1.positions2))
     f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    call(pointwise_step, f["adj c1"], f["c1"], f["adj c1.out"], f["c1.bias"])
+    temporary_2_of_3 = make("c7.weight in order 0 2 3 1", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"]))
+    call(pointwise, temporary_2_of_3, f["c7.weight"])
+    temporary_2_of_5 = make("c6.weight in order 0 2 3 1", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"]))
+    call(pointwise, temporary_2_of_5, f["c6.weight"])
+    temporary_2_of_8 = make("c5.weight in order 0 2 3 1", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"]))
+    call(pointwise, temporary_2_of_8, f["c5.weight"])
+    temporary_2_of_10 = make("c4.weight in order 0 2 3 1", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"]))
+    call(pointwise, temporary_2_of_10, f["c4.weight"])
+    temporary_2_of_12 = make("c3.weight in order 0 2 3 1", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"]))
+    call(pointwise, temporary_2_of_12, f["c3.weight"])
+    temporary_2_of_14 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
+    call(pointwise, temporary_2_of_14, f["c2.weight"])
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 3", (n["c6.positions1"], n["c6.positions2"], n["c6"])), ("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 3", (n["p5.positions1"], n["p5.positions2"], n["c5"])), ("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 3", (n["c4.positions1"], n["c4.positions2"], n["c4"])), ("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 3", (n["c3.positions1"], n["c3.positions2"], n["c3"])), ("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 3", (n["c2.positions1"], n["c2.positions2"], n["c2"])), ("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 3", (n["c1.positions1"], n["c1.positions2"], n["c1"])),), f["adj c7.out"], f["p7.select1"], f["adj p7"], f["adj c7"], f["c7"], f["c7.bias"], f["adj c6.out"], temporary_2_of_3, 1.0, *nodes.weighting(("c7",)), f["adj c6"], f["c6"], f["c6.bias"], f["adj p5"], temporary_2_of_5, 1.0, *nodes.weighting(("c6",)), f["adj c5.out"], f["p5.select1"], f["adj c5"], f["c5"], f["c5.bias"], f["adj c4.out"], temporary_2_of_8, 1.0, *nodes.weighting(("c5",)), f["adj c4"], f["c4"], f["c4.bias"], f["adj c3.out"], temporary_2_of_10, 1.0, *nodes.weighting(("c4",)), f["adj c3"], f["c3"], f["c3.bias"], f["adj c2.out"], temporary_2_of_12, 1.0, *nodes.weighting(("c3",)), f["adj c2"], f["c2"], f["c2.bias"], f["adj c1.out"], temporary_2_of_14, 1.0, *nodes.weighting(("c2",)), f["adj c1"], f["c1"], f["c1.bias"]), nodes, make)
 
 
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
-    updates = []
+    updates = Tasks()
     speeds = {}
     # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj c1(data, c1, c1.positions1,
     #     c1.positions2) ] ]
     speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],))
-    call(reduce_4, speed, f["adj c1"], p["data"])
+    call(reduce_5, speed, f["adj c1"], p["data"])
     # d c2.bias(c2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[ -adj c2(data, c2, c2.positions1,
     #     c2.positions2) ] ]
     speed = speeds["c2.bias"] = make("speed c2.bias", (n["c2"],))
-    call(reduce_4, speed, f["adj c2"], p["data"])
+    call(reduce_5, speed, f["adj c2"], p["data"])
     # d c3.bias(c3) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[ -adj c3(data, c3, c3.positions1,
     #     c3.positions2) ] ]
     speed = speeds["c3.bias"] = make("speed c3.bias", (n["c3"],))
-    call(reduce_4, speed, f["adj c3"], p["data"])
+    call(reduce_5, speed, f["adj c3"], p["data"])
     # d c4.bias(c4) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[ -adj c4(data, c4, c4.positions1,
     #     c4.positions2) ] ]
     speed = speeds["c4.bias"] = make("speed c4.bias", (n["c4"],))
-    call(reduce_4, speed, f["adj c4"], p["data"])
+    call(reduce_5, speed, f["adj c4"], p["data"])
     # d c5.bias(c5) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[ -adj c5(data, c5, c5.positions1,
     #     c5.positions2) ] ]
     speed = speeds["c5.bias"] = make("speed c5.bias", (n["c5"],))
-    call(reduce_4, speed, f["adj c5"], p["data"])
+    call(reduce_5, speed, f["adj c5"], p["data"])
     # d c6.bias(c6) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[ -adj c6(data, c6, c6.positions1,
     #     c6.positions2) ] ]
     speed = speeds["c6.bias"] = make("speed c6.bias", (n["c6"],))
-    call(reduce_4, speed, f["adj c6"], p["data"])
+    call(reduce_5, speed, f["adj c6"], p["data"])
     # d c7.bias(c7) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[ -adj c7(data, c7, c7.positions1,
     #     c7.positions2) ] ]
     speed = speeds["c7.bias"] = make("speed c7.bias", (n["c7"],))
-    call(reduce_4, speed, f["adj c7"], p["data"])
+    call(reduce_5, speed, f["adj c7"], p["data"])
     # d output.bias(outputs) = Mean_{data}[ -adj yhat(data, outputs) ]
     speed = speeds["output.bias"] = make("speed output.bias", (n["outputs"],))
     call(speed.fill, 0.0)
-    call(reduce_5, speed, f["adj yhat"], p["data"])
+    call(reduce_6, speed, f["adj yhat"], p["data"])
     # d c1.weight(c1, channels, c1.taps1, c1.taps2) = Mean_{data}[ Sum_{c1.positions1, c1.positions2}[ -adj
     #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, 2*c1.positions1 + c1.taps1,
     #     2*c1.positions2 + c1.taps2) ] ]
     call(rescale, out["c1.weight"], lambda: keep["c1.weight"])
-    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
+    updates.append(whole(repeat_4, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
     # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
     #     (-0.1111111111111111)*c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2)*adj
     #     c2(data, c2, c2.positions1, c2.positions2) ] ]
     call(rescale, out["c2.weight"], lambda: keep["c2.weight"])
-    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["c1"], n["c2.taps1"], n["c2.taps2"], n["c2.positions1"], n["c2.positions2"])),), p["data"], f["c1.out"], out["c2.weight"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2"))))
+    updates.append(whole(repeat_5, n["data"], (("temporary 4", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 2", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 5", (n["c1.positions1"], n["c1.positions2"], n["c1"])),), p["data"], f["c1.out"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2")), out["c2.weight"]))
     # d c3.weight(c3, c2, c3.taps1, c3.taps2) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[
     #     (-0.1111111111111111)*c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 -
     #     1)*adj c3(data, c3, c3.positions1, c3.positions2) ] ]
     call(rescale, out["c3.weight"], lambda: keep["c3.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c2"], n["c3.taps1"], n["c3.taps2"], n["c3.positions1"], n["c3.positions2"])),), p["data"], f["c2.out"], out["c3.weight"], f["adj c3"], lambda: -0.1111111111111111 * scale["c3.weight"], *nodes.weighting(("c3.positions1", "c3.positions2"))))
+    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 2", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 5", (n["c2.positions1"], n["c2.positions2"], n["c2"])),), p["data"], f["c2.out"], f["adj c3"], lambda: -0.1111111111111111 * scale["c3.weight"], *nodes.weighting(("c3.positions1", "c3.positions2")), out["c3.weight"]))
     # d c4.weight(c4, c3, c4.taps1, c4.taps2) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[
     #     (-0.1111111111111111)*c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 -
     #     1)*adj c4(data, c4, c4.positions1, c4.positions2) ] ]
     call(rescale, out["c4.weight"], lambda: keep["c4.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c3"], n["c4.taps1"], n["c4.taps2"], n["c4.positions1"], n["c4.positions2"])),), p["data"], f["c3.out"], out["c4.weight"], f["adj c4"], lambda: -0.1111111111111111 * scale["c4.weight"], *nodes.weighting(("c4.positions1", "c4.positions2"))))
+    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 2", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 5", (n["c3.positions1"], n["c3.positions2"], n["c3"])),), p["data"], f["c3.out"], f["adj c4"], lambda: -0.1111111111111111 * scale["c4.weight"], *nodes.weighting(("c4.positions1", "c4.positions2")), out["c4.weight"]))
     # d c5.weight(c5, c4, c5.taps1, c5.taps2) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[
     #     (-0.1111111111111111)*c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 -
     #     1)*adj c5(data, c5, c5.positions1, c5.positions2) ] ]
     call(rescale, out["c5.weight"], lambda: keep["c5.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c4"], n["c5.taps1"], n["c5.taps2"], n["c5.positions1"], n["c5.positions2"])),), p["data"], f["c4.out"], out["c5.weight"], f["adj c5"], lambda: -0.1111111111111111 * scale["c5.weight"], *nodes.weighting(("c5.positions1", "c5.positions2"))))
+    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 2", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 5", (n["c4.positions1"], n["c4.positions2"], n["c4"])),), p["data"], f["c4.out"], f["adj c5"], lambda: -0.1111111111111111 * scale["c5.weight"], *nodes.weighting(("c5.positions1", "c5.positions2")), out["c5.weight"]))
     # d c6.weight(c6, c5, c6.taps1, c6.taps2) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[
     #     (-0.1111111111111111)*p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1)*adj
     #     c6(data, c6, c6.positions1, c6.positions2) ] ]
     call(rescale, out["c6.weight"], lambda: keep["c6.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c5"], n["c6.taps1"], n["c6.taps2"], n["c6.positions1"], n["c6.positions2"])),), p["data"], f["p5"], out["c6.weight"], f["adj c6"], lambda: -0.1111111111111111 * scale["c6.weight"], *nodes.weighting(("c6.positions1", "c6.positions2"))))
+    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 2", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 5", (n["p5.positions1"], n["p5.positions2"], n["c5"])),), p["data"], f["p5"], f["adj c6"], lambda: -0.1111111111111111 * scale["c6.weight"], *nodes.weighting(("c6.positions1", "c6.positions2")), out["c6.weight"]))
     # d c7.weight(c7, c6, c7.taps1, c7.taps2) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[
     #     (-0.1111111111111111)*c6.out(data, c6, c7.positions1 + c7.taps1 - 1, c7.positions2 + c7.taps2 -
     #     1)*adj c7(data, c7, c7.positions1, c7.positions2) ] ]
     call(rescale, out["c7.weight"], lambda: keep["c7.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 2", (n["c6"], n["c7.taps1"], n["c7.taps2"], n["c7.positions1"], n["c7.positions2"])),), p["data"], f["c6.out"], out["c7.weight"], f["adj c7"], lambda: -0.1111111111111111 * scale["c7.weight"], *nodes.weighting(("c7.positions1", "c7.positions2"))))
+    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 2", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 5", (n["c6.positions1"], n["c6.positions2"], n["c6"])),), p["data"], f["c6.out"], f["adj c7"], lambda: -0.1111111111111111 * scale["c7.weight"], *nodes.weighting(("c7.positions1", "c7.positions2")), out["c7.weight"]))
     # d output.weight(outputs, c7, p7.positions1, p7.positions2) = Mean_{data}[ (-0.25)*p7(data, c7,
     #     p7.positions1, p7.positions2)*adj yhat(data, outputs) ]
     call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p7"], 1), lambda: -0.25 * scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])

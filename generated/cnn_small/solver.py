@@ -1,6 +1,6 @@
 """Small convolutional network
 
-Mean-field limit of the network above, written by mfderive (generator 10). This file needs numpy,
+Mean-field limit of the network above, written by mfderive (generator 11). This file needs numpy,
 numba and scipy only; it may be read, edited and run again.
 
 A state is a dictionary: an array for every parameter (axes in PARAMETERS) and state["p"], the weights of the
@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -118,16 +118,20 @@ FIELDS = {
 }
 # Axes of the temporaries, and of those that every thread has for itself, for the memory estimate.
 TEMPORARIES = [
+    ("c2", "c2.taps", "c1"),
     ("c1",),
     ("c2",),
     ("outputs",),
 ]
 SCRATCH = [
-    ("c1", "c2.taps", "c2.positions"),
-    ("c2.positions", "c1", "c2.taps"),
+    ("c2.positions", "c2.taps", "c1"),
     ("channels", "c1.taps", "c1.positions"),
-    ("c1", "c2.taps", "c2.positions"),
+    ("c2.positions", "c2.taps", "c1"),
     ("channels", "c1.taps", "c1.positions"),
+    ("c1.positions", "c1"),
+    ("c1.positions", "c1"),
+    ("c2", "c2.taps", "c1"),
+    ("c1.positions", "c1"),
 ]
 
 
@@ -433,45 +437,70 @@ if COMPILED:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
-        if weights is None:
-            return _product(gemm, small, out, left, right, factor, add)
-        if left.size <= right.size:
-            return _product(gemm, small, out, left * weights, right, factor, add)
-        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+        """out = factor * left @ diag(weights) @ right, or out += that.
+
+        Arrays are read as matrices, whatever axes they have: ``sizes`` are rows, columns and shared, and
+        ``turned`` says which operand has its transpose in memory.
+        """
+        if weights is not None:
+            if left.size <= right.size:
+                left = _weighted(left, weights, sizes[0], turned[0])
+            else:
+                right = _weighted(right, weights, sizes[1], not turned[1])
+        addresses = (out.ctypes.data, left.ctypes.data, right.ctypes.data)
+        _call_blas(gemm, small, addresses, sizes, turned, factor, add)
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
     @compiled
-    def _product(
-        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
-    ) -> Any:
+    def _weighted(operand: Array, weights: Array, other: int, leads: bool) -> Array:
+        """An operand times the weights of its shared index, which leads in memory or comes last."""
+        if leads:
+            return (operand.reshape(weights.size, other) * weights.reshape(weights.size, 1)).reshape(
+                operand.shape
+            )
+        return (operand.reshape(other, weights.size) * weights).reshape(operand.shape)
+
+    @compiled
+    def _call_blas(
+        gemm: Any,
+        small: Any,
+        addresses: tuple[int, int, int],
+        given: tuple[int, int, int],
+        turned: tuple[bool, bool],
+        factor: Real,
+        add: bool,
+    ) -> None:
         """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
-        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
-        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
-        sizes[3] = right.shape[1] if columns else right.shape[0]
-        sizes[4] = left.shape[1] if rows else left.shape[0]
-        sizes[5] = out.shape[1]
+        rows, columns, shared = given
+        sizes[0], sizes[1], sizes[2] = columns, rows, shared
+        sizes[3] = shared if turned[1] else columns
+        sizes[4] = rows if turned[0] else shared
+        sizes[5] = columns
         factors[0], factors[1] = factor, add
+        letter, size, number = letters.ctypes.data, sizes.ctypes.data, factors.ctypes.data
+        next_size, next_number = np.uintp(sizes.itemsize), np.uintp(factors.itemsize)
         gemm(
-            letters[0 if columns else 1 :].ctypes.data,
-            letters[0 if rows else 1 :].ctypes.data,
-            sizes.ctypes.data,
-            sizes[1:].ctypes.data,
-            sizes[2:].ctypes.data,
-            factors.ctypes.data,
-            right.ctypes.data,
-            sizes[3:].ctypes.data,
-            left.ctypes.data,
-            sizes[4:].ctypes.data,
-            factors[1:].ctypes.data,
-            out.ctypes.data,
-            sizes[5:].ctypes.data,
+            letter + np.uintp(turned[1]),
+            letter + np.uintp(turned[0]),
+            size,
+            size + next_size,
+            size + np.uintp(2) * next_size,
+            number,
+            addresses[2],
+            size + np.uintp(3) * next_size,
+            addresses[1],
+            size + np.uintp(4) * next_size,
+            number + next_number,
+            addresses[0],
+            size + np.uintp(5) * next_size,
         )
-        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
@@ -485,13 +514,19 @@ else:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that."""
+        """out = factor * left @ diag(weights) @ right, or out += that; the arrays are read as matrices."""
+        rows, columns, shared = sizes
+        left = left.reshape(shared, rows).T if turned[0] else left.reshape(rows, shared)
+        right = right.reshape(columns, shared).T if turned[1] else right.reshape(shared, columns)
         left = left if weights is None else left * weights
-        out[...] = factor * (left @ right) + (out if add else 0)
+        result = out.reshape(rows, columns)
+        result[...] = factor * (left @ right) + (result if add else 0)
 
 
 # -------------------------------- Compiled loops shared between threads
@@ -508,10 +543,16 @@ POOLS: dict[
 ] = {}  # helping threads by process: a forked copy has none of its parent's
 
 
-def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+class Tasks(list[Task]):
+    """Tasks that write to different arrays; ``are_long``: other threads were worth asking last time."""
+
+    are_long = False
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Tasks:
     """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
-    ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
+    ends = pairwise(k * count // PIECES for k in range(PIECES + 1))
+    return Tasks(task(function, first, last, scratch, arguments) for first, last in ends if first < last)
 
 
 def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
@@ -535,24 +576,32 @@ def task(
     return run
 
 
-def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
-    """Run tasks that write to different arrays; other threads help if the first task took long."""
-    begin = time.perf_counter()
-    tasks[0](make, nodes.dtype)
-    left = iter(tasks[1:])
-    helpers = []
-    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
-        pool = POOLS.get(os.getpid())
-        if pool is None:
-            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
-        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+def together(tasks: Tasks, nodes: Nodes, make: Maker) -> None:
+    """Run tasks; other threads help if the first one took long, at once if it did so last time."""
+    left = iter(tasks)
+    first = next(left)
+    helpers = _helpers(left, tasks, nodes) if tasks.are_long else []
     try:
+        begin = time.perf_counter()
+        first(make, nodes.dtype)
+        remaining = (time.perf_counter() - begin) * (len(tasks) - 1)
+        tasks.are_long = COMPILED and THREADS > 1 and remaining > WORTH
+        if tasks.are_long and not helpers:
+            helpers = _helpers(left, tasks, nodes)
         for run in left:
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
             if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
+
+
+def _helpers(left: Iterator[Task], tasks: Tasks, nodes: Nodes) -> list[Future[None]]:
+    """Other threads that have been asked to help."""
+    pool = POOLS.get(os.getpid())
+    if pool is None:
+        pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+    return [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
 
 
 def _help(left: Iterator[Task], nodes: Nodes) -> None:
@@ -614,6 +663,16 @@ def tanh(x: Real) -> Real:
 
 
 @compiled
+def pointwise(out, a):
+    """out(i, j, k) = a(i, k, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_ikj = a[i, k, j]
+                out[i, j, k] = a_ikj
+
+
+@compiled
 def gather(out, a):
     """out(i, j, k) = a(i, 2 * k + j - 1)"""
     real = out.dtype.type
@@ -626,53 +685,58 @@ def gather(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
-    for s in range(first, last):
-        b_s = b[s]
-        c_s = c[s]
-        gather(t1, b_s)
-        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), number3 * share3, weights3, False)
+def pointwise_tanh(out, a, b):
+    """out(i, j) = tanh(a(i, j) + b(i))"""
+    for i in range(out.shape[0]):
+        b_i = b[i]
+        for j in range(out.shape[1]):
+            a_ij = a[i, j]
+            v1 = tanh(b_i + a_ij)
+            out[i, j] = v1
 
 
 @compiled
-def pointwise_tanh(out, a, b):
-    """out(i, j, k) = tanh(a(i, j, k) + b(j))"""
+def pointwise_2(out, a):
+    """out(i, j) = a(j, i)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            b_j = b[j]
-            for k in range(out.shape[2]):
-                a_ijk = a[i, j, k]
-                v1 = tanh(b_j + a_ijk)
-                out[i, j, k] = v1
+            a_ji = a[j, i]
+            out[i, j] = a_ji
 
 
 @compiled
 def gather_2(out, a):
-    """out(i, j, k) = a(j, 2 * i + k)"""
+    """out(i, j, k) = a(2 * i + j, k)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
+            position1 = 2 * i + j
             for k in range(out.shape[2]):
-                position1 = 2 * i + k
-                v1 = a[j, position1] if 0 <= position1 < a.shape[1] else real(0)
+                v1 = a[position1, k] if 0 <= position1 < a.shape[0] else real(0)
                 out[i, j, k] = v1
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, b, c, d, number3, share3, weights3):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+def repeat(gemm, first, last, t1, t2, t3, a, b, c, number3, share3, weights3, d, e, f, g, number10, share10, weights10, h, h8):
+    """For every s from first to last - 1: 5 loop nests and 2 products."""
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
         b_s = b[s]
-        c_s = c[s]
-        gather_2(t1, b_s)
-        product(gemm, small, c_s, d.reshape(d.shape[0], d.shape[1] * d.shape[2]), t1.reshape(t1.shape[0], t1.shape[1] * t1.shape[2]).T, number3 * share3, weights3, False)
+        d_s = d[s]
+        f_s = f[s]
+        h_s = h[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, False), number3 * share3, weights3, False)
+        pointwise_tanh(d_s, b_s, e)
+        pointwise_2(t3, d_s)
+        gather_2(t2, t3)
+        product(gemm, small, f_s, g, t2, (f_s.shape[0], f_s.shape[1], g.shape[1] * g.shape[2]), (False, True), number10 * share10, weights10, False)
+        pointwise_tanh(h_s, f_s, h8)
 
 
 @compiled
-def pointwise(out, a):
+def pointwise_3(out, a):
     """out(i, j) = a(j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -696,7 +760,7 @@ def reduce(out, a, b):
 
 
 @compiled
-def pointwise_2(out, a, b):
+def pointwise_4(out, a, b):
     """out(i, j) = 2*b(i, j) - 2*a(i, j)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
@@ -707,40 +771,57 @@ def pointwise_2(out, a, b):
 
 
 @compiled
-def pointwise_3(out, a, b):
-    """out(i, j, k) = b(i, j, k)*(1 - a(i, j, k)**2)"""
+def pointwise_5(out, a, b):
+    """out(i, j) = b(i, j)*(1 - a(i, j)**2)"""
     real = out.dtype.type
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                b_ijk = b[i, j, k]
-                a_ijk = a[i, j, k]
-                v1 = a_ijk * a_ijk
-                out[i, j, k] = b_ijk * (real(1.0) - v1)
+            b_ij = b[i, j]
+            a_ij = a[i, j]
+            v1 = a_ij * a_ij
+            out[i, j] = b_ij * (real(1.0) - v1)
 
 
 @compiled
 def scatter(out, a):
-    """out(i, 2 * j + k) += 0.3333333333333333*a(i, k, j)"""
+    """out(2 * i + j, k) += 0.3333333333333333*a(i, j, k)"""
     real = out.dtype.type
-    for i in range(out.shape[0]):
-        for k in range(a.shape[1]):
-            for j in range(a.shape[2]):
-                a_ikj = a[i, k, j]
-                position1 = 2 * j + k
-                if 0 <= position1 < out.shape[1]:
-                    out[i, position1] += real(0.3333333333333333) * a_ikj
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            position1 = 2 * i + j
+            for k in range(out.shape[1]):
+                a_ijk = a[i, j, k]
+                if 0 <= position1 < out.shape[0]:
+                    out[position1, k] += real(0.3333333333333333) * a_ijk
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, b, c, number2, share2, weights2, d):
-    """For every s from first to last - 1: a product and a loop nest."""
-    small = small_arguments(c)
+def pointwise_6(out, a):
+    """out(i, j) += a(j, i)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            a_ji = a[j, i]
+            out[i, j] += a_ji
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, t2, a, b, c, d, e, number5, share5, weights5, f, g):
+    """For every s from first to last - 1: 4 loop nests and a product."""
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
         c_s = c[s]
         d_s = d[s]
-        product(gemm, small, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]), b.reshape(b.shape[0], b.shape[1] * b.shape[2]).T, c_s, number2 * share2, weights2, False)
-        scatter(d_s, t1)
+        f_s = f[s]
+        g_s = g[s]
+        pointwise_5(a_s, b_s, c_s)
+        d_s[...] = 0.0
+        product(gemm, small, t1, a_s, e, (t1.shape[0], t1.shape[1] * t1.shape[2], a_s.shape[0]), (True, False), number5 * share5, weights5, False)
+        t2[...] = 0.0
+        scatter(t2, t1)
+        pointwise_6(d_s, t2)
+        pointwise_5(f_s, g_s, d_s)
 
 
 @compiled
@@ -770,37 +851,38 @@ def reduce_3(out, a, b):
 
 
 @compiled
-def repeat_4(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
+def repeat_3(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+    small = small_arguments(a)
     for s in range(first, last):
-        b_s = b[s]
-        d_s = d[s]
-        gather(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2]), d_s, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]).T, p[s] * number4 * share4, weights4, True)
+        a_s = a[s]
+        c_s = c[s]
+        gather(t1, a_s)
+        product(gemm, small, b, c_s, t1, (b.shape[0], b.shape[1] * b.shape[2], c_s.shape[1]), (False, True), p[s] * number4 * share4, weights4, True)
 
 
 @compiled
-def gather_3(out, a):
-    """out(i, j, k) = a(i, 2 * k + j)"""
-    real = out.dtype.type
+def pointwise_7(out, a):
+    """out(i, j, k) += a(i, k, j)"""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
-                position1 = 2 * k + j
-                v1 = a[i, position1] if 0 <= position1 < a.shape[1] else real(0)
-                out[i, j, k] = v1
+                a_ikj = a[i, k, j]
+                out[i, j, k] += a_ikj
 
 
 @compiled
-def repeat_5(gemm, first, last, t1, p, b, c, d, number4, share4, weights4):
-    """For every s from first to last - 1: a loop nest and a product."""
-    small = small_arguments(b)
+def repeat_4(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    t1[...] = 0.0
+    small = small_arguments(a)
     for s in range(first, last):
+        a_s = a[s]
         b_s = b[s]
-        d_s = d[s]
-        gather_3(t1, b_s)
-        product(gemm, small, c.reshape(c.shape[0], c.shape[1] * c.shape[2]), d_s, t1.reshape(t1.shape[0] * t1.shape[1], t1.shape[2]).T, p[s] * number4 * share4, weights4, True)
+        pointwise_2(t3, a_s)
+        gather_2(t2, t3)
+        product(gemm, small, t1, b_s, t2, (t1.shape[0], t1.shape[1] * t1.shape[2], b_s.shape[1]), (False, False), p[s] * number3 * share3, weights3, True)
+    pointwise_7(c, t1)
 
 
 # -------------------------------- Equations
@@ -812,21 +894,20 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c1(data, c1, c1.positions) = Sum_{channels, c1.taps}[ c1.weight(c1, channels, c1.taps)*x(data, channels,
     #     2*c1.positions + c1.taps - 1) ]
     f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions"]))
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps"], n["c1.positions"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps"))), nodes, make)
     # c1.out(data, c1, c1.positions) = tanh(c1.bias(c1) + c1(data, c1, c1.positions))
     f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions"]))
-    call(pointwise_tanh, f["c1.out"], f["c1"], f["c1.bias"])
     # c2(data, c2, c2.positions) = Mean_{c1}[ Sum_{c2.taps}[ 0.3333333333333333*c2.weight(c2, c1,
     #     c2.taps)*c1.out(data, c1, 2*c2.positions + c2.taps) ] ]
     f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions"]))
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions"], n["c1"], n["c2.taps"])),), f["c1.out"], f["c2"], f["c2.weight"], 0.3333333333333333, *nodes.weighting(("c1", "c2.taps"))), nodes, make)
     # c2.out(data, c2, c2.positions) = tanh(c2.bias(c2) + c2(data, c2, c2.positions))
     f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions"]))
-    call(pointwise_tanh, f["c2.out"], f["c2"], f["c2.bias"])
+    temporary_3_of_3 = make("c2.weight in order 0 2 1", (n["c2"], n["c2.taps"], n["c1"]))
+    call(pointwise, temporary_3_of_3, f["c2.weight"])
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps"], n["c1.positions"])), ("temporary 1", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 4", (n["c1.positions"], n["c1"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps")), f["c1.out"], f["c1.bias"], f["c2"], temporary_3_of_3, 0.3333333333333333, *nodes.weighting(("c2.taps", "c1")), f["c2.out"], f["c2.bias"]), nodes, make)
     # yhat(data, outputs) = Mean_{c2}[ Sum_{c2.positions}[ c2.out(data, c2,
     #     c2.positions)*output.weight(outputs, c2, c2.positions) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
-    call(pointwise, f["yhat"], f["output.bias"])
+    call(pointwise_3, f["yhat"], f["output.bias"])
     call(matrix_product, f["yhat"], matrix(f["c2.out"], 1), matrix(f["output.weight"], 1).T, 1.0, nodes.weighting(("c2", "c2.positions")), 1.0)
 
 
@@ -843,7 +924,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     n = nodes.size
     # adj yhat(data, outputs) = 2*yhat(data, outputs) - 2*y(data, outputs)
     f["adj yhat"] = make("adj yhat", (n["data"], n["outputs"]))
-    call(pointwise_2, f["adj yhat"], f["y"], f["yhat"])
+    call(pointwise_4, f["adj yhat"], f["y"], f["yhat"])
     # adj c2.out(data, c2, c2.positions) = Sum_{outputs}[ adj yhat(data, outputs)*output.weight(outputs, c2,
     #     c2.positions) ]
     f["adj c2.out"] = make("adj c2.out", (n["data"], n["c2"], n["c2.positions"]))
@@ -851,22 +932,21 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c2(data, c2, c2.positions) = adj c2.out(data, c2, c2.positions)*(1 - c2.out(data, c2,
     #     c2.positions)**2)
     f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions"]))
-    call(pointwise_3, f["adj c2"], f["c2.out"], f["adj c2.out"])
     # adj c1.out(data, c1, 2*c2.positions + c2.taps) += Mean_{c2}[ 0.3333333333333333*c2.weight(c2, c1,
     #     c2.taps)*adj c2(data, c2, c2.positions) ]
     f["adj c1.out"] = make("adj c1.out", (n["data"], n["c1"], n["c1.positions"]))
-    call(f["adj c1.out"].fill, 0.0)
-    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c1"], n["c2.taps"], n["c2.positions"])),), f["c2.weight"], f["adj c2"], 1.0, *nodes.weighting(("c2",)), f["adj c1.out"]), nodes, make)
     # adj c1(data, c1, c1.positions) = adj c1.out(data, c1, c1.positions)*(1 - c1.out(data, c1,
     #     c1.positions)**2)
     f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions"]))
-    call(pointwise_3, f["adj c1"], f["c1.out"], f["adj c1.out"])
+    temporary_2_of_2 = make("c2.weight in order 0 2 1", (n["c2"], n["c2.taps"], n["c1"]))
+    call(pointwise, temporary_2_of_2, f["c2.weight"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 3", (n["c1.positions"], n["c1"])),), f["adj c2"], f["c2.out"], f["adj c2.out"], f["adj c1.out"], temporary_2_of_2, 1.0, *nodes.weighting(("c2",)), f["adj c1"], f["c1.out"]), nodes, make)
 
 
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
     """out = keep * out + scale * G for every trained parameter."""
     n, p = nodes.size, nodes.weights
-    updates = []
+    updates = Tasks()
     speeds = {}
     # d c1.bias(c1) = Mean_{data}[ Sum_{c1.positions}[ -adj c1(data, c1, c1.positions) ] ]
     speed = speeds["c1.bias"] = make("speed c1.bias", (n["c1"],))
@@ -881,11 +961,11 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     # d c1.weight(c1, channels, c1.taps) = Mean_{data}[ Sum_{c1.positions}[ -adj c1(data, c1,
     #     c1.positions)*x(data, channels, 2*c1.positions + c1.taps - 1) ] ]
     call(rescale, out["c1.weight"], lambda: keep["c1.weight"])
-    updates.append(whole(repeat_4, n["data"], (("temporary 2", (n["channels"], n["c1.taps"], n["c1.positions"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions",))))
+    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["channels"], n["c1.taps"], n["c1.positions"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions",))))
     # d c2.weight(c2, c1, c2.taps) = Mean_{data}[ Sum_{c2.positions}[ (-0.3333333333333333)*c1.out(data, c1,
     #     2*c2.positions + c2.taps)*adj c2(data, c2, c2.positions) ] ]
     call(rescale, out["c2.weight"], lambda: keep["c2.weight"])
-    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["c1"], n["c2.taps"], n["c2.positions"])),), p["data"], f["c1.out"], out["c2.weight"], f["adj c2"], lambda: -0.3333333333333333 * scale["c2.weight"], *nodes.weighting(("c2.positions",))))
+    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["c2"], n["c2.taps"], n["c1"])), ("temporary 2", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 5", (n["c1.positions"], n["c1"])),), p["data"], f["c1.out"], f["adj c2"], lambda: -0.3333333333333333 * scale["c2.weight"], *nodes.weighting(("c2.positions",)), out["c2.weight"]))
     # d output.weight(outputs, c2, c2.positions) = Mean_{data}[ -c2.out(data, c2, c2.positions)*adj yhat(data,
     #     outputs) ]
     call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["c2.out"], 1), lambda: -scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])

@@ -13,7 +13,7 @@ from ..algebra.terms import Equation, Index, Slot
 from ..tensor.ordering import sort_key
 
 # Counted up whenever the generator writes other code for the same system.
-GENERATOR = "10"
+GENERATOR = "11"
 
 
 def _slot(slot: Slot) -> str:

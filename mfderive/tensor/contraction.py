@@ -11,14 +11,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sympy as sp
 
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, AxisKind, Equation, Index, Slot, Term, slot_indices
 from .factorise import FactoredTerm, Reduction, expanded, factorise, renamed
-from .gemm import GemmPlan, plan_gemm
+from .gemm import GemmPlan, length_of, plan_gemm
 from .instructions import Allocate, Each, Fill, Instruction, Loop, Select, weights_of
+from .long_runs import in_long_runs
 from .loop_order import accumulates
 from .ordering import is_number
 
@@ -71,7 +73,7 @@ class _Planner:
         if not started:
             instructions.append(Fill(self.out))
         if self.equation.selector:
-            instructions.append(Select(self.out, self.equation.selector))
+            instructions.append(Select(self.out, self.equation.selector, len(self.equation.target)))
         return tuple(instructions)
 
     def parts(self, term: Term) -> list[FactoredTerm]:
@@ -224,7 +226,8 @@ class _Planner:
         before: tuple[Instruction, ...] = (Fill(out),) if reduces and not add else ()
         scratch = tuple(s for s in body if isinstance(s, Allocate))
         kept = tuple(s for s in body if not isinstance(s, Allocate))
-        return (*before, Each(index, reduces and measure, slices, kept, scratch))
+        each = Each(index, reduces and measure, slices, kept, scratch)
+        return (*before, *self.in_long_runs(each, out, tuple(i.axis for i in order)))
 
     def sliced(
         self, index: Index, reduction: Reduction, part: FactoredTerm
@@ -282,7 +285,14 @@ class _Planner:
         ]
         before = (Allocate(name, tuple(i.axis for i in own)), *(s for s in body if isinstance(s, Allocate)))
         kept = tuple(s for s in body if not isinstance(s, Allocate))
-        return [Each(index, False, (*slices, (local, self.out)), kept, before)]
+        each = Each(index, False, (*slices, (local, self.out)), kept, before)
+        return self.in_long_runs(each, self.out, self.system.field[self.equation.field].axes)
+
+    def in_long_runs(self, each: Each, out: str, own: tuple[str, ...]) -> list[Instruction]:
+        """Repeated instructions with patches in long runs; ``own``: the axes of what they write."""
+        axes = {field.name: field.axes for field in self.system.fields} | {out: own}
+        axes |= {local: axes[whole][1:] for local, whole in each.slices if whole in axes}
+        return [*in_long_runs(each, axes, partial(length_of, self.system), self.fresh)]
 
 
 def _in_outer(symbol: sp.Symbol, part: FactoredTerm) -> bool:

@@ -200,13 +200,9 @@ class _Grouping:
         ]
         if score[0] == score[1] and own and shared:
             # Both run through memory: with the longer one last there are fewer runs.
-            lengths = (self.length(shared[-1]), self.length(own[-1]))
+            lengths = (length_of(self.system, shared[-1]), length_of(self.system, own[-1]))
             return shared + own if lengths[1] > lengths[0] else own + shared
         return shared + own if score[1] > score[0] else own + shared
-
-    def length(self, index: Index) -> float:
-        """How many values an index has (many, where that is only known later)."""
-        return self.system.axis[index.axis].size or float("inf")
 
     def compute(self, name: str, group: list[sp.Expr], order: tuple[Index, ...]) -> list[Instruction]:
         expression = sp.Mul(*group)
@@ -215,6 +211,11 @@ class _Grouping:
             Allocate(name, tuple(index.axis for index in order)),
             Loop(name, Term(order, (), expression, accesses), add=False),
         ]
+
+
+def length_of(system: LimitSystem, index: Index) -> float:
+    """How many values an index has (many, where that is only known later)."""
+    return system.axis[index.axis].size or float("inf")
 
 
 def _turned(slot: Affine) -> list[tuple[Index, int]]:

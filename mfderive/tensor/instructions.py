@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from ..algebra.terms import Index, Term
+from ..algebra.terms import Equation, Index, Term
 
 
 def weights_of(axis: str) -> str:
@@ -20,10 +20,19 @@ def weights_of(axis: str) -> str:
 
 @dataclass(frozen=True)
 class Allocate:
-    """A temporary array; ``axes`` has one entry per dimension."""
+    """A temporary array; ``axes`` has one entry per dimension.
+
+    ``memory``: what its memory is called, if not like itself; temporaries of one shape may share it.
+    """
 
     name: str
     axes: tuple[str, ...]
+    memory: str = ""
+
+    @property
+    def memory_name(self) -> str:
+        """What its memory is called."""
+        return self.memory or self.name
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class Select:
 
     out: str
     trailing: int
+    dimensions: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,8 @@ class Each:
     """Repeat ``body`` for every value of an index; ``slices`` are (local name, array) pairs.
 
     ``scratch``: temporaries of the body, which nothing else reads. ``weighted``: the index is reduced by
-    Mean, so the products in the body carry its node's weight.
+    Mean, so the products in the body carry its node's weight. ``first`` and ``last`` are done once, before
+    and after all values: sums that products make in ``scratch`` begin with 0 and are added where they belong.
     """
 
     index: Index
@@ -89,6 +100,8 @@ class Each:
     slices: tuple[tuple[str, str], ...]
     body: tuple[Instruction, ...]
     scratch: tuple[Allocate, ...] = ()
+    first: tuple[Instruction, ...] = ()
+    last: tuple[Instruction, ...] = ()
 
     @property
     def is_independent(self) -> bool:
@@ -96,10 +109,18 @@ class Each:
         own = {local for local, _ in self.slices} | {array.name for array in self.scratch}
         written = {
             s.out.array if isinstance(s, Gemm) else s.out
-            for s in self.body
+            for s in (*self.body, *self.last)
             if not isinstance(s, Allocate | Each)
         }
         return written <= own
 
 
 Instruction = Allocate | Fill | Loop | Gemm | Select | Each
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An equation with the instructions that compute its field."""
+
+    equation: Equation
+    instructions: tuple[Instruction, ...]

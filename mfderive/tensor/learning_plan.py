@@ -17,7 +17,7 @@ from ..algebra.system import LimitSystem
 from ..algebra.terms import Access, Equation, Index, Role
 from ..algebra.update_rules import ALPHA, CLOCK
 from .contraction import plan_equation
-from .scheduling import Planned
+from .instructions import Planned
 
 ONE, ZERO = sp.Integer(1), sp.Integer(0)
 

@@ -13,18 +13,11 @@ from dataclasses import dataclass
 from ..algebra.system import LimitSystem
 from ..algebra.terms import Equation
 from .contraction import plan_equation
-from .instructions import Allocate, Each, Fill, Gemm, Instruction, Loop, Select
+from .instructions import Allocate, Each, Fill, Gemm, Instruction, Loop, Planned, Select
+from .sample_runs import in_sample_runs
 
 # The name that stands for the array of a velocity, or for the parameter that it is added to.
 TARGET = "target"
-
-
-@dataclass(frozen=True)
-class Planned:
-    """An equation with the instructions that compute its field."""
-
-    equation: Equation
-    instructions: tuple[Instruction, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,8 @@ def schedule(system: LimitSystem) -> Schedule:
 
 
 def _planned(system: LimitSystem, equations: Iterable[Equation]) -> tuple[Planned, ...]:
-    return tuple(Planned(e, plan_equation(system, e, e.field)) for e in equations)
+    planned = [Planned(e, plan_equation(system, e, e.field)) for e in equations]
+    return in_sample_runs(system, planned)
 
 
 def _updates(system: LimitSystem) -> tuple[Update, ...]:

@@ -23,7 +23,7 @@ def write_evolution(sweep: Sweep, updates: Iterable[Update]) -> None:
     deferred = [_write_in_place(sweep, update) for update in updates if update.in_place]
     if any(deferred):
         # Updates of different parameters write to different arrays, so they may run side by side.
-        sweep.lines.insert(first, "    updates = []")
+        sweep.lines.insert(first, "    updates = Tasks()")
         sweep.call("    ", "together", ["updates", "nodes", "make"])
     sweep.lines += [
         "    for name, speed in speeds.items():",

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from ...algebra.laws import VariableKind
 from ...algebra.system import LimitSystem
 from ...algebra.terms import AxisKind, Role
+from ...tensor.instructions import Planned
 from ...tensor.learning_plan import LearningPlan, plan_flow, plan_step
-from ...tensor.scheduling import Planned, Schedule, schedule
+from ...tensor.scheduling import Schedule, schedule
 from ..digest import GENERATOR, digest
 from ..protocol import MOVERS
 from .evolution import write_evolution

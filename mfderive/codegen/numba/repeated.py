@@ -7,10 +7,10 @@ anything is written, so that loops that are equal after renaming share one funct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
-from ...tensor.instructions import Each, Gemm, Loop, View
+from ...tensor.instructions import Each, Fill, Gemm, Instruction, Loop, Select, View
 from ...tensor.ordering import is_number, number_value
 from .loops import Kernels
 
@@ -50,16 +50,10 @@ class Repeated:
             self.letters[array.name] = f"t{number}"
         counter = "s"
         factor = ""
-        body: list[str] = []
         if weights is not None:
             factor = f"{self.parameter('p', weights)}[{counter}] * "
-        for instruction in self.each.body:
-            if isinstance(instruction, Loop):
-                body.append(self.nest(instruction))
-            elif isinstance(instruction, Gemm):
-                body.append(self.gemm(instruction, factor))
-            else:
-                raise TypeError(f"{type(instruction).__name__} cannot be repeated")
+        parts = (self.each.first, self.each.body, self.each.last)
+        first, body, last = ([self.line(each, factor) for each in part] for part in parts)
         parameters = [
             "gemm",
             "first",
@@ -70,19 +64,36 @@ class Repeated:
         lines = [
             "@compiled",
             f"def KERNEL({', '.join(parameters)}):",
-            f'    """For every {counter} from first to last - 1: {" and ".join(self.words())}."""',
+            f'    """For every {counter} from first to last - 1: {self.words()}."""',
+            *(f"    {line}" for line in first),
             f"    small = small_arguments({next(iter(self.slices.values()))})",
             f"    for {counter} in range(first, last):",
             *(f"        {name} = {letter}[{counter}]" for name, letter in self.slices.items()),
             *(f"        {line}" for line in body),
+            *(f"    {line}" for line in last),
         ]
         return self.kernels.named("repeat", "\n".join(lines) + "\n"), self.arguments
 
-    def words(self) -> Iterable[str]:
+    def line(self, instruction: Instruction, factor: str) -> str:
+        """The line of one instruction; ``factor`` multiplies products."""
+        match instruction:
+            case Loop():
+                return self.nest(instruction)
+            case Gemm():
+                return self.gemm(instruction, factor)
+            case Fill(out, value):
+                return f"{self.name(out)}[...] = {number_value(value)!r}"
+            case Select(out, trailing, dimensions):
+                rows, columns = self.sizes(View(out, dimensions - trailing, dimensions, False))
+                return f"first_maximum({self.name(out)}.reshape({rows}, {columns}))"
+        raise TypeError(f"{type(instruction).__name__} cannot be repeated")
+
+    def words(self) -> str:
         """What is done for every value, in a few words."""
-        return (
-            "a product" if isinstance(instruction, Gemm) else "a loop nest" for instruction in self.each.body
-        )
+        products = sum(isinstance(instruction, Gemm) for instruction in self.each.body)
+        nests = sum(isinstance(instruction, Loop) for instruction in self.each.body)
+        counted = ((nests, "a loop nest", "loop nests"), (products, "a product", "products"))
+        return " and ".join(one if n == 1 else f"{n} {many}" for n, one, many in counted if n)
 
     # ------------------------------------------------------------------ parts of the body
 
@@ -96,7 +107,7 @@ class Repeated:
         """The variable of an array: a letter, or that of its slice."""
         whole = self.local.get(array, array)
         if whole not in self.letters:
-            number = len(self.letters)
+            number = len(self.letters) - len(self.each.scratch)
             letter = _ARRAYS[number] if number < len(_ARRAYS) else f"h{number}"
             self.letters[whole] = self.parameter(letter, self.array(whole))
         letter = self.letters[whole]
@@ -114,23 +125,14 @@ class Repeated:
             arguments.append(self.parameter(size, f'n["{index.axis}"]'))
         return f"{name}({', '.join(arguments)})"
 
-    def view(self, view: View) -> str:
-        """Code for a matrix."""
-        name = self.name(view.array)
-        if view.dimensions != 2 or view.split != 1:
-            sizes = [f"{name}.shape[{axis}]" for axis in range(view.dimensions)]
-            rows = " * ".join(sizes[: view.split]) or "1"
-            columns = " * ".join(sizes[view.split :]) or "1"
-            name = f"{name}.reshape({rows}, {columns})"
-        return f"{name}.T" if view.transposed else name
-
     def gemm(self, gemm: Gemm, factor: str) -> str:
         """The call of BLAS; its ``out`` must be row-major, so the product is transposed where it is not."""
-        views = (gemm.out, gemm.left, gemm.right)
-        out, left, right = map(self.view, views)
-        if gemm.out.transposed:
-            flipped = [replace(view, transposed=not view.transposed) for view in views]
-            out, right, left = map(self.view, flipped)
+        out, left, right = gemm.out, gemm.left, gemm.right
+        if out.transposed:
+            out, right, left = (replace(v, transposed=not v.transposed) for v in (out, left, right))
+        arrays = ", ".join(self.name(view.array) for view in (out, left, right))
+        rows, columns = self.sizes(out)
+        shared = self.sizes(left)[0 if left.transposed else 1]
         count = len(self.parameters)
         number = self.parameter(f"number{count}", self.number(gemm))
         weighting = self.weighting(gemm.shared)
@@ -141,7 +143,14 @@ class Repeated:
             self.weightings[weighting] = names
         share, weights = self.weightings[weighting]
         scale = f"{factor}{number} * {share}"
-        return f"product(gemm, small, {out}, {left}, {right}, {scale}, {weights}, {gemm.add})"
+        given = f"({rows}, {columns}, {shared}), ({left.transposed}, {right.transposed})"
+        return f"product(gemm, small, {arrays}, {given}, {scale}, {weights}, {gemm.add})"
+
+    def sizes(self, view: View) -> tuple[str, str]:
+        """Code for the rows and the columns of an array as it lies in memory, as a matrix."""
+        sizes = [f"{self.name(view.array)}.shape[{axis}]" for axis in range(view.dimensions)]
+        rows, columns = (" * ".join(part) or "1" for part in (sizes[: view.split], sizes[view.split :]))
+        return rows, columns
 
 
 def coefficient(gemm: Gemm, factor: str) -> str:

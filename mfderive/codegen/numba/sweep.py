@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 
 from ...algebra.system import LimitSystem
 from ...algebra.terms import Equation
-from ...tensor.instructions import Allocate, Each, Fill, Gemm, Instruction, Loop, Select, View, weights_of
+from ...tensor.instructions import (
+    Allocate,
+    Each,
+    Fill,
+    Gemm,
+    Instruction,
+    Loop,
+    Planned,
+    Select,
+    View,
+    weights_of,
+)
 from ...tensor.ordering import number_value
-from ...tensor.scheduling import Planned
 from .comments import equation_text
 from .loops import Kernels
 from .repeated import Repeated, coefficient
@@ -100,10 +110,10 @@ class Sweep:
         pad = _PAD * depth
         match instruction:
             case Allocate(name, axes):
-                variable = name.replace(" ", "_")
+                variable, memory = name.replace(" ", "_"), instruction.memory_name
                 self.names[name] = variable
-                self.temporaries.add((name, axes))
-                self.lines.append(f'{pad}{variable} = make("{name}", {self.shape(axes)})')
+                self.temporaries.add((memory, axes))
+                self.lines.append(f'{pad}{variable} = make("{memory}", {self.shape(axes)})')
             case Fill(out, value):
                 self.call(pad, f"{self.array(out)}.fill", [repr(number_value(value))])
             case Select():
@@ -138,8 +148,8 @@ class Sweep:
     def select(self, select: Select, pad: str) -> None:
         """A first maximum over trailing axes."""
         self.selects = True
-        axes = len(self.system.field[select.out].axes)
-        self.call(pad, "first_maximum", [f"matrix({self.array(select.out)}, {axes - select.trailing})"])
+        rows = select.dimensions - select.trailing
+        self.call(pad, "first_maximum", [f"matrix({self.array(select.out)}, {rows})"])
 
     def each(self, each: Each, pad: str, factor: str) -> None:
         """A compiled loop over the values of one index."""
@@ -148,15 +158,16 @@ class Sweep:
         if each.is_independent:
             self.call(pad, "together", [f"pieces({task})", "nodes", "make"])
         else:
-            self.call(pad, "together", [f"[whole({task})]", "nodes", "make"])
+            self.call(pad, "together", [f"Tasks([whole({task})])", "nodes", "make"])
 
     def task(self, each: Each, factor: str) -> str:
         """Arguments of ``pieces`` or ``whole``: function, number of values, temporaries, arguments."""
         self.repeats = True
-        self.scratch |= {(array.name, array.axes) for array in each.scratch}
+        self.selects = self.selects or any(isinstance(i, Select) for i in each.body)
+        self.scratch |= {(array.memory_name, array.axes) for array in each.scratch}
         repeated = Repeated(
             each, self.kernels, self.array, self.weighting, lambda gemm: self.number(gemm, factor)
         )
         name, arguments = repeated.call(f'p["{each.index.axis}"]' if each.weighted else None)
-        shapes = "".join(f'("{array.name}", {self.shape(array.axes)}), ' for array in each.scratch)
+        shapes = "".join(f'("{array.memory_name}", {self.shape(array.axes)}), ' for array in each.scratch)
         return ", ".join([name, f'n["{each.index.axis}"]', f"({shapes.rstrip()})", *arguments])

@@ -43,45 +43,70 @@ if COMPILED:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that; ``out`` is row-major."""
-        if weights is None:
-            return _product(gemm, small, out, left, right, factor, add)
-        if left.size <= right.size:
-            return _product(gemm, small, out, left * weights, right, factor, add)
-        return _product(gemm, small, out, left, right * weights.reshape(weights.size, 1), factor, add)
+        """out = factor * left @ diag(weights) @ right, or out += that.
+
+        Arrays are read as matrices, whatever axes they have: ``sizes`` are rows, columns and shared, and
+        ``turned`` says which operand has its transpose in memory.
+        """
+        if weights is not None:
+            if left.size <= right.size:
+                left = _weighted(left, weights, sizes[0], turned[0])
+            else:
+                right = _weighted(right, weights, sizes[1], not turned[1])
+        addresses = (out.ctypes.data, left.ctypes.data, right.ctypes.data)
+        _call_blas(gemm, small, addresses, sizes, turned, factor, add)
+        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
     @compiled
-    def _product(
-        gemm: Any, small: Any, out: Array, left: Array, right: Array, factor: Real, add: bool
-    ) -> Any:
+    def _weighted(operand: Array, weights: Array, other: int, leads: bool) -> Array:
+        """An operand times the weights of its shared index, which leads in memory or comes last."""
+        if leads:
+            return (operand.reshape(weights.size, other) * weights.reshape(weights.size, 1)).reshape(
+                operand.shape
+            )
+        return (operand.reshape(other, weights.size) * weights).reshape(operand.shape)
+
+    @compiled
+    def _call_blas(
+        gemm: Any,
+        small: Any,
+        addresses: tuple[int, int, int],
+        given: tuple[int, int, int],
+        turned: tuple[bool, bool],
+        factor: Real,
+        add: bool,
+    ) -> None:
         """BLAS reads matrices in column-major order: it computes the transposed product, right.T @ left.T."""
         letters, sizes, factors = small
-        rows, columns = left.flags.c_contiguous, right.flags.c_contiguous
-        sizes[0], sizes[1], sizes[2] = right.shape[1], left.shape[0], left.shape[1]
-        sizes[3] = right.shape[1] if columns else right.shape[0]
-        sizes[4] = left.shape[1] if rows else left.shape[0]
-        sizes[5] = out.shape[1]
+        rows, columns, shared = given
+        sizes[0], sizes[1], sizes[2] = columns, rows, shared
+        sizes[3] = shared if turned[1] else columns
+        sizes[4] = rows if turned[0] else shared
+        sizes[5] = columns
         factors[0], factors[1] = factor, add
+        letter, size, number = letters.ctypes.data, sizes.ctypes.data, factors.ctypes.data
+        next_size, next_number = np.uintp(sizes.itemsize), np.uintp(factors.itemsize)
         gemm(
-            letters[0 if columns else 1 :].ctypes.data,
-            letters[0 if rows else 1 :].ctypes.data,
-            sizes.ctypes.data,
-            sizes[1:].ctypes.data,
-            sizes[2:].ctypes.data,
-            factors.ctypes.data,
-            right.ctypes.data,
-            sizes[3:].ctypes.data,
-            left.ctypes.data,
-            sizes[4:].ctypes.data,
-            factors[1:].ctypes.data,
-            out.ctypes.data,
-            sizes[5:].ctypes.data,
+            letter + np.uintp(turned[1]),
+            letter + np.uintp(turned[0]),
+            size,
+            size + next_size,
+            size + np.uintp(2) * next_size,
+            number,
+            addresses[2],
+            size + np.uintp(3) * next_size,
+            addresses[1],
+            size + np.uintp(4) * next_size,
+            number + next_number,
+            addresses[0],
+            size + np.uintp(5) * next_size,
         )
-        return left.size + right.size  # reading them here keeps them alive until BLAS is done
 
 else:
     GEMM = {np.dtype(np.float32): None, np.dtype(np.float64): None}
@@ -95,10 +120,16 @@ else:
         out: Array,
         left: Array,
         right: Array,
+        sizes: tuple[int, int, int],
+        turned: tuple[bool, bool],
         factor: Real,
         weights: Array | None,
         add: bool,
     ) -> Any:
-        """out = factor * left @ diag(weights) @ right, or out += that."""
+        """out = factor * left @ diag(weights) @ right, or out += that; the arrays are read as matrices."""
+        rows, columns, shared = sizes
+        left = left.reshape(shared, rows).T if turned[0] else left.reshape(rows, shared)
+        right = right.reshape(columns, shared).T if turned[1] else right.reshape(shared, columns)
         left = left if weights is None else left * weights
-        out[...] = factor * (left @ right) + (out if add else 0)
+        result = out.reshape(rows, columns)
+        result[...] = factor * (left @ right) + (result if add else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -25,10 +25,16 @@ POOLS: dict[
 ] = {}  # helping threads by process: a forked copy has none of its parent's
 
 
-def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> list[Task]:
+class Tasks(list[Task]):
+    """Tasks that write to different arrays; ``are_long``: other threads were worth asking last time."""
+
+    are_long = False
+
+
+def pieces(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Tasks:
     """A loop as tasks for several threads; each task makes the arrays of ``scratch`` for itself."""
-    ends = [k * count // PIECES for k in range(PIECES + 1)]
-    return [task(function, first, last, scratch, arguments) for first, last in pairwise(ends) if first < last]
+    ends = pairwise(k * count // PIECES for k in range(PIECES + 1))
+    return Tasks(task(function, first, last, scratch, arguments) for first, last in ends if first < last)
 
 
 def whole(function: Callable[..., Any], count: int, scratch: Scratch, *arguments: Any) -> Task:
@@ -52,24 +58,32 @@ def task(
     return run
 
 
-def together(tasks: list[Task], nodes: Nodes, make: Maker) -> None:
-    """Run tasks that write to different arrays; other threads help if the first task took long."""
-    begin = time.perf_counter()
-    tasks[0](make, nodes.dtype)
-    left = iter(tasks[1:])
-    helpers = []
-    if COMPILED and THREADS > 1 and (time.perf_counter() - begin) * (len(tasks) - 1) > WORTH:
-        pool = POOLS.get(os.getpid())
-        if pool is None:
-            pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
-        helpers = [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
+def together(tasks: Tasks, nodes: Nodes, make: Maker) -> None:
+    """Run tasks; other threads help if the first one took long, at once if it did so last time."""
+    left = iter(tasks)
+    first = next(left)
+    helpers = _helpers(left, tasks, nodes) if tasks.are_long else []
     try:
+        begin = time.perf_counter()
+        first(make, nodes.dtype)
+        remaining = (time.perf_counter() - begin) * (len(tasks) - 1)
+        tasks.are_long = COMPILED and THREADS > 1 and remaining > WORTH
+        if tasks.are_long and not helpers:
+            helpers = _helpers(left, tasks, nodes)
         for run in left:
             run(make, nodes.dtype)
     finally:
         for helper in helpers:
             if not helper.cancel():  # a helper that has not started yet is not waited for
                 helper.result()
+
+
+def _helpers(left: Iterator[Task], tasks: Tasks, nodes: Nodes) -> list[Future[None]]:
+    """Other threads that have been asked to help."""
+    pool = POOLS.get(os.getpid())
+    if pool is None:
+        pool = POOLS[os.getpid()] = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="solver")
+    return [pool.submit(_help, left, nodes) for _ in range(min(THREADS, len(tasks)) - 1)]
 
 
 def _help(left: Iterator[Task], nodes: Nodes) -> None:
