@@ -726,16 +726,6 @@ def tanh(x: Real) -> Real:
 
 
 @compiled
-def pointwise(out, a):
-    """out(i, j, k) = a(i, k, j)"""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                a_ikj = a[i, k, j]
-                out[i, j, k] = a_ikj
-
-
-@compiled
 def gather(out, a):
     """out(i, j, k) = a(i, k + j - 1)"""
     real = out.dtype.type
@@ -792,6 +782,34 @@ def pointwise_sqrt_tanh(out, a, b, c, d, e):
 
 
 @compiled
+def repeat(gemm, first, last, t1, a, b, c, number3, share3, weights3, d, e, f, g, h):
+    """For every s from first to last - 1: 4 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        e_s = e[s]
+        f_s = f[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, False), number3 * share3, weights3, False)
+        reduce(d_s, b_s)
+        e_s[...] = 0.0
+        reduce_2(e_s, b_s, d_s)
+        pointwise_sqrt_tanh(f_s, b_s, d_s, e_s, g, h)
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j, k) = a(i, k, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_ikj = a[i, k, j]
+                out[i, j, k] = a_ikj
+
+
+@compiled
 def pointwise_2(out, a):
     """out(i, j) = a(j, i)"""
     for i in range(out.shape[0]):
@@ -810,6 +828,18 @@ def gather_2(out, a):
             for k in range(out.shape[2]):
                 v1 = a[position1, k] if 0 <= position1 < a.shape[0] else real(0)
                 out[i, j, k] = v1
+
+
+@compiled
+def repeat_2(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        pointwise_2(t2, a_s)
+        gather_2(t1, t2)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, True), number3 * share3, weights3, False)
 
 
 @compiled
@@ -894,46 +924,34 @@ def pointwise_5(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, t2, t3, t4, t5, t6, a, b, c, number3, share3, weights3, d, e, f, g, h, h8, h9, number13, share13, weights13, h10, h11, number18, h12, number20, share20, weights20, h13, h14, h15, h16, h17, h18):
-    """For every s from first to last - 1: 16 loop nests and 4 products."""
+def repeat_3(gemm, first, last, t1, t2, t3, a, b, c, number3, share3, weights3, d, e, number8, share8, weights8, f, g, h, h8, h9, h10, h11):
+    """For every s from first to last - 1: 10 loop nests and 2 products."""
     small = small_arguments(a)
     for s in range(first, last):
         a_s = a[s]
         b_s = b[s]
         d_s = d[s]
-        e_s = e[s]
         f_s = f[s]
+        g_s = g[s]
+        h_s = h[s]
         h8_s = h8[s]
+        h9_s = h9[s]
         h10_s = h10[s]
-        h13_s = h13[s]
-        h14_s = h14[s]
-        h15_s = h15[s]
-        h16_s = h16[s]
-        h17_s = h17[s]
-        h18_s = h18[s]
-        gather(t1, a_s)
-        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, False), number3 * share3, weights3, False)
-        reduce(d_s, b_s)
-        e_s[...] = 0.0
-        reduce_2(e_s, b_s, d_s)
-        pointwise_sqrt_tanh(f_s, b_s, d_s, e_s, g, h)
-        pointwise_2(t3, f_s)
-        gather_2(t2, t3)
-        product(gemm, small, h8_s, h9, t2, (h8_s.shape[0], h8_s.shape[1], h9.shape[1] * h9.shape[2]), (False, True), number13 * share13, weights13, False)
-        pointwise_2(t5, f_s)
-        gather_2(t4, t5)
-        product(gemm, small, h10_s, h11, t4, (h10_s.shape[0], h10_s.shape[1], h11.shape[1] * h11.shape[2]), (False, True), number18 * share13, weights13, False)
-        gather_3(t6, a_s)
-        product(gemm, small, h10_s, h12, t6, (h10_s.shape[0], h10_s.shape[1], h12.shape[1] * h12.shape[2]), (False, False), number20 * share20, weights20, True)
-        pointwise_3(h13_s, h10_s)
-        first_maximum(h13_s.reshape(h13_s.shape[0], h13_s.shape[1]))
-        reduce_3(h14_s, h13_s, h10_s)
-        h15_s[...] = 0.0
-        reduce_exp(h15_s, h10_s, h14_s)
-        reduce_exp_2(h16_s, h10_s, h8_s, h14_s)
-        pointwise_4(h16_s, h15_s, h16_s)
-        pointwise_5(h17_s, h16_s)
-        reduce(h18_s, h17_s)
+        h11_s = h11[s]
+        pointwise_2(t2, a_s)
+        gather_2(t1, t2)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, True), number3 * share3, weights3, False)
+        gather_3(t3, d_s)
+        product(gemm, small, b_s, e, t3, (b_s.shape[0], b_s.shape[1], e.shape[1] * e.shape[2]), (False, False), number8 * share8, weights8, True)
+        pointwise_3(f_s, b_s)
+        first_maximum(f_s.reshape(f_s.shape[0], f_s.shape[1]))
+        reduce_3(g_s, f_s, b_s)
+        h_s[...] = 0.0
+        reduce_exp(h_s, b_s, g_s)
+        reduce_exp_2(h8_s, b_s, h9_s, g_s)
+        pointwise_4(h8_s, h_s, h8_s)
+        pointwise_5(h10_s, h8_s)
+        reduce(h11_s, h10_s)
 
 
 @compiled
@@ -1108,7 +1126,7 @@ def pointwise_11(out, a):
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, t2, a, b, number2, share2, weights2, c):
+def repeat_4(gemm, first, last, t1, t2, a, b, number2, share2, weights2, c):
     """For every s from first to last - 1: 2 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -1270,7 +1288,7 @@ def reduce_10(out, a, b):
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
+def repeat_5(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -1291,7 +1309,7 @@ def pointwise_12(out, a):
 
 
 @compiled
-def repeat_4(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+def repeat_6(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
     """For every s from first to last - 1: 2 loop nests and a product."""
     t1[...] = 0.0
     small = small_arguments(a)
@@ -1305,7 +1323,7 @@ def repeat_4(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, 
 
 
 @compiled
-def repeat_5(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
+def repeat_7(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -1331,9 +1349,13 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # e.out(data, e, e.positions) = tanh(e.shift(e) + e.gain(e)*(e(data, e, e.positions) - e.mean1(data,
     #     e))*(1/sqrt(0.1 + e.mean2(data, e))))
     f["e.out"] = make("e.out", (n["data"], n["e"], n["e.positions"]))
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["e.taps"], n["e.positions"])),), f["x"], f["e"], f["e.weight"], 1.0, *nodes.weighting(("channels", "e.taps")), f["e.mean1"], f["e.mean2"], f["e.out"], f["e.gain"], f["e.shift"]), nodes, make)
     # a(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e(a, e, a.taps)*e.out(data, e, a.positions +
     #     a.taps) ] ]
     f["a"] = make("a", (n["data"], n["a"], n["a.positions"]))
+    temporary_3 = make("a.weight.e in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
+    call(pointwise, temporary_3, f["a.weight.e"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 4", (n["e.positions"], n["e"])),), f["e.out"], f["a"], temporary_3, 1.0, *nodes.weighting(("a.taps", "e"))), nodes, make)
     # a.g(data, a, a.positions) = Mean_{e}[ Sum_{a.taps}[ a.weight.e.g(a, e, a.taps)*e.out(data, e,
     #     a.positions + a.taps) ] ] + Sum_{channels, a.taps}[ a.weight.x(a, channels, a.taps)*x(data,
     #     channels, a.positions + a.taps) ]
@@ -1351,11 +1373,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     f["a.out"] = make("a.out", (n["data"], n["a"], n["a.positions"]))
     # pooled(data, a) = Sum_{a.positions}[ 0.2*a.out(data, a, a.positions) ]
     f["pooled"] = make("pooled", (n["data"], n["a"]))
-    temporary_3_of_5 = make("a.weight.e in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
-    call(pointwise, temporary_3_of_5, f["a.weight.e"])
-    temporary_3_of_6 = make("a.weight.e.g in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
-    call(pointwise, temporary_3_of_6, f["a.weight.e.g"])
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["e.taps"], n["e.positions"])), ("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 4", (n["e.positions"], n["e"])), ("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 4", (n["e.positions"], n["e"])), ("temporary 5", (n["channels"], n["a.taps"], n["a.positions"])),), f["x"], f["e"], f["e.weight"], 1.0, *nodes.weighting(("channels", "e.taps")), f["e.mean1"], f["e.mean2"], f["e.out"], f["e.gain"], f["e.shift"], f["a"], temporary_3_of_5, 1.0, *nodes.weighting(("a.taps", "e")), f["a.g"], temporary_3_of_6, 1.0, f["a.weight.x"], 1.0, *nodes.weighting(("channels", "a.taps")), f["a.select1"], f["a.shift1"], f["a.total1"], f["a.sum1"], f["a.out"], f["pooled"]), nodes, make)
+    temporary_3_of_1 = make("a.weight.e.g in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
+    call(pointwise, temporary_3_of_1, f["a.weight.e.g"])
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 4", (n["e.positions"], n["e"])), ("temporary 5", (n["channels"], n["a.taps"], n["a.positions"])),), f["e.out"], f["a.g"], temporary_3_of_1, 1.0, *nodes.weighting(("a.taps", "e")), f["x"], f["a.weight.x"], 1.0, *nodes.weighting(("channels", "a.taps")), f["a.select1"], f["a.shift1"], f["a.total1"], f["a.sum1"], f["a"], f["a.out"], f["pooled"]), nodes, make)
     # f(data, f) = Mean_{a}[ pooled(data, a)*f.weight(f, a) ]
     f["f"] = make("f", (n["data"], n["f"]))
     call(matrix_product, f["f"], f["pooled"], f["f.weight"].T, 1.0, nodes.weighting(("a",)))
@@ -1424,10 +1444,10 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     call(matrix_product, matrix(f["adj e.out"], 1), f["adj yhat"], matrix(f["output.weight.e"], 1), 0.2, nodes.weighting(("outputs",)))
     temporary_2 = make("a.weight.e.g in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
     call(pointwise, temporary_2, f["a.weight.e.g"])
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 3", (n["e.positions"], n["e"])),), f["adj a.g"], temporary_2, 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
+    call(together, pieces(repeat_4, n["data"], (("temporary 1", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 3", (n["e.positions"], n["e"])),), f["adj a.g"], temporary_2, 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
     temporary_5 = make("a.weight.e in order 0 2 1", (n["a"], n["a.taps"], n["e"]))
     call(pointwise, temporary_5, f["a.weight.e"])
-    call(together, pieces(repeat_2, n["data"], (("temporary 4", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 6", (n["e.positions"], n["e"])),), f["adj a"], temporary_5, 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
+    call(together, pieces(repeat_4, n["data"], (("temporary 4", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 6", (n["e.positions"], n["e"])),), f["adj a"], temporary_5, 1.0, *nodes.weighting(("a",)), f["adj e.out"]), nodes, make)
     # adj e.mean2(data, e) = Sum_{e.positions}[ (-0.5)*adj e.out(data, e, e.positions)*e.gain(e)*(1 -
     #     e.out(data, e, e.positions)**2)*(e(data, e, e.positions) - e.mean1(data, e))*sqrt(0.1 +
     #     e.mean2(data, e))**(-3) ]
@@ -1475,19 +1495,19 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     # d e.weight(e, channels, e.taps) = Mean_{data}[ Sum_{e.positions}[ -x(data, channels, e.positions +
     #     e.taps - 1)*adj e(data, e, e.positions) ] ]
     call(rescale, out["e.weight"], lambda: keep["e.weight"])
-    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], lambda: -scale["e.weight"], *nodes.weighting(("e.positions",))))
+    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["e.taps"], n["e.positions"])),), p["data"], f["x"], out["e.weight"], f["adj e"], lambda: -scale["e.weight"], *nodes.weighting(("e.positions",))))
     # d a.weight.e(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a(data, a, a.positions)*e.out(data, e,
     #     a.positions + a.taps) ] ]
     call(rescale, out["a.weight.e"], lambda: keep["a.weight.e"])
-    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["a"], n["a.taps"], n["e"])), ("temporary 2", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 5", (n["e.positions"], n["e"])),), p["data"], f["e.out"], f["adj a"], lambda: -scale["a.weight.e"], *nodes.weighting(("a.positions",)), out["a.weight.e"]))
+    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["a"], n["a.taps"], n["e"])), ("temporary 2", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 5", (n["e.positions"], n["e"])),), p["data"], f["e.out"], f["adj a"], lambda: -scale["a.weight.e"], *nodes.weighting(("a.positions",)), out["a.weight.e"]))
     # d a.weight.e.g(a, e, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*e.out(data, e, a.positions + a.taps) ] ]
     call(rescale, out["a.weight.e.g"], lambda: keep["a.weight.e.g"])
-    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["a"], n["a.taps"], n["e"])), ("temporary 2", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 5", (n["e.positions"], n["e"])),), p["data"], f["e.out"], f["adj a.g"], lambda: -scale["a.weight.e.g"], *nodes.weighting(("a.positions",)), out["a.weight.e.g"]))
+    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["a"], n["a.taps"], n["e"])), ("temporary 2", (n["a.positions"], n["a.taps"], n["e"])), ("temporary 5", (n["e.positions"], n["e"])),), p["data"], f["e.out"], f["adj a.g"], lambda: -scale["a.weight.e.g"], *nodes.weighting(("a.positions",)), out["a.weight.e.g"]))
     # d a.weight.x(a, channels, a.taps) = Mean_{data}[ Sum_{a.positions}[ -adj a.g(data, a,
     #     a.positions)*x(data, channels, a.positions + a.taps) ] ]
     call(rescale, out["a.weight.x"], lambda: keep["a.weight.x"])
-    updates.append(whole(repeat_5, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], lambda: -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
+    updates.append(whole(repeat_7, n["data"], (("temporary 2", (n["channels"], n["a.taps"], n["a.positions"])),), p["data"], f["x"], out["a.weight.x"], f["adj a.g"], lambda: -scale["a.weight.x"], *nodes.weighting(("a.positions",))))
     # d f.weight(f, a) = Mean_{data}[ -pooled(data, a)*adj f(data, f) ]
     call(matrix_product, out["f.weight"], f["adj f"].T, f["pooled"], lambda: -scale["f.weight"], nodes.weighting(("data",)), lambda: keep["f.weight"])
     # d output.weight.f(outputs, f) = Mean_{data}[ -f.out(data, f)*adj yhat(data, outputs) ]

@@ -708,17 +708,6 @@ def unit_step(x: Real) -> Real:
 
 
 @compiled
-def pointwise(out, a):
-    """out(i, j, k, l) = a(i, l, j, k)"""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    a_iljk = a[i, l, j, k]
-                    out[i, j, k, l] = a_iljk
-
-
-@compiled
 def gather(out, a):
     """out(i, j, k, l, m) = a(i, l + j - 1, m + k - 1)"""
     real = out.dtype.type
@@ -779,6 +768,35 @@ def reduce(out, a, b):
 
 
 @compiled
+def repeat(gemm, first, last, t1, a, b, c, number3, share3, weights3, d, e, f, g):
+    """For every s from first to last - 1: 4 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        f_s = f[s]
+        g_s = g[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, False), number3 * share3, weights3, False)
+        pointwise_relu(d_s, b_s, e)
+        gather_2(f_s, d_s)
+        first_maximum(f_s.reshape(f_s.shape[0] * f_s.shape[1] * f_s.shape[2], f_s.shape[3] * f_s.shape[4]))
+        reduce(g_s, f_s, d_s)
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j, k, l) = a(i, l, j, k)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_iljk = a[i, l, j, k]
+                    out[i, j, k, l] = a_iljk
+
+
+@compiled
 def pointwise_2(out, a):
     """out(i, j, k) = a(k, i, j)"""
     for i in range(out.shape[0]):
@@ -804,27 +822,17 @@ def gather_3(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, t2, t3, a, b, c, number3, share3, weights3, d, e, f, g, h, h8, number12, share12, weights12, h9, h10):
-    """For every s from first to last - 1: 7 loop nests and 2 products."""
+def repeat_2(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3, d, e):
+    """For every s from first to last - 1: 3 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
         a_s = a[s]
         b_s = b[s]
         d_s = d[s]
-        f_s = f[s]
-        g_s = g[s]
-        h_s = h[s]
-        h9_s = h9[s]
-        gather(t1, a_s)
-        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, False), number3 * share3, weights3, False)
+        pointwise_2(t2, a_s)
+        gather_3(t1, t2)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, True), number3 * share3, weights3, False)
         pointwise_relu(d_s, b_s, e)
-        gather_2(f_s, d_s)
-        first_maximum(f_s.reshape(f_s.shape[0] * f_s.shape[1] * f_s.shape[2], f_s.shape[3] * f_s.shape[4]))
-        reduce(g_s, f_s, d_s)
-        pointwise_2(t3, g_s)
-        gather_3(t2, t3)
-        product(gemm, small, h_s, h8, t2, (h_s.shape[0], h_s.shape[1] * h_s.shape[2], h8.shape[1] * h8.shape[2] * h8.shape[3]), (False, True), number12 * share12, weights12, False)
-        pointwise_relu(h9_s, h_s, h10)
 
 
 @compiled
@@ -1041,7 +1049,7 @@ def scatter_3(out, a, b):
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, t2, a, b, c, size3, size4, d, e, f, g, h, number10, share10, weights10, h8, h9, h10, h11, h12):
+def repeat_3(gemm, first, last, t1, t2, a, b, c, size3, size4, d, e, f, g, h, number10, share10, weights10, h8, h9, h10, h11, h12):
     """For every s from first to last - 1: 6 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -1095,7 +1103,7 @@ def reduce_7(out, a, b):
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
+def repeat_4(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -1117,7 +1125,7 @@ def pointwise_8(out, a):
 
 
 @compiled
-def repeat_4(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+def repeat_5(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
     """For every s from first to last - 1: 2 loop nests and a product."""
     t1[...] = 0.0
     small = small_arguments(a)
@@ -1149,6 +1157,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     #     + p1.taps1, 2*p1.positions2 + p1.taps2)*p1.select1(data, c1, p1.positions1, p1.positions2, p1.taps1,
     #     p1.taps2) ]
     f["p1"] = make("p1", (n["data"], n["c1"], n["p1.positions1"], n["p1.positions2"]))
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2")), f["c1.out"], f["c1.bias"], f["p1.select1"], f["p1"]), nodes, make)
     # c2(data, c2, c2.positions1, c2.positions2) = Mean_{c1}[ Sum_{c2.taps1, c2.taps2}[
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*p1(data, c1, c2.positions1 + c2.taps1 - 1,
     #     c2.positions2 + c2.taps2 - 1) ] ]
@@ -1156,9 +1165,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c2.out(data, c2, c2.positions1, c2.positions2) = relu(c2.bias(c2) + c2(data, c2, c2.positions1,
     #     c2.positions2))
     f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
-    temporary_3_of_5 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
-    call(pointwise, temporary_3_of_5, f["c2.weight"])
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])), ("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 4", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2")), f["c1.out"], f["c1.bias"], f["p1.select1"], f["p1"], f["c2"], temporary_3_of_5, 0.1111111111111111, *nodes.weighting(("c2.taps1", "c2.taps2", "c1")), f["c2.out"], f["c2.bias"]), nodes, make)
+    temporary_3_of_1 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
+    call(pointwise, temporary_3_of_1, f["c2.weight"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 4", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), f["p1"], f["c2"], temporary_3_of_1, 0.1111111111111111, *nodes.weighting(("c2.taps1", "c2.taps2", "c1")), f["c2.out"], f["c2.bias"]), nodes, make)
     # p2.inside1(c2.positions1, c2.positions2) = 1
     f["p2.inside1"] = make("p2.inside1", (n["c2.positions1"], n["c2.positions2"]))
     call(f["p2.inside1"].fill, 1.0)
@@ -1233,7 +1242,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
     temporary_2_of_3 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
     call(pointwise, temporary_2_of_3, f["c2.weight"])
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 3", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), f["adj c2.out"], f["adj p2"], f["p2.count1"], n["p2.taps1"], n["p2.taps2"], f["adj c2"], f["c2"], f["c2.bias"], f["adj p1"], temporary_2_of_3, 1.0, *nodes.weighting(("c2",)), f["adj c1.out"], f["p1.select1"], f["adj c1"], f["c1"], f["c1.bias"]), nodes, make)
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 3", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), f["adj c2.out"], f["adj p2"], f["p2.count1"], n["p2.taps1"], n["p2.taps2"], f["adj c2"], f["c2"], f["c2.bias"], f["adj p1"], temporary_2_of_3, 1.0, *nodes.weighting(("c2",)), f["adj c1.out"], f["p1.select1"], f["adj c1"], f["c1"], f["c1.bias"]), nodes, make)
 
 
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
@@ -1257,12 +1266,12 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, c1.positions1 + c1.taps1 - 1,
     #     c1.positions2 + c1.taps2 - 1) ] ]
     call(rescale, out["c1.weight"], lambda: keep["c1.weight"])
-    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
+    updates.append(whole(repeat_4, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
     # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
     #     (-0.1111111111111111)*p1(data, c1, c2.positions1 + c2.taps1 - 1, c2.positions2 + c2.taps2 - 1)*adj
     #     c2(data, c2, c2.positions1, c2.positions2) ] ]
     call(rescale, out["c2.weight"], lambda: keep["c2.weight"])
-    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 2", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 5", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), p["data"], f["p1"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2")), out["c2.weight"]))
+    updates.append(whole(repeat_5, n["data"], (("temporary 4", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 2", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 5", (n["p1.positions1"], n["p1.positions2"], n["c1"])),), p["data"], f["p1"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2")), out["c2.weight"]))
     # d output.weight(outputs, c2, p2.positions1, p2.positions2) = Mean_{data}[ -p2(data, c2, p2.positions1,
     #     p2.positions2)*adj yhat(data, outputs) ]
     call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p2"], 1), lambda: -scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])

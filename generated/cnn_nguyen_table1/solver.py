@@ -820,17 +820,6 @@ def smaller(a: Real, b: Real) -> Real:
 
 
 @compiled
-def pointwise(out, a):
-    """out(i, j, k, l) = a(i, l, j, k)"""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                for l in range(out.shape[3]):
-                    a_iljk = a[i, l, j, k]
-                    out[i, j, k, l] = a_iljk
-
-
-@compiled
 def gather(out, a):
     """out(i, j, k, l, m) = a(i, 2 * l + j, 2 * m + k)"""
     real = out.dtype.type
@@ -855,6 +844,30 @@ def pointwise_relu(out, a, b):
                 a_ijk = a[i, j, k]
                 v1 = relu(b_i + a_ijk)
                 out[i, j, k] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, a, b, c, number3, share3, weights3, d, e):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, False), number3 * share3, weights3, False)
+        pointwise_relu(d_s, b_s, e)
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j, k, l) = a(i, l, j, k)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for l in range(out.shape[3]):
+                    a_iljk = a[i, l, j, k]
+                    out[i, j, k, l] = a_iljk
 
 
 @compiled
@@ -883,6 +896,20 @@ def gather_2(out, a):
 
 
 @compiled
+def repeat_2(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3, d, e):
+    """For every s from first to last - 1: 3 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        pointwise_2(t2, a_s)
+        gather_2(t1, t2)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, True), number3 * share3, weights3, False)
+        pointwise_relu(d_s, b_s, e)
+
+
+@compiled
 def gather_3(out, a):
     """out(i, j, k, l, m) = a(i + k - 1, j + l - 1, m)"""
     real = out.dtype.type
@@ -898,40 +925,17 @@ def gather_3(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, t2, t3, t4, t5, t6, t7, t8, t9, a, b, c, number3, share3, weights3, d, e, f, g, number10, share10, weights10, h, h8, h9, h10, number17, share17, weights17, h11, h12, h13, h14, number24, share24, weights24, h15, h16, h17, h18, number31, share31, weights31, h19, h20):
-    """For every s from first to last - 1: 14 loop nests and 5 products."""
+def repeat_3(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3, d, e):
+    """For every s from first to last - 1: 3 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
         a_s = a[s]
         b_s = b[s]
         d_s = d[s]
-        f_s = f[s]
-        h_s = h[s]
-        h9_s = h9[s]
-        h11_s = h11[s]
-        h13_s = h13[s]
-        h15_s = h15[s]
-        h17_s = h17[s]
-        h19_s = h19[s]
-        gather(t1, a_s)
-        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, False), number3 * share3, weights3, False)
+        pointwise_2(t2, a_s)
+        gather_3(t1, t2)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1] * b_s.shape[2], c.shape[1] * c.shape[2] * c.shape[3]), (False, True), number3 * share3, weights3, False)
         pointwise_relu(d_s, b_s, e)
-        pointwise_2(t3, d_s)
-        gather_2(t2, t3)
-        product(gemm, small, f_s, g, t2, (f_s.shape[0], f_s.shape[1] * f_s.shape[2], g.shape[1] * g.shape[2] * g.shape[3]), (False, True), number10 * share10, weights10, False)
-        pointwise_relu(h_s, f_s, h8)
-        pointwise_2(t5, h_s)
-        gather_3(t4, t5)
-        product(gemm, small, h9_s, h10, t4, (h9_s.shape[0], h9_s.shape[1] * h9_s.shape[2], h10.shape[1] * h10.shape[2] * h10.shape[3]), (False, True), number17 * share17, weights17, False)
-        pointwise_relu(h11_s, h9_s, h12)
-        pointwise_2(t7, h11_s)
-        gather_3(t6, t7)
-        product(gemm, small, h13_s, h14, t6, (h13_s.shape[0], h13_s.shape[1] * h13_s.shape[2], h14.shape[1] * h14.shape[2] * h14.shape[3]), (False, True), number24 * share24, weights24, False)
-        pointwise_relu(h15_s, h13_s, h16)
-        pointwise_2(t9, h15_s)
-        gather_3(t8, t9)
-        product(gemm, small, h17_s, h18, t8, (h17_s.shape[0], h17_s.shape[1] * h17_s.shape[2], h18.shape[1] * h18.shape[2] * h18.shape[3]), (False, True), number31 * share31, weights31, False)
-        pointwise_relu(h19_s, h17_s, h20)
 
 
 @compiled
@@ -970,8 +974,8 @@ def reduce(out, a, b):
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, t2, t3, t4, a, b, c, d, e, f, number6, share6, weights6, g, h, h8, h9, number13, share13, weights13, h10, h11):
-    """For every s from first to last - 1: 8 loop nests and 2 products."""
+def repeat_4(gemm, first, last, t1, t2, a, b, c, d, e, f, number6, share6, weights6, g, h):
+    """For every s from first to last - 1: 5 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
         a_s = a[s]
@@ -979,8 +983,6 @@ def repeat_2(gemm, first, last, t1, t2, t3, t4, a, b, c, d, e, f, number6, share
         d_s = d[s]
         e_s = e[s]
         g_s = g[s]
-        h8_s = h8[s]
-        h10_s = h10[s]
         gather_min(a_s, b_s, c)
         first_maximum(a_s.reshape(a_s.shape[0] * a_s.shape[1] * a_s.shape[2], a_s.shape[3] * a_s.shape[4]))
         reduce(d_s, a_s, b_s)
@@ -988,10 +990,6 @@ def repeat_2(gemm, first, last, t1, t2, t3, t4, a, b, c, d, e, f, number6, share
         gather_3(t1, t2)
         product(gemm, small, e_s, f, t1, (e_s.shape[0], e_s.shape[1] * e_s.shape[2], f.shape[1] * f.shape[2] * f.shape[3]), (False, True), number6 * share6, weights6, False)
         pointwise_relu(g_s, e_s, h)
-        pointwise_2(t4, g_s)
-        gather_3(t3, t4)
-        product(gemm, small, h8_s, h9, t3, (h8_s.shape[0], h8_s.shape[1] * h8_s.shape[2], h9.shape[1] * h9.shape[2] * h9.shape[3]), (False, True), number13 * share13, weights13, False)
-        pointwise_relu(h10_s, h8_s, h11)
 
 
 @compiled
@@ -1183,6 +1181,68 @@ def pointwise_6(out, a):
 
 
 @compiled
+def repeat_5(gemm, first, last, t1, t2, a, b, c, d, e, f, g, h, number8, share8, weights8, h8, h9, h10):
+    """For every s from first to last - 1: 5 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        c_s = c[s]
+        d_s = d[s]
+        e_s = e[s]
+        g_s = g[s]
+        h8_s = h8[s]
+        h9_s = h9[s]
+        a_s[...] = 0.0
+        scatter(a_s, b_s, c_s)
+        pointwise_step(d_s, e_s, a_s, f)
+        g_s[...] = 0.0
+        product(gemm, small, t1, d_s, h, (t1.shape[0] * t1.shape[1], t1.shape[2] * t1.shape[3] * t1.shape[4], d_s.shape[0]), (True, False), number8 * share8, weights8, False)
+        t2[...] = 0.0
+        scatter_2(t2, t1)
+        pointwise_6(g_s, t2)
+        pointwise_step(h8_s, h9_s, g_s, h10)
+
+
+@compiled
+def repeat_6(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3, d, e, f, g, h):
+    """For every s from first to last - 1: 4 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        e_s = e[s]
+        f_s = f[s]
+        g_s = g[s]
+        a_s[...] = 0.0
+        product(gemm, small, t1, b_s, c, (t1.shape[0] * t1.shape[1], t1.shape[2] * t1.shape[3] * t1.shape[4], b_s.shape[0]), (True, False), number3 * share3, weights3, False)
+        t2[...] = 0.0
+        scatter_2(t2, t1)
+        pointwise_6(a_s, t2)
+        d_s[...] = 0.0
+        scatter(d_s, e_s, a_s)
+        pointwise_step(f_s, g_s, d_s, h)
+
+
+@compiled
+def repeat_7(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3, d, e, f):
+    """For every s from first to last - 1: 3 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        e_s = e[s]
+        a_s[...] = 0.0
+        product(gemm, small, t1, b_s, c, (t1.shape[0] * t1.shape[1], t1.shape[2] * t1.shape[3] * t1.shape[4], b_s.shape[0]), (True, False), number3 * share3, weights3, False)
+        t2[...] = 0.0
+        scatter_2(t2, t1)
+        pointwise_6(a_s, t2)
+        pointwise_step(d_s, e_s, a_s, f)
+
+
+@compiled
 def scatter_3(out, a):
     """out(2 * i + j, 2 * k + l, m) += 0.1111111111111111*a(i, k, j, l, m)"""
     real = out.dtype.type
@@ -1199,76 +1259,20 @@ def scatter_3(out, a):
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, a, b, c, d, e, f, g, h, number8, share8, weights8, h8, h9, h10, h11, h12, number16, share16, weights16, h13, h14, h15, h16, h17, h18, h19, number26, share26, weights26, h20, h21, h22, h23, h24, number34, share34, weights34, h25, h26, h27, h28, h29, number42, share42, weights42, h30, h31, h32, h33, h34, number50, share50, weights50, h35, h36, h37):
-    """For every s from first to last - 1: 21 loop nests and 6 products."""
+def repeat_8(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3, d, e, f):
+    """For every s from first to last - 1: 3 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
         a_s = a[s]
         b_s = b[s]
-        c_s = c[s]
         d_s = d[s]
         e_s = e[s]
-        g_s = g[s]
-        h8_s = h8[s]
-        h9_s = h9[s]
-        h11_s = h11[s]
-        h13_s = h13[s]
-        h14_s = h14[s]
-        h15_s = h15[s]
-        h16_s = h16[s]
-        h18_s = h18[s]
-        h20_s = h20[s]
-        h21_s = h21[s]
-        h23_s = h23[s]
-        h25_s = h25[s]
-        h26_s = h26[s]
-        h28_s = h28[s]
-        h30_s = h30[s]
-        h31_s = h31[s]
-        h33_s = h33[s]
-        h35_s = h35[s]
-        h36_s = h36[s]
         a_s[...] = 0.0
-        scatter(a_s, b_s, c_s)
-        pointwise_step(d_s, e_s, a_s, f)
-        g_s[...] = 0.0
-        product(gemm, small, t1, d_s, h, (t1.shape[0] * t1.shape[1], t1.shape[2] * t1.shape[3] * t1.shape[4], d_s.shape[0]), (True, False), number8 * share8, weights8, False)
+        product(gemm, small, t1, b_s, c, (t1.shape[0] * t1.shape[1], t1.shape[2] * t1.shape[3] * t1.shape[4], b_s.shape[0]), (True, False), number3 * share3, weights3, False)
         t2[...] = 0.0
-        scatter_2(t2, t1)
-        pointwise_6(g_s, t2)
-        pointwise_step(h8_s, h9_s, g_s, h10)
-        h11_s[...] = 0.0
-        product(gemm, small, t3, h8_s, h12, (t3.shape[0] * t3.shape[1], t3.shape[2] * t3.shape[3] * t3.shape[4], h8_s.shape[0]), (True, False), number16 * share16, weights16, False)
-        t4[...] = 0.0
-        scatter_2(t4, t3)
-        pointwise_6(h11_s, t4)
-        h13_s[...] = 0.0
-        scatter(h13_s, h14_s, h11_s)
-        pointwise_step(h15_s, h16_s, h13_s, h17)
-        h18_s[...] = 0.0
-        product(gemm, small, t5, h15_s, h19, (t5.shape[0] * t5.shape[1], t5.shape[2] * t5.shape[3] * t5.shape[4], h15_s.shape[0]), (True, False), number26 * share26, weights26, False)
-        t6[...] = 0.0
-        scatter_2(t6, t5)
-        pointwise_6(h18_s, t6)
-        pointwise_step(h20_s, h21_s, h18_s, h22)
-        h23_s[...] = 0.0
-        product(gemm, small, t7, h20_s, h24, (t7.shape[0] * t7.shape[1], t7.shape[2] * t7.shape[3] * t7.shape[4], h20_s.shape[0]), (True, False), number34 * share34, weights34, False)
-        t8[...] = 0.0
-        scatter_2(t8, t7)
-        pointwise_6(h23_s, t8)
-        pointwise_step(h25_s, h26_s, h23_s, h27)
-        h28_s[...] = 0.0
-        product(gemm, small, t9, h25_s, h29, (t9.shape[0] * t9.shape[1], t9.shape[2] * t9.shape[3] * t9.shape[4], h25_s.shape[0]), (True, False), number42 * share42, weights42, False)
-        t10[...] = 0.0
-        scatter_2(t10, t9)
-        pointwise_6(h28_s, t10)
-        pointwise_step(h30_s, h31_s, h28_s, h32)
-        h33_s[...] = 0.0
-        product(gemm, small, t11, h30_s, h34, (t11.shape[0] * t11.shape[1], t11.shape[2] * t11.shape[3] * t11.shape[4], h30_s.shape[0]), (True, False), number50 * share50, weights50, False)
-        t12[...] = 0.0
-        scatter_3(t12, t11)
-        pointwise_6(h33_s, t12)
-        pointwise_step(h35_s, h36_s, h33_s, h37)
+        scatter_3(t2, t1)
+        pointwise_6(a_s, t2)
+        pointwise_step(d_s, e_s, a_s, f)
 
 
 @compiled
@@ -1299,7 +1303,7 @@ def reduce_6(out, a, b):
 
 
 @compiled
-def repeat_4(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
+def repeat_9(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -1321,7 +1325,7 @@ def pointwise_7(out, a):
 
 
 @compiled
-def repeat_5(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+def repeat_10(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
     """For every s from first to last - 1: 2 loop nests and a product."""
     t1[...] = 0.0
     small = small_arguments(a)
@@ -1335,7 +1339,7 @@ def repeat_5(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, 
 
 
 @compiled
-def repeat_6(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+def repeat_11(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
     """For every s from first to last - 1: 2 loop nests and a product."""
     t1[...] = 0.0
     small = small_arguments(a)
@@ -1360,6 +1364,7 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c1.out(data, c1, c1.positions1, c1.positions2) = relu(c1.bias(c1) + c1(data, c1, c1.positions1,
     #     c1.positions2))
     f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2")), f["c1.out"], f["c1.bias"]), nodes, make)
     # c2(data, c2, c2.positions1, c2.positions2) = Mean_{c1}[ Sum_{c2.taps1, c2.taps2}[
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*c1.out(data, c1, 2*c2.positions1 +
     #     c2.taps1, 2*c2.positions2 + c2.taps2) ] ]
@@ -1367,6 +1372,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c2.out(data, c2, c2.positions1, c2.positions2) = relu(c2.bias(c2) + c2(data, c2, c2.positions1,
     #     c2.positions2))
     f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    temporary_3_of_1 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
+    call(pointwise, temporary_3_of_1, f["c2.weight"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 4", (n["c1.positions1"], n["c1.positions2"], n["c1"])),), f["c1.out"], f["c2"], temporary_3_of_1, 0.1111111111111111, *nodes.weighting(("c2.taps1", "c2.taps2", "c1")), f["c2.out"], f["c2.bias"]), nodes, make)
     # c3(data, c3, c3.positions1, c3.positions2) = Mean_{c2}[ Sum_{c3.taps1, c3.taps2}[
     #     0.1111111111111111*c3.weight(c3, c2, c3.taps1, c3.taps2)*c2.out(data, c2, c3.positions1 + c3.taps1 -
     #     1, c3.positions2 + c3.taps2 - 1) ] ]
@@ -1374,6 +1382,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c3.out(data, c3, c3.positions1, c3.positions2) = relu(c3.bias(c3) + c3(data, c3, c3.positions1,
     #     c3.positions2))
     f["c3.out"] = make("c3.out", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
+    temporary_3_of_1 = make("c3.weight in order 0 2 3 1", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"]))
+    call(pointwise, temporary_3_of_1, f["c3.weight"])
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 4", (n["c2.positions1"], n["c2.positions2"], n["c2"])),), f["c2.out"], f["c3"], temporary_3_of_1, 0.1111111111111111, *nodes.weighting(("c3.taps1", "c3.taps2", "c2")), f["c3.out"], f["c3.bias"]), nodes, make)
     # c4(data, c4, c4.positions1, c4.positions2) = Mean_{c3}[ Sum_{c4.taps1, c4.taps2}[
     #     0.1111111111111111*c4.weight(c4, c3, c4.taps1, c4.taps2)*c3.out(data, c3, c4.positions1 + c4.taps1 -
     #     1, c4.positions2 + c4.taps2 - 1) ] ]
@@ -1381,6 +1392,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c4.out(data, c4, c4.positions1, c4.positions2) = relu(c4.bias(c4) + c4(data, c4, c4.positions1,
     #     c4.positions2))
     f["c4.out"] = make("c4.out", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
+    temporary_3_of_1 = make("c4.weight in order 0 2 3 1", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"]))
+    call(pointwise, temporary_3_of_1, f["c4.weight"])
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 4", (n["c3.positions1"], n["c3.positions2"], n["c3"])),), f["c3.out"], f["c4"], temporary_3_of_1, 0.1111111111111111, *nodes.weighting(("c4.taps1", "c4.taps2", "c3")), f["c4.out"], f["c4.bias"]), nodes, make)
     # c5(data, c5, c5.positions1, c5.positions2) = Mean_{c4}[ Sum_{c5.taps1, c5.taps2}[
     #     0.1111111111111111*c5.weight(c5, c4, c5.taps1, c5.taps2)*c4.out(data, c4, c5.positions1 + c5.taps1 -
     #     1, c5.positions2 + c5.taps2 - 1) ] ]
@@ -1388,15 +1402,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c5.out(data, c5, c5.positions1, c5.positions2) = relu(c5.bias(c5) + c5(data, c5, c5.positions1,
     #     c5.positions2))
     f["c5.out"] = make("c5.out", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
-    temporary_3_of_3 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
-    call(pointwise, temporary_3_of_3, f["c2.weight"])
-    temporary_3_of_5 = make("c3.weight in order 0 2 3 1", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"]))
-    call(pointwise, temporary_3_of_5, f["c3.weight"])
-    temporary_3_of_7 = make("c4.weight in order 0 2 3 1", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"]))
-    call(pointwise, temporary_3_of_7, f["c4.weight"])
-    temporary_3_of_9 = make("c5.weight in order 0 2 3 1", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"]))
-    call(pointwise, temporary_3_of_9, f["c5.weight"])
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])), ("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 4", (n["c1.positions1"], n["c1.positions2"], n["c1"])), ("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 4", (n["c2.positions1"], n["c2.positions2"], n["c2"])), ("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 4", (n["c3.positions1"], n["c3.positions2"], n["c3"])), ("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 4", (n["c4.positions1"], n["c4.positions2"], n["c4"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps1", "c1.taps2")), f["c1.out"], f["c1.bias"], f["c2"], temporary_3_of_3, 0.1111111111111111, *nodes.weighting(("c2.taps1", "c2.taps2", "c1")), f["c2.out"], f["c2.bias"], f["c3"], temporary_3_of_5, 0.1111111111111111, *nodes.weighting(("c3.taps1", "c3.taps2", "c2")), f["c3.out"], f["c3.bias"], f["c4"], temporary_3_of_7, 0.1111111111111111, *nodes.weighting(("c4.taps1", "c4.taps2", "c3")), f["c4.out"], f["c4.bias"], f["c5"], temporary_3_of_9, 0.1111111111111111, *nodes.weighting(("c5.taps1", "c5.taps2", "c4")), f["c5.out"], f["c5.bias"]), nodes, make)
+    temporary_3_of_1 = make("c5.weight in order 0 2 3 1", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"]))
+    call(pointwise, temporary_3_of_1, f["c5.weight"])
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 4", (n["c4.positions1"], n["c4.positions2"], n["c4"])),), f["c4.out"], f["c5"], temporary_3_of_1, 0.1111111111111111, *nodes.weighting(("c5.taps1", "c5.taps2", "c4")), f["c5.out"], f["c5.bias"]), nodes, make)
     # p5.inside1(c5.positions1, c5.positions2) = 1
     f["p5.inside1"] = make("p5.inside1", (n["c5.positions1"], n["c5.positions2"]))
     call(f["p5.inside1"].fill, 1.0)
@@ -1415,6 +1423,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c6.out(data, c6, c6.positions1, c6.positions2) = relu(c6.bias(c6) + c6(data, c6, c6.positions1,
     #     c6.positions2))
     f["c6.out"] = make("c6.out", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
+    temporary_3_of_3 = make("c6.weight in order 0 2 3 1", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"]))
+    call(pointwise, temporary_3_of_3, f["c6.weight"])
+    call(together, pieces(repeat_4, n["data"], (("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 4", (n["p5.positions1"], n["p5.positions2"], n["c5"])),), f["p5.select1"], f["c5.out"], f["p5.inside1"], f["p5"], f["c6"], temporary_3_of_3, 0.1111111111111111, *nodes.weighting(("c6.taps1", "c6.taps2", "c5")), f["c6.out"], f["c6.bias"]), nodes, make)
     # c7(data, c7, c7.positions1, c7.positions2) = Mean_{c6}[ Sum_{c7.taps1, c7.taps2}[
     #     0.1111111111111111*c7.weight(c7, c6, c7.taps1, c7.taps2)*c6.out(data, c6, c7.positions1 + c7.taps1 -
     #     1, c7.positions2 + c7.taps2 - 1) ] ]
@@ -1422,11 +1433,9 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     # c7.out(data, c7, c7.positions1, c7.positions2) = relu(c7.bias(c7) + c7(data, c7, c7.positions1,
     #     c7.positions2))
     f["c7.out"] = make("c7.out", (n["data"], n["c7"], n["c7.positions1"], n["c7.positions2"]))
-    temporary_3_of_3 = make("c6.weight in order 0 2 3 1", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"]))
-    call(pointwise, temporary_3_of_3, f["c6.weight"])
-    temporary_3_of_5 = make("c7.weight in order 0 2 3 1", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"]))
-    call(pointwise, temporary_3_of_5, f["c7.weight"])
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 4", (n["p5.positions1"], n["p5.positions2"], n["c5"])), ("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 4", (n["c6.positions1"], n["c6.positions2"], n["c6"])),), f["p5.select1"], f["c5.out"], f["p5.inside1"], f["p5"], f["c6"], temporary_3_of_3, 0.1111111111111111, *nodes.weighting(("c6.taps1", "c6.taps2", "c5")), f["c6.out"], f["c6.bias"], f["c7"], temporary_3_of_5, 0.1111111111111111, *nodes.weighting(("c7.taps1", "c7.taps2", "c6")), f["c7.out"], f["c7.bias"]), nodes, make)
+    temporary_3_of_1 = make("c7.weight in order 0 2 3 1", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"]))
+    call(pointwise, temporary_3_of_1, f["c7.weight"])
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 4", (n["c6.positions1"], n["c6.positions2"], n["c6"])),), f["c6.out"], f["c7"], temporary_3_of_1, 0.1111111111111111, *nodes.weighting(("c7.taps1", "c7.taps2", "c6")), f["c7.out"], f["c7.bias"]), nodes, make)
     # p7.inside1(c7.positions1, c7.positions2) = 1
     f["p7.inside1"] = make("p7.inside1", (n["c7.positions1"], n["c7.positions2"]))
     call(f["p7.inside1"].fill, 1.0)
@@ -1496,6 +1505,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c6(data, c6, c6.positions1, c6.positions2) = adj c6.out(data, c6, c6.positions1,
     #     c6.positions2)*step(c6.bias(c6) + c6(data, c6, c6.positions1, c6.positions2))
     f["adj c6"] = make("adj c6", (n["data"], n["c6"], n["c6.positions1"], n["c6.positions2"]))
+    temporary_2_of_3 = make("c7.weight in order 0 2 3 1", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"]))
+    call(pointwise, temporary_2_of_3, f["c7.weight"])
+    call(together, pieces(repeat_5, n["data"], (("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 3", (n["c6.positions1"], n["c6.positions2"], n["c6"])),), f["adj c7.out"], f["p7.select1"], f["adj p7"], f["adj c7"], f["c7"], f["c7.bias"], f["adj c6.out"], temporary_2_of_3, 1.0, *nodes.weighting(("c7",)), f["adj c6"], f["c6"], f["c6.bias"]), nodes, make)
     # adj p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1) += Mean_{c6}[
     #     0.1111111111111111*c6.weight(c6, c5, c6.taps1, c6.taps2)*adj c6(data, c6, c6.positions1,
     #     c6.positions2) ]
@@ -1506,6 +1518,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c5(data, c5, c5.positions1, c5.positions2) = adj c5.out(data, c5, c5.positions1,
     #     c5.positions2)*step(c5.bias(c5) + c5(data, c5, c5.positions1, c5.positions2))
     f["adj c5"] = make("adj c5", (n["data"], n["c5"], n["c5.positions1"], n["c5.positions2"]))
+    temporary_2_of_1 = make("c6.weight in order 0 2 3 1", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"]))
+    call(pointwise, temporary_2_of_1, f["c6.weight"])
+    call(together, pieces(repeat_6, n["data"], (("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 3", (n["p5.positions1"], n["p5.positions2"], n["c5"])),), f["adj p5"], f["adj c6"], temporary_2_of_1, 1.0, *nodes.weighting(("c6",)), f["adj c5.out"], f["p5.select1"], f["adj c5"], f["c5"], f["c5.bias"]), nodes, make)
     # adj c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 - 1) += Mean_{c5}[
     #     0.1111111111111111*c5.weight(c5, c4, c5.taps1, c5.taps2)*adj c5(data, c5, c5.positions1,
     #     c5.positions2) ]
@@ -1513,6 +1528,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c4(data, c4, c4.positions1, c4.positions2) = adj c4.out(data, c4, c4.positions1,
     #     c4.positions2)*step(c4.bias(c4) + c4(data, c4, c4.positions1, c4.positions2))
     f["adj c4"] = make("adj c4", (n["data"], n["c4"], n["c4.positions1"], n["c4.positions2"]))
+    temporary_2_of_1 = make("c5.weight in order 0 2 3 1", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"]))
+    call(pointwise, temporary_2_of_1, f["c5.weight"])
+    call(together, pieces(repeat_7, n["data"], (("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 3", (n["c4.positions1"], n["c4.positions2"], n["c4"])),), f["adj c4.out"], f["adj c5"], temporary_2_of_1, 1.0, *nodes.weighting(("c5",)), f["adj c4"], f["c4"], f["c4.bias"]), nodes, make)
     # adj c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 - 1) += Mean_{c4}[
     #     0.1111111111111111*c4.weight(c4, c3, c4.taps1, c4.taps2)*adj c4(data, c4, c4.positions1,
     #     c4.positions2) ]
@@ -1520,6 +1538,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c3(data, c3, c3.positions1, c3.positions2) = adj c3.out(data, c3, c3.positions1,
     #     c3.positions2)*step(c3.bias(c3) + c3(data, c3, c3.positions1, c3.positions2))
     f["adj c3"] = make("adj c3", (n["data"], n["c3"], n["c3.positions1"], n["c3.positions2"]))
+    temporary_2_of_1 = make("c4.weight in order 0 2 3 1", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"]))
+    call(pointwise, temporary_2_of_1, f["c4.weight"])
+    call(together, pieces(repeat_7, n["data"], (("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 3", (n["c3.positions1"], n["c3.positions2"], n["c3"])),), f["adj c3.out"], f["adj c4"], temporary_2_of_1, 1.0, *nodes.weighting(("c4",)), f["adj c3"], f["c3"], f["c3.bias"]), nodes, make)
     # adj c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 - 1) += Mean_{c3}[
     #     0.1111111111111111*c3.weight(c3, c2, c3.taps1, c3.taps2)*adj c3(data, c3, c3.positions1,
     #     c3.positions2) ]
@@ -1527,6 +1548,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c2(data, c2, c2.positions1, c2.positions2) = adj c2.out(data, c2, c2.positions1,
     #     c2.positions2)*step(c2.bias(c2) + c2(data, c2, c2.positions1, c2.positions2))
     f["adj c2"] = make("adj c2", (n["data"], n["c2"], n["c2.positions1"], n["c2.positions2"]))
+    temporary_2_of_1 = make("c3.weight in order 0 2 3 1", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"]))
+    call(pointwise, temporary_2_of_1, f["c3.weight"])
+    call(together, pieces(repeat_7, n["data"], (("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 3", (n["c2.positions1"], n["c2.positions2"], n["c2"])),), f["adj c2.out"], f["adj c3"], temporary_2_of_1, 1.0, *nodes.weighting(("c3",)), f["adj c2"], f["c2"], f["c2.bias"]), nodes, make)
     # adj c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2) += Mean_{c2}[
     #     0.1111111111111111*c2.weight(c2, c1, c2.taps1, c2.taps2)*adj c2(data, c2, c2.positions1,
     #     c2.positions2) ]
@@ -1534,19 +1558,9 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     # adj c1(data, c1, c1.positions1, c1.positions2) = adj c1.out(data, c1, c1.positions1,
     #     c1.positions2)*step(c1.bias(c1) + c1(data, c1, c1.positions1, c1.positions2))
     f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions1"], n["c1.positions2"]))
-    temporary_2_of_3 = make("c7.weight in order 0 2 3 1", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"]))
-    call(pointwise, temporary_2_of_3, f["c7.weight"])
-    temporary_2_of_5 = make("c6.weight in order 0 2 3 1", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"]))
-    call(pointwise, temporary_2_of_5, f["c6.weight"])
-    temporary_2_of_8 = make("c5.weight in order 0 2 3 1", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"]))
-    call(pointwise, temporary_2_of_8, f["c5.weight"])
-    temporary_2_of_10 = make("c4.weight in order 0 2 3 1", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"]))
-    call(pointwise, temporary_2_of_10, f["c4.weight"])
-    temporary_2_of_12 = make("c3.weight in order 0 2 3 1", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"]))
-    call(pointwise, temporary_2_of_12, f["c3.weight"])
-    temporary_2_of_14 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
-    call(pointwise, temporary_2_of_14, f["c2.weight"])
-    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 3", (n["c6.positions1"], n["c6.positions2"], n["c6"])), ("temporary 1", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 3", (n["p5.positions1"], n["p5.positions2"], n["c5"])), ("temporary 1", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 3", (n["c4.positions1"], n["c4.positions2"], n["c4"])), ("temporary 1", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 3", (n["c3.positions1"], n["c3.positions2"], n["c3"])), ("temporary 1", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 3", (n["c2.positions1"], n["c2.positions2"], n["c2"])), ("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 3", (n["c1.positions1"], n["c1.positions2"], n["c1"])),), f["adj c7.out"], f["p7.select1"], f["adj p7"], f["adj c7"], f["c7"], f["c7.bias"], f["adj c6.out"], temporary_2_of_3, 1.0, *nodes.weighting(("c7",)), f["adj c6"], f["c6"], f["c6.bias"], f["adj p5"], temporary_2_of_5, 1.0, *nodes.weighting(("c6",)), f["adj c5.out"], f["p5.select1"], f["adj c5"], f["c5"], f["c5.bias"], f["adj c4.out"], temporary_2_of_8, 1.0, *nodes.weighting(("c5",)), f["adj c4"], f["c4"], f["c4.bias"], f["adj c3.out"], temporary_2_of_10, 1.0, *nodes.weighting(("c4",)), f["adj c3"], f["c3"], f["c3.bias"], f["adj c2.out"], temporary_2_of_12, 1.0, *nodes.weighting(("c3",)), f["adj c2"], f["c2"], f["c2.bias"], f["adj c1.out"], temporary_2_of_14, 1.0, *nodes.weighting(("c2",)), f["adj c1"], f["c1"], f["c1.bias"]), nodes, make)
+    temporary_2_of_1 = make("c2.weight in order 0 2 3 1", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"]))
+    call(pointwise, temporary_2_of_1, f["c2.weight"])
+    call(together, pieces(repeat_8, n["data"], (("temporary 1", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 3", (n["c1.positions1"], n["c1.positions2"], n["c1"])),), f["adj c1.out"], f["adj c2"], temporary_2_of_1, 1.0, *nodes.weighting(("c2",)), f["adj c1"], f["c1"], f["c1.bias"]), nodes, make)
 
 
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
@@ -1590,37 +1604,37 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     #     c1(data, c1, c1.positions1, c1.positions2)*x(data, channels, 2*c1.positions1 + c1.taps1,
     #     2*c1.positions2 + c1.taps2) ] ]
     call(rescale, out["c1.weight"], lambda: keep["c1.weight"])
-    updates.append(whole(repeat_4, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
+    updates.append(whole(repeat_9, n["data"], (("temporary 2", (n["channels"], n["c1.taps1"], n["c1.taps2"], n["c1.positions1"], n["c1.positions2"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions1", "c1.positions2"))))
     # d c2.weight(c2, c1, c2.taps1, c2.taps2) = Mean_{data}[ Sum_{c2.positions1, c2.positions2}[
     #     (-0.1111111111111111)*c1.out(data, c1, 2*c2.positions1 + c2.taps1, 2*c2.positions2 + c2.taps2)*adj
     #     c2(data, c2, c2.positions1, c2.positions2) ] ]
     call(rescale, out["c2.weight"], lambda: keep["c2.weight"])
-    updates.append(whole(repeat_5, n["data"], (("temporary 4", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 2", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 5", (n["c1.positions1"], n["c1.positions2"], n["c1"])),), p["data"], f["c1.out"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2")), out["c2.weight"]))
+    updates.append(whole(repeat_10, n["data"], (("temporary 4", (n["c2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 2", (n["c2.positions1"], n["c2.positions2"], n["c2.taps1"], n["c2.taps2"], n["c1"])), ("temporary 5", (n["c1.positions1"], n["c1.positions2"], n["c1"])),), p["data"], f["c1.out"], f["adj c2"], lambda: -0.1111111111111111 * scale["c2.weight"], *nodes.weighting(("c2.positions1", "c2.positions2")), out["c2.weight"]))
     # d c3.weight(c3, c2, c3.taps1, c3.taps2) = Mean_{data}[ Sum_{c3.positions1, c3.positions2}[
     #     (-0.1111111111111111)*c2.out(data, c2, c3.positions1 + c3.taps1 - 1, c3.positions2 + c3.taps2 -
     #     1)*adj c3(data, c3, c3.positions1, c3.positions2) ] ]
     call(rescale, out["c3.weight"], lambda: keep["c3.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 2", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 5", (n["c2.positions1"], n["c2.positions2"], n["c2"])),), p["data"], f["c2.out"], f["adj c3"], lambda: -0.1111111111111111 * scale["c3.weight"], *nodes.weighting(("c3.positions1", "c3.positions2")), out["c3.weight"]))
+    updates.append(whole(repeat_11, n["data"], (("temporary 4", (n["c3"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 2", (n["c3.positions1"], n["c3.positions2"], n["c3.taps1"], n["c3.taps2"], n["c2"])), ("temporary 5", (n["c2.positions1"], n["c2.positions2"], n["c2"])),), p["data"], f["c2.out"], f["adj c3"], lambda: -0.1111111111111111 * scale["c3.weight"], *nodes.weighting(("c3.positions1", "c3.positions2")), out["c3.weight"]))
     # d c4.weight(c4, c3, c4.taps1, c4.taps2) = Mean_{data}[ Sum_{c4.positions1, c4.positions2}[
     #     (-0.1111111111111111)*c3.out(data, c3, c4.positions1 + c4.taps1 - 1, c4.positions2 + c4.taps2 -
     #     1)*adj c4(data, c4, c4.positions1, c4.positions2) ] ]
     call(rescale, out["c4.weight"], lambda: keep["c4.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 2", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 5", (n["c3.positions1"], n["c3.positions2"], n["c3"])),), p["data"], f["c3.out"], f["adj c4"], lambda: -0.1111111111111111 * scale["c4.weight"], *nodes.weighting(("c4.positions1", "c4.positions2")), out["c4.weight"]))
+    updates.append(whole(repeat_11, n["data"], (("temporary 4", (n["c4"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 2", (n["c4.positions1"], n["c4.positions2"], n["c4.taps1"], n["c4.taps2"], n["c3"])), ("temporary 5", (n["c3.positions1"], n["c3.positions2"], n["c3"])),), p["data"], f["c3.out"], f["adj c4"], lambda: -0.1111111111111111 * scale["c4.weight"], *nodes.weighting(("c4.positions1", "c4.positions2")), out["c4.weight"]))
     # d c5.weight(c5, c4, c5.taps1, c5.taps2) = Mean_{data}[ Sum_{c5.positions1, c5.positions2}[
     #     (-0.1111111111111111)*c4.out(data, c4, c5.positions1 + c5.taps1 - 1, c5.positions2 + c5.taps2 -
     #     1)*adj c5(data, c5, c5.positions1, c5.positions2) ] ]
     call(rescale, out["c5.weight"], lambda: keep["c5.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 2", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 5", (n["c4.positions1"], n["c4.positions2"], n["c4"])),), p["data"], f["c4.out"], f["adj c5"], lambda: -0.1111111111111111 * scale["c5.weight"], *nodes.weighting(("c5.positions1", "c5.positions2")), out["c5.weight"]))
+    updates.append(whole(repeat_11, n["data"], (("temporary 4", (n["c5"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 2", (n["c5.positions1"], n["c5.positions2"], n["c5.taps1"], n["c5.taps2"], n["c4"])), ("temporary 5", (n["c4.positions1"], n["c4.positions2"], n["c4"])),), p["data"], f["c4.out"], f["adj c5"], lambda: -0.1111111111111111 * scale["c5.weight"], *nodes.weighting(("c5.positions1", "c5.positions2")), out["c5.weight"]))
     # d c6.weight(c6, c5, c6.taps1, c6.taps2) = Mean_{data}[ Sum_{c6.positions1, c6.positions2}[
     #     (-0.1111111111111111)*p5(data, c5, c6.positions1 + c6.taps1 - 1, c6.positions2 + c6.taps2 - 1)*adj
     #     c6(data, c6, c6.positions1, c6.positions2) ] ]
     call(rescale, out["c6.weight"], lambda: keep["c6.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 2", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 5", (n["p5.positions1"], n["p5.positions2"], n["c5"])),), p["data"], f["p5"], f["adj c6"], lambda: -0.1111111111111111 * scale["c6.weight"], *nodes.weighting(("c6.positions1", "c6.positions2")), out["c6.weight"]))
+    updates.append(whole(repeat_11, n["data"], (("temporary 4", (n["c6"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 2", (n["c6.positions1"], n["c6.positions2"], n["c6.taps1"], n["c6.taps2"], n["c5"])), ("temporary 5", (n["p5.positions1"], n["p5.positions2"], n["c5"])),), p["data"], f["p5"], f["adj c6"], lambda: -0.1111111111111111 * scale["c6.weight"], *nodes.weighting(("c6.positions1", "c6.positions2")), out["c6.weight"]))
     # d c7.weight(c7, c6, c7.taps1, c7.taps2) = Mean_{data}[ Sum_{c7.positions1, c7.positions2}[
     #     (-0.1111111111111111)*c6.out(data, c6, c7.positions1 + c7.taps1 - 1, c7.positions2 + c7.taps2 -
     #     1)*adj c7(data, c7, c7.positions1, c7.positions2) ] ]
     call(rescale, out["c7.weight"], lambda: keep["c7.weight"])
-    updates.append(whole(repeat_6, n["data"], (("temporary 4", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 2", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 5", (n["c6.positions1"], n["c6.positions2"], n["c6"])),), p["data"], f["c6.out"], f["adj c7"], lambda: -0.1111111111111111 * scale["c7.weight"], *nodes.weighting(("c7.positions1", "c7.positions2")), out["c7.weight"]))
+    updates.append(whole(repeat_11, n["data"], (("temporary 4", (n["c7"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 2", (n["c7.positions1"], n["c7.positions2"], n["c7.taps1"], n["c7.taps2"], n["c6"])), ("temporary 5", (n["c6.positions1"], n["c6.positions2"], n["c6"])),), p["data"], f["c6.out"], f["adj c7"], lambda: -0.1111111111111111 * scale["c7.weight"], *nodes.weighting(("c7.positions1", "c7.positions2")), out["c7.weight"]))
     # d output.weight(outputs, c7, p7.positions1, p7.positions2) = Mean_{data}[ (-0.25)*p7(data, c7,
     #     p7.positions1, p7.positions2)*adj yhat(data, outputs) ]
     call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["p7"], 1), lambda: -0.25 * scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])

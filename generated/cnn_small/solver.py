@@ -663,16 +663,6 @@ def tanh(x: Real) -> Real:
 
 
 @compiled
-def pointwise(out, a):
-    """out(i, j, k) = a(i, k, j)"""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                a_ikj = a[i, k, j]
-                out[i, j, k] = a_ikj
-
-
-@compiled
 def gather(out, a):
     """out(i, j, k) = a(i, 2 * k + j - 1)"""
     real = out.dtype.type
@@ -693,6 +683,29 @@ def pointwise_tanh(out, a, b):
             a_ij = a[i, j]
             v1 = tanh(b_i + a_ij)
             out[i, j] = v1
+
+
+@compiled
+def repeat(gemm, first, last, t1, a, b, c, number3, share3, weights3, d, e):
+    """For every s from first to last - 1: 2 loop nests and a product."""
+    small = small_arguments(a)
+    for s in range(first, last):
+        a_s = a[s]
+        b_s = b[s]
+        d_s = d[s]
+        gather(t1, a_s)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, False), number3 * share3, weights3, False)
+        pointwise_tanh(d_s, b_s, e)
+
+
+@compiled
+def pointwise(out, a):
+    """out(i, j, k) = a(i, k, j)"""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                a_ikj = a[i, k, j]
+                out[i, j, k] = a_ikj
 
 
 @compiled
@@ -717,22 +730,17 @@ def gather_2(out, a):
 
 
 @compiled
-def repeat(gemm, first, last, t1, t2, t3, a, b, c, number3, share3, weights3, d, e, f, g, number10, share10, weights10, h, h8):
-    """For every s from first to last - 1: 5 loop nests and 2 products."""
+def repeat_2(gemm, first, last, t1, t2, a, b, c, number3, share3, weights3, d, e):
+    """For every s from first to last - 1: 3 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
         a_s = a[s]
         b_s = b[s]
         d_s = d[s]
-        f_s = f[s]
-        h_s = h[s]
-        gather(t1, a_s)
-        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, False), number3 * share3, weights3, False)
+        pointwise_2(t2, a_s)
+        gather_2(t1, t2)
+        product(gemm, small, b_s, c, t1, (b_s.shape[0], b_s.shape[1], c.shape[1] * c.shape[2]), (False, True), number3 * share3, weights3, False)
         pointwise_tanh(d_s, b_s, e)
-        pointwise_2(t3, d_s)
-        gather_2(t2, t3)
-        product(gemm, small, f_s, g, t2, (f_s.shape[0], f_s.shape[1], g.shape[1] * g.shape[2]), (False, True), number10 * share10, weights10, False)
-        pointwise_tanh(h_s, f_s, h8)
 
 
 @compiled
@@ -805,7 +813,7 @@ def pointwise_6(out, a):
 
 
 @compiled
-def repeat_2(gemm, first, last, t1, t2, a, b, c, d, e, number5, share5, weights5, f, g):
+def repeat_3(gemm, first, last, t1, t2, a, b, c, d, e, number5, share5, weights5, f, g):
     """For every s from first to last - 1: 4 loop nests and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -851,7 +859,7 @@ def reduce_3(out, a, b):
 
 
 @compiled
-def repeat_3(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
+def repeat_4(gemm, first, last, t1, p, a, b, c, number4, share4, weights4):
     """For every s from first to last - 1: a loop nest and a product."""
     small = small_arguments(a)
     for s in range(first, last):
@@ -872,7 +880,7 @@ def pointwise_7(out, a):
 
 
 @compiled
-def repeat_4(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
+def repeat_5(gemm, first, last, t1, t2, t3, p, a, b, number3, share3, weights3, c):
     """For every s from first to last - 1: 2 loop nests and a product."""
     t1[...] = 0.0
     small = small_arguments(a)
@@ -896,14 +904,15 @@ def compute_forward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None:
     f["c1"] = make("c1", (n["data"], n["c1"], n["c1.positions"]))
     # c1.out(data, c1, c1.positions) = tanh(c1.bias(c1) + c1(data, c1, c1.positions))
     f["c1.out"] = make("c1.out", (n["data"], n["c1"], n["c1.positions"]))
+    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps"], n["c1.positions"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps")), f["c1.out"], f["c1.bias"]), nodes, make)
     # c2(data, c2, c2.positions) = Mean_{c1}[ Sum_{c2.taps}[ 0.3333333333333333*c2.weight(c2, c1,
     #     c2.taps)*c1.out(data, c1, 2*c2.positions + c2.taps) ] ]
     f["c2"] = make("c2", (n["data"], n["c2"], n["c2.positions"]))
     # c2.out(data, c2, c2.positions) = tanh(c2.bias(c2) + c2(data, c2, c2.positions))
     f["c2.out"] = make("c2.out", (n["data"], n["c2"], n["c2.positions"]))
-    temporary_3_of_3 = make("c2.weight in order 0 2 1", (n["c2"], n["c2.taps"], n["c1"]))
-    call(pointwise, temporary_3_of_3, f["c2.weight"])
-    call(together, pieces(repeat, n["data"], (("temporary 1", (n["channels"], n["c1.taps"], n["c1.positions"])), ("temporary 1", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 4", (n["c1.positions"], n["c1"])),), f["x"], f["c1"], f["c1.weight"], 1.0, *nodes.weighting(("channels", "c1.taps")), f["c1.out"], f["c1.bias"], f["c2"], temporary_3_of_3, 0.3333333333333333, *nodes.weighting(("c2.taps", "c1")), f["c2.out"], f["c2.bias"]), nodes, make)
+    temporary_3_of_1 = make("c2.weight in order 0 2 1", (n["c2"], n["c2.taps"], n["c1"]))
+    call(pointwise, temporary_3_of_1, f["c2.weight"])
+    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 4", (n["c1.positions"], n["c1"])),), f["c1.out"], f["c2"], temporary_3_of_1, 0.3333333333333333, *nodes.weighting(("c2.taps", "c1")), f["c2.out"], f["c2.bias"]), nodes, make)
     # yhat(data, outputs) = Mean_{c2}[ Sum_{c2.positions}[ c2.out(data, c2,
     #     c2.positions)*output.weight(outputs, c2, c2.positions) ] ] + output.bias(outputs)
     f["yhat"] = make("yhat", (n["data"], n["outputs"]))
@@ -940,7 +949,7 @@ def compute_backward(f: Fields, nodes: Nodes, make: Maker, call: Caller) -> None
     f["adj c1"] = make("adj c1", (n["data"], n["c1"], n["c1.positions"]))
     temporary_2_of_2 = make("c2.weight in order 0 2 1", (n["c2"], n["c2.taps"], n["c1"]))
     call(pointwise, temporary_2_of_2, f["c2.weight"])
-    call(together, pieces(repeat_2, n["data"], (("temporary 1", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 3", (n["c1.positions"], n["c1"])),), f["adj c2"], f["c2.out"], f["adj c2.out"], f["adj c1.out"], temporary_2_of_2, 1.0, *nodes.weighting(("c2",)), f["adj c1"], f["c1.out"]), nodes, make)
+    call(together, pieces(repeat_3, n["data"], (("temporary 1", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 3", (n["c1.positions"], n["c1"])),), f["adj c2"], f["c2.out"], f["adj c2.out"], f["adj c1.out"], temporary_2_of_2, 1.0, *nodes.weighting(("c2",)), f["adj c1"], f["c1.out"]), nodes, make)
 
 
 def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scale: Mapping[str, float], keep: Mapping[str, float]) -> None:
@@ -961,11 +970,11 @@ def evolve(f: Fields, nodes: Nodes, make: Maker, call: Caller, out: Fields, scal
     # d c1.weight(c1, channels, c1.taps) = Mean_{data}[ Sum_{c1.positions}[ -adj c1(data, c1,
     #     c1.positions)*x(data, channels, 2*c1.positions + c1.taps - 1) ] ]
     call(rescale, out["c1.weight"], lambda: keep["c1.weight"])
-    updates.append(whole(repeat_3, n["data"], (("temporary 2", (n["channels"], n["c1.taps"], n["c1.positions"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions",))))
+    updates.append(whole(repeat_4, n["data"], (("temporary 2", (n["channels"], n["c1.taps"], n["c1.positions"])),), p["data"], f["x"], out["c1.weight"], f["adj c1"], lambda: -scale["c1.weight"], *nodes.weighting(("c1.positions",))))
     # d c2.weight(c2, c1, c2.taps) = Mean_{data}[ Sum_{c2.positions}[ (-0.3333333333333333)*c1.out(data, c1,
     #     2*c2.positions + c2.taps)*adj c2(data, c2, c2.positions) ] ]
     call(rescale, out["c2.weight"], lambda: keep["c2.weight"])
-    updates.append(whole(repeat_4, n["data"], (("temporary 4", (n["c2"], n["c2.taps"], n["c1"])), ("temporary 2", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 5", (n["c1.positions"], n["c1"])),), p["data"], f["c1.out"], f["adj c2"], lambda: -0.3333333333333333 * scale["c2.weight"], *nodes.weighting(("c2.positions",)), out["c2.weight"]))
+    updates.append(whole(repeat_5, n["data"], (("temporary 4", (n["c2"], n["c2.taps"], n["c1"])), ("temporary 2", (n["c2.positions"], n["c2.taps"], n["c1"])), ("temporary 5", (n["c1.positions"], n["c1"])),), p["data"], f["c1.out"], f["adj c2"], lambda: -0.3333333333333333 * scale["c2.weight"], *nodes.weighting(("c2.positions",)), out["c2.weight"]))
     # d output.weight(outputs, c2, c2.positions) = Mean_{data}[ -c2.out(data, c2, c2.positions)*adj yhat(data,
     #     outputs) ]
     call(matrix_product, matrix(out["output.weight"], 1), f["adj yhat"].T, matrix(f["c2.out"], 1), lambda: -scale["output.weight"], nodes.weighting(("data",)), lambda: keep["output.weight"])

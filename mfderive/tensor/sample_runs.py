@@ -1,8 +1,9 @@
 """Equations that follow each other and are computed sample by sample, in one loop over the samples.
 
-A product that is repeated for every sample, and the loop nests before and after it that read and write this
-sample alone, are one compiled loop, which threads share out: a sample's arrays are still near when the next
-equation reads them, and nobody waits for the others after every equation.
+A product that is repeated for every sample, and the loop nests around it that read and write this sample
+alone, are one compiled loop, which threads share out: a sample's arrays are still near when the next equation
+reads them. There is one loop for each product, so that those of equal layers are compiled once; loops of
+several are no faster, and take longer to compile.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ def in_sample_runs(system: LimitSystem, planned: Iterable[Planned]) -> tuple[Pla
     run: list[_Part] = []
     for equation in planned:
         part = _one_sample(system, equation)
-        if part is not None:
-            run.append(part)
+        if part is None:
+            found += [*_joined(run), equation]
+            run = []
             continue
-        found += [*_joined(run), equation]
-        run = []
+        if part.repeats and any(each.repeats for each in run):
+            found += _joined(run)
+            run = []
+        run.append(part)
     return (*found, *_joined(run))
 
 
@@ -37,11 +41,16 @@ class _Part:
     before: tuple[Instruction, ...]
     each: Each
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a product is repeated."""
+        return any(isinstance(instruction, Gemm) for instruction in self.each.body)
+
 
 def _joined(run: Sequence[_Part]) -> list[Planned]:
     """The equations of a run, the last one with the instructions of all, where products are repeated."""
     planned = [part.planned for part in run]
-    if len(run) < 2 or not any(isinstance(i, Each) for each in planned for i in each.instructions):
+    if len(run) < 2 or not any(part.repeats for part in run):
         return planned
     parts = [_apart(part, number) for number, part in enumerate(run, 1)]
     joined = Each(
@@ -152,7 +161,9 @@ class _Sample:
 
 def _one_sample(system: LimitSystem, planned: Planned) -> _Part | None:
     """The instructions of an equation as those of one sample; None where they are not of one."""
-    (data,) = (axis.name for axis in system.axes if axis.kind is AxisKind.DATA)
+    data, *more = (axis.name for axis in system.axes if axis.kind is AxisKind.DATA)
+    if more:
+        return None
     sample = _Sample(system, Index(data, data), {})
     body: list[Instruction] = []
     before: list[Instruction] = []
@@ -167,8 +178,8 @@ def _one_sample(system: LimitSystem, planned: Planned) -> _Part | None:
                 scratch += temporaries
             case Allocate(_, axes) if data not in axes:
                 before.append(instruction)
-            case Loop(out, term, _) if any(isinstance(i, Allocate) and i.name == out for i in before):
-                if any(index.axis == data for index in term.indices):
+            case Fill(out) | Loop(out) if out in {i.name for i in before if isinstance(i, Allocate)}:
+                if isinstance(instruction, Loop) and any(i.axis == data for i in instruction.term.indices):
                     return None
                 before.append(instruction)
             case _:
