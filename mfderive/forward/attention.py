@@ -40,6 +40,11 @@ def attention(site: Site) -> Reading:
             key="keys",
             remedy=f'Give one of them neurons = "{queries}", so that each query meets its key',
         )
+    if any(shape.groups for shape in (*shapes, site.source, site.own)):
+        raise site.error(
+            "attention between positions is not known for neurons that come in groups",
+            remedy="Read the groups by a convolution with kernel = [1] and without groups first",
+        )
     counts = [len(shape.positions) for shape in (*shapes, site.source)]
     sizes = [site.size(*shape.positions) for shape in (shapes[1], site.source)]
     if counts != [1, 1, 1] or sizes[0] != sizes[1]:

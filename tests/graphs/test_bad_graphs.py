@@ -45,6 +45,23 @@ BAD: dict[str, tuple[Document, tuple[str, ...]]] = {
         plain(WIDE, {"name": "top", "connections": [connection("a", kind="skip")]}),
         ("layers[1] 'top', connections[0]", "same neurons", 'neurons = "a"'),
     ),
+    "attention on neurons in groups": (
+        plain(
+            convolution("a", "x", [1], groups=2),
+            convolution("q", "x", [1]),
+            convolution("keys", "x", [1], neurons="q"),
+            {
+                "name": "top",
+                "neurons": "a",
+                "connections": [
+                    connection("a", kind="dot-attention", queries="q", keys="keys"),
+                    connection("a", kind="skip"),
+                ],
+            },
+            shape=[2, 4],
+        ),
+        ("layers[3] 'top', connections[0]", "come in groups", "kernel = [1]"),
+    ),
     "pool of another population": (
         plain(
             convolution("a", "x", [2]),
