@@ -104,6 +104,8 @@ def _gains(patches: _Patches, length: Callable[[Index], float]) -> bool:
     """Whether channels make longer runs than positions do."""
     if not patches.runs or isinstance(patches.slots[-1], Index):
         return False
+    if len({*patches.slots}) < len(patches.slots):  # a diagonal: which of its axes is which would be lost
+        return False
     moved = slot_indices(slot for slot in patches.slots if not isinstance(slot, Index))
     is_apart = len({*moved, *patches.runs}) == len(patches.indices) == len(moved) + len(patches.runs)
     present = max(map(length, slot_indices(patches.slots[-1:])), default=0.0)
